@@ -1,0 +1,202 @@
+"""Every error the connector raises, with its consequence.
+
+    ConnectorError
+    ├── StartError                the settings or secrets are wrong; lists every problem at once
+    ├── RequestError              the caller's to mend; nothing was sent
+    │   ├── InvalidRequest        400  a field is wrong; names every field
+    │   ├── Forbidden             403  the caller may not do this
+    │   ├── NotFound              404
+    │   ├── KeyInProgress         409  the same idempotency key is still running
+    │   ├── PreconditionFailed    422  key reused for another request, connection suspended, not supported by the provider
+    │   ├── TooLarge              413  the body is over the limit
+    │   └── Throttled             429  could not start within the queue limit
+    ├── CallError                 a call to the provider did not give an answer of its own
+    │   ├── NotSent               the provider did not take it; safe to repeat
+    │   └── OutcomeUnknown        it may have been taken; never repeated blindly
+    ├── ProviderRefused           the provider answered with its own error; final
+    └── Conflict                  a ledger document changed underneath us; read again and decide anew
+
+`kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never holds a
+secret, a message body or a whole phone number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Retry(StrEnum):
+    """What repeating the same thing would do."""
+
+    NEVER = "never"
+    SAFE = "safe"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+
+
+class Kind(StrEnum):
+    """Why a message or a field was refused, whoever refused it. The words are the same for every provider."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    INVALID_RECIPIENT = "INVALID_RECIPIENT"
+    INVALID_SENDER = "INVALID_SENDER"
+    INVALID_MESSAGE = "INVALID_MESSAGE"
+    MISSING_VALUE = "MISSING_VALUE"
+    UNKNOWN_FIELD = "UNKNOWN_FIELD"
+    UNREACHABLE = "UNREACHABLE"
+    LANDLINE = "LANDLINE"
+    OPTED_OUT = "OPTED_OUT"
+    BLOCKED = "BLOCKED"
+    NOT_PERMITTED = "NOT_PERMITTED"
+    AUTHENTICATION = "AUTHENTICATION"
+    ACCOUNT = "ACCOUNT"
+    RATE_LIMITED = "RATE_LIMITED"
+    QUEUE_FULL = "QUEUE_FULL"
+    UNAVAILABLE = "UNAVAILABLE"
+    TIMEOUT = "TIMEOUT"
+    UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
+    IN_PROGRESS = "IN_PROGRESS"
+    KEY_REUSED = "KEY_REUSED"
+    UNSUPPORTED = "UNSUPPORTED"
+    NOT_FOUND = "NOT_FOUND"
+    SUSPENDED = "SUSPENDED"
+    CANCELED = "CANCELED"
+    EXPIRED = "EXPIRED"
+    DELIVERY = "DELIVERY"
+    OTHER = "OTHER"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`."""
+
+    field: str
+    message: str
+    kind: Kind = Kind.INVALID_REQUEST
+
+
+class ConnectorError(Exception):
+    """Root of the tree. `retry` is what the caller may conclude."""
+
+    retry = Retry.NEVER
+    http_status = 500
+    rpc_status = "INTERNAL"
+
+
+class StartError(ConnectorError):
+    """The function can't start. The message lists every problem, where it was looked for and what is allowed."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("the connector can't start:\n" + "\n".join(f"  - {problem}" for problem in problems))
+        self.problems = problems
+
+
+class RequestError(ConnectorError):
+    """The request was refused by us; nothing was sent."""
+
+    def __init__(self, message: str, *, kind: Kind = Kind.INVALID_REQUEST, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+        self.problems: tuple[FieldProblem, ...] = ()
+
+
+class InvalidRequest(RequestError):
+    """400. Names every field that is wrong."""
+
+    http_status, rpc_status = 400, "INVALID_ARGUMENT"
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        first = problems[0]
+        more = f" (and {len(problems) - 1} more, see details)" if len(problems) > 1 else ""
+        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, kind=first.kind)
+        self.problems = problems
+
+
+class Forbidden(RequestError):
+    """403. The caller may not do this."""
+
+    http_status, rpc_status = 403, "PERMISSION_DENIED"
+
+
+class NotFound(RequestError):
+    """404. Nothing here has that name."""
+
+    http_status, rpc_status = 404, "NOT_FOUND"
+
+
+class KeyInProgress(RequestError):
+    """409. The first request with this key is still running; ask again after `retry_after` seconds."""
+
+    http_status, rpc_status, retry = 409, "ABORTED", Retry.SAFE
+
+
+class TooLarge(RequestError):
+    """413. The body is over the limit the message names."""
+
+    http_status, rpc_status = 413, "INVALID_ARGUMENT"
+
+
+class PreconditionFailed(RequestError):
+    """422. The request is well-formed, but can't be carried out as things stand."""
+
+    http_status, rpc_status = 422, "FAILED_PRECONDITION"
+
+
+class Throttled(RequestError):
+    """429. It could not start within the queue limit; it would, `retry_after` seconds from now."""
+
+    http_status, rpc_status, retry = 429, "RESOURCE_EXHAUSTED", Retry.SAFE
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message, kind=Kind.RATE_LIMITED, retry_after=retry_after)
+
+
+class CallError(ConnectorError):
+    """A call to the provider gave no answer of the provider's own. `message` says what happened on the wire."""
+
+    http_status, rpc_status = 502, "UNAVAILABLE"
+
+    def __init__(self, message: str, *, kind: Kind = Kind.UNAVAILABLE, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.retry_after = retry_after
+
+
+class NotSent(CallError):
+    """The provider did not process it: refused connection, name or TLS failure before the request was written, 429, 503 with Retry-After."""
+
+    retry = Retry.SAFE
+
+
+class OutcomeUnknown(CallError):
+    """The request may have been processed: read timeout, connection lost after the write, 5xx, an unreadable 2xx."""
+
+    retry = Retry.UNKNOWN_OUTCOME
+
+    def __init__(self, message: str, *, kind: Kind = Kind.UNKNOWN_OUTCOME) -> None:
+        super().__init__(message, kind=kind)
+
+
+class ProviderRefused(ConnectorError):
+    """The provider's own error, verbatim. `code` is theirs, `kind` ours."""
+
+    http_status, rpc_status = 502, "UNAVAILABLE"
+
+    def __init__(
+        self, message: str, *, kind: Kind, code: int | str | None = None, more_info: str | None = None, status: int = 400
+    ) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.code = code
+        self.more_info = more_info
+        self.status = status
+
+
+class Conflict(ConnectorError):
+    """A ledger write met a document that is not as expected; nothing of its group was written."""
+
+    def __init__(self, collection: str, document_id: str) -> None:
+        super().__init__(f"{collection}/{document_id} changed since it was read")
+        self.collection = collection
+        self.document_id = document_id

@@ -1,0 +1,46 @@
+"""News of a message from its provider, whether it was asked for or told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sms_connector.errors import Kind, Retry
+from sms_connector.model.status import MessageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class FailureReason:
+    """Why a message did not arrive. `code`, `message`, `more_info` are the source's own words, `kind` ours.
+
+    `source`: `provider` (it refused or reported), `transport` (no answer came), `connector` (refused before any call).
+    """
+
+    source: str
+    kind: Kind
+    message: str
+    code: int | str | None = None
+    more_info: str | None = None
+    retry: Retry = Retry.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryReport:
+    """What a provider says of one message.
+
+    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where the
+    provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where the
+    provider echoes it.
+    """
+
+    provider_message_id: str
+    status: MessageStatus
+    raw_status: str
+    failure: FailureReason | None = None
+    message_id: str | None = None
+    to: str | None = None
+    sender: str | None = None
+    text_digest: str | None = None
+    segments: int | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None

@@ -1,0 +1,29 @@
+"""A message that came in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Keyword(StrEnum):
+    """What a keyword asks for, as the provider or our own list understood it."""
+
+    STOP = "stop"
+    START = "start"
+    HELP = "help"
+
+
+@dataclass(frozen=True, slots=True)
+class InboundMessage:
+    """A reply or any other text to one of our numbers. `keyword` is the provider's own reading where it gives one."""
+
+    provider_message_id: str
+    sender: str
+    to: str
+    text: str
+    received_at: datetime
+    media_urls: tuple[str, ...] = ()
+    keyword: Keyword | None = None
+    in_reply_to: str | None = None

@@ -1,0 +1,35 @@
+"""A message on its way out, as every provider's room gets it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OutboundMessage:
+    """One message to one recipient, rendered and checked.
+
+    `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a channel
+    address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where the provider
+    reports on this very message; it names us and is keyed (sending.md section 3).
+    """
+
+    id: str
+    to: str
+    sender: str
+    text: str
+    media_urls: tuple[str, ...] = ()
+    validity_seconds: int | None = None
+    send_at: datetime | None = None
+    callback_url: str | None = None
+
+    @property
+    def digest(self) -> str:
+        return text_digest(self.text)
+
+
+def text_digest(text: str) -> str:
+    """What the ledger keeps of a text: enough to recognise it in the provider's list, not enough to read it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

@@ -1,0 +1,150 @@
+"""What a provider is to the connector: one protocol, capabilities as data, four honest outcomes.
+
+One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`, never the
+name. What a provider can't do it says in its capabilities; the engine then refuses the request loudly before any call.
+
+The seven providers behind this shape (facts in each room's module docstrings and in docs/providers/):
+
+    | provider | recipients a call | status by id        | status list       | own idempotency | client reference     |
+    |----------|-------------------|---------------------|-------------------|-----------------|----------------------|
+    | Twilio   | 1                 | 1                   | 1 000 a page      | no              | callback URL         |
+    | Azure    | 100, same text    | 1 (2026 version)    | none              | yes, GUID       | tag                  |
+    | Infobip  | many              | many (48 h of logs) | logs, by id       | yes, messageId  | messageId            |
+    | LINK     | 1 000             | none: reports only  | none              | no              | refId                |
+    | Telesign | 1                 | 1                   | none              | no              | external_id          |
+    | Vibes    | 100               | 1, for support only | none              | no              | submitterMessageId   |
+    | custom   | 1                 | none                | none              | yes             | RequestId            |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+
+from sms_connector.model.connection import ConnectionStatus
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.inbound_message import InboundMessage
+from sms_connector.model.message import OutboundMessage
+from sms_connector.model.phone_number import SenderKind
+from sms_connector.model.status import MessageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a provider can do, as data. Zero or False: it can't, and asking for it is refused before any call.
+
+    recipients_per_call   how many messages one `send` takes
+    same_text_per_call    all messages of one `send` must have the same text and sender (Azure)
+    reports_by_id         how many ids one `fetch` takes
+    reports_per_page      how many messages one page of `list_reports` holds; such a list also settles unknown outcomes
+    consuming_reports     a report is given once only (Infobip): whoever reads it must keep it
+    idempotent_send       repeating a `send` with the same message id is harmless
+    callback_per_message  the provider takes a callback URL with each message
+    text_limit            characters of a text the provider takes
+    max_validity_seconds, schedule_window (earliest, latest seconds ahead), media_limit
+    sender_kinds          which kinds of sender it knows
+    sender_rates          segments a second the provider sends for a sender of that kind, where it publishes one
+    sender_queue_seconds  how long the provider's own queue for one sender may grow before it refuses
+    """
+
+    recipients_per_call: int = 1
+    same_text_per_call: bool = False
+    reports_by_id: int = 0
+    reports_per_page: int = 0
+    consuming_reports: bool = False
+    idempotent_send: bool = False
+    status_callbacks: bool = False
+    callback_per_message: bool = False
+    inbound: bool = False
+    cancel: bool = False
+    redact: bool = False
+    text_limit: int = 1600
+    max_validity_seconds: int = 0
+    schedule_window: tuple[int, int] | None = None
+    schedule_needs_pool: bool = False
+    media_limit: int = 0
+    sender_kinds: frozenset[SenderKind] = frozenset()
+    channels: frozenset[str] = frozenset()
+    sender_rates: Mapping[SenderKind, float] = field(default_factory=dict)
+    sender_queue_seconds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SendReceipt:
+    """The provider took the message: its own id, and the status it gave at once."""
+
+    provider_message_id: str
+    status: MessageStatus
+    raw_status: str
+    segments: int | None = None
+
+
+# What became of one message of a call that was answered: taken, or refused with a reason.
+SendOutcome = SendReceipt | FailureReason
+
+
+@dataclass(frozen=True, slots=True)
+class ReportQuery:
+    """Which messages a list is asked for: created at or after `since`, of one recipient or sender where given."""
+
+    since: datetime
+    to: str | None = None
+    sender: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPage:
+    """One page of a provider's list, newest first; `next_page` is None at the end."""
+
+    reports: Sequence[DeliveryReport]
+    next_page: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawCallback:
+    """A provider's request to our webhook, as it arrived. `url` is the configured public URL, never what a proxy made of it."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Provider(Protocol):
+    """One provider. Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but
+    `send` raise `errors.ProviderRefused` when the provider answers with its own error."""
+
+    name: str
+    capabilities: Capabilities
+
+    def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
+        """Send at most `recipients_per_call` messages; one outcome each, in order.
+
+        The exceptions speak for every message of the call. A refusal of the whole call is a FailureReason for each.
+        """
+
+    def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
+        """The reports of at most `reports_by_id` messages; a message the provider does not know is left out."""
+
+    def list_reports(self, query: ReportQuery, page: str | None = None) -> ReportPage:
+        """One page of the provider's own list; `page` is the `next_page` of the one before."""
+
+    def cancel(self, provider_message_id: str) -> DeliveryReport:
+        """Take back a message that was not sent yet."""
+
+    def redact(self, provider_message_id: str) -> DeliveryReport:
+        """Have the provider forget the text."""
+
+    def check_connection(self) -> ConnectionStatus:
+        """A query, never a send: is the provider there, and does it accept our credentials?"""
+
+    def verify_callback(self, callback: RawCallback) -> bool:
+        """Is the signature the provider's (current or previous secret)? In constant time."""
+
+    def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
+        """The news in a verified callback. Raises `errors.InvalidRequest` where it is not one."""
+
+    def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
+        """The messages in a verified callback. Raises `errors.InvalidRequest` where it is not one."""

@@ -1,0 +1,64 @@
+"""What a provider's room says to the transport, and what it gets back. No library's type crosses this line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+
+class Lane(StrEnum):
+    """Who waits for a transaction at the node's throttle: sends and everything else share fairly."""
+
+    SEND = "send"
+    POLL = "poll"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """One call. `url` is absolute; `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency).
+
+    `authorization` is a header value; it is kept apart from `headers` so that nothing prints it.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+    authorization: str | None = None
+    lane: Lane = Lane.POLL
+    repeatable: bool = False
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpResponse:
+    """Any answer that is the provider's word on this request. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"HttpResponse({self.status}, {len(self.body)} bytes)"
+
+
+# Called right before every attempt, retries included: every call to a provider is a transaction of the node.
+Gate = Callable[[Lane], None]
+
+
+class Transport(Protocol):
+    """Sends a request and returns the provider's answer.
+
+    Returns every 2xx, 3xx and 4xx but 429. Repeats what is safe to repeat, within its budget, each attempt through the gate.
+    Raises:
+      errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with Retry-After),
+                             or the request was `repeatable` and got no answer within the budget
+      errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, other 5xx)
+      errors.Throttled       the gate refused: nothing was sent
+    """
+
+    def send(self, request: HttpRequest) -> HttpResponse: ...
