@@ -1,0 +1,220 @@
+"""A message as the ledger keeps it: intent, lease, outcome, history. The one place that knows the document's field names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from sms_connector.errors import Kind, Retry
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.status import MessageStatus, advance
+from sms_connector.ports import Absent, Document, Json, Version, Write
+
+COLLECTION = "messages"
+RETENTION_SECONDS = 30 * 24 * 3600.0
+HISTORY_LIMIT = 50
+
+
+class Phase:
+    """How far the one call of a message has come. Only CALLING can leave an outcome unknown."""
+
+    CALLING = "calling"  # the intent is durable; the holder of the lease may be calling
+    UNKNOWN = "unknown"  # the call began and nobody can say what became of it
+    DONE = "done"  # the provider took or refused it, or no call was made
+
+
+@dataclass(slots=True)
+class MessageRecord:
+    """Mutable on purpose: one holder at a time works on it, and the ledger's version guards the rest. Times are epoch seconds."""
+
+    id: str
+    to: str
+    sender: str
+    text_digest: str
+    created_at: float
+    updated_at: float
+    status: MessageStatus = MessageStatus.ACCEPTED
+    phase: str = Phase.CALLING
+    index: int = 0
+    segments: int = 0
+    encoding: str = ""
+    holder: str | None = None
+    lease_until: float = 0.0
+    provider_message_id: str | None = None
+    failure: FailureReason | None = None
+    attempts: int = 0
+    sent_at: float | None = None
+    next_check_at: float | None = None
+    interval: float = 10.0
+    attempts_allowed: int = 6
+    unknown_until: float | None = None
+    resends: int = 0
+    evidence: list[str] = field(default_factory=list)
+    callback_url: str | None = None
+    campaign: str | None = None
+    redacted: bool = False
+    history: list[tuple[float, str, str, str]] = field(default_factory=list)  # at, status, source, provider's word
+    version: Version | Absent | None = None
+    replayed: bool = False
+
+    @property
+    def final(self) -> bool:
+        """Nothing more is expected. An unknown outcome is final only when its window has ended (phase DONE)."""
+        return self.status.final and self.phase == Phase.DONE
+
+    def note(self, at: float, source: str, word: str = "") -> None:
+        """Keep what was heard, whether or not it changed the status."""
+        self.updated_at = at
+        if len(self.history) < HISTORY_LIMIT:
+            self.history.append((at, str(self.status), source, word))
+
+    def take_receipt(self, provider_message_id: str, status: MessageStatus, word: str, *, at: float, source: str = "send") -> None:
+        """The provider has the message."""
+        self.provider_message_id = provider_message_id
+        self.phase = Phase.DONE
+        self.failure = None
+        self.sent_at = self.sent_at or at
+        self.status = advance(MessageStatus.UNKNOWN, status) if self.status is MessageStatus.UNKNOWN else advance(self.status, status)
+        self.note(at, source, word)
+
+    def refuse(self, failure: FailureReason, *, at: float) -> None:
+        """No call was made, or the provider refused: final."""
+        self.phase = Phase.DONE
+        self.status = MessageStatus.ERROR
+        self.failure = failure
+        self.note(at, failure.source, str(failure.code or failure.kind))
+
+    def lose_track(self, evidence: str, *, at: float, window: float) -> None:
+        """The call may have been processed. Nothing is repeated; the evidence says what is known."""
+        self.phase = Phase.UNKNOWN
+        self.status = MessageStatus.UNKNOWN
+        self.unknown_until = self.unknown_until or at + window
+        self.failure = FailureReason(
+            source="transport", kind=Kind.UNKNOWN_OUTCOME, message=evidence, retry=Retry.UNKNOWN_OUTCOME
+        )
+        self.add_evidence(evidence)
+        self.note(at, "transport")
+
+    def add_evidence(self, evidence: str) -> None:
+        if evidence not in self.evidence and len(self.evidence) < 10:
+            self.evidence.append(evidence)
+
+    def hear(self, report: DeliveryReport, *, at: float, source: str) -> bool:
+        """Apply news. True where it changed anything worth keeping (a status and word heard before is no news)."""
+        if self.provider_message_id is None or self.phase != Phase.DONE:
+            self.take_receipt(report.provider_message_id, report.status, report.raw_status, at=at, source=source)
+            self._take_failure(report)
+            return True
+        if any(entry[3] == report.raw_status and entry[2] == source for entry in self.history):
+            return False
+        self.status = advance(self.status, report.status)
+        self._take_failure(report)
+        self.note(at, source, report.raw_status)
+        return True
+
+    def _take_failure(self, report: DeliveryReport) -> None:
+        if report.failure is not None and self.status is report.status:
+            self.failure = report.failure
+        if report.segments:
+            self.segments = report.segments
+
+    def to_write(self, *, expect: Version | Absent | None = None) -> Write:
+        return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)
+
+
+def to_document(record: MessageRecord) -> Json:
+    """Empty values are left out: a document of a plain message is about 400 bytes."""
+    document: Json = {
+        "to": record.to,
+        "from": record.sender,
+        "digest": record.text_digest,
+        "status": str(record.status),
+        "phase": record.phase,
+        "createdAt": record.created_at,
+        "updatedAt": record.updated_at,
+        "index": record.index,
+        "segments": record.segments,
+        "encoding": record.encoding,
+        "attempts": record.attempts,
+        "interval": record.interval,
+        "attemptsAllowed": record.attempts_allowed,
+        "history": record.history,
+        "expiresAt": record.created_at + RETENTION_SECONDS,
+    }
+    optional: Json = {
+        "holder": record.holder,
+        "leaseUntil": record.lease_until or None,
+        "providerMessageId": record.provider_message_id,
+        "failure": _failure_to_json(record.failure),
+        "sentAt": record.sent_at,
+        "nextCheckAt": record.next_check_at,
+        "unknownUntil": record.unknown_until,
+        "resends": record.resends or None,
+        "evidence": record.evidence or None,
+        "callbackUrl": record.callback_url,
+        "campaign": record.campaign,
+        "redacted": record.redacted or None,
+    }
+    document.update((name, value) for name, value in optional.items() if value is not None)
+    return document
+
+
+def from_document(document: Document) -> MessageRecord:
+    data = document.data
+    return MessageRecord(
+        id=document.id,
+        to=data["to"],
+        sender=data["from"],
+        text_digest=data["digest"],
+        created_at=data["createdAt"],
+        updated_at=data["updatedAt"],
+        status=MessageStatus(data["status"]),
+        phase=data["phase"],
+        index=data.get("index", 0),
+        segments=data["segments"],
+        encoding=data["encoding"],
+        holder=data.get("holder"),
+        lease_until=data.get("leaseUntil", 0.0),
+        provider_message_id=data.get("providerMessageId"),
+        failure=_failure_from_json(data.get("failure")),
+        attempts=data["attempts"],
+        sent_at=data.get("sentAt"),
+        next_check_at=data.get("nextCheckAt"),
+        interval=data["interval"],
+        attempts_allowed=data["attemptsAllowed"],
+        unknown_until=data.get("unknownUntil"),
+        resends=data.get("resends", 0),
+        evidence=list(data.get("evidence", ())),
+        callback_url=data.get("callbackUrl"),
+        campaign=data.get("campaign"),
+        redacted=data.get("redacted", False),
+        history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],
+        version=document.version,
+    )
+
+
+def _failure_to_json(failure: FailureReason | None) -> dict[str, Any] | None:
+    if failure is None:
+        return None
+    values = {
+        "source": failure.source,
+        "kind": str(failure.kind),
+        "code": failure.code,
+        "message": failure.message,
+        "moreInfo": failure.more_info,
+        "retry": str(failure.retry),
+    }
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _failure_from_json(data: dict[str, Any] | None) -> FailureReason | None:
+    if data is None:
+        return None
+    return FailureReason(
+        source=data["source"],
+        kind=Kind(data["kind"]),
+        message=data["message"],
+        code=data.get("code"),
+        more_info=data.get("moreInfo"),
+        retry=Retry(data["retry"]),
+    )
