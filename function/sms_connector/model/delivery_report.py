@@ -28,8 +28,8 @@ class FailureReason:
 class DeliveryReport:
     """What a provider says of one message.
 
-    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where the
-    provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where the
+    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where
+    the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where the
     provider echoes it.
     """
 

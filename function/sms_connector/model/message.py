@@ -11,9 +11,9 @@ from datetime import datetime
 class OutboundMessage:
     """One message to one recipient, rendered and checked.
 
-    `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a channel
-    address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where the provider
-    reports on this very message; it names us and is keyed (sending.md section 3).
+    `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a
+    channel address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where
+    the provider reports on this very message; it names us and is keyed (sending.md section 3).
     """
 
     id: str

@@ -1,0 +1,36 @@
+"""The one error of this room: a value that can't be what it should be.
+
+    InvalidValueError (ValueError)
+    ├── NumberError      phone_number: neither a recipient nor a sender
+    ├── TemplateError    template: too many placeholders
+    ├── MappingError     field_mapping: a mapping that names no placeholder
+    ├── MissingValues    field_mapping: a record without a usable value for `to` or a placeholder
+    └── InvalidToken     page: a page token we never gave
+
+Each problem's `field` is relative to the value (`""` is the value itself); whoever knows the request puts its path in
+front. A problem may quote what the caller wrote: it is for the caller's answer. Logs get `phone_number.mask` instead.
+"""
+
+from __future__ import annotations
+
+from sms_connector.errors import FieldProblem, Kind
+
+_QUOTED_AT_MOST = 40
+
+
+class InvalidValueError(ValueError):
+    """What is wrong with a value, all at once. `kind` is the first problem's."""
+
+    def __init__(self, *problems: FieldProblem) -> None:
+        super().__init__("; ".join(problem.message for problem in problems))
+        self.problems = problems
+
+    @property
+    def kind(self) -> Kind:
+        return self.problems[0].kind
+
+
+def quote(text: str) -> str:
+    """`text` as a message shows it: at most 40 characters, what can't be seen made visible (`'\\u202a+1555'`)."""
+    cut = text if len(text) <= _QUOTED_AT_MOST else text[: _QUOTED_AT_MOST - 1] + "…"
+    return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"

@@ -1,0 +1,143 @@
+"""Addresses: whom a message goes to, whom it comes from, and how both are shown where they must not be read.
+
+Nothing is repaired in silence: one person has one spelling (E.164), so that an opt-out always finds its recipient. What
+is not in that form is refused, and the error names the form that was probably meant.
+
+Numbers must be *possible* (their length fits their country code), not *valid* (in an assigned block): blocks are
+assigned faster than libraries are updated, and Twilio's test numbers (+1 500 555 …) and fictional ones are in none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sms_connector.errors import FieldProblem, Kind
+from sms_connector.model.invalid_value import InvalidValueError, quote
+
+
+class SenderKind(StrEnum):
+    """What a sender is; throughput, replies and rules depend on it."""
+
+    LONG_CODE = "long_code"
+    TOLL_FREE = "toll_free"
+    SHORT_CODE = "short_code"
+    ALPHANUMERIC = "alphanumeric"
+    POOL = "pool"
+    CHANNEL = "channel"
+
+
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+_CHANNEL_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
+
+# Channel: (form of a recipient, form of a sender). WhatsApp's numbers are WhatsApp's own: a Mexican one keeps the
+# 1 after +52 that the numbering plan gave up, so their length is not checked against the plan.
+_CHANNELS = {
+    "whatsapp": (_E164, _E164),
+    "rcs": (_E164, _CHANNEL_ID),
+    "messenger": (_CHANNEL_ID, _CHANNEL_ID),
+}
+CHANNELS = frozenset(_CHANNELS)
+
+# The forms that need no look into a numbering plan. An alphanumeric id has at most 11 characters (3GPP TS 23.040,
+# 9.1.2.5: what fits the address field in GSM-7), of the set Twilio and Azure take. Pools are Twilio's messaging
+# services.
+_SENDER_FORMS = {
+    SenderKind.POOL: re.compile(r"MG[0-9a-fA-F]{32}"),
+    SenderKind.SHORT_CODE: re.compile(r"[0-9]{3,8}"),
+    SenderKind.ALPHANUMERIC: re.compile(r"(?=.*[A-Za-z])[A-Za-z0-9_&-](?:[A-Za-z0-9 +_&-]{0,9}[A-Za-z0-9+_&-])?"),
+}
+_SENDER_FIX = (
+    "write a number in E.164 form (+15558675310), a short code of 3 to 8 digits, an alphanumeric id (at most 11 "
+    "letters, digits, spaces and + - _ &, at least one of them a letter) or a channel address (whatsapp:+15558675310)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Whom messages come from."""
+
+    address: str
+    kind: SenderKind
+
+
+class NumberError(InvalidValueError):
+    """The text is no recipient (INVALID_RECIPIENT) or no sender (INVALID_SENDER); the message names what to write."""
+
+    def __init__(self, message: str, *, kind: Kind = Kind.INVALID_RECIPIENT) -> None:
+        super().__init__(FieldProblem("", message, kind))
+
+
+def parse_recipient(text: str, *, default_region: str | None = None) -> str:
+    """`text` itself when it is a number in E.164 form or a channel address (`whatsapp:+15558675310`).
+
+    `default_region` (`"DE"`, see `region_of`) only helps to name the likely form of a national number.
+
+    Raises NumberError.
+    """
+    channel, colon, _ = text.partition(":")
+    if colon and channel in _CHANNELS:
+        return _parse_channel(text, _CHANNELS[channel][0], Kind.INVALID_RECIPIENT)
+    return _parse_number(text, Kind.INVALID_RECIPIENT, default_region)
+
+
+def parse_sender(text: str) -> Sender:
+    """What `text` is as a sender: a number in E.164 form, a short code, an alphanumeric id, a channel address, a pool.
+
+    Raises NumberError.
+    """
+    channel, colon, _ = text.partition(":")
+    if colon and channel in _CHANNELS:
+        return Sender(_parse_channel(text, _CHANNELS[channel][1], Kind.INVALID_SENDER), SenderKind.CHANNEL)
+    for kind, form in _SENDER_FORMS.items():
+        if form.fullmatch(text):
+            return Sender(text, kind)
+    if not _looks_like_number(text):
+        raise NumberError(f"{quote(text)} is not a sender; {_SENDER_FIX}", kind=Kind.INVALID_SENDER)
+    from sms_connector.model import numbering_plan
+
+    number = _parse_number(text, Kind.INVALID_SENDER, None)
+    return Sender(number, SenderKind.TOLL_FREE if numbering_plan.is_toll_free(number) else SenderKind.LONG_CODE)
+
+
+def region_of(address: str) -> str | None:
+    """The region (`"DE"`) of a number in E.164 form, alone or in a channel address; None where there is none."""
+    number = address.rpartition(":")[2]
+    if not _E164.fullmatch(number):
+        return None
+    from sms_connector.model import numbering_plan
+
+    return numbering_plan.find_region(number)
+
+
+def mask(address: str) -> str:
+    """The form for logs: `+155…10`, `whatsapp:+155…10`; `…` for what is too short to hide five characters in."""
+    channel, colon, rest = address.rpartition(":")
+    shown = channel + colon if channel in _CHANNELS else ""
+    start = 4 if rest.startswith("+") else 3
+    return shown + (f"{rest[:start]}…{rest[-2:]}" if len(rest) >= start + 5 + 2 else "…")
+
+
+def _parse_channel(text: str, form: re.Pattern[str], kind: Kind) -> str:
+    channel, _, address = text.partition(":")
+    if form.fullmatch(address):
+        return text
+    wanted = "+15558675310" if form is _E164 else "and an id of letters, digits and . _ @ -"
+    raise NumberError(f"{quote(text)} is not an address of {channel}; write {channel}:{wanted}", kind=kind)
+
+
+def _parse_number(text: str, kind: Kind, region: str | None) -> str:
+    from sms_connector.model import numbering_plan
+
+    if not _E164.fullmatch(text):
+        fix = numbering_plan.suggest_form(text, region=region)
+        raise NumberError(f"{quote(text)} is not a phone number in E.164 form; {fix}", kind=kind)
+    flaw = numbering_plan.find_flaw(text)
+    if flaw:
+        raise NumberError(f"{quote(text)} {flaw}", kind=kind)
+    return text
+
+
+def _looks_like_number(text: str) -> bool:
+    return text.startswith("+") or sum(c.isdecimal() for c in text) > len(text) // 2

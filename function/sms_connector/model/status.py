@@ -1,0 +1,82 @@
+"""Where a message stands: one ranked vocabulary for every provider's words.
+
+    accepted → scheduled → queued → sending → sent → delivered → read
+                                                   ↘ undelivered, failed, canceled, expired, error
+
+News arrives late, twice and out of order, so a status only ever moves up in rank, and a final one stays.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class MessageStatus(StrEnum):
+    """`accepted`: we or the provider took the message; `unknown`: nobody could tell us whether it was taken; `error`:
+    it was refused; `expired`: no news came within the time a message may take. The rest are the carriers' words."""
+
+    ACCEPTED = "accepted"
+    SCHEDULED = "scheduled"
+    QUEUED = "queued"
+    SENDING = "sending"
+    SENT = "sent"
+    DELIVERED = "delivered"
+    UNDELIVERED = "undelivered"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    READ = "read"
+    EXPIRED = "expired"
+    ERROR = "error"
+    UNKNOWN = "unknown"
+
+    @property
+    def final(self) -> bool:
+        """Nothing more is expected: tracking stops."""
+        return self in FINAL
+
+    @property
+    def rank(self) -> int:
+        """How far on its way: 0 (`accepted`) to 6 (`read`). `unknown` is 0: it claims nothing beyond `accepted`."""
+        return _RANKS[self]
+
+
+FINAL = frozenset(
+    {
+        MessageStatus.DELIVERED,
+        MessageStatus.UNDELIVERED,
+        MessageStatus.FAILED,
+        MessageStatus.CANCELED,
+        MessageStatus.READ,
+        MessageStatus.EXPIRED,
+        MessageStatus.ERROR,
+        MessageStatus.UNKNOWN,
+    }
+)
+
+_RANKS = {
+    MessageStatus.UNKNOWN: 0,
+    MessageStatus.ACCEPTED: 0,
+    MessageStatus.SCHEDULED: 1,
+    MessageStatus.QUEUED: 2,
+    MessageStatus.SENDING: 3,
+    MessageStatus.SENT: 4,
+    MessageStatus.DELIVERED: 5,
+    MessageStatus.UNDELIVERED: 5,
+    MessageStatus.FAILED: 5,
+    MessageStatus.CANCELED: 5,
+    MessageStatus.EXPIRED: 5,
+    MessageStatus.ERROR: 5,
+    MessageStatus.READ: 6,
+}
+
+
+def advance(current: MessageStatus, news: MessageStatus) -> MessageStatus:
+    """The status after the news: the higher in rank, except that a final status stays.
+
+    Two final statuses yield: `unknown` to whatever is learned later, because it means that nothing was known, and
+    `delivered` to `read`. As news, `unknown` displaces only `accepted`: it takes nothing back that was learned.
+    """
+    yields = current is MessageStatus.UNKNOWN or (current is MessageStatus.DELIVERED and news is MessageStatus.READ)
+    if current.final and not yields:
+        return current
+    return news if news.rank >= current.rank else current
