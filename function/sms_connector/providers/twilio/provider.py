@@ -1,0 +1,152 @@
+"""Twilio behind the connector's protocol: one recipient a call, status by id or a thousand a page, no idempotency of its own.
+
+What a call means is read in `wire`, what a callback says in `webhooks`, what a code means in `statuses`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from urllib.parse import quote
+
+from sms_connector.errors import CallError, Kind, ProviderRefused, Throttled
+from sms_connector.model.connection import ConnectionState, ConnectionStatus
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.message import OutboundMessage
+from sms_connector.model.phone_number import SenderKind
+from sms_connector.ports import SecretSource
+from sms_connector.provider import Capabilities, ReportPage, ReportQuery, SendOutcome
+from sms_connector.providers.twilio import wire
+from sms_connector.providers.twilio.credentials import Account, Credentials
+from sms_connector.transport.http import HttpRequest, HttpResponse, Lane, Transport
+
+CAPABILITIES = Capabilities(
+    recipients_per_call=1,
+    reports_by_id=1,
+    reports_per_page=wire.PAGE_SIZE,
+    status_callbacks=True,
+    callback_per_message=True,
+    inbound=True,
+    cancel=True,
+    redact=True,
+    text_limit=1600,  # https://www.twilio.com/docs/errors/21617
+    max_validity_seconds=36_000,  # https://www.twilio.com/docs/errors/90007
+    schedule_window=(300, 35 * 86_400),  # https://www.twilio.com/docs/errors/35115
+    schedule_needs_pool=True,  # https://www.twilio.com/docs/errors/35118
+    media_limit=10,  # https://www.twilio.com/docs/messaging/api/message-resource (MediaUrl)
+    sender_kinds=frozenset(SenderKind),
+    channels=frozenset({"whatsapp", "messenger", "rcs"}),
+    # https://www.twilio.com/docs/errors/21611: US long codes and short codes; toll-free: help.twilio.com/articles/115002943027
+    sender_rates={SenderKind.LONG_CODE: 1.0, SenderKind.TOLL_FREE: 3.0, SenderKind.SHORT_CODE: 100.0},
+    sender_queue_seconds=36_000,  # https://www.twilio.com/docs/errors/21611
+)
+
+_FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+_QUERY = {"accept": "application/json"}
+
+
+class TwilioProvider:
+    """`base_url` with or without the version segment `/2010-04-01`; None is Twilio's public one."""
+
+    name = "twilio"
+    capabilities = CAPABILITIES
+
+    def __init__(self, base_url: str | None, secrets: SecretSource, transport: Transport) -> None:
+        self._accounts = wire.api_root(base_url or wire.DEFAULT_BASE_URL) + "/Accounts/"
+        self._credentials = Credentials(secrets)
+        self._transport = transport
+
+    def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
+        (message,) = messages
+        response = self._post("/Messages.json", wire.send_form(message), lane=Lane.SEND)
+        if 200 <= response.status < 300:
+            return [wire.read_receipt(response)]
+        if 400 <= response.status < 500 and (refusal := wire.read_refusal(response)):
+            return [wire.to_failure(refusal, response.status)]
+        raise wire.not_twilios_word(response, repeatable=False)
+
+    def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
+        (sid,) = provider_message_ids
+        try:
+            document = wire.decode(wire.message_decoder, self._get(_message_path(sid)), repeatable=True)
+        except ProviderRefused as error:
+            if error.status == 404:
+                return []
+            raise
+        return [wire.read_report(document)]
+
+    def list_reports(self, query: ReportQuery, page: str | None = None) -> ReportPage:
+        return wire.read_page(self._get(f"/Messages.json?{page or wire.list_query(query)}"), query)
+
+    def cancel(self, provider_message_id: str) -> DeliveryReport:
+        # A repeat after a lost answer would be refused with 30409, as if it had not been canceled: so it is not repeatable.
+        return self._update(provider_message_id, b"Status=canceled", repeatable=False)
+
+    def redact(self, provider_message_id: str) -> DeliveryReport:
+        return self._update(provider_message_id, b"Body=", repeatable=True)
+
+    def check_connection(self) -> ConnectionStatus:
+        """The account's own state; with an API key that may not see it, whether the account's messages can be read."""
+        try:
+            return self._check()
+        except ProviderRefused as error:
+            return _refused_check(error)
+        except CallError as error:
+            bad_credentials = error.kind is Kind.AUTHENTICATION
+            return ConnectionStatus(ConnectionState.AUTH_ERROR if bad_credentials else ConnectionState.ERROR, str(error))
+        except Throttled as error:
+            return ConnectionStatus(ConnectionState.ERROR, f"not asked: {error}")
+
+    def _check(self) -> ConnectionStatus:
+        by_api_key = self._credentials.read().by_api_key
+        try:
+            account = wire.decode(wire.account_decoder, self._get(".json"), repeatable=True)
+        except ProviderRefused as error:
+            if not (by_api_key and error.status in (401, 403)):
+                raise
+            wire.decode(wire.list_decoder, self._get("/Messages.json?PageSize=1"), repeatable=True)
+            return ConnectionStatus(ConnectionState.ACTIVE, "Twilio accepts the API key; the account's state takes a main key")
+        if account.status != "active":
+            return ConnectionStatus(ConnectionState.ERROR, f"the Twilio account is {account.status or 'in an unknown state'}")
+        trial = "; a trial account: it sends to verified numbers only" if account.type == "Trial" else ""
+        return ConnectionStatus(ConnectionState.ACTIVE, f"the Twilio account is active{trial}")
+
+    def _update(self, sid: str, form: bytes, *, repeatable: bool) -> DeliveryReport:
+        response = self._post(_message_path(sid), form, repeatable=repeatable)
+        return wire.read_report(wire.decode(wire.message_decoder, response, repeatable=repeatable))
+
+    def _get(self, path: str) -> HttpResponse:
+        return self._exchange(
+            lambda account: HttpRequest(
+                "GET", self._accounts + account.sid + path, _QUERY, authorization=account.authorization, repeatable=True
+            )
+        )
+
+    def _post(self, path: str, form: bytes, *, lane: Lane = Lane.POLL, repeatable: bool = False) -> HttpResponse:
+        return self._exchange(
+            lambda account: HttpRequest(
+                "POST", self._accounts + account.sid + path, _FORM, form, account.authorization, lane, repeatable
+            )
+        )
+
+    def _exchange(self, request: Callable[[Account], HttpRequest]) -> HttpResponse:
+        """Send it; after a 401 once more where the secrets have changed meanwhile (Twilio did not process the first)."""
+        account = self._credentials.read()
+        response = self._transport.send(request(account))
+        if response.status == 401 and (fresh := self._credentials.reread()) != account:
+            response = self._transport.send(request(fresh))
+        return response
+
+
+def _message_path(sid: str) -> str:
+    return f"/Messages/{quote(sid, safe='')}.json"
+
+
+def _refused_check(error: ProviderRefused) -> ConnectionStatus:
+    said = f"Twilio answered {error.status}, code {error.code}: {error}"
+    if error.code == 20008:
+        # https://www.twilio.com/docs/iam/test-credentials: they create messages to magic numbers and read nothing
+        text = f"these are Twilio's test credentials, which deliver nothing and can't be asked for a status ({said})"
+        return ConnectionStatus(ConnectionState.ERROR, text)
+    if error.kind in (Kind.AUTHENTICATION, Kind.NOT_PERMITTED):
+        return ConnectionStatus(ConnectionState.AUTH_ERROR, f"{said}; check the account SID and the auth token or API key")
+    return ConnectionStatus(ConnectionState.ERROR, said)

@@ -1,0 +1,220 @@
+"""Twilio's vocabulary in ours: message statuses, error codes, consent keywords. Data and look-ups only.
+
+Statuses: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values and the enum
+`message_enum_status` of Twilio's OpenAPI document. Codes: Twilio's error dictionary, each at
+https://www.twilio.com/docs/errors/<code>; titles are Twilio's. The status decides first: Twilio may leave an `error_code`
+on a message that is not failed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from sms_connector.errors import Kind, Retry
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.status import MessageStatus
+
+STATUSES: Mapping[str, MessageStatus] = {
+    "accepted": MessageStatus.ACCEPTED,  # a messaging service is still choosing the sender
+    "scheduled": MessageStatus.SCHEDULED,
+    "queued": MessageStatus.QUEUED,
+    "sending": MessageStatus.SENDING,
+    "sent": MessageStatus.SENT,  # the last word on routes without carrier receipts
+    "partially_delivered": MessageStatus.SENT,  # some segments are still under way
+    "delivered": MessageStatus.DELIVERED,
+    "read": MessageStatus.READ,  # channels with read receipts (WhatsApp, RCS)
+    "undelivered": MessageStatus.UNDELIVERED,
+    "failed": MessageStatus.FAILED,
+    "canceled": MessageStatus.CANCELED,
+}
+
+# The statuses whose error code is a reason.
+FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
+
+
+def to_status(word: str) -> MessageStatus:
+    """Our status for Twilio's word.
+
+    A word Twilio may add one day says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves nothing
+    backward and ends no tracking. (`receiving` and `received` are of inbound messages and are never ours to report.)
+    """
+    return STATUSES.get(word, MessageStatus.ACCEPTED)
+
+
+class Meaning(NamedTuple):
+    """What a code means: the title is Twilio's, `retry` is what sending the same again would do."""
+
+    kind: Kind
+    title: str
+    retry: Retry = Retry.NEVER
+
+
+_SAFE, _UNKNOWN = Retry.SAFE, Retry.UNKNOWN_OUTCOME
+
+CODES: Mapping[int, Meaning] = {
+    # The account and its credentials
+    20003: Meaning(Kind.AUTHENTICATION, "Permission Denied"),
+    20005: Meaning(Kind.ACCOUNT, "Account not active"),
+    20006: Meaning(Kind.NOT_PERMITTED, "Access Denied"),
+    20008: Meaning(Kind.NOT_PERMITTED, "Test Credentials"),
+    20010: Meaning(Kind.ACCOUNT, "Action disabled for account"),
+    20403: Meaning(Kind.NOT_PERMITTED, "403 Forbidden"),
+    30002: Meaning(Kind.ACCOUNT, "Account suspended"),
+    63038: Meaning(Kind.ACCOUNT, "Account exceeded the daily messages limit"),
+    # The request
+    20001: Meaning(Kind.INVALID_REQUEST, "Unknown parameters"),
+    20004: Meaning(Kind.INVALID_REQUEST, "Method not allowed"),
+    20009: Meaning(Kind.INVALID_REQUEST, "Cannot delete this resource before it is complete"),
+    20404: Meaning(Kind.NOT_FOUND, "Not Found"),
+    20409: Meaning(Kind.INVALID_REQUEST, "Conflict"),
+    20422: Meaning(Kind.INVALID_REQUEST, "Invalid Parameter"),
+    21218: Meaning(Kind.INVALID_REQUEST, "Invalid ApplicationSid"),
+    21609: Meaning(Kind.INVALID_REQUEST, "Invalid 'StatusCallback'"),
+    21624: Meaning(Kind.INVALID_REQUEST, "Invalid validity period value"),
+    30012: Meaning(Kind.INVALID_REQUEST, "TTL is too small"),
+    30013: Meaning(Kind.INVALID_REQUEST, "TTL is too big"),
+    30409: Meaning(Kind.INVALID_REQUEST, "This message cannot be canceled"),
+    35111: Meaning(Kind.INVALID_REQUEST, "SendAt timestamp is missing"),
+    35114: Meaning(Kind.INVALID_REQUEST, "Scheduling does not support this timestamp"),
+    35115: Meaning(Kind.INVALID_REQUEST, "Scheduling does not support this timestamp"),
+    35117: Meaning(Kind.INVALID_REQUEST, "Scheduling does not support this timestamp"),
+    35118: Meaning(Kind.INVALID_REQUEST, "MessagingServiceSid is required to schedule a message"),
+    35125: Meaning(Kind.RATE_LIMITED, "Maximum limit reached in the account for scheduling messages", _SAFE),
+    90007: Meaning(Kind.INVALID_REQUEST, "Invalid validity period value"),
+    # The recipient
+    21211: Meaning(Kind.INVALID_RECIPIENT, "Invalid 'To' Phone Number"),
+    21217: Meaning(Kind.INVALID_RECIPIENT, "Phone number does not appear to be valid"),
+    21401: Meaning(Kind.INVALID_RECIPIENT, "Invalid Phone Number"),
+    21604: Meaning(Kind.INVALID_RECIPIENT, "The destination 'To' phone number is required to send an SMS"),
+    21614: Meaning(Kind.LANDLINE, "'To' number is not a valid mobile number"),
+    30014: Meaning(Kind.INVALID_RECIPIENT, "'To' attributes are Invalid"),
+    63003: Meaning(Kind.INVALID_RECIPIENT, "Channel could not find To address"),
+    63024: Meaning(Kind.INVALID_RECIPIENT, "Invalid message recipient"),
+    21610: Meaning(Kind.OPTED_OUT, "Attempt to send to unsubscribed recipient"),
+    63033: Meaning(Kind.BLOCKED, "Recipient blocked to receive message"),
+    21408: Meaning(Kind.NOT_PERMITTED, "Permission to send an SMS has not been enabled for the region"),
+    21608: Meaning(Kind.NOT_PERMITTED, "The 'to' phone number provided is not yet verified for this account"),
+    21219: Meaning(Kind.NOT_PERMITTED, "'To' phone number not verified"),
+    21612: Meaning(Kind.UNREACHABLE, "The 'To' phone number is not currently reachable via SMS"),
+    21214: Meaning(Kind.UNREACHABLE, "'To' phone number cannot be reached"),
+    # The sender
+    21212: Meaning(Kind.INVALID_SENDER, "Invalid From Number (caller ID)"),
+    21210: Meaning(Kind.INVALID_SENDER, "'From' phone number not verified"),
+    21601: Meaning(Kind.INVALID_SENDER, "Phone number is not a valid SMS-capable inbound phone number"),
+    21603: Meaning(Kind.INVALID_SENDER, "A 'From' or 'MessagingServiceSid' parameter is required to send a message"),
+    21606: Meaning(Kind.INVALID_SENDER, "The 'From' phone number is not a valid message-capable Twilio phone number"),
+    21607: Meaning(Kind.INVALID_SENDER, "The 'from' phone number must be the sandbox phone number for trial accounts"),
+    21616: Meaning(Kind.INVALID_SENDER, "The 'From' number matches multiple numbers for your account"),
+    21621: Meaning(Kind.INVALID_SENDER, "The 'From' number has not been enabled for MMS"),
+    21657: Meaning(Kind.INVALID_SENDER, "The Sender ID is invalid"),
+    21701: Meaning(Kind.INVALID_SENDER, "The Messaging Service does not exist"),
+    21702: Meaning(Kind.INVALID_SENDER, "The Messaging Service is not available to send new messages"),
+    21703: Meaning(Kind.INVALID_SENDER, "The Messaging Service does not have a phone number available"),
+    21704: Meaning(Kind.INVALID_SENDER, "The Messaging Service contains no phone numbers"),
+    21705: Meaning(Kind.INVALID_SENDER, "The Messaging Service is invalid"),
+    21709: Meaning(Kind.INVALID_SENDER, "Alpha Sender ID is Invalid or Not Authorized for this Messaging Service"),
+    30016: Meaning(Kind.INVALID_SENDER, "'To' and 'From' channel types are incompatible"),
+    30018: Meaning(Kind.INVALID_SENDER, "Destination carrier requires sender ID pre-registration"),
+    30024: Meaning(Kind.INVALID_SENDER, "Numeric Sender ID Not Provisioned on Carrier"),
+    30032: Meaning(Kind.INVALID_SENDER, "Toll-Free Number Has Not Been Verified"),
+    30033: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Campaign Suspended"),
+    30034: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Message from an Unregistered Number"),
+    30035: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Message from a number still being configured", _SAFE),
+    63002: Meaning(Kind.INVALID_SENDER, "Channel could not find the From address"),
+    63007: Meaning(Kind.INVALID_SENDER, "Twilio could not find a Channel with the specified From address"),
+    63031: Meaning(Kind.INVALID_SENDER, "Channels message cannot have same From and To"),
+    # The content
+    14103: Meaning(Kind.INVALID_MESSAGE, "Invalid Body"),
+    21602: Meaning(Kind.INVALID_MESSAGE, "Message body is required"),
+    21605: Meaning(Kind.INVALID_MESSAGE, "Maximum body length is 160 characters"),
+    21617: Meaning(Kind.INVALID_MESSAGE, "The concatenated message body exceeds the 1600 character limit"),
+    21618: Meaning(Kind.INVALID_MESSAGE, "The message body cannot be sent"),
+    21620: Meaning(Kind.INVALID_MESSAGE, "Invalid media URL(s)"),
+    21622: Meaning(Kind.INVALID_MESSAGE, "MMS has not been enabled for your account"),
+    21623: Meaning(Kind.INVALID_MESSAGE, "Number of media files exceeds allowed limit"),
+    30011: Meaning(Kind.INVALID_MESSAGE, "MMS not supported by the receiving phone number in this region"),
+    30019: Meaning(Kind.INVALID_MESSAGE, "Content size exceeds carrier limit"),
+    63016: Meaning(Kind.INVALID_MESSAGE, "Failed to send freeform message because you are outside the allowed window"),
+    63019: Meaning(Kind.INVALID_MESSAGE, "Media failed to download"),
+    # Too much, too fast; sending the same again later is what Twilio advises
+    14107: Meaning(Kind.RATE_LIMITED, "SMS send rate limit exceeded", _SAFE),
+    20429: Meaning(Kind.RATE_LIMITED, "Too Many Requests", _SAFE),
+    21611: Meaning(Kind.QUEUE_FULL, "This 'From' number has exceeded the maximum number of queued messages", _SAFE),
+    30001: Meaning(Kind.QUEUE_FULL, "Queue overflow", _SAFE),
+    30017: Meaning(Kind.UNAVAILABLE, "Carrier network congestion", _SAFE),
+    30020: Meaning(Kind.UNAVAILABLE, "Internal Failure with Message Scheduling", _SAFE),
+    30021: Meaning(Kind.UNAVAILABLE, "Internal Failure with messaging service orchestrator", _SAFE),
+    30022: Meaning(Kind.RATE_LIMITED, "US A2P 10DLC - Rate Limits Exceeded", _SAFE),
+    30023: Meaning(Kind.RATE_LIMITED, "US A2P 10DLC - Daily Message Cap Reached", _SAFE),
+    30027: Meaning(Kind.RATE_LIMITED, "US A2P 10DLC - T-Mobile Daily Message Limit Reached", _SAFE),
+    63017: Meaning(Kind.RATE_LIMITED, "Rate limit exceeded", _SAFE),
+    63018: Meaning(Kind.RATE_LIMITED, "Rate limit exceeded for Channel", _SAFE),
+    # Delivery
+    30003: Meaning(Kind.UNREACHABLE, "Unreachable destination handset", _SAFE),
+    30004: Meaning(Kind.BLOCKED, "Message blocked"),
+    30005: Meaning(Kind.UNREACHABLE, "Unknown destination handset"),
+    30006: Meaning(Kind.LANDLINE, "Landline or unreachable carrier"),
+    30007: Meaning(Kind.BLOCKED, "Message filtered"),
+    30008: Meaning(Kind.DELIVERY, "Unknown error", _UNKNOWN),  # the carrier gave no reason: it may have arrived
+    30010: Meaning(Kind.DELIVERY, "Message price exceeds max price"),
+    30036: Meaning(Kind.EXPIRED, "Validity Period Expired", _SAFE),  # Twilio did not send it
+    # "Messages are failed and not retried to avoid duplicate message delivery" (errors/30410)
+    30410: Meaning(Kind.TIMEOUT, "Provider Timeout Error", _UNKNOWN),
+    30450: Meaning(Kind.BLOCKED, "Message delivery blocked"),  # SMS pumping protection
+    63005: Meaning(Kind.DELIVERY, "Channel did not accept given content"),
+    63009: Meaning(Kind.UNAVAILABLE, "Channel provider returned an internal service error", _UNKNOWN),
+    63012: Meaning(Kind.UNAVAILABLE, "Channel provider returned an internal service error", _UNKNOWN),
+    63013: Meaning(Kind.BLOCKED, "Channel policy violation"),
+    63014: Meaning(Kind.BLOCKED, "Channel message blocked by user action"),
+    63015: Meaning(Kind.NOT_PERMITTED, "Channel Sandbox can only send to phone numbers that have joined the Sandbox"),
+    63032: Meaning(Kind.BLOCKED, "We cannot send this message to this user because of a WhatsApp limitation"),
+}
+
+# What a code we don't know means, by the HTTP status it came with.
+_BY_HTTP_STATUS: Mapping[int, Meaning] = {
+    401: Meaning(Kind.AUTHENTICATION, "Unauthorized"),
+    403: Meaning(Kind.NOT_PERMITTED, "Forbidden"),
+    404: Meaning(Kind.NOT_FOUND, "Not Found"),
+    429: Meaning(Kind.RATE_LIMITED, "Too Many Requests", _SAFE),
+}
+_OTHER = Meaning(Kind.OTHER, "error")
+_DELIVERY = Meaning(Kind.DELIVERY, "Twilio gave no reason")
+
+
+def refusal(code: int | str | None, http_status: int) -> Meaning:
+    """What a refusal means: by its code, else by its HTTP status."""
+    return CODES.get(code_number(code), _BY_HTTP_STATUS.get(http_status, _OTHER))
+
+
+def delivery_failure(status: MessageStatus, code: int | str | None, message: str | None) -> FailureReason | None:
+    """Why a message was not delivered; None where its status is no failure, whatever its error code.
+
+    Callbacks carry the code without its text: the title stands in then. `more_info` is where Twilio documents the code.
+    """
+    if status not in FAILED:
+        return None
+    number = code_number(code)
+    meaning = CODES.get(number, _DELIVERY)
+    return FailureReason(
+        "provider",
+        meaning.kind,
+        message or (meaning.title if number in CODES or not number else f"Twilio error {number}"),
+        code=number or None,
+        more_info=f"https://www.twilio.com/docs/errors/{number}" if number else None,
+        retry=meaning.retry,
+    )
+
+
+def code_number(code: int | str | None) -> int:
+    """The code as a number; 0 where there is none. Callbacks send it as text, messages as a number."""
+    if isinstance(code, int):
+        return code
+    return int(code) if code and code.isascii() and code.isdecimal() else 0
+
+
+# What Twilio itself takes as consent keywords: the whole message, any case (toll-free numbers: only START and UNSTOP opt in).
+# https://help.twilio.com/articles/223134027-Twilio-support-for-opt-out-keywords-SMS-STOP-filtering-
+STOP_WORDS = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
+START_WORDS = frozenset({"START", "YES", "UNSTOP"})
+HELP_WORDS = frozenset({"HELP", "INFO"})

@@ -1,0 +1,287 @@
+"""Twilio's wire: forms out, JSON documents in. Pure functions; the only module here that knows field names of the REST API.
+
+Source: Twilio's OpenAPI document (github.com/twilio/twilio-oai, spec/json/twilio_api_v2010.json).
+
+Whose word an answer is:
+
+    | answer                                   | means                                                                  |
+    |------------------------------------------|------------------------------------------------------------------------|
+    | 2xx with a message SID                   | taken                                                                  |
+    | 2xx without one                          | outcome unknown: something took it, nobody says what                   |
+    | 3xx                                      | not sent: the base URL is not the API                                  |
+    | 4xx with Twilio's own error document     | refused by Twilio, verbatim                                            |
+    | 4xx without it, its status a plain no    | not sent: a proxy or gateway in between answered, Twilio never saw it  |
+    | any other without it (408, 409, 5xx, …)  | outcome unknown                                                        |
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlencode, urlsplit
+
+import msgspec
+
+from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, ProviderRefused
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.message import OutboundMessage, text_digest
+from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
+from sms_connector.providers.twilio.statuses import code_number, delivery_failure, refusal, to_status
+from sms_connector.transport.http import HttpResponse
+
+T = TypeVar("T")
+
+# How Twilio is to deliver a status callback: three retries instead of one, after a connection or read time-out or an answer
+# that is no 2xx. The fragment is for Twilio only; it never reaches us.
+# https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
+CALLBACK_OPTIONS = "#rc=3&rp=all"
+
+DEFAULT_BASE_URL = "https://api.twilio.com"
+PAGE_SIZE = 1000
+MESSAGE_SID = re.compile(r"(?:SM|MM)[0-9a-fA-F]{32}")
+POOL_SID = re.compile(r"MG[0-9a-fA-F]{32}")
+
+# A trial account's texts get this in front. https://help.twilio.com/articles/223136107
+TRIAL_PREFIX = "Sent from your Twilio trial account - "
+
+# Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425 say so
+# expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
+_PLAIN_NO = frozenset({400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451})
+
+
+class MessageDocument(msgspec.Struct, frozen=True):
+    """A Message resource, as far as it is read."""
+
+    sid: str
+    status: str | None = None
+    direction: str | None = None
+    to: str | None = None
+    sender: str | None = msgspec.field(name="from", default=None)
+    pool: str | None = msgspec.field(name="messaging_service_sid", default=None)
+    body: str | None = None
+    num_segments: str | int | None = None
+    error_code: int | str | None = None
+    error_message: str | None = None
+    date_created: str | None = None
+    date_updated: str | None = None
+
+
+class ReceiptDocument(msgspec.Struct, frozen=True):
+    """The answer to a send. Only the SID matters so much that its absence is an error; nothing else may cost us the receipt."""
+
+    sid: Any = None
+    status: Any = None
+    num_segments: Any = None
+    error_code: Any = None
+    error_message: Any = None
+
+
+class ListDocument(msgspec.Struct, frozen=True):
+    """One page of the Messages list."""
+
+    messages: list[MessageDocument]
+    next_page_uri: str | None = None
+
+
+class AccountDocument(msgspec.Struct, frozen=True):
+    """An Account resource: `status` is active, suspended or closed, `type` Trial or Full."""
+
+    status: str | None = None
+    type: str | None = None
+
+
+class ErrorDocument(msgspec.Struct, frozen=True):
+    """Twilio's own error: `message` and `status` always, `code` and `more_info` where there is a code."""
+
+    message: str
+    code: int | str | None = None
+    more_info: str | None = None
+    status: int | None = None
+
+
+_receipt = msgspec.json.Decoder(ReceiptDocument)
+_error = msgspec.json.Decoder(ErrorDocument)
+message_decoder = msgspec.json.Decoder(MessageDocument)
+list_decoder = msgspec.json.Decoder(ListDocument)
+account_decoder = msgspec.json.Decoder(AccountDocument)
+
+
+# --- out --------------------------------------------------------------------------------------------------------------
+
+
+def api_root(base_url: str) -> str:
+    """The base URL with the version segment, whether it came with it or without."""
+    return base_url.rstrip("/").removesuffix("/2010-04-01") + "/2010-04-01"
+
+
+def send_form(message: OutboundMessage) -> bytes:
+    """The form that creates the message. A field without a value is not sent: Twilio reads an empty one as a value."""
+    sender = "MessagingServiceSid" if POOL_SID.fullmatch(message.sender) else "From"
+    fields = [("To", message.to), (sender, message.sender)]
+    if message.text:
+        fields.append(("Body", message.text))
+    for url in message.media_urls:
+        fields.append(("MediaUrl", url))
+    if message.callback_url:
+        fields.append(("StatusCallback", message.callback_url + CALLBACK_OPTIONS))
+    if message.validity_seconds:
+        fields.append(("ValidityPeriod", str(message.validity_seconds)))
+    if message.send_at:
+        at = message.send_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        fields += [("ScheduleType", "fixed"), ("SendAt", at)]
+    return urlencode(fields).encode("ascii")
+
+
+def list_query(query: ReportQuery) -> str:
+    """The query string of the first page.
+
+    Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list comes
+    newest first instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the number it chose.
+    """
+    fields = [("PageSize", str(PAGE_SIZE))]
+    if query.to:
+        fields.append(("To", query.to))
+    if query.sender and not POOL_SID.fullmatch(query.sender):
+        fields.append(("From", query.sender))
+    return urlencode(fields)
+
+
+# --- in ---------------------------------------------------------------------------------------------------------------
+
+
+def read_receipt(response: HttpResponse) -> SendReceipt:
+    """The receipt in a 2xx. Raises OutcomeUnknown when there is none."""
+    try:
+        document = _receipt.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise OutcomeUnknown(f"Twilio answered {response.status} with a body that can't be read: {error}") from None
+    if not isinstance(document.sid, str) or not MESSAGE_SID.fullmatch(document.sid):
+        raise OutcomeUnknown(f"Twilio answered {response.status} without a message SID (SM or MM and 32 hexadecimal digits)")
+    word = document.status if isinstance(document.status, str) else ""
+    return SendReceipt(document.sid, to_status(word), word, _segments(document.num_segments))
+
+
+def read_report(document: MessageDocument, *, pool: str | None = None) -> DeliveryReport:
+    """One message as Twilio knows it. A message of the asked-for `pool` has the pool as its sender, not the number it chose."""
+    word = document.status or ""
+    status = to_status(word)
+    return DeliveryReport(
+        document.sid,
+        status,
+        word,
+        failure=delivery_failure(status, document.error_code, document.error_message),
+        to=document.to,
+        sender=pool if pool and document.pool == pool else document.sender or document.pool,
+        text_digest=_digest(document.body),
+        segments=_segments(document.num_segments),
+        created_at=read_time(document.date_created),
+        updated_at=read_time(document.date_updated),
+    )
+
+
+def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
+    """One page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
+
+    Twilio's dates have no fractions, so neither has the comparison. Only the query string of `next_page_uri` is followed, on
+    our own base URL: an answer can't send us, and our credentials, anywhere else.
+    """
+    page = decode(list_decoder, response, repeatable=True)
+    pool = query.sender if query.sender and POOL_SID.fullmatch(query.sender) else None
+    since = query.since.replace(microsecond=0)
+    found = [read_report(document, pool=pool) for document in page.messages if _is_ours(document, pool)]
+    reports = [report for report in found if report.created_at is None or report.created_at >= since]
+    oldest = read_time(page.messages[-1].date_created) if page.messages else None
+    ended = not page.next_page_uri or not page.messages or (oldest is not None and oldest < since)
+    return ReportPage(reports, None if ended else _next_query(page.next_page_uri or ""))
+
+
+def _is_ours(document: MessageDocument, pool: str | None) -> bool:
+    return document.direction != "inbound" and (pool is None or document.pool == pool)
+
+
+def _next_query(uri: str) -> str:
+    query = urlsplit(uri).query
+    if not query:
+        raise NotSent("Twilio's list names a next page that has no query string; it can't be followed")
+    return query
+
+
+def read_refusal(response: HttpResponse) -> ErrorDocument | None:
+    """Twilio's own error document in a 4xx; None where the body is something else, so the answer somebody else's."""
+    try:
+        document = _error.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return document if document.code is not None or document.status is not None else None
+
+
+def to_failure(document: ErrorDocument, http_status: int) -> FailureReason:
+    """The refusal of a message, verbatim."""
+    meaning = refusal(document.code, http_status)
+    return FailureReason("provider", meaning.kind, document.message, document.code, document.more_info, meaning.retry)
+
+
+def decode(decoder: msgspec.json.Decoder[T], response: HttpResponse, *, repeatable: bool) -> T:
+    """The document in a 2xx. Raises ProviderRefused for Twilio's own no, else NotSent or OutcomeUnknown."""
+    if not 200 <= response.status < 300:
+        raise_for(response, repeatable=repeatable)
+    try:
+        return decoder.decode(response.body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        unreadable = NotSent if repeatable else OutcomeUnknown
+        raise unreadable(f"Twilio answered {response.status} with a body that can't be read: {error}") from None
+
+
+def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
+    """Raise what an answer that is no 2xx means."""
+    if 400 <= response.status < 500 and (document := read_refusal(response)):
+        raise ProviderRefused(
+            document.message,
+            kind=refusal(document.code, response.status).kind,
+            code=document.code,
+            more_info=document.more_info,
+            status=response.status,
+        )
+    raise not_twilios_word(response, repeatable=repeatable)
+
+
+def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
+    """An answer that is neither a 2xx nor Twilio's own error: from something in between, or from a server that is not the API.
+
+    Its body is not quoted: it may echo the request.
+    """
+    status, location = response.status, response.headers.get("location", "")
+    if 300 <= status < 400:
+        target = urlsplit(location)
+        where = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
+        return NotSent(f"the provider URL answered {status}, a redirect{where}; set it to the API itself ({DEFAULT_BASE_URL})")
+    said = f"{status} without Twilio's error document (content type {response.headers.get('content-type', 'not given')!r}"
+    said += f", server {response.headers['server']!r})" if "server" in response.headers else ")"
+    if status == 407:
+        return NotSent(f"the proxy answered {said}; check the proxy's user name and password", kind=Kind.AUTHENTICATION)
+    if repeatable or status in _PLAIN_NO:
+        kind = Kind.AUTHENTICATION if status == 401 else Kind.UNAVAILABLE
+        return NotSent(f"a server on the way answered {said}; check the provider URL and the proxy", kind=kind)
+    return OutcomeUnknown(f"the answer was {said}")
+
+
+@lru_cache(maxsize=2048)
+def read_time(text: str | None) -> datetime | None:
+    """An RFC 2822 date; None where there is none that can be read. Messages of one page share few of them."""
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None
+
+
+def _digest(body: str | None) -> str | None:
+    """None for an empty text: Twilio gives none for a redacted message."""
+    return text_digest(body.removeprefix(TRIAL_PREFIX)) if body else None
+
+
+def _segments(value: object) -> int | None:
+    """None for 0: a pool has not chosen its sender yet, so Twilio has not counted."""
+    return code_number(value if isinstance(value, int | str) else None) or None
