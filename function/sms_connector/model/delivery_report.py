@@ -29,8 +29,8 @@ class DeliveryReport:
     """What a provider says of one message.
 
     `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where
-    the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where the
-    provider echoes it.
+    the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where
+    the provider echoes it.
     """
 
     provider_message_id: str

@@ -1,11 +1,11 @@
 """The one error of this room: a value that can't be what it should be.
 
     InvalidValueError (ValueError)
-    ├── NumberError      phone_number: neither a recipient nor a sender
-    ├── TemplateError    template: too many placeholders
-    ├── MappingError     field_mapping: a mapping that names no placeholder
-    ├── MissingValues    field_mapping: a record without a usable value for `to` or a placeholder
-    └── InvalidToken     page: a page token we never gave
+    ├── NumberError        phone_number: neither a recipient nor a sender
+    ├── TemplateError      template: too many placeholders
+    ├── MappingError       field_mapping: an entry for something that is no placeholder
+    ├── MissingValues      field_mapping: a record without a usable value for `to` or a placeholder
+    └── InvalidTokenError  page: a page token we never gave
 
 Each problem's `field` is relative to the value (`""` is the value itself); whoever knows the request puts its path in
 front. A problem may quote what the caller wrote: it is for the caller's answer. Logs get `phone_number.mask` instead.
@@ -13,9 +13,12 @@ front. A problem may quote what the caller wrote: it is for the caller's answer.
 
 from __future__ import annotations
 
+import re
+
 from sms_connector.errors import FieldProblem, Kind
 
 _QUOTED_AT_MOST = 40
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class InvalidValueError(ValueError):
@@ -34,3 +37,9 @@ def quote(text: str) -> str:
     """`text` as a message shows it: at most 40 characters, what can't be seen made visible (`'\\u202a+1555'`)."""
     cut = text if len(text) <= _QUOTED_AT_MOST else text[: _QUOTED_AT_MOST - 1] + "…"
     return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
+
+
+def find_lone_surrogate(text: str) -> str | None:
+    """`U+D83D` where half a surrogate pair stands alone (JSON can say `"\\ud83d"`): no encoding carries it further."""
+    found = None if text.isascii() else _LONE_SURROGATE.search(text)
+    return f"U+{ord(found[0]):04X}" if found else None

@@ -1,0 +1,116 @@
+"""From a record of the caller's to a recipient and the values of a template's placeholders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from sms_connector.errors import FieldProblem, Kind
+from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
+from sms_connector.model.template import Template, normalize_name
+
+RECIPIENT = "to"
+
+
+class MappingError(InvalidValueError):
+    """The mapping has entries that map nothing (UNKNOWN_FIELD) or name no field; `field` is the entry's name."""
+
+
+class MissingValues(InvalidValueError):  # noqa: N818
+    """The record lacks values (MISSING_VALUE) or has what is no text (INVALID_REQUEST); `field` is the record's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """What one record gives: the recipient as written, not checked yet, and a value for every placeholder."""
+
+    to: str
+    values: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMapping:
+    """Where `to` and each placeholder come from: (placeholder, field of the record)."""
+
+    to_field: str
+    value_fields: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def build(cls, template: Template, mapping: Mapping[str, str]) -> FieldMapping:
+        """`mapping` maps `to` and placeholders to fields; a name without an entry maps to the field of the same name.
+
+        Raises MappingError, which names every entry that is wrong.
+        """
+        problems = list(_find_wrong_entries(template, mapping))
+        if problems:
+            raise MappingError(*problems)
+        fields = {normalize_name(name): field for name, field in mapping.items()}
+        pairs = tuple((name, fields.get(name, name)) for name in template.placeholders)
+        return cls(fields.get(RECIPIENT, RECIPIENT), pairs)
+
+    def apply(self, record: Mapping[str, object]) -> Mapped:
+        """The recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
+
+        Raises MissingValues, which names every field that is absent, null, blank, or neither text, number nor boolean.
+        """
+        problems: list[FieldProblem] = []
+        to = _read(record, self.to_field, RECIPIENT, problems)
+        values = {name: _read(record, field, f"<{name}>", problems) for name, field in self.value_fields}
+        if problems:
+            raise MissingValues(*problems)
+        return Mapped(to, values)
+
+
+def _find_wrong_entries(template: Template, mapping: Mapping[str, str]) -> Iterator[FieldProblem]:
+    known = (RECIPIENT, *template.placeholders)
+    seen = set()
+    for entry, field in mapping.items():
+        name = normalize_name(entry)
+        if name not in known:
+            allowed = ", ".join(known)
+            message = f"{quote(entry)} is no placeholder of the message; the mapping may have: {allowed}"
+            yield FieldProblem(entry, message, Kind.UNKNOWN_FIELD)
+        elif name in seen:
+            yield FieldProblem(entry, f"{quote(entry)} is mapped twice; keep one entry")
+        elif not field.strip():
+            yield FieldProblem(
+                entry, f"{quote(entry)} is mapped to no field; name the field of the records it comes from"
+            )
+        seen.add(name)
+
+
+def _read(record: Mapping[str, object], field: str, use: str, problems: list[FieldProblem]) -> str:
+    value = record.get(field)
+    # The common case first: a campaign reads a million records.
+    if isinstance(value, str) and value.isascii() and not (value == "" or value.isspace()):
+        return value
+    text, problem = _to_text(_look_up(record, field) if value is None else value)
+    if problem:
+        kind = Kind.MISSING_VALUE if text is None else Kind.INVALID_REQUEST
+        problems.append(FieldProblem(field, f"no value for {use}: field {quote(field)} {problem}", kind))
+    return text or ""
+
+
+def _look_up(record: Mapping[str, object], field: str) -> object:
+    """A field whose name is the same in Unicode's eyes only: a CSV from a Mac has its accents decomposed."""
+    wanted = normalize_name(field)
+    return next((value for name, value in record.items() if normalize_name(name) == wanted), None)
+
+
+def _to_text(value: object) -> tuple[str | None, str | None]:
+    """(text, what is wrong with it); text is None where there is no value at all."""
+    if value is None:
+        return None, "is missing"
+    if isinstance(value, bool):
+        return str(value).lower(), None
+    if isinstance(value, int):
+        return str(value), None
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0"), None if math.isfinite(value) else "is not a number; send it as text"
+    if not isinstance(value, str):
+        return "", "is neither text, number nor boolean; send it as text"
+    if not value.strip():
+        return None, "is empty"
+    surrogate = find_lone_surrogate(value)
+    return value, f"has half a character ({surrogate}); send it as it was, in UTF-8" if surrogate else None

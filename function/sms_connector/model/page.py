@@ -1,0 +1,55 @@
+"""Page tokens: where the next page begins, in a form nobody is tempted to build by hand."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+from sms_connector.errors import FieldProblem, Kind
+from sms_connector.model.invalid_value import InvalidValueError, quote
+
+# What the next page begins after, e.g. the time and the id of the last message of this one.
+PageKey = tuple[str | int | float | bool | None, ...]
+
+_LONGEST = 1024
+
+
+class InvalidTokenError(InvalidValueError):
+    """The token is none of ours (INVALID_REQUEST)."""
+
+    def __init__(self, token: str) -> None:
+        message = (
+            f"{quote(token)} is no page token; send the nextPageToken of the page before, or none for the first page"
+        )
+        super().__init__(FieldProblem("", message, Kind.INVALID_REQUEST))
+
+
+def encode_token(key: PageKey) -> str:
+    """The token for `key`: URL-safe, at most 1 024 characters. A key too long for that raises ValueError."""
+    content = json.dumps(key, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    token = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    if len(token) > _LONGEST:
+        raise ValueError(f"a page key of {len(content)} bytes is too long for a token")
+    return token
+
+
+def decode_token(token: str) -> PageKey:
+    """The key that `encode_token` was given. Raises InvalidTokenError for anything it never gave out."""
+    try:
+        key = _decode(token)
+    except (ValueError, RecursionError):
+        raise InvalidTokenError(token) from None
+    return key
+
+
+def _decode(token: str) -> PageKey:
+    if len(token) > _LONGEST:
+        raise ValueError("longer than any token")
+    content = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    items = json.loads(content)
+    if not isinstance(items, list) or any(isinstance(item, (list, dict)) for item in items):
+        raise ValueError("not a list of plain values")
+    key = tuple(items)
+    if encode_token(key) != token:
+        raise ValueError("another spelling of a token")
+    return key
