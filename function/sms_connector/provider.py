@@ -24,6 +24,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sms_connector.model.connection import ConnectionStatus
+from sms_connector.model.consent import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage
@@ -73,12 +74,13 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class SendReceipt:
-    """The provider took the message: its own id, and the status it gave at once."""
+    """The provider took the message: its own id, and the status it gave at once (with the reason, if it is a failure)."""
 
     provider_message_id: str
     status: MessageStatus
     raw_status: str
     segments: int | None = None
+    failure: FailureReason | None = None
 
 
 # What became of one message of a call that was answered: taken, or refused with a reason.
@@ -104,20 +106,37 @@ class ReportPage:
 
 @dataclass(frozen=True, slots=True)
 class RawCallback:
-    """A provider's request to our webhook, as it arrived. `url` is the configured public URL, never what a proxy made of it."""
+    """A provider's request to our webhook, as it arrived.
+
+    `url` is the configured public URL with the query of the request, never what a proxy made of it. `received_at` is when
+    it arrived at the webhook, not when it was read: not every provider says when something happened.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     body: bytes
+    received_at: datetime
 
 
 class Provider(Protocol):
     """One provider. Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but
-    `send` raise `errors.ProviderRefused` when the provider answers with its own error."""
+    `send` raise `errors.ProviderRefused` when the provider answers with its own error.
+
+    `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
+    it needs).
+    """
 
     name: str
     capabilities: Capabilities
+    consent_words: ConsentWords
+    secret_names: tuple[str, ...]
+
+    def problems(self, *, callbacks: bool = False) -> list[str]:
+        """What is wrong with the secrets, for the start: which, where it was looked for, what is allowed; never a value.
+
+        `callbacks`: the provider's callbacks are to be verified too.
+        """
 
     def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
         """Send at most `recipients_per_call` messages; one outcome each, in order.

@@ -1,8 +1,8 @@
 """Who we are to Twilio: the account, and an auth token or an API key.
 
-Twilio authenticates by HTTP Basic. The user is the account SID with its auth token, or an API key SID with its secret; the
-path names the account in both cases. An API key is preferred where there is one: it can be revoked alone. The auth token is
-still needed beside it for callbacks, which only it signs.
+Twilio authenticates by HTTP Basic. The user is the account SID with its auth token, or an API key SID with its secret;
+the path names the account in both cases. An API key is preferred where there is one: it can be revoked alone. The auth
+token is still needed beside it for callbacks, which only it signs.
 Source: https://www.twilio.com/docs/usage/requests-to-twilio, https://www.twilio.com/docs/usage/security
 """
 
@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from sms_connector.errors import Kind, NotSent
 from sms_connector.ports import Secret, SecretSource
 
+# These are names, not values.
 ACCOUNT_SID = "account-sid"
-AUTH_TOKEN = "auth-token"
-AUTH_TOKEN_PREVIOUS = "auth-token-previous"  # noqa: S105 - the name of a secret
+AUTH_TOKEN = "auth-token"  # noqa: S105
+AUTH_TOKEN_PREVIOUS = "auth-token-previous"  # noqa: S105
 API_KEY_SID = "api-key-sid"
-API_KEY_SECRET = "api-key-secret"
+API_KEY_SECRET = "api-key-secret"  # noqa: S105
 SIGNING_KEY = "signing-key"
 
 # Every secret this provider may read; what is required follows from `problems`.
@@ -89,7 +90,7 @@ def _account(values: tuple[str, str, str]) -> Account:
 
 
 def problems(secrets: SecretSource, *, callbacks: bool = False) -> list[str]:
-    """Everything that is wrong with the secrets, at once: what, where it was looked for, what is allowed; never a value.
+    """Everything that is wrong with the secrets: what, where it was looked for, what is allowed; never a value.
 
     `callbacks` says that Twilio's callbacks are to be verified, which takes the auth token.
     """
@@ -98,24 +99,20 @@ def problems(secrets: SecretSource, *, callbacks: bool = False) -> list[str]:
 
 
 def _missing(secrets: SecretSource, found: set[str], callbacks: bool) -> list[str]:
+    def missing(name: str, fix: str) -> str:
+        return f"secret {name!r} is missing (looked at {secrets.where(name)}); {fix}"
+
     key = {API_KEY_SID, API_KEY_SECRET}
-    missing = []
-    if ACCOUNT_SID not in found:
-        missing.append(f"secret {ACCOUNT_SID!r} is missing (looked at {secrets.where(ACCOUNT_SID)}); {_FORMS[ACCOUNT_SID][1]}")
+    lines = [] if ACCOUNT_SID in found else [missing(ACCOUNT_SID, f"it is {_FORMS[ACCOUNT_SID][1]}")]
     if len(key & found) == 1:
         (absent,), (present,) = key - found, key & found
-        missing.append(f"secret {absent!r} is missing (looked at {secrets.where(absent)}); {present!r} is of no use without it")
+        lines.append(missing(absent, f"{present!r} is of no use without it"))
     elif not key & found and AUTH_TOKEN not in found:
-        missing.append(
-            f"secret {AUTH_TOKEN!r} is missing (looked at {secrets.where(AUTH_TOKEN)}); "
-            f"give it, or {API_KEY_SID!r} and {API_KEY_SECRET!r} (looked at {secrets.where(API_KEY_SID)})"
-        )
+        instead = f"{API_KEY_SID!r} and {API_KEY_SECRET!r} (looked at {secrets.where(API_KEY_SID)})"
+        lines.append(missing(AUTH_TOKEN, f"give it, or {instead}"))
     elif callbacks and AUTH_TOKEN not in found:
-        missing.append(
-            f"secret {AUTH_TOKEN!r} is missing (looked at {secrets.where(AUTH_TOKEN)}); "
-            "an API key authenticates calls, but only the auth token can verify Twilio's callbacks"
-        )
-    return missing
+        lines.append(missing(AUTH_TOKEN, "an API key authenticates calls, but only the auth token verifies callbacks"))
+    return lines
 
 
 def _malformed(secrets: SecretSource, found: dict[str, Secret]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Twilio behind the connector's protocol: one recipient a call, status by id or a thousand a page, no idempotency of its own.
+"""Twilio behind the connector's protocol: one recipient a call, status by id or a thousand a page, no idempotency.
 
 What a call means is read in `wire`, what a callback says in `webhooks`, what a code means in `statuses`.
 """
@@ -11,12 +11,14 @@ from urllib.parse import quote
 from sms_connector.errors import CallError, Kind, ProviderRefused, Throttled
 from sms_connector.model.connection import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.ports import SecretSource
-from sms_connector.provider import Capabilities, ReportPage, ReportQuery, SendOutcome
-from sms_connector.providers.twilio import wire
+from sms_connector.provider import Capabilities, RawCallback, ReportPage, ReportQuery, SendOutcome
+from sms_connector.providers.twilio import credentials, webhooks, wire
 from sms_connector.providers.twilio.credentials import Account, Credentials
+from sms_connector.providers.twilio.statuses import CONSENT_WORDS
 from sms_connector.transport.http import HttpRequest, HttpResponse, Lane, Transport
 
 CAPABILITIES = Capabilities(
@@ -35,7 +37,7 @@ CAPABILITIES = Capabilities(
     media_limit=10,  # https://www.twilio.com/docs/messaging/api/message-resource (MediaUrl)
     sender_kinds=frozenset(SenderKind),
     channels=frozenset({"whatsapp", "messenger", "rcs"}),
-    # https://www.twilio.com/docs/errors/21611: US long codes and short codes; toll-free: help.twilio.com/articles/115002943027
+    # US numbers: https://www.twilio.com/docs/errors/21611; toll-free: https://help.twilio.com/articles/115002943027
     sender_rates={SenderKind.LONG_CODE: 1.0, SenderKind.TOLL_FREE: 3.0, SenderKind.SHORT_CODE: 100.0},
     sender_queue_seconds=36_000,  # https://www.twilio.com/docs/errors/21611
 )
@@ -49,11 +51,17 @@ class TwilioProvider:
 
     name = "twilio"
     capabilities = CAPABILITIES
+    consent_words = CONSENT_WORDS
+    secret_names = credentials.SECRET_NAMES
 
     def __init__(self, base_url: str | None, secrets: SecretSource, transport: Transport) -> None:
         self._accounts = wire.api_root(base_url or wire.DEFAULT_BASE_URL) + "/Accounts/"
+        self._secrets = secrets
         self._credentials = Credentials(secrets)
         self._transport = transport
+
+    def problems(self, *, callbacks: bool = False) -> list[str]:
+        return credentials.problems(self._secrets, callbacks=callbacks)
 
     def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
         (message,) = messages
@@ -78,7 +86,7 @@ class TwilioProvider:
         return wire.read_page(self._get(f"/Messages.json?{page or wire.list_query(query)}"), query)
 
     def cancel(self, provider_message_id: str) -> DeliveryReport:
-        # A repeat after a lost answer would be refused with 30409, as if it had not been canceled: so it is not repeatable.
+        # Not repeatable: a repeat after a lost answer is refused with 30409, as if it had not been canceled.
         return self._update(provider_message_id, b"Status=canceled", repeatable=False)
 
     def redact(self, provider_message_id: str) -> DeliveryReport:
@@ -91,10 +99,19 @@ class TwilioProvider:
         except ProviderRefused as error:
             return _refused_check(error)
         except CallError as error:
-            bad_credentials = error.kind is Kind.AUTHENTICATION
-            return ConnectionStatus(ConnectionState.AUTH_ERROR if bad_credentials else ConnectionState.ERROR, str(error))
+            refused = error.kind is Kind.AUTHENTICATION
+            return ConnectionStatus(ConnectionState.AUTH_ERROR if refused else ConnectionState.ERROR, str(error))
         except Throttled as error:
             return ConnectionStatus(ConnectionState.ERROR, f"not asked: {error}")
+
+    def verify_callback(self, callback: RawCallback) -> bool:
+        return webhooks.is_signed(callback, self._credentials.callback_secrets())
+
+    def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
+        return [webhooks.read_status(callback)]
+
+    def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
+        return [webhooks.read_message(callback)]
 
     def _check(self) -> ConnectionStatus:
         by_api_key = self._credentials.read().by_api_key
@@ -104,9 +121,11 @@ class TwilioProvider:
             if not (by_api_key and error.status in (401, 403)):
                 raise
             wire.decode(wire.list_decoder, self._get("/Messages.json?PageSize=1"), repeatable=True)
-            return ConnectionStatus(ConnectionState.ACTIVE, "Twilio accepts the API key; the account's state takes a main key")
+            text = "Twilio accepts the API key (a standard key: it may not see the account's own state)"
+            return ConnectionStatus(ConnectionState.ACTIVE, text)
         if account.status != "active":
-            return ConnectionStatus(ConnectionState.ERROR, f"the Twilio account is {account.status or 'in an unknown state'}")
+            text = f"the Twilio account is {account.status or 'in an unknown state'}; see https://console.twilio.com"
+            return ConnectionStatus(ConnectionState.ERROR, text)
         trial = "; a trial account: it sends to verified numbers only" if account.type == "Trial" else ""
         return ConnectionStatus(ConnectionState.ACTIVE, f"the Twilio account is active{trial}")
 
@@ -129,7 +148,7 @@ class TwilioProvider:
         )
 
     def _exchange(self, request: Callable[[Account], HttpRequest]) -> HttpResponse:
-        """Send it; after a 401 once more where the secrets have changed meanwhile (Twilio did not process the first)."""
+        """Send it; after a 401 (not processed) once more where the secrets have changed meanwhile."""
         account = self._credentials.read()
         response = self._transport.send(request(account))
         if response.status == 401 and (fresh := self._credentials.reread()) != account:
@@ -148,5 +167,6 @@ def _refused_check(error: ProviderRefused) -> ConnectionStatus:
         text = f"these are Twilio's test credentials, which deliver nothing and can't be asked for a status ({said})"
         return ConnectionStatus(ConnectionState.ERROR, text)
     if error.kind in (Kind.AUTHENTICATION, Kind.NOT_PERMITTED):
-        return ConnectionStatus(ConnectionState.AUTH_ERROR, f"{said}; check the account SID and the auth token or API key")
+        text = f"{said}; check the secrets account-sid and auth-token, or api-key-sid and api-key-secret"
+        return ConnectionStatus(ConnectionState.AUTH_ERROR, text)
     return ConnectionStatus(ConnectionState.ERROR, said)

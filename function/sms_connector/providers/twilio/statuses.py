@@ -2,8 +2,8 @@
 
 Statuses: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values and the enum
 `message_enum_status` of Twilio's OpenAPI document. Codes: Twilio's error dictionary, each at
-https://www.twilio.com/docs/errors/<code>; titles are Twilio's. The status decides first: Twilio may leave an `error_code`
-on a message that is not failed.
+https://www.twilio.com/docs/errors/<code>; titles are Twilio's. The status decides first: Twilio may leave an
+`error_code` on a message that is not failed.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from sms_connector.errors import Kind, Retry
+from sms_connector.model.consent import ConsentWords
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.status import MessageStatus
 
@@ -36,8 +37,8 @@ FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
 def to_status(word: str) -> MessageStatus:
     """Our status for Twilio's word.
 
-    A word Twilio may add one day says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves nothing
-    backward and ends no tracking. (`receiving` and `received` are of inbound messages and are never ours to report.)
+    A word Twilio may add one day says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves
+    nothing backward and ends no tracking. (`receiving` and `received` are of inbound messages, never ours to report.)
     """
     return STATUSES.get(word, MessageStatus.ACCEPTED)
 
@@ -184,7 +185,7 @@ _DELIVERY = Meaning(Kind.DELIVERY, "Twilio gave no reason")
 
 def refusal(code: int | str | None, http_status: int) -> Meaning:
     """What a refusal means: by its code, else by its HTTP status."""
-    return CODES.get(code_number(code), _BY_HTTP_STATUS.get(http_status, _OTHER))
+    return CODES.get(to_number(code), _BY_HTTP_STATUS.get(http_status, _OTHER))
 
 
 def delivery_failure(status: MessageStatus, code: int | str | None, message: str | None) -> FailureReason | None:
@@ -194,27 +195,29 @@ def delivery_failure(status: MessageStatus, code: int | str | None, message: str
     """
     if status not in FAILED:
         return None
-    number = code_number(code)
+    number = to_number(code)
     meaning = CODES.get(number, _DELIVERY)
     return FailureReason(
         "provider",
         meaning.kind,
-        message or (meaning.title if number in CODES or not number else f"Twilio error {number}"),
-        code=number or None,
+        message or (meaning.title if number in CODES or not code else f"Twilio error {code}"),
+        code=number or code or None,
         more_info=f"https://www.twilio.com/docs/errors/{number}" if number else None,
         retry=meaning.retry,
     )
 
 
-def code_number(code: int | str | None) -> int:
-    """The code as a number; 0 where there is none. Callbacks send it as text, messages as a number."""
-    if isinstance(code, int):
-        return code
-    return int(code) if code and code.isascii() and code.isdecimal() else 0
+def to_number(value: object) -> int:
+    """A code or count as a number; 0 where there is none. Callbacks send text where the REST API sends numbers."""
+    if isinstance(value, str):
+        return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
+    return value if isinstance(value, int) else 0
 
 
-# What Twilio itself takes as consent keywords: the whole message, any case (toll-free numbers: only START and UNSTOP opt in).
+# What Twilio itself takes as consent keywords: the whole message, any case (toll-free: only START and UNSTOP opt in).
 # https://help.twilio.com/articles/223134027-Twilio-support-for-opt-out-keywords-SMS-STOP-filtering-
-STOP_WORDS = frozenset({"STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"})
-START_WORDS = frozenset({"START", "YES", "UNSTOP"})
-HELP_WORDS = frozenset({"HELP", "INFO"})
+CONSENT_WORDS = ConsentWords(
+    stop=("STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"),
+    start=("START", "YES", "UNSTOP"),
+    help=("HELP", "INFO"),
+)

@@ -1,17 +1,17 @@
-"""Twilio's wire: forms out, JSON documents in. Pure functions; the only module here that knows field names of the REST API.
+"""Twilio's wire: forms out, JSON documents in. Pure functions; only this module knows the REST API's field names.
 
 Source: Twilio's OpenAPI document (github.com/twilio/twilio-oai, spec/json/twilio_api_v2010.json).
 
 Whose word an answer is:
 
-    | answer                                   | means                                                                  |
-    |------------------------------------------|------------------------------------------------------------------------|
-    | 2xx with a message SID                   | taken                                                                  |
-    | 2xx without one                          | outcome unknown: something took it, nobody says what                   |
-    | 3xx                                      | not sent: the base URL is not the API                                  |
-    | 4xx with Twilio's own error document     | refused by Twilio, verbatim                                            |
-    | 4xx without it, its status a plain no    | not sent: a proxy or gateway in between answered, Twilio never saw it  |
-    | any other without it (408, 409, 5xx, …)  | outcome unknown                                                        |
+    | answer                                  | means                                                               |
+    |-----------------------------------------|---------------------------------------------------------------------|
+    | 2xx with a message SID                  | taken                                                               |
+    | 2xx without one                         | outcome unknown: something took it, nobody says what                |
+    | 3xx                                     | not sent: the base URL is not the API                               |
+    | 4xx with Twilio's own error document    | refused by Twilio, verbatim                                         |
+    | 4xx without it, its status a plain no   | not sent: a proxy or gateway answered in its place                  |
+    | any other without it (408, 409, 5xx, …) | outcome unknown                                                     |
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, Provi
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
-from sms_connector.providers.twilio.statuses import code_number, delivery_failure, refusal, to_status
+from sms_connector.providers.twilio.statuses import delivery_failure, refusal, to_number, to_status
 from sms_connector.transport.http import HttpResponse
 
 T = TypeVar("T")
 
-# How Twilio is to deliver a status callback: three retries instead of one, after a connection or read time-out or an answer
-# that is no 2xx. The fragment is for Twilio only; it never reaches us.
+# How Twilio is to deliver a status callback: three retries instead of one, after a connection or read time-out or an
+# answer that is no 2xx. The fragment is for Twilio only; it never reaches us.
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CALLBACK_OPTIONS = "#rc=3&rp=all"
 
@@ -47,9 +47,9 @@ POOL_SID = re.compile(r"MG[0-9a-fA-F]{32}")
 # A trial account's texts get this in front. https://help.twilio.com/articles/223136107
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
 
-# Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425 say so
+# Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
 # expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
-_PLAIN_NO = frozenset({400, 401, 402, 403, 404, 405, 406, 407, 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451})
+_PLAIN_NO = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
 
 
 class MessageDocument(msgspec.Struct, frozen=True):
@@ -70,7 +70,7 @@ class MessageDocument(msgspec.Struct, frozen=True):
 
 
 class ReceiptDocument(msgspec.Struct, frozen=True):
-    """The answer to a send. Only the SID matters so much that its absence is an error; nothing else may cost us the receipt."""
+    """The answer to a send. Only a missing SID is an error; nothing else may cost us the receipt."""
 
     sid: Any = None
     status: Any = None
@@ -123,8 +123,7 @@ def send_form(message: OutboundMessage) -> bytes:
     fields = [("To", message.to), (sender, message.sender)]
     if message.text:
         fields.append(("Body", message.text))
-    for url in message.media_urls:
-        fields.append(("MediaUrl", url))
+    fields += [("MediaUrl", url) for url in message.media_urls]
     if message.callback_url:
         fields.append(("StatusCallback", message.callback_url + CALLBACK_OPTIONS))
     if message.validity_seconds:
@@ -138,8 +137,9 @@ def send_form(message: OutboundMessage) -> bytes:
 def list_query(query: ReportQuery) -> str:
     """The query string of the first page.
 
-    Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list comes
-    newest first instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the number it chose.
+    Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list
+    comes newest first instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the
+    number it chose.
     """
     fields = [("PageSize", str(PAGE_SIZE))]
     if query.to:
@@ -159,13 +159,16 @@ def read_receipt(response: HttpResponse) -> SendReceipt:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OutcomeUnknown(f"Twilio answered {response.status} with a body that can't be read: {error}") from None
     if not isinstance(document.sid, str) or not MESSAGE_SID.fullmatch(document.sid):
-        raise OutcomeUnknown(f"Twilio answered {response.status} without a message SID (SM or MM and 32 hexadecimal digits)")
+        raise OutcomeUnknown(f"Twilio answered {response.status} without a message SID (SM or MM and 32 hex digits)")
     word = document.status if isinstance(document.status, str) else ""
-    return SendReceipt(document.sid, to_status(word), word, _segments(document.num_segments))
+    status = to_status(word)
+    message = document.error_message if isinstance(document.error_message, str) else None
+    failure = delivery_failure(status, to_number(document.error_code), message)
+    return SendReceipt(document.sid, status, word, _segments(document.num_segments), failure)
 
 
 def read_report(document: MessageDocument, *, pool: str | None = None) -> DeliveryReport:
-    """One message as Twilio knows it. A message of the asked-for `pool` has the pool as its sender, not the number it chose."""
+    """One message as Twilio knows it. Its sender is `pool` where it went out by that pool, else the number."""
     word = document.status or ""
     status = to_status(word)
     return DeliveryReport(
@@ -185,8 +188,8 @@ def read_report(document: MessageDocument, *, pool: str | None = None) -> Delive
 def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
     """One page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
 
-    Twilio's dates have no fractions, so neither has the comparison. Only the query string of `next_page_uri` is followed, on
-    our own base URL: an answer can't send us, and our credentials, anywhere else.
+    Twilio's dates have no fractions, so neither has the comparison. Only the query string of `next_page_uri` is
+    followed, on our own base URL: an answer can't send us, and our credentials, anywhere else.
     """
     page = decode(list_decoder, response, repeatable=True)
     pool = query.sender if query.sender and POOL_SID.fullmatch(query.sender) else None
@@ -249,17 +252,17 @@ def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
 
 
 def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
-    """An answer that is neither a 2xx nor Twilio's own error: from something in between, or from a server that is not the API.
+    """An answer that is neither a 2xx nor Twilio's own error: of something in between, or of another server.
 
     Its body is not quoted: it may echo the request.
     """
-    status, location = response.status, response.headers.get("location", "")
+    status, headers = response.status, response.headers
     if 300 <= status < 400:
-        target = urlsplit(location)
+        target = urlsplit(headers.get("location", ""))
         where = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
-        return NotSent(f"the provider URL answered {status}, a redirect{where}; set it to the API itself ({DEFAULT_BASE_URL})")
-    said = f"{status} without Twilio's error document (content type {response.headers.get('content-type', 'not given')!r}"
-    said += f", server {response.headers['server']!r})" if "server" in response.headers else ")"
+        return NotSent(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
+    content, server = headers.get("content-type", "none"), headers.get("server", "not named")
+    said = f"{status} without Twilio's error document (content type {content!r}, server {server!r})"
     if status == 407:
         return NotSent(f"the proxy answered {said}; check the proxy's user name and password", kind=Kind.AUTHENTICATION)
     if repeatable or status in _PLAIN_NO:
@@ -284,4 +287,4 @@ def _digest(body: str | None) -> str | None:
 
 def _segments(value: object) -> int | None:
     """None for 0: a pool has not chosen its sender yet, so Twilio has not counted."""
-    return code_number(value if isinstance(value, int | str) else None) or None
+    return to_number(value) or None
