@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from .redaction import redact_url
+
 
 class Lane(StrEnum):
     """Who waits for a transaction at the node's throttle: sends and everything else share fairly."""
@@ -17,9 +19,11 @@ class Lane(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """One call. `url` is absolute; `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency).
+    """One call. `url` is absolute.
 
-    `authorization` is a header value; it is kept apart from `headers` so that nothing prints it.
+    `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency). `authorization` is a
+    header value, kept apart from `headers` so that nothing prints it. Host, framing (Content-Length, Transfer-Encoding)
+    and Connection are the transport's own; they are left out of `headers`.
     """
 
     method: str
@@ -31,7 +35,7 @@ class HttpRequest:
     repeatable: bool = False
 
     def __repr__(self) -> str:
-        return f"HttpRequest({self.method} {self.url.partition('?')[0]})"
+        return f"HttpRequest({self.method} {redact_url(self.url)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +57,10 @@ Gate = Callable[[Lane], None]
 class Transport(Protocol):
     """Sends a request and returns the provider's answer.
 
-    Returns every 2xx, 3xx and 4xx but 429. Repeats what is safe to repeat, within its budget, each attempt through the gate.
-    Raises:
-      errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with Retry-After),
-                             or the request was `repeatable` and got no answer within the budget
+    Returns every 2xx, 3xx and 4xx but 429. Repeats what is safe to repeat, within its budget, each attempt through
+    the gate. Raises:
+      errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with
+                             Retry-After), or the request was `repeatable` and got no answer within the budget
       errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, other 5xx)
       errors.Throttled       the gate refused: nothing was sent
     """

@@ -1,0 +1,153 @@
+"""`HttpTransport`: one per node, for all its threads.
+
+Why it stands on sockets and llhttp, and not on an HTTP client: docs/decisions/0002-transport.md.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from sms_connector.ports import Clock, SecretSource
+
+from .dial import Dialer, challenges_of
+from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
+from .http import Gate, HttpRequest, HttpResponse
+from .message import decode_body, read_headers, write_message
+from .pool import Pool
+from .proxy_auth import make_authenticator
+from .retry import (
+    Attempted,
+    RetryBudget,
+    RetryPolicy,
+    full_jitter,
+    stop_after,
+    stop_any,
+    stop_when_hopeless,
+    stop_when_unsafe,
+    wait_as_told,
+    wait_first,
+    wait_not_when_stale,
+)
+from .route import Target, find_route, parse_target
+from .settings import ProxyAuth, TransportSettings
+from .wire import Reply, Wire
+
+
+class HttpTransport:
+    """`http.Transport` over pooled connections. No error of it holds a secret, a body or a whole number."""
+
+    def __init__(
+        self,
+        settings: TransportSettings,
+        *,
+        clock: Clock,
+        gate: Gate,
+        secrets: SecretSource,
+        uniform: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._gate = gate
+        self._policy = make_policy(settings, uniform)
+        self._authenticator = make_authenticator(settings.proxy.auth if settings.proxy else ProxyAuth.NONE, secrets)
+        self._dialer = Dialer(settings, clock=clock, authenticator=self._authenticator)
+        self._pools: dict[tuple[str, str], Pool] = {}
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """See `http.Transport.send`."""
+        settings, clock = self._settings, self._clock
+        own_time = settings.connect_timeout + settings.read_timeout
+        self._gate(request.lane)
+        self._policy.call_begins()
+        deadline = clock.monotonic() + settings.total_timeout
+        number = 1
+        while True:
+            # However long the gate took, an attempt that begins has its own time-outs to end.
+            outcome = self._attempt(request, max(deadline, clock.monotonic() + own_time) if number > 1 else deadline)
+            if isinstance(outcome, HttpResponse):
+                return outcome
+            remaining = deadline - own_time - clock.monotonic()
+            pause = self._policy.pause(Attempted(number, outcome, remaining))
+            if pause is None:
+                raise outcome.error
+            if pause > 0.0:
+                clock.sleep(pause)
+            self._gate(request.lane)
+            number += 1
+
+    def close(self) -> None:
+        """Close the connections at rest. The transport can still be used; it opens new ones."""
+        for pool in list(self._pools.values()):
+            pool.clear()
+
+    def _attempt(self, request: HttpRequest, deadline: float) -> HttpResponse | Failure:
+        try:
+            target = parse_target(request.url)
+            reply = self._exchange(request, target, deadline)
+            headers = read_headers(reply)
+            failure = failed_by_status(reply.status, headers, request=request, now=self._clock.time())
+            if failure is not None:
+                return failure
+            # Only a 2xx says by its body what was done.
+            if reply.flaw is not None and reply.status < 300:
+                raise reply.flaw
+            body = decode_body(reply, headers, limit=self._settings.max_response_bytes)
+            return HttpResponse(reply.status, headers, body)
+        except WireError as failure:
+            return failed_on_the_wire(failure, request)
+
+    def _exchange(self, request: HttpRequest, target: Target, deadline: float) -> Reply:
+        pool = self._pools.get(target.key) or self._open_pool(target)
+        if pool.route.forwarded:
+            return self._exchange_forwarded(request, target, pool, deadline=deadline)
+        message = write_message(request, target.path, target.authority, user_agent=self._settings.user_agent)
+        return _exchange_once(pool, message, method=request.method, deadline=deadline)
+
+    def _exchange_forwarded(self, request: HttpRequest, target: Target, pool: Pool, *, deadline: float) -> Reply:
+        """Through a proxy that reads the request. Its 407 means that it passed nothing on, so asking again is safe."""
+        handshake = self._authenticator.begin()
+        url, agent = target.absolute, self._settings.user_agent
+        while True:
+            authorization = handshake.header(request.method, url)
+            message = write_message(request, url, target.authority, user_agent=agent, proxy_authorization=authorization)
+            reply = _exchange_once(pool, message, method=request.method, deadline=deadline)
+            if reply.status != 407:
+                handshake.settle()
+                return reply
+            handshake.answer(challenges_of(reply))
+
+    def _open_pool(self, target: Target) -> Pool:
+        settings = self._settings
+        route = find_route(target.key, settings.proxy)
+        pool = Pool(route, self._dialer, clock=self._clock, size=settings.pool_size, max_idle=settings.max_idle)
+        return self._pools.setdefault(target.key, pool)
+
+
+def make_policy(settings: TransportSettings, uniform: Callable[[], float]) -> RetryPolicy:
+    """The one retry policy of the node."""
+    jitter = full_jitter(settings.backoff_base, cap=settings.backoff_cap, random=uniform)
+    return RetryPolicy(
+        stop=stop_any(stop_when_unsafe, stop_when_hopeless, stop_after(settings.attempts)),
+        wait=wait_first(wait_not_when_stale, wait_as_told(jitter), jitter),
+        budget=RetryBudget(ratio=settings.retry_ratio, reserve=settings.retry_reserve),
+    )
+
+
+def _exchange_once(pool: Pool, message: bytes, *, method: str, deadline: float) -> Reply:
+    wire: Wire = pool.take()
+    try:
+        reply = wire.exchange(message, method=method, deadline=deadline)
+    except WireError as failure:
+        wire.close()
+        if failure.at_once:
+            pool.clear()
+        raise
+    except BaseException:
+        wire.close()
+        raise
+    if reply.reusable:
+        pool.give_back(wire)
+    else:
+        wire.close()
+    return reply

@@ -1,0 +1,122 @@
+"""How the transport behaves, as values; what can't work or can't be safe is said here, before the first call.
+
+What a proxy's SSL mode does with each kind of destination (names and meaning of `auto` are Google Integration
+Connectors'):
+
+    |        | http destination                          | https destination                                           |
+    |--------|-------------------------------------------|-------------------------------------------------------------|
+    | auto   | as `never`                                | as `tunnel`                                                 |
+    | never  | plain to the proxy, which forwards it     | refused: the proxy would get credentials and texts in clear |
+    | tunnel | plain to the proxy, CONNECT, plain inside | plain to the proxy, CONNECT, TLS to the destination inside  |
+    | always | TLS to the proxy, which forwards it       | TLS to the proxy, CONNECT, TLS to the destination inside    |
+"""
+
+from __future__ import annotations
+
+import ssl
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+class ProxyAuth(StrEnum):
+    """How we tell the proxy who we are."""
+
+    NONE = "none"
+    BASIC = "basic"
+    DIGEST = "digest"
+
+
+class ProxySsl(StrEnum):
+    """How we talk to the proxy: see the table above."""
+
+    AUTO = "auto"
+    ALWAYS = "always"
+    NEVER = "never"
+    TUNNEL = "tunnel"
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """The proxy between us and the provider. Its credentials are the secrets `proxy-username` and `proxy-password`."""
+
+    host: str
+    port: int
+    auth: ProxyAuth = ProxyAuth.NONE
+    ssl: ProxySsl = ProxySsl.AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class TransportSettings:
+    """Times in seconds, sizes in bytes.
+
+    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is
+    looked up by the system's resolver, which has its own limit.) `read_timeout` is the longest silence while we
+    write or wait. `total_timeout` bounds one `send` from its first attempt on, repetitions and pauses included: no
+    attempt starts whose own two timeouts don't fit in, so that a hurry never turns a send into an unknown one.
+
+    `max_idle`: an idle connection older than this is not used again. Load balancers commonly close after 60 s, and
+    a request that crosses the close on the wire is one whose outcome nobody knows.
+
+    `retry_ratio`, `retry_reserve`: repetitions are at most this share of calls, and this many beyond it, per node.
+    """
+
+    connect_timeout: float = 5.0
+    read_timeout: float = 15.0
+    total_timeout: float = 45.0
+    attempts: int = 4
+    backoff_base: float = 0.5
+    backoff_cap: float = 8.0
+    retry_ratio: float = 0.1
+    retry_reserve: int = 10
+    pool_size: int = 64
+    max_idle: float = 50.0
+    max_response_bytes: int = 16 * 1024 * 1024
+    user_agent: str = "sms-connector"
+    proxy: ProxySettings | None = None
+    ca_file: str | None = None
+
+
+def parse_proxy_url(url: str) -> tuple[str, int]:
+    """Host and port of `http://host:port`. Raises ValueError with the fix; the message never repeats the URL."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("leave user and password out: they are the secrets proxy-username and proxy-password")
+    if parts.scheme != "http":
+        raise ValueError("write it as http://host:port; for TLS to the proxy itself set SMS_PROXY_SSL=always")
+    if not parts.hostname or parts.port is None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("write it as http://host:port, with nothing after the port")
+    return parts.hostname, parts.port
+
+
+def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
+    """Everything that can't work with these settings and this base URL, each with its fix. Empty when all is well."""
+    problems = []
+    if problem := unsafe_route(settings.proxy, urlsplit(destination).scheme):
+        problems.append(problem)
+    if settings.ca_file is not None and (problem := _ca_file_problem(settings.ca_file)):
+        problems.append(problem)
+    if settings.total_timeout < settings.connect_timeout + settings.read_timeout:
+        problems.append("the total timeout has to hold the connect and the read timeout together")
+    return problems
+
+
+def unsafe_route(proxy: ProxySettings | None, scheme: str) -> str | None:
+    """Why this proxy must not be used for a destination of this scheme; None when it may."""
+    if proxy is None or proxy.ssl is not ProxySsl.NEVER or scheme != "https":
+        return None
+    return (
+        "SMS_PROXY_SSL=never would hand credentials and messages for an https destination to the proxy in clear text: "
+        "use auto or tunnel (or always, when the proxy itself speaks TLS)"
+    )
+
+
+def _ca_file_problem(path: str) -> str | None:
+    if not Path(path).is_file():
+        return f"SMS_CA_FILE: there is no file {path}: name a PEM file with the extra certificate authorities"
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+    except (ssl.SSLError, OSError):
+        return f"SMS_CA_FILE: {path} can't be read: name a file of certificates in PEM form"
+    return None
