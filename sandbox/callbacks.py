@@ -1,0 +1,219 @@
+"""Requests the simulated providers make themselves: status callbacks and inbound messages.
+
+A room says what to post, where, how to sign it and when; this module posts, retries, journals, and misbehaves as the
+settings ask (late, repeated, last first, dropped).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+import aiohttp
+from yarl import URL
+
+from sandbox.clock import Clock
+from sandbox.options import CallbackBehaviour, Context
+from sandbox.scheduler import Scheduler
+
+MAX_BODY = 65_536
+
+
+class Policy(Protocol):
+    """How one URL wants to be called; seconds."""
+
+    @property
+    def connect_seconds(self) -> float: ...
+    @property
+    def read_seconds(self) -> float: ...
+    @property
+    def total_seconds(self) -> float: ...
+    @property
+    def retries(self) -> int: ...
+    def retries_on(self, outcome: Outcome) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt: an HTTP status and body, or the error: `connect`, `read`, `external`."""
+
+    status: int | None = None
+    error: str | None = None
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One request to make; a GET has the fields of `form` in its `url` already.
+
+    `headers()` is asked before each attempt: a signature uses the key valid then. `subject` (a message id) and `label`
+    (its status, or "inbound") are for the journal. `wanted()` is asked when a planned one falls due: a message canceled
+    meanwhile has no more to tell.
+    """
+
+    subject: str
+    label: str
+    method: str
+    url: str
+    form: Sequence[tuple[str, str]]
+    headers: Callable[[], Mapping[str, str]]
+    policy: Policy
+    wanted: Callable[[], bool] = lambda: True
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A journal line."""
+
+    sequence: int
+    epoch: float
+    webhook: Webhook
+    number: int
+    outcome: Outcome
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "sequence": self.sequence,
+            "epoch": self.epoch,
+            "subject": self.webhook.subject,
+            "label": self.webhook.label,
+            "method": self.webhook.method,
+            "url": self.webhook.url,
+            "form": dict(self.webhook.form),
+            "attempt": self.number,
+            "status": self.outcome.status,
+            "error": self.outcome.error,
+        }
+
+
+class Callbacks:
+    """Posts webhooks from the running event loop; nothing here blocks."""
+
+    def __init__(self, *, context: Context, clock: Clock, external: bool, journal_size: int) -> None:
+        self._context = context
+        self._scheduler = Scheduler(clock)
+        self._external = external
+        self._attempts: deque[Attempt] = deque(maxlen=journal_size)
+        self._made = 0
+        self._dropped = 0
+        self._tasks: set[asyncio.Task[Outcome]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    @property
+    def behaviour(self) -> CallbackBehaviour:
+        return self._context.settings.callbacks
+
+    def settles_first(self) -> bool:
+        """Throw the dice: shall this message be called back before its create request is answered?"""
+        return self.behaviour.enabled and self._chance(self.behaviour.before_answer)
+
+    def plan(self, events: Sequence[tuple[float, Webhook]]) -> None:
+        """Post each webhook at its time (epoch seconds), as well or badly as the behaviour says."""
+        behaviour = self.behaviour
+        if not behaviour.enabled or not events:
+            return
+        times = [due + behaviour.delay_seconds for due, _ in events]
+        webhooks = [webhook for _, webhook in events]
+        if self._chance(behaviour.reorder):
+            webhooks.reverse()
+            # All held back to the last one's time: the final status is on its way before what led to it.
+            times = [max(times)] * len(times)
+        for due, webhook in zip(times, webhooks, strict=True):
+            for _ in range(self._copies(behaviour)):
+                self._scheduler.at(due, partial(self._start, webhook))
+
+    def post_now(self, webhooks: Sequence[Webhook]) -> asyncio.Future[list[Outcome]]:
+        """Post all of them without delay; the future ends when each has had its last attempt."""
+        behaviour = self.behaviour
+        return asyncio.gather(*(self.post(webhook) for webhook in webhooks for _ in range(self._copies(behaviour))))
+
+    def post(self, webhook: Webhook) -> asyncio.Task[Outcome]:
+        """Post now, with retries; the task ends with the last outcome."""
+        task = asyncio.get_running_loop().create_task(self._deliver(webhook))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def clock_moved(self) -> None:
+        self._scheduler.poke()
+
+    def attempts(self, since: int = 0) -> list[Attempt]:
+        return [attempt for attempt in self._attempts if attempt.sequence > since]
+
+    @property
+    def dropped(self) -> int:
+        return self._dropped
+
+    def clear(self) -> None:
+        """Forget what was posted and what was going to be."""
+        self._scheduler.clear()
+        for task in self._tasks:
+            task.cancel()
+        self._attempts.clear()
+        self._made = self._dropped = 0
+
+    async def close(self) -> None:
+        self.clear()
+        if self._session is not None:
+            await self._session.close()
+
+    def _copies(self, behaviour: CallbackBehaviour) -> int:
+        if self._chance(behaviour.drop):
+            self._dropped += 1
+            return 0
+        return 1 + sum(self._chance(behaviour.repeat_chance) for _ in range(behaviour.repeat))
+
+    def _start(self, webhook: Webhook) -> None:
+        if webhook.wanted():
+            self.post(webhook)
+
+    def _chance(self, probability: float) -> bool:
+        return probability > 0 and self._context.dice.random() < probability
+
+    async def _deliver(self, webhook: Webhook) -> Outcome:
+        ends = time.monotonic() + webhook.policy.total_seconds
+        for number in range(1, webhook.policy.retries + 2):
+            outcome = await self._attempt(webhook, ends - time.monotonic())
+            self._made += 1
+            self._attempts.append(Attempt(self._made, time.time(), webhook, number, outcome))
+            if not webhook.policy.retries_on(outcome) or time.monotonic() >= ends:
+                break
+        return outcome
+
+    async def _attempt(self, webhook: Webhook, left: float) -> Outcome:
+        url = URL(webhook.url.partition("#")[0], encoded=True)
+        if not (self._external or is_loopback(url.host or "")):
+            return Outcome(error="external")
+        policy = webhook.policy
+        timeout = aiohttp.ClientTimeout(total=left, sock_connect=policy.connect_seconds, sock_read=policy.read_seconds)
+        data = aiohttp.FormData(list(webhook.form)) if webhook.method == "POST" else None
+        try:
+            async with self._open_session().request(
+                webhook.method, url, data=data, headers=webhook.headers(), timeout=timeout, allow_redirects=False
+            ) as answer:
+                body = await answer.content.read(MAX_BODY)
+                return Outcome(status=answer.status, body=body.decode("utf-8", "replace"))
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+            return Outcome(error="connect")
+        except (aiohttp.ClientError, TimeoutError):
+            return Outcome(error="read")
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64))
+        return self._session
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

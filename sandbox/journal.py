@@ -1,0 +1,155 @@
+"""Every request the simulated providers saw, for tests to witness.
+
+Kept raw and decoded only when asked for: a benchmark pays for a few references per request, not for parsing.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from array import array
+from bisect import bisect_right
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sandbox.wire import Request
+
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+SID = re.compile(r"\b[A-Z]{2}[0-9a-f]{32}\b")
+MAX_HEADER_SETS = 4_096
+
+
+@dataclass(slots=True)
+class Entry:
+    """One request: times at its arrival, and what became of it. `status` is None while no answer has left."""
+
+    sequence: int
+    monotonic: float
+    epoch: float
+    request: Request
+    headers: tuple[tuple[str, str], ...]
+    fault: str | None = None
+    status: int | None = None
+
+    def document(self) -> dict[str, Any]:
+        return {
+            "sequence": self.sequence,
+            "monotonic": self.monotonic,
+            "epoch": self.epoch,
+            "method": self.request.method,
+            "path": self.request.path,
+            "query": _grouped(self.request.query_pairs()),
+            "form": _grouped(self.request.form_pairs()),
+            "headers": dict(self.headers),
+            "fault": self.fault,
+            "status": self.status,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries: newer than `since`, method equal, path found by the pattern, fault and status equal."""
+
+    since: int = 0
+    method: str | None = None
+    path: re.Pattern[str] | None = None
+    fault: str | None = None
+    status: int | None = None
+    limit: int | None = None
+
+    def takes(self, entry: Entry) -> bool:
+        return (
+            entry.sequence > self.since
+            and self.method in (None, entry.request.method)
+            and (self.path is None or self.path.search(entry.request.path) is not None)
+            and self.fault in (None, entry.fault)
+            and self.status in (None, entry.status)
+        )
+
+
+class Journal:
+    """The newest `size` entries; counts go on for all of them."""
+
+    def __init__(self, size: int) -> None:
+        self._entries: deque[Entry] = deque(maxlen=size)
+        self._header_sets: dict[RawHeaders, tuple[tuple[str, str], ...]] = {}
+        self._last = 0
+
+    def record(self, request: Request, raw_headers: RawHeaders) -> Entry:
+        self._last += 1
+        entry = Entry(self._last, time.monotonic(), time.time(), request, self._masked(raw_headers))
+        self._entries.append(entry)
+        return entry
+
+    def select(self, query: Query) -> Iterator[Entry]:
+        """Oldest first."""
+        taken = 0
+        for entry in list(self._entries):
+            if query.takes(entry):
+                taken += 1
+                yield entry
+            if taken == query.limit:
+                return
+
+    def summary(self, query: Query) -> dict[str, Any]:
+        """Counts by route, status and fault, and the most starts in any one second."""
+        entries = list(self.select(query))
+        return {
+            "total": len(entries),
+            "recorded": self._last,
+            "routes": _counts(f"{e.request.method} {SID.sub('{sid}', e.request.path)}" for e in entries),
+            "statuses": _counts(str(e.status) for e in entries),
+            "faults": _counts(e.fault for e in entries if e.fault),
+            "firstMonotonic": entries[0].monotonic if entries else None,
+            "lastMonotonic": entries[-1].monotonic if entries else None,
+            "mostStartsInOneSecond": most_in_window([e.monotonic for e in entries], 1.0),
+        }
+
+    def starts(self, query: Query) -> dict[str, list[float]]:
+        """Arrival times alone, in order."""
+        entries = list(self.select(query))
+        return {"monotonic": [e.monotonic for e in entries], "epoch": [e.epoch for e in entries]}
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._last = 0
+
+    def _masked(self, raw: RawHeaders) -> tuple[tuple[str, str], ...]:
+        known = self._header_sets.get(raw)
+        if known is None:
+            if len(self._header_sets) >= MAX_HEADER_SETS:
+                self._header_sets.clear()
+            known = tuple((_text(name), _shown(_text(name), _text(value))) for name, value in raw)
+            self._header_sets[raw] = known
+        return known
+
+
+def most_in_window(times: Iterable[float], seconds: float) -> int:
+    """The largest number of `times` (ascending) within any half-open window of `seconds`."""
+    starts = array("d", times)
+    # bisect_right of the first time outside; a start exactly `seconds` later begins a new window.
+    return max((bisect_right(starts, at + seconds - 1e-9) - index for index, at in enumerate(starts)), default=0)
+
+
+def _shown(name: str, value: str) -> str:
+    if name.lower() in ("authorization", "proxy-authorization"):
+        return f"{value.partition(' ')[0]} ***"
+    return value
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("latin-1")
+
+
+def _counts(values: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(values).items()))
+
+
+def _grouped(pairs: list[tuple[str, str]]) -> dict[str, str | list[str]]:
+    """Fields by name; a name that came more than once has the list of its values."""
+    grouped: dict[str, list[str]] = {}
+    for name, value in pairs:
+        grouped.setdefault(name, []).append(value)
+    return {name: values[0] if len(values) == 1 else values for name, values in grouped.items()}

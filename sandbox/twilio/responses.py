@@ -1,0 +1,213 @@
+"""What each address does: form and query in, Twilio's bodies out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sandbox.clock import Clock
+from sandbox.options import Context
+from sandbox.twilio import documents
+from sandbox.twilio.accounts import Account, AccountBook, Caller, Key, Rights
+from sandbox.twilio.exceptions import TwilioError
+from sandbox.twilio.lifecycle import FINAL
+from sandbox.twilio.listing import DEFAULT_PAGE_SIZE, Filter, Page, PageRequest, envelope, parse_request, read_page
+from sandbox.twilio.models import Media, Message, MessageBook
+from sandbox.twilio.outbox import Outbox
+from sandbox.twilio.validation import Form, read_draft
+from sandbox.wire import Reply, Request, json_reply
+
+NO_CONTENT = Reply(204)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request with its caller, the account of its path, and the ids in it (empty where the path has none)."""
+
+    request: Request
+    caller: Caller
+    account: Account
+    sid: str
+    child_sid: str
+
+    def form(self) -> Form:
+        return Form(self.request.form_pairs())
+
+    def not_found(self) -> TwilioError:
+        return TwilioError(20404, path=self.request.path)
+
+
+Responder = Callable[[Call], Reply]
+
+
+class MessageResponses:
+    """`/Messages` and what is below it."""
+
+    def __init__(self, book: MessageBook, outbox: Outbox, clock: Clock) -> None:
+        self._book = book
+        self._outbox = outbox
+        self._clock = clock
+
+    def create(self, call: Call) -> Reply:
+        draft = read_draft(call.form(), call.account, self._clock.now())
+        message, until = self._outbox.accept(call.account, draft)
+        reply = json_reply(201, documents.message_document(message, self._clock.now(), created=True))
+        return reply if until is None else replace(reply, until=until)
+
+    def list(self, call: Call) -> Reply:
+        query, now = call.request.query_pairs(), self._clock.now()
+        request = parse_request(call.account.sid, query)
+        page = read_page(self._book, request, now)
+        found = [documents.message_document(message, now) for message in page.messages]
+        return json_reply(200, _listed(call, "messages", found, request=request, page=page, query=query))
+
+    def fetch(self, call: Call) -> Reply:
+        return json_reply(200, documents.message_document(self._find(call), self._clock.now()))
+
+    def update(self, call: Call) -> Reply:
+        """Cancel with `Status=canceled`, redact with an empty `Body`; nothing else can be changed."""
+        message, form = self._find(call), call.form()
+        status, body = form.get("Status"), form.get("Body")
+        if status not in (None, "canceled"):
+            raise TwilioError(20001, name="Status", value=status)
+        if body is not None:
+            # UNVERIFIED code; that only an empty Body is taken is documented.
+            raise TwilioError(20001, name="Body", value=body)
+        if status == "canceled":
+            self._cancel(call, message)
+        if form.has("Body"):
+            message.body, message.redacted_at = "", self._clock.now()
+        return self.fetch(call)
+
+    def delete(self, call: Call) -> Reply:
+        message = self._find(call)
+        if message.current(self._clock.now())[0] not in FINAL | {"sent"}:
+            raise TwilioError(20009)
+        message.deleted_at = self._clock.now()
+        return NO_CONTENT
+
+    def give_feedback(self, call: Call) -> Reply:
+        message = self._find(call)
+        if not message.provide_feedback:
+            raise call.not_found()
+        outcome = call.form().get("Outcome") or "confirmed"
+        if outcome not in ("confirmed", "unconfirmed"):
+            raise TwilioError(20001, name="Outcome", value=outcome)
+        return json_reply(200, documents.feedback_document(message, outcome, self._clock.now()))
+
+    def list_media(self, call: Call) -> Reply:
+        message = self._find(call)
+        found = [documents.media_document(message, media) for media in message.media]
+        return json_reply(200, _listed(call, "media_list", found))
+
+    def fetch_media(self, call: Call) -> Reply:
+        message = self._find(call)
+        return json_reply(200, documents.media_document(message, _find_media(call, message)))
+
+    def delete_media(self, call: Call) -> Reply:
+        message = self._find(call)
+        gone = _find_media(call, message)
+        message.media = tuple(media for media in message.media if media is not gone)
+        return NO_CONTENT
+
+    def _cancel(self, call: Call, message: Message) -> None:
+        if message.current(self._clock.now())[0] != "scheduled":
+            raise TwilioError(30409)
+        self._outbox.cancel(call.account, message)
+
+    def _find(self, call: Call) -> Message:
+        message = self._book.find(call.account.sid, call.sid)
+        if message is None:
+            raise call.not_found()
+        return message
+
+
+class AccountResponses:
+    """Accounts, balance, keys, and the auth tokens of the accounts API."""
+
+    def __init__(self, book: AccountBook, context: Context, clock: Clock) -> None:
+        self._book = book
+        self._context = context
+        self._clock = clock
+
+    def list(self, call: Call) -> Reply:
+        own = call.caller.account.sid
+        reached = [account for account in self._book.accounts.values() if own in (account.sid, account.owner_sid)]
+        return json_reply(200, _listed(call, "accounts", [documents.account_document(one) for one in reached]))
+
+    def fetch(self, call: Call) -> Reply:
+        return json_reply(200, documents.account_document(call.account))
+
+    def fetch_balance(self, call: Call) -> Reply:
+        return json_reply(200, documents.balance_document(call.account))
+
+    def list_keys(self, call: Call) -> Reply:
+        keys = [documents.key_document(key) for key in call.account.keys.values()]
+        return json_reply(200, _listed(call, "keys", keys))
+
+    def create_key(self, call: Call) -> Reply:
+        name = call.form().get("FriendlyName") or ""
+        key = Key(f"SK{self._hex()}", self._hex(), Rights.STANDARD, name, self._clock.now())
+        call.account.keys[key.sid] = key
+        return json_reply(201, documents.key_document(key, secret=True))
+
+    def fetch_key(self, call: Call) -> Reply:
+        return json_reply(200, documents.key_document(self._find_key(call)))
+
+    def update_key(self, call: Call) -> Reply:
+        key = self._find_key(call)
+        key.friendly_name = call.form().get("FriendlyName") or key.friendly_name
+        return json_reply(200, documents.key_document(key))
+
+    def delete_key(self, call: Call) -> Reply:
+        del call.account.keys[self._find_key(call).sid]
+        return NO_CONTENT
+
+    def create_secondary_token(self, call: Call) -> Reply:
+        """From now on both tokens are valid; a second call replaces the secondary one."""
+        call.account.secondary_token = self._hex()
+        return json_reply(201, documents.token_document(call.account, self._clock.now(), promoted=False))
+
+    def promote_token(self, call: Call) -> Reply:
+        """The secondary token becomes the only one, at once."""
+        if call.account.secondary_token is None:
+            raise call.not_found()
+        call.account.token, call.account.secondary_token = call.account.secondary_token, None
+        return json_reply(200, documents.token_document(call.account, self._clock.now(), promoted=True))
+
+    def delete_secondary_token(self, call: Call) -> Reply:
+        call.account.secondary_token = None
+        return NO_CONTENT
+
+    def _find_key(self, call: Call) -> Key:
+        key = call.account.keys.get(call.sid)
+        if key is None:
+            raise call.not_found()
+        return key
+
+    def _hex(self) -> str:
+        return f"{self._context.dice.getrandbits(128):032x}"
+
+
+def _find_media(call: Call, message: Message) -> Media:
+    media = next((media for media in message.media if media.sid == call.child_sid), None)
+    if media is None:
+        raise call.not_found()
+    return media
+
+
+def _listed(
+    call: Call,
+    key: str,
+    found: Sequence[dict[str, Any]],
+    *,
+    request: PageRequest | None = None,
+    page: Page | None = None,
+    query: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """A list answer; without a page everything is on the first."""
+    request = request or PageRequest(call.account.sid, Filter(), DEFAULT_PAGE_SIZE, 0, None)
+    start = request.number * request.size
+    frame = envelope(call.request.path, query, request, page or Page((), None, None))
+    return {**frame, "start": start, "end": start + max(len(found) - 1, 0), key: list(found)}
