@@ -1,7 +1,8 @@
-"""What the connector needs around it. Each port has an adapter in `cloud/` and one in `local/`, in files of the same name.
+"""What the connector needs around it. Each port has an adapter in `cloud/` and one in `local/`, in files of one name.
 
-The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe (intents, leases,
-idempotency, exactly-once counts) is written once above it, in `messaging/`, and holds on any store that can do these four.
+The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe
+(intents, leases, idempotency, exactly-once counts) is written once above it, in `messaging/`, and holds on any
+store that can do these four.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from typing import Any, Literal, Protocol
 
 Json = dict[str, Any]
 
-# --- secrets ----------------------------------------------------------------------------------------------------------
+# --- secrets
+# ----------------------------------------------------------------------------------------------------------
 
 
 class Secret(str):
@@ -39,7 +41,8 @@ class SecretSource(Protocol):
         """The place `get` looks at, for messages (a path or a resource name, never a value)."""
 
 
-# --- the ledger -------------------------------------------------------------------------------------------------------
+# --- the ledger
+# -------------------------------------------------------------------------------------------------------
 
 
 class Absent(Enum):
@@ -63,10 +66,11 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """Put `data` at collection/id, or delete it (`data` None).
+    """Put `data` at collection/id, or delete it (`data` None; deleting what is absent is no error).
 
     `expect` is the version read before, MUST_BE_ABSENT to create, or None to write whatever is there.
     `data["expiresAt"]` (epoch seconds), where present, is when the store may delete the document by itself.
+    `data` is plain JSON, at most MAX_DOCUMENT_BYTES of it; an indexed field is a string, a number, a boolean or None.
     """
 
     collection: str
@@ -75,22 +79,68 @@ class Write:
     expect: Version | Absent | None = None
 
 
+# What one commit and one document may hold, on every store. They are Firestore's limits (a document of 1 MiB with
+# its name and indexed fields), kept locally too, so that a run on one machine shows what would fail.
+MAX_WRITES = 500
+MAX_DOCUMENT_BYTES = 1_000_000
+
+
+def check_writes(writes: Sequence[Write]) -> None:
+    """Refuse (ValueError) what no store takes: too many writes, a document twice, a collection or an id that can't be."""
+    if len(writes) > MAX_WRITES:
+        raise ValueError(f"{len(writes)} writes in one commit; at most {MAX_WRITES}, so split them")
+    if len({(write.collection, write.id) for write in writes}) < len(writes):
+        raise ValueError("a commit may write a document once only")
+    for write in writes:
+        if write.collection not in COLLECTIONS:
+            raise ValueError(f"no collection {write.collection!r}; there are {', '.join(COLLECTIONS)}")
+        if not write.id or "/" in write.id or write.id.startswith(("__", ".")) or len(write.id) > 300:
+            rule = "1 to 300 characters, no '/', not starting with '__' or '.'"
+            raise ValueError(f"{write.id!r} can't be a document id in {write.collection}: {rule}")
+
+
+Scalar = str | int | float | bool
 Operator = Literal["==", "<", "<=", ">", ">="]
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Documents of one collection by its indexed fields (`COLLECTIONS`), equality first, at most one field by range.
+    """Documents of one collection by its indexed fields (`COLLECTIONS`): equalities, and at most one field by range.
 
-    `order_by` is the range field where there is one. `after` is the last document of the page before (its order value and id).
+    With a range, `order_by` is that field. `descending` needs an `order_by`, and turns the order of ids among
+    equals too. `after` is the last document of the page before: its `order_by` value (anything where there is none)
+    and its id. A document without the `order_by` field isn't found. A query that Firestore would refuse for want of
+    a composite index (`COMPOSITE_INDEXES`) is refused here (ValueError), so that it fails on every store and in its
+    first test.
     """
 
     collection: str
-    where: tuple[tuple[str, Operator, str | int | float | bool], ...] = ()
+    where: tuple[tuple[str, Operator, Scalar], ...] = ()
     order_by: str | None = None
     descending: bool = False
     limit: int = 100
-    after: tuple[str | int | float, str] | None = None
+    after: tuple[Scalar, str] | None = None
+
+    def __post_init__(self) -> None:
+        fields = COLLECTIONS.get(self.collection)
+        if fields is None:
+            raise ValueError(f"no collection {self.collection!r}; there are {', '.join(COLLECTIONS)}")
+        used = [field for field, _, _ in self.where] + ([self.order_by] if self.order_by else [])
+        if unknown := [field for field in used if field not in fields]:
+            there = ", ".join(fields) or "nothing"
+            raise ValueError(f"{self.collection} isn't indexed by {', '.join(unknown)}; it is by {there}")
+        if any(operator != "==" and field != self.order_by for field, operator, _ in self.where):
+            raise ValueError("order_by has to name the field of the range")
+        if self.descending and not self.order_by:
+            raise ValueError("descending needs an order_by")
+        equal = frozenset(field for field, operator, _ in self.where if operator == "==")
+        if equal - {self.order_by} and self.order_by and not self._has_index(equal):
+            needed = f"({', '.join(sorted(equal))}) by {self.order_by}{' descending' if self.descending else ''}"
+            raise ValueError(f"{self.collection} has no composite index {needed}: see ports.COMPOSITE_INDEXES")
+
+    def _has_index(self, equal: frozenset[str]) -> bool:
+        wanted = (self.collection, equal, self.order_by, self.descending)
+        return any((name, frozenset(by), order, down) == wanted for name, by, order, down in COMPOSITE_INDEXES)
 
 
 # Collection → its indexed fields. `infra` declares the composite indexes and TTL fields; a test reads both sides.
@@ -122,7 +172,12 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
 
 
 class Ledger(Protocol):
-    """The durable store. A store out of reach raises its library's own error: the caller's request fails and nothing is reported as done."""
+    """The durable store. One out of reach raises its library's own error: the request fails, nothing is reported as
+    done.
+
+    A document past its `expiresAt` is absent to `get`, `find` and MUST_BE_ABSENT, whenever the store comes to
+    delete it.
+    """
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
         """The documents in the order asked for; None for one that is absent (or has expired)."""
@@ -130,27 +185,35 @@ class Ledger(Protocol):
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         """All or nothing, durable on return, at most 500 writes; the new versions in order (None for a deletion).
 
-        Raises `errors.Conflict` naming the first document that is not as expected; then nothing was written.
+        Raises `errors.Conflict` naming a document that is not as expected; then nothing was written.
+        Raises ValueError for what no store takes (`check_writes`, MAX_DOCUMENT_BYTES).
         """
 
     def find(self, query: Query) -> list[Document]:
-        """At most `query.limit` documents, in order (`order_by`, then id; without `order_by` by id)."""
+        """The first `query.limit` documents in order (`order_by`, then id; or by id). Fewer: there are no more."""
 
     def count(self, query: Query) -> int:
-        """How many documents match `query.where` (limit, order and after are ignored)."""
+        """How many documents match `query.where` (limit, order and after are ignored).
+
+        Exact up to documents that have expired and are not deleted yet, which may still be counted.
+        """
 
 
-# --- durable work -----------------------------------------------------------------------------------------------------
+# --- durable work
+# -----------------------------------------------------------------------------------------------------
 
 QueueName = Literal["chunks", "events"]
+# Cloud Tasks holds 100 KB of a task with everything around the body (cloud.google.com/tasks/docs/quotas).
+MAX_TASK_BYTES = 96_000
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
     """One piece of durable work, delivered at least once as a POST of `payload` to `path` of the queue's function.
 
-    `chunks` goes to `worker`, `events` to `connector`. `name` de-duplicates: a second task of the same name is dropped silently.
-    `not_before` is epoch seconds. The payload carries references, never records (Cloud Tasks holds 100 KB for tasks of the v2 API).
+    `chunks` goes to `worker`, `events` to `connector`. `name` de-duplicates: a second task of the same name is
+    dropped silently, for an hour at least after the first was done. `not_before` is epoch seconds. The payload
+    carries references, never records: at most MAX_TASK_BYTES of JSON.
     """
 
     queue: QueueName
@@ -167,7 +230,8 @@ class TaskQueue(Protocol):
         """Durable on return."""
 
 
-# --- time -------------------------------------------------------------------------------------------------------------
+# --- time
+# -------------------------------------------------------------------------------------------------------------
 
 
 class Clock(Protocol):

@@ -1,0 +1,189 @@
+"""The ledger in one SQLite file: a table per collection, a column and an index per indexed field, JSON text.
+
+    sqlite3 ledger.db "SELECT id, status, data ->> 'to' FROM messages ORDER BY createdAt DESC LIMIT 5"
+
+Many threads and several processes share the file (`sqlite_file`). What threads commit at the same time goes into one
+transaction: the preconditions are read with one statement per collection, decided here in order, and what holds is
+written with one statement per collection, so that a group costs a handful of statements whatever its size.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from sms_connector.errors import Conflict
+from sms_connector.local import ledger_sql as sql
+from sms_connector.local.sqlite_file import GroupWriter, SqliteFile
+from sms_connector.ports import (
+    MAX_DOCUMENT_BYTES,
+    MUST_BE_ABSENT,
+    Clock,
+    Document,
+    Json,
+    Query,
+    Scalar,
+    Version,
+    Write,
+    check_writes,
+)
+
+# Expired documents are absent at once, and deleted in passing: so many at most after a group, of one collection at
+# a time.
+SWEEP_SECONDS = 5.0
+SWEEP_ROWS = 200
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One caller's writes, and the row of each but its version (None for a deletion)."""
+
+    writes: Sequence[Write]
+    rows: list[tuple[Any, ...] | None]
+
+
+@dataclass(slots=True)
+class _Group:
+    """What a transaction knows while it decides: versions by (collection, id), the rows to write, the next version."""
+
+    versions: dict[tuple[str, str], int | None]
+    rows: dict[str, dict[str, tuple[Any, ...] | None]]
+    version: int
+
+
+class SqliteLedger:
+    """`ports.Ledger` on a file. Made at first use, readable by its owner only."""
+
+    def __init__(self, path: str | Path, *, clock: Clock) -> None:
+        self._file = SqliteFile(path, schema=sql.SCHEMA)
+        self._writer = GroupWriter(self._file, self._apply)
+        self._clock = clock
+        self._sweep_at = 0.0
+        self._sweep_next = 0
+
+    def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
+        if not ids:
+            return []
+        statement, values = sql.select_by_ids(collection, "id, version, data", ids=ids, now=self._clock.time())
+        with self._file.reading() as connection:
+            rows = connection.execute(statement, values).fetchall()
+        found = {row[0]: _document(row) for row in rows}
+        return [found.get(document_id) for document_id in ids]
+
+    def find(self, query: Query) -> list[Document]:
+        statement, values = sql.select_by_query(query, now=self._clock.time())
+        with self._file.reading() as connection:
+            return [_document(row) for row in connection.execute(statement, values).fetchall()]
+
+    def count(self, query: Query) -> int:
+        statement, values = sql.count_by_query(query, now=self._clock.time())
+        with self._file.reading() as connection:
+            number: int = connection.execute(statement, values).fetchone()[0]
+        return number
+
+    def commit(self, writes: Sequence[Write]) -> list[Version | None]:
+        check_writes(writes)
+        if not writes:
+            return []
+        outcome = self._writer.write(_Unit(writes, [_row(write) for write in writes]))
+        if isinstance(outcome, Conflict):
+            raise outcome
+        return outcome
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _apply(self, connection: sqlite3.Connection, units: Sequence[_Unit]) -> list[list[Version | None] | Conflict]:
+        now = self._clock.time()
+        group = _Group(_current_versions(connection, units, now=now), {}, secrets.randbits(62))
+        outcomes = [_decide(unit, group) for unit in units]
+        for collection, rows in group.rows.items():
+            _store(connection, collection, rows)
+        self._sweep(connection, now)
+        return outcomes
+
+    def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
+        if now < self._sweep_at:
+            return
+        collection = sql.TABLES[self._sweep_next % len(sql.TABLES)]
+        deleted = connection.execute(sql.delete_expired(collection), (now, SWEEP_ROWS)).rowcount
+        if deleted < SWEEP_ROWS:
+            self._sweep_next += 1
+        self._sweep_at = now + SWEEP_SECONDS / len(sql.TABLES)
+
+
+def _document(row: tuple[str, int, str]) -> Document:
+    return Document(row[0], _decode(row[2]), row[1])
+
+
+def _row(write: Write) -> tuple[Any, ...] | None:
+    """A write as its columns but the version: id, data, expiresAt, then the indexed fields."""
+    if write.data is None:
+        return None
+    data = _encode(write.data)
+    if len(data) > MAX_DOCUMENT_BYTES:
+        raise ValueError(f"{write.collection}/{write.id} has {len(data)} bytes; at most {MAX_DOCUMENT_BYTES}")
+    return (write.id, data.decode(), *_indexed(write, write.data))
+
+
+def _indexed(write: Write, data: Json) -> Iterable[Scalar | None]:
+    for name in sql.COLUMNS[write.collection]:
+        value = data.get(name)
+        if value is not None and not (
+            isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
+        ):
+            place = f"{write.collection}/{write.id}.{name}"
+            raise ValueError(f"{place} is indexed: it has to be a string, a number of 64 bits or a boolean")
+        yield value
+
+
+def _current_versions(
+    connection: sqlite3.Connection, units: Sequence[_Unit], *, now: float
+) -> dict[tuple[str, str], int | None]:
+    """The versions of all documents that some unit has an expectation of; an expired one has none."""
+    wanted: dict[str, set[str]] = {}
+    for unit in units:
+        for write in unit.writes:
+            if write.expect is not None:
+                wanted.setdefault(write.collection, set()).add(write.id)
+    versions: dict[tuple[str, str], int | None] = {}
+    for collection, ids in wanted.items():
+        statement, values = sql.select_by_ids(collection, "id, version", ids=list(ids), now=now)
+        for document_id, version in connection.execute(statement, values).fetchall():
+            versions[collection, document_id] = version
+    return versions
+
+
+def _decide(unit: _Unit, group: _Group) -> list[Version | None] | Conflict:
+    """Whether all is as the unit expects, in the light of the units before it; if so, its rows join the group's."""
+    for write in unit.writes:
+        if write.expect is None:
+            continue
+        expected = None if write.expect is MUST_BE_ABSENT else write.expect
+        if group.versions.get((write.collection, write.id)) != expected:
+            return Conflict(write.collection, write.id)
+    group.version += 1
+    outcome: list[Version | None] = []
+    for write, row in zip(unit.writes, unit.rows, strict=True):
+        version = None if row is None else group.version
+        group.versions[write.collection, write.id] = version
+        group.rows.setdefault(write.collection, {})[write.id] = None if row is None else (*row, version)
+        outcome.append(version)
+    return outcome
+
+
+def _store(connection: sqlite3.Connection, collection: str, rows: dict[str, tuple[Any, ...] | None]) -> None:
+    for statement, values in sql.upserts(collection, [row for row in rows.values() if row is not None]):
+        connection.execute(statement, values)
+    gone = [(document_id,) for document_id, row in rows.items() if row is None]
+    if gone:
+        connection.executemany(sql.delete(collection), gone)

@@ -1,0 +1,122 @@
+"""The statements of the SQLite ledger, made from `ports.COLLECTIONS` and `ports.COMPOSITE_INDEXES`.
+
+Names of tables and columns are written into the statements, from those two constants only; values are always bound.
+"""
+
+# ruff: noqa: S608
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
+from typing import Any
+
+from sms_connector.ports import COLLECTIONS, COMPOSITE_INDEXES, Query, Scalar
+
+TABLES = tuple(COLLECTIONS)
+COLUMNS = {name: ("expiresAt", *(f for f in fields if f != "expiresAt")) for name, fields in COLLECTIONS.items()}
+# Rows one statement writes at most: enough that its fixed cost vanishes, few enough that it stays a small program.
+MAX_ROWS = 64
+ALIVE = "(expiresAt IS NULL OR expiresAt > ?)"
+
+
+def _schema() -> Iterator[str]:
+    for table, columns in COLUMNS.items():
+        yield (
+            f'CREATE TABLE IF NOT EXISTS "{table}" '
+            f"(id TEXT PRIMARY KEY, data TEXT NOT NULL, {_names(columns)}, version INTEGER NOT NULL)"
+        )
+        for keys in _indexes(table):
+            yield _index(table, keys)
+
+
+def _indexes(table: str) -> Iterator[tuple[str, ...]]:
+    """The keys of each index: a field and the id, or the fields of a composite one.
+
+    A single field that a composite index by creation time begins with needs none of its own.
+    """
+    composite = [(*equal, order) for name, equal, order, _ in COMPOSITE_INDEXES if name == table]
+    covered = {keys[0] for keys in composite if keys[-1] == "createdAt"}
+    yield from ((column,) for column in COLUMNS[table] if column not in covered)
+    yield from composite
+
+
+def _index(table: str, keys: Sequence[str]) -> str:
+    """Partial, as in Firestore: a document without the field isn't in the index, and costs nothing."""
+    name = "_".join((table, "by", *keys))
+    return f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table}" ({_names((*keys, "id"))}) WHERE "{keys[0]}" IS NOT NULL'
+
+
+def _names(columns: Sequence[str]) -> str:
+    return ", ".join(f'"{column}"' for column in columns)
+
+
+def _marks(number: int) -> str:
+    return ",".join("?" * number)
+
+
+@cache
+def _select_ids(table: str, columns: str, size: int) -> str:
+    return f'SELECT {columns} FROM "{table}" WHERE {ALIVE} AND id IN ({_marks(size)})'
+
+
+def select_by_ids(table: str, columns: str, *, ids: Sequence[str], now: float) -> tuple[str, tuple[Scalar, ...]]:
+    """The statement and its values; asks for the first id again to fill up to a power of two."""
+    size = 1 << (len(ids) - 1).bit_length()
+    return _select_ids(table, columns, size), (now, *ids, *[ids[0]] * (size - len(ids)))
+
+
+@cache
+def _upsert(table: str, size: int) -> str:
+    columns = ("id", "data", *COLUMNS[table], "version")
+    values = ", ".join([f"({_marks(len(columns))})"] * size)
+    changes = ", ".join(f'"{column}" = excluded."{column}"' for column in columns[1:])
+    return f'INSERT INTO "{table}" ({_names(columns)}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {changes}'
+
+
+def upserts(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
+    """The statements that write the rows (id, data, COLUMNS…, version), each with its values."""
+    for start in range(0, len(rows), MAX_ROWS):
+        chunk = rows[start : start + MAX_ROWS]
+        yield _upsert(table, len(chunk)), list(chain.from_iterable(chunk))
+
+
+def delete(table: str) -> str:
+    """Takes (id,)."""
+    return f'DELETE FROM "{table}" WHERE id = ?'
+
+
+def delete_expired(table: str) -> str:
+    """Takes (now, most)."""
+    return f'DELETE FROM "{table}" WHERE rowid IN (SELECT rowid FROM "{table}" WHERE expiresAt <= ? LIMIT ?)'
+
+
+def _conditions(query: Query, now: float) -> tuple[list[str], list[Scalar]]:
+    conditions = [f'"{name}" {"=" if operator == "==" else operator} ?' for name, operator, _ in query.where]
+    values = [value for _, _, value in query.where]
+    return [*conditions, ALIVE], [*values, now]
+
+
+def select_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:
+    """The statement of a query and its values; rows of id, version, data."""
+    conditions, values = _conditions(query, now)
+    order = [query.order_by, "id"] if query.order_by else ["id"]
+    if query.order_by:
+        conditions.append(f'"{query.order_by}" IS NOT NULL')
+    if query.after:
+        conditions.append(f"({_names(order)}) {'<' if query.descending else '>'} ({_marks(len(order))})")
+        values += query.after[-len(order) :]
+    direction = " DESC" if query.descending else ""
+    ordering = ", ".join(f'"{key}"{direction}' for key in order)
+    where = " AND ".join(conditions)
+    statement = f'SELECT id, version, data FROM "{query.collection}" WHERE {where} ORDER BY {ordering} LIMIT ?'
+    return statement, [*values, query.limit]
+
+
+def count_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:
+    conditions, values = _conditions(query, now)
+    return f'SELECT count(*) FROM "{query.collection}" WHERE {" AND ".join(conditions)}', values
+
+
+SCHEMA = tuple(_schema())

@@ -1,0 +1,55 @@
+"""Secrets as files: a folder of one's own with one file per secret, or the volumes that Secret Manager mounts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sms_connector.ports import Clock, Secret
+
+MAX_AGE_SECONDS = 30.0
+
+
+class FileSecrets:
+    """`ports.SecretSource` on a folder, with a cache of `max_age` seconds.
+
+    A secret `name` is the first of these that is a file:
+
+    - `folder/name`: a folder of one's own;
+    - `folder/name/name`: a mounted volume (each secret needs a directory of its own, as a mount hides what is below it);
+    - `folder/name/latest`: a mounted volume whose path is the version's name.
+
+    A file is opened once and read whole: one that is replaced by rename, or by the platform's mount, is seen old or
+    new, never mixed.
+    """
+
+    def __init__(self, folder: str | Path, *, clock: Clock, max_age: float = MAX_AGE_SECONDS) -> None:
+        self._folder = Path(folder)
+        self._clock = clock
+        self._max_age = max_age
+        self._cache: dict[str, tuple[float, Secret | None]] = {}
+
+    def get(self, name: str) -> Secret | None:
+        now = self._clock.monotonic()
+        kept = self._cache.get(name)
+        if kept and now - kept[0] < self._max_age:
+            return kept[1]
+        value = self._read(name)
+        self._cache[name] = (now, value)
+        return value
+
+    def refresh(self) -> None:
+        self._cache = {}
+
+    def where(self, name: str) -> str:
+        return str(self._folder / name)
+
+    def _read(self, name: str) -> Secret | None:
+        if not name or "/" in name or name.startswith("."):
+            raise ValueError(f"{name!r} can't be the name of a secret")
+        for place in (self._folder / name, self._folder / name / name, self._folder / name / "latest"):
+            try:
+                text = place.read_text(encoding="utf-8")
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+            return Secret(text.removesuffix("\n").removesuffix("\r")) or None
+        return None

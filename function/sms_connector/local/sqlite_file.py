@@ -1,0 +1,204 @@
+"""One SQLite file used by many threads and several processes: pooled readers, and writers that share their commits.
+
+**Group commit.** What a durable commit costs is one wait for the disk, whatever it holds. So a thread that wants to
+write puts its work into a line. The first in line leads: it takes everything that waits by then into one
+transaction, commits it, and wakes the others with their results; the next in line leads the next group. While the
+disk works on one group the next one gathers. There is no background thread (a function has no CPU after its
+response), and an idle file costs nothing.
+
+**Durable** means `synchronous=FULL`: a commit that returned survives SIGKILL and loss of power. `NORMAL` would
+survive the former only.
+
+**Between processes** an advisory lock (`flock` on `<path>-lock`) queues the writers. SQLite alone polls its own
+lock with sleeps of up to 100 ms, which starves one of several busy processes; the kernel wakes the next one at
+once, and frees the lock of a holder that was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Generic, TypeVar
+
+Work = TypeVar("Work")
+Result = TypeVar("Result")
+
+BUSY_SECONDS = 30.0
+# The write-ahead log is copied back into the file when it has so many pages (16 MiB): rarer copies, fewer waits for
+# the disk.
+CHECKPOINT_PAGES = 4096
+PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}",
+    "PRAGMA cache_size = -8000",
+)
+# Works one group may hold: bounds how long a transaction keeps other processes waiting.
+MAX_GROUP = 64
+
+
+class SqliteFile:
+    """A file and its connections. Opened at first use; `schema` (idempotent) is applied by whoever comes first."""
+
+    def __init__(self, path: str | Path, *, schema: Sequence[str]) -> None:
+        self.path = Path(path)
+        self._schema = schema
+        self._ready = False
+        self._opening = threading.Lock()
+        self._writing = threading.Lock()
+        self._idle: deque[sqlite3.Connection] = deque()
+        self._lock_fd = -1
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection for this thread alone. Each statement sees the latest commit, of any process."""
+        connection = self._take()
+        try:
+            yield connection
+        finally:
+            self._idle.append(connection)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The one writing transaction of the file: committed at the end of the block, rolled back if it raises."""
+        connection = self._take()
+        try:
+            with self._turn(), _transaction(connection):
+                yield connection
+        finally:
+            self._idle.append(connection)
+
+    def close(self) -> None:
+        """Close what is idle (for tests and shutdown; a killed process leaves the file just as good)."""
+        while self._idle:
+            self._idle.pop().close()
+        if self._lock_fd >= 0:
+            os.close(self._lock_fd)
+        self._lock_fd, self._ready = -1, False
+
+    def _take(self) -> sqlite3.Connection:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._ready:
+            with self._opening:
+                if not self._ready:
+                    self._create()
+                    self._ready = True
+        return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+        )
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        return connection
+
+    def _create(self) -> None:
+        """Create file and tables with 0600: they hold numbers and texts. SQLite gives its side files the file's mode."""
+        self._lock_fd = os.open(f"{self.path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+        with self._turn():
+            connection = self._open()
+            with _transaction(connection):
+                for statement in self._schema:
+                    connection.execute(statement)
+            self._idle.append(connection)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        with self._writing:
+            fcntl.flock(self._lock_fd, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@dataclass(slots=True, eq=False)
+class _Place(Generic[Work, Result]):
+    """A thread's place in line."""
+
+    work: Work
+    gate: threading.Lock = field(default_factory=threading.Lock)
+    leads: bool = False
+    results: list[Result] = field(default_factory=list)
+    failure: sqlite3.Error | None = None
+
+
+class GroupWriter(Generic[Work, Result]):
+    """Carries out works of many threads in shared transactions.
+
+    `apply` gets a connection inside a transaction and the works in order, and returns a result for each.
+    """
+
+    def __init__(
+        self, file: SqliteFile, apply: Callable[[sqlite3.Connection, Sequence[Work]], Sequence[Result]]
+    ) -> None:
+        self._file = file
+        self._apply = apply
+        self._mutex = threading.Lock()
+        self._line: deque[_Place[Work, Result]] = deque()
+        self._led = False
+
+    def write(self, work: Work) -> Result:
+        """The result for this work, durable. Raises sqlite3.Error where its group could not be committed."""
+        place: _Place[Work, Result] = _Place(work)
+        place.gate.acquire()
+        with self._mutex:
+            self._line.append(place)
+            follows, self._led = self._led, True
+        if follows:
+            place.gate.acquire()
+        if not follows or place.leads:
+            self._lead()
+        if place.results:
+            return place.results[0]
+        reason = place.failure or "the thread that carried the group was ended"
+        raise sqlite3.OperationalError(f"{self._file.path}: nothing was written: {reason}") from place.failure
+
+    def _lead(self) -> None:
+        with self._mutex:
+            group = [self._line.popleft() for _ in range(min(len(self._line), MAX_GROUP))]
+        try:
+            with self._file.transaction() as connection:
+                results = self._apply(connection, [place.work for place in group])
+            for place, result in zip(group, results, strict=True):
+                place.results.append(result)
+        except sqlite3.Error as failure:
+            for place in group:
+                place.failure = failure
+        finally:
+            self._hand_over(group)
+
+    def _hand_over(self, group: list[_Place[Work, Result]]) -> None:
+        with self._mutex:
+            successor = self._line[0] if self._line else None
+            self._led = successor is not None
+        if successor:
+            successor.leads = True
+            successor.gate.release()
+        for place in group:
+            place.gate.release()
