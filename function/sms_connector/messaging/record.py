@@ -74,18 +74,23 @@ class MessageRecord:
         self.phase = Phase.DONE
         self.failure = None
         self.sent_at = self.sent_at or at
-        self.status = advance(MessageStatus.UNKNOWN, status) if self.status is MessageStatus.UNKNOWN else advance(self.status, status)
+        self.status = advance(self.status, status)
         self.note(at, source, word)
 
     def refuse(self, failure: FailureReason, *, at: float) -> None:
-        """No call was made, or the provider refused: final."""
+        """No call was made, or the provider refused: final. What a callback has settled meanwhile stays."""
+        if self.provider_message_id is not None:
+            return
         self.phase = Phase.DONE
         self.status = MessageStatus.ERROR
         self.failure = failure
         self.note(at, failure.source, str(failure.code or failure.kind))
 
     def lose_track(self, evidence: str, *, at: float, window: float) -> None:
-        """The call may have been processed. Nothing is repeated; the evidence says what is known."""
+        """The call may have been processed. Nothing is repeated; the evidence says what is known. What a callback has settled
+        meanwhile stays."""
+        if self.phase == Phase.DONE:
+            return
         self.phase = Phase.UNKNOWN
         self.status = MessageStatus.UNKNOWN
         self.unknown_until = self.unknown_until or at + window
@@ -95,13 +100,26 @@ class MessageRecord:
         self.add_evidence(evidence)
         self.note(at, "transport")
 
+    def give_up(self, *, at: float) -> None:
+        """The window for looking into an unknown outcome has ended: final, with the evidence."""
+        if self.phase == Phase.UNKNOWN:
+            self.phase = Phase.DONE
+            self.next_check_at = None
+            self.note(at, "connector", "window ended")
+
+    def expire(self, *, at: float) -> None:
+        """No news for too long: final, the last known status stays in the history."""
+        if not self.final:
+            self.note(at, "connector", f"no news since {self.status}")
+            self.status, self.phase, self.next_check_at = MessageStatus.EXPIRED, Phase.DONE, None
+
     def add_evidence(self, evidence: str) -> None:
         if evidence not in self.evidence and len(self.evidence) < 10:
             self.evidence.append(evidence)
 
     def hear(self, report: DeliveryReport, *, at: float, source: str) -> bool:
         """Apply news. True where it changed anything worth keeping (a status and word heard before is no news)."""
-        if self.provider_message_id is None or self.phase != Phase.DONE:
+        if self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN:
             self.take_receipt(report.provider_message_id, report.status, report.raw_status, at=at, source=source)
             self._take_failure(report)
             return True

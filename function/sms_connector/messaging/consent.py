@@ -1,0 +1,63 @@
+"""Who asked not to be written to. The list is read immediately before a call (sending.md section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sms_connector.ports import Clock, Document, Ledger, Query, Write
+
+COLLECTION = "optOuts"
+
+
+@dataclass(frozen=True, slots=True)
+class OptOut:
+    """`source`: `api`, `inbound` (a STOP word) or `provider` (it refused for that reason)."""
+
+    number: str
+    source: str
+    reason: str | None
+    created_at: float
+
+
+class OptOuts:
+    """Opt-outs of this connection, by recipient."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def among(self, numbers: Iterable[str]) -> set[str]:
+        """Which of these recipients have opted out."""
+        wanted = sorted(set(numbers))
+        return {document.id for document in self._ledger.get(COLLECTION, wanted) if document is not None}
+
+    def get(self, number: str) -> OptOut | None:
+        [document] = self._ledger.get(COLLECTION, [number])
+        return _read(document) if document else None
+
+    def put(self, number: str, source: str, reason: str | None = None) -> OptOut:
+        opt_out = OptOut(number, source, reason, self._clock.time())
+        data = {"source": source, "reason": reason, "createdAt": opt_out.created_at}
+        self._ledger.commit([Write(COLLECTION, number, data)])
+        return opt_out
+
+    def delete(self, number: str) -> bool:
+        """False where there was none."""
+        [document] = self._ledger.get(COLLECTION, [number])
+        if document is None:
+            return False
+        self._ledger.commit([Write(COLLECTION, number, None)])
+        return True
+
+    def list(self, *, limit: int, after: tuple[float, str] | None = None) -> tuple[list[OptOut], tuple[float, str] | None]:
+        """Newest first; the second value is where the next page begins."""
+        query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit + 1, after=after)
+        found = [_read(document) for document in self._ledger.find(query)]
+        more = (found[limit - 1].created_at, found[limit - 1].number) if len(found) > limit else None
+        return found[:limit], more
+
+
+def _read(document: Document) -> OptOut:
+    data = document.data
+    return OptOut(document.id, data["source"], data.get("reason"), data["createdAt"])

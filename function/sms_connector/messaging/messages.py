@@ -1,0 +1,104 @@
+"""Messages as they are asked about afterwards: one, many, and the two things that can still be done to one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sms_connector.errors import Kind, NotFound, PreconditionFailed
+from sms_connector.messaging.message_store import MessageStore
+from sms_connector.messaging.policy import Policy
+from sms_connector.messaging.record import COLLECTION, MessageRecord
+from sms_connector.messaging.requests import MessageFilter
+from sms_connector.messaging.tracking import Tracker
+from sms_connector.ports import Clock, Operator, Query
+from sms_connector.provider import Provider
+
+Cursor = tuple[float, str]
+Where = tuple[tuple[str, Operator, str | float], ...]
+
+
+class Messages:
+    """Reading, canceling and redacting."""
+
+    def __init__(self, provider: Provider, store: MessageStore, tracker: Tracker, *, clock: Clock, policy: Policy) -> None:
+        self._provider = provider
+        self._store = store
+        self._tracker = tracker
+        self._clock = clock
+        self._policy = policy
+
+    def get(self, message_id: str) -> MessageRecord:
+        """The message as it is known, asked for anew where that is older than its interval. Raises NotFound."""
+        record = self._read(message_id)
+        if not record.final and self._stale(record):
+            self._refresh(record)
+        return record
+
+    def list(self, wanted: MessageFilter, *, limit: int, after: Cursor | None = None) -> tuple[list[MessageRecord], Cursor | None]:
+        """Newest first, as the ledger has them; the second value is where the next page begins."""
+        query = Query(COLLECTION, _where(wanted), order_by="createdAt", descending=True, limit=limit + 1, after=after)
+        found = self._store.find(query)
+        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
+        return found[:limit], more
+
+    def cancel(self, message_id: str) -> MessageRecord:
+        """Raises NotFound, PreconditionFailed (already final, or the provider can't) and what the provider answers."""
+        record = self._read(message_id)
+        self._require(self._provider.capabilities.cancel, "cancel")
+        if record.final:
+            raise PreconditionFailed(f"the message is {record.status} already: there is nothing to cancel")
+        report = self._provider.cancel(self._provider_id(record))
+        now = self._clock.time()
+        self._store.apply(record, lambda current: current.hear(report, at=now, source="cancel"))
+        return record
+
+    def redact(self, message_id: str) -> MessageRecord:
+        """Have the provider forget the text. Raises as `cancel`."""
+        record = self._read(message_id)
+        self._require(self._provider.capabilities.redact, "redact")
+        report = self._provider.redact(self._provider_id(record))
+        now = self._clock.time()
+
+        def change(current: MessageRecord) -> None:
+            current.hear(report, at=now, source="redact")
+            current.redacted = True
+
+        self._store.apply(record, change)
+        return record
+
+    def _read(self, message_id: str) -> MessageRecord:
+        [record] = self._store.get([message_id])
+        if record is None:
+            raise NotFound(f"there is no message {message_id}; ids begin with msg_ and are kept for 30 days", kind=Kind.NOT_FOUND)
+        return record
+
+    def _stale(self, record: MessageRecord) -> bool:
+        return record.next_check_at is None or record.next_check_at <= self._clock.time()
+
+    def _refresh(self, record: MessageRecord) -> None:
+        now = self._clock.time()
+        if record.created_at + self._policy.expire_after <= now:
+            self._store.apply(record, lambda current: current.expire(at=now))
+        else:
+            self._tracker.ask([record])
+
+    def _require(self, able: bool, what: str) -> None:
+        if not able:
+            raise PreconditionFailed(f"{self._provider.name} can't {what} a message", kind=Kind.UNSUPPORTED)
+
+    def _provider_id(self, record: MessageRecord) -> str:
+        if record.provider_message_id is None:
+            raise PreconditionFailed("the provider's id of the message is not known (yet): its outcome is open or it was never taken")
+        return record.provider_message_id
+
+
+def _where(wanted: MessageFilter) -> Where:
+    conditions: Sequence[tuple[str, Operator, str | float | None]] = (
+        ("to", "==", wanted.to),
+        ("status", "==", wanted.status),
+        ("campaign", "==", wanted.campaign),
+        ("providerMessageId", "==", wanted.provider_message_id),
+        ("createdAt", ">=", wanted.created_after),
+        ("createdAt", "<", wanted.created_before),
+    )
+    return tuple((field, operator, value) for field, operator, value in conditions if value is not None)
