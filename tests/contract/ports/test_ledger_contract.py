@@ -56,7 +56,7 @@ def test_a_document_comes_back_as_it_was_written(ledger: Ledger, data: dict[str,
     assert read(ledger, "a") == Document("a", data, version)
 
 
-def test_get_keeps_the_order_asked_for_and_says_None_for_the_absent(ledger: Ledger) -> None:
+def test_get_keeps_the_order_asked_for_and_says_none_for_the_absent(ledger: Ledger) -> None:
     versions = ledger.commit([Write("messages", name, {"n": name}) for name in "abc"])
     found = ledger.get("messages", ["c", "nobody", "a", "c"])
     assert [document and (document.id, document.version) for document in found] == [
