@@ -12,6 +12,8 @@ from phonenumbers import PhoneNumber
 from phonenumbers import phonenumberutil as library
 
 _HOW = "write + and the country code, then the number without its leading 0, such as +15558675310"
+# With the +: seven digits, under which no country can be called from abroad, to the fifteen of E.164.
+_SHORTEST, _LONGEST = 8, 16
 _LENGTHS = {
     library.ValidationResult.TOO_SHORT: "too few digits",
     library.ValidationResult.TOO_LONG: "too many digits",
@@ -31,8 +33,10 @@ def find_flaw(number: str) -> str | None:
     if length != library.ValidationResult.IS_POSSIBLE:
         amount = _LENGTHS.get(length, "the wrong number of digits")
         return f"has {amount} for country code {parsed.country_code}; check the country code and every digit"
-    canonical = library.format_number(parsed, library.PhoneNumberFormat.E164)
-    return None if canonical == number else f"has a trunk prefix (0) after its country code; write {canonical}"
+    canonical = _format(parsed)
+    if canonical == number:
+        return None
+    return f"has a trunk prefix (0) after its country code; {f'write {canonical}' if _is_taken(canonical) else _HOW}"
 
 
 def find_region(number: str) -> str | None:
@@ -61,7 +65,7 @@ def suggest_form(text: str, *, region: str | None = None) -> str:
     if not guesses:
         return _HOW
     number, condition = next((guess for guess in guesses if library.is_valid_number(guess[0])), guesses[0])
-    return f"write {library.format_number(number, library.PhoneNumberFormat.E164)}{condition}"
+    return f"write {_format(number)}{condition}"
 
 
 def _guess(text: str, digits: str, region: str | None) -> Iterator[tuple[PhoneNumber, str]]:
@@ -88,10 +92,17 @@ def _parsed(*readings: tuple[str, str | None, str]) -> Iterator[tuple[PhoneNumbe
 
 
 def _is_meant(number: PhoneNumber, digits: str) -> bool:
-    """Possible, and with the last digits of the text: not the first of two numbers, not one that lost its extension."""
+    """We would take it, and it ends as the text does: not the first of two numbers, not one without its extension."""
     ending = library.national_significant_number(number)[-6:]
-    possible = library.is_possible_number_with_reason(number) == library.ValidationResult.IS_POSSIBLE
-    return possible and digits.endswith(ending)
+    return digits.endswith(ending) and _is_taken(_format(number))
+
+
+def _is_taken(number: str) -> bool:
+    return _SHORTEST <= len(number) <= _LONGEST and find_flaw(number) is None
+
+
+def _format(number: PhoneNumber) -> str:
+    return library.format_number(number, library.PhoneNumberFormat.E164)
 
 
 def _parse(text: str, region: str | None) -> PhoneNumber | None:

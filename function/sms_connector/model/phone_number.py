@@ -123,7 +123,7 @@ def _parse_channel(text: str, form: re.Pattern[str], kind: Kind) -> str:
     channel, _, address = text.partition(":")
     if form.fullmatch(address):
         return text
-    wanted = "+15558675310" if form is _E164 else "and an id of letters, digits and . _ @ -"
+    wanted = "+15558675310" if form is _E164 else " and an id of letters, digits and . _ @ -"
     raise NumberError(f"{quote(text)} is not an address of {channel}; write {channel}:{wanted}", kind=kind)
 
 

@@ -43,7 +43,8 @@ class Segments:
     """The measure of a text.
 
     `count` is the number of SMS, 0 for an empty text. `units` are septets (GSM-7) or UTF-16 units (UCS-2):
-    `per_segment` of them fit into one SMS of this text, `remaining` still fit into its last. `reason` names what forces UCS-2.
+    `per_segment` of them fit into one SMS of this text, `remaining` still fit into its last. `reason` names what
+    forces UCS-2.
     """
 
     encoding: Encoding

@@ -1,0 +1,269 @@
+"""Addresses: what is taken as it is, what is refused, and which form the refusal names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import TypeVar
+
+import phonenumbers
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_connector.errors import Kind
+from sms_connector.model.phone_number import (
+    CHANNELS,
+    NumberError,
+    Sender,
+    SenderKind,
+    mask,
+    parse_recipient,
+    parse_sender,
+    region_of,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("+15558675310", "fictional, in no assigned block: possible is enough"),
+        ("+15005550001", "Twilio's test number for an invalid recipient must reach Twilio"),
+        ("+15005550006", "Twilio's test number for success"),
+        ("+15005550009", "Twilio's test number for a landline"),
+        ("+4915112345678", "German mobile"),
+        ("+447700900123", "UK, Ofcom's range for drama"),
+        ("+61491570156", "Australia, ACMA's range for drama"),
+        ("+390612345678", "Italy keeps its leading 0 after the country code"),
+        ("+2250701020304", "Ivory Coast: the 0 is part of the number since 2021"),
+        ("+5491123456789", "Argentine mobile with its 9"),
+        ("+525512345678", "Mexico, ten digits since 2019"),
+        ("+8801712345678", "Bangladesh, three-digit country code"),
+        ("+6831234", "Niue: the shortest in use is taken, seven digits in all"),
+        ("+882161234567", "satellite: a country code of no country"),
+        ("+80012345678", "international free phone"),
+        ("whatsapp:+15558675310", "channel address"),
+        ("whatsapp:+5215512345678", "WhatsApp keeps the Mexican 1 that the numbering plan gave up"),
+        ("rcs:+15558675310", "channel address"),
+        ("messenger:7654321", "Messenger's users have ids, not numbers"),
+    ],
+)
+def test_recipients_taken_as_they_are(text: str, why: str) -> None:
+    assert parse_recipient(text) == text, why
+
+
+@pytest.mark.parametrize(
+    ("text", "region", "fix", "why"),
+    [
+        ("0171 2345678", "DE", "write +491712345678 if it is a number of DE", "national, the sender is German"),
+        ("(415) 555-2671", "US", "write +14155552671 if it is a number of US", "national, the sender is American"),
+        ("4155552671", "US", "write +14155552671 if it is a number of US", "+41 55552671 is too short for Switzerland"),
+        ("07700 900123", "GB", "write +447700900123 if it is a number of GB", "trunk 0 dropped"),
+        ("06 12345678", "IT", "write +390612345678 if it is a number of IT", "Italy's 0 is no trunk prefix"),
+        ("٠١٧١٢٣٤٥٦٧٨", "DE", "write +491712345678 if it is a number of DE", "Arabic-Indic digits"),
+        (
+            "4915112345678",
+            "DE",
+            "write +4915112345678 if it begins with its country code",
+            "not a local number twice as long",
+        ),
+        ("4915112345678", None, "write +4915112345678 if it begins with its country code", "the + got lost"),
+        ("15558675310", None, "write +15558675310 if it begins with its country code", "a spreadsheet ate the +"),
+        ("15558675310", "US", "write +15558675310 if it begins with its country code", "either reading gives the same"),
+        ("0049 171 2345678", None, "write +491712345678", "00 is how half the world dials abroad"),
+        ("00 1 555 867 5310", "DE", "write +15558675310", "00, then another country"),
+        ("011 49 171 2345678", "US", "write +491712345678", "011 is how the US dials abroad"),
+        ("+1 555 867 5310", None, "write +15558675310", "spaces"),
+        ("+1 (555) 867-5310", "DE", "write +15558675310", "punctuation; the region has no say after a +"),
+        ("+49 (0)171 2345678", None, "write +491712345678", "the letterhead's (0)"),
+        ("+4401711234567", None, "write +441711234567", "trunk 0 after the country code"),
+        ("+4900171234567", None, "write + and the country code", "two zeros after the country code: no guess"),
+        ("+49 01 00", None, "write + and the country code", "six digits are no number, however written"),
+        (" +15558675310", None, "write +15558675310", "a space in front"),
+        ("+15558675310\n", None, "write +15558675310", "a line end behind"),
+        ("\u202a+15558675310\u202c", None, "write +15558675310", "invisible marks, copied from a contact card"),
+        ("+1\u00a0555\u00a0867\u00a05310", None, "write +15558675310", "no-break spaces"),
+        ("+１５５５８６７５３１０", None, "write +15558675310", "full-width digits"),
+        ("＋15558675310", None, "write +15558675310", "full-width plus"),
+        ("tel:+15558675310", None, "write +15558675310", "a link"),
+        ("0171 2345678", None, "write + and the country code", "whose 0171? nobody knows"),
+        ("0123", None, "write + and the country code", "the contract's example"),
+        ("(415) 555-2671", None, "write + and the country code", "no country to be seen"),
+        ("8675310", "US", "write + and the country code", "no area code"),
+        ("+1 555 867 5310 ext. 5", None, "write + and the country code", "an extension can't be texted"),
+        ("+15558675310 / +15558675311", None, "write + and the country code", "two numbers: neither is chosen"),
+        ("+15558675310,+15558675311", None, "write + and the country code", "two numbers: neither is chosen"),
+        ("1-800-FLOWERS", "US", "write + and the country code", "letters on the keypad"),
+        ("", None, "write + and the country code", "empty"),
+        ("+", None, "write + and the country code", "only the plus"),
+        ("Ann", None, "write + and the country code", "a name in the wrong column"),
+        ("ann@example.com", None, "write + and the country code", "an e-mail address"),
+        ("+0123456789", None, "write + and the country code", "no country code begins with 0"),
+        ("+999123456789", None, "write + and the country code", "a country code that does not exist"),
+        ("9" * 400, None, "write + and the country code", "absurdly long"),
+        ("1.5558675310E+10", None, "write + and the country code", "what a spreadsheet makes of a number"),
+        ("+15558675", None, "write the whole number", "seven digits without the area code"),
+        ("+1555867531", None, "check the country code and every digit", "a digit short"),
+        ("+155586753100", None, "check the country code and every digit", "a digit too many"),
+        ("+5215512345678", None, "check the country code and every digit", "Mexico's old 1: not since 2019"),
+        ("whatsapp:0171 2345678", None, "write whatsapp:+15558675310", "WhatsApp takes E.164 only"),
+        ("whatsapp:", None, "write whatsapp:+15558675310", "nothing behind the channel"),
+        ("messenger:", None, "write messenger: and an id", "nothing behind the channel"),
+        ("sms:+15558675310", None, "write +15558675310", "no channel of ours"),
+    ],
+)
+def test_refusals_name_the_fix(text: str, region: str | None, fix: str, why: str) -> None:
+    with pytest.raises(NumberError) as caught:
+        parse_recipient(text, default_region=region)
+    assert fix in str(caught.value), why
+    assert caught.value.kind is Kind.INVALID_RECIPIENT
+    (problem,) = caught.value.problems
+    assert (problem.field, problem.message, problem.kind) == ("", str(caught.value), Kind.INVALID_RECIPIENT)
+
+
+def test_a_refusal_reads_as_the_contract_shows_it() -> None:
+    with pytest.raises(NumberError, match=r"^'0123' is not a phone number in E\.164 form; "):
+        parse_recipient("0123")
+
+
+T = TypeVar("T")
+MG = "MG" + "0123456789abcdef" * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "why"),
+    [
+        ("+15558675310", SenderKind.LONG_CODE, "fictional"),
+        ("+15005550006", SenderKind.LONG_CODE, "Twilio's test sender"),
+        ("+4915112345678", SenderKind.LONG_CODE, "mobile"),
+        ("+18005551234", SenderKind.TOLL_FREE, "the oldest US toll-free code"),
+        ("+18335551234", SenderKind.TOLL_FREE, "the newest US toll-free codes count too"),
+        ("+448001111111", SenderKind.TOLL_FREE, "toll-free outside North America"),
+        ("123", SenderKind.SHORT_CODE, "the shortest"),
+        ("12345", SenderKind.SHORT_CODE, "the US length"),
+        ("12345678", SenderKind.SHORT_CODE, "the longest"),
+        ("ACME", SenderKind.ALPHANUMERIC, "letters"),
+        ("Acme & Co", SenderKind.ALPHANUMERIC, "space and ampersand"),
+        ("4U", SenderKind.ALPHANUMERIC, "one letter is enough"),
+        ("A", SenderKind.ALPHANUMERIC, "the shortest"),
+        ("ABCDEFGHIJK", SenderKind.ALPHANUMERIC, "eleven, the longest"),
+        ("NO-2333", SenderKind.ALPHANUMERIC, "LINK writes a short code with its country"),
+        (MG, SenderKind.POOL, "a Twilio messaging service"),
+        ("MG1234", SenderKind.ALPHANUMERIC, "too short for a messaging service, fine as a name"),
+        ("whatsapp:+15558675310", SenderKind.CHANNEL, "a number on WhatsApp"),
+        ("messenger:1234567890", SenderKind.CHANNEL, "a Facebook page"),
+        ("rcs:acme_agent", SenderKind.CHANNEL, "an RCS agent"),
+    ],
+)
+def test_senders_told_apart(text: str, kind: SenderKind, why: str) -> None:
+    assert parse_sender(text) == Sender(text, kind), why
+
+
+@pytest.mark.parametrize(
+    ("text", "fix", "why"),
+    [
+        ("", "write a number in E.164 form", "empty"),
+        ("12", "write + and the country code", "too short for a short code"),
+        ("123456789", "write + and the country code", "too long for a short code, and no number with a +"),
+        ("18005551234", "write +18005551234", "the + got lost"),
+        ("+1 800 555 1234", "write +18005551234", "spaces"),
+        ("+1555867531", "check the country code and every digit", "a digit short"),
+        ("+ACME", "write + and the country code", "begins like a number"),
+        ("ACME GmbH & Co", "at most 11 letters", "too long"),
+        ("ABCDEFGHIJKL", "at most 11 letters", "twelve, one too many"),
+        (" ACME", "at most 11 letters", "a space in front is lost on the way"),
+        ("ACME ", "at most 11 letters", "a space behind is lost on the way"),
+        ("ACME\n", "at most 11 letters", "a line end"),
+        ("ÄCME", "at most 11 letters", "an umlaut: carriers replace it"),
+        ("ACME!", "at most 11 letters", "outside the set"),
+        ("- & _", "at least one of them a letter", "no letter"),
+        ("whatsapp:ACME", "write whatsapp:+15558675310", "WhatsApp senders are numbers"),
+        ("sms:ACME", "a channel address", "no channel of ours"),
+    ],
+)
+def test_refused_senders_name_the_fix(text: str, fix: str, why: str) -> None:
+    with pytest.raises(NumberError) as caught:
+        parse_sender(text)
+    assert fix in str(caught.value), why
+    assert caught.value.kind is Kind.INVALID_SENDER
+
+
+@pytest.mark.parametrize(
+    ("address", "region", "why"),
+    [
+        ("+4915112345678", "DE", "its own country code"),
+        ("+14155552671", "US", "assigned block"),
+        ("+16045551234", "CA", "shares +1 with the US"),
+        ("+15558675310", "US", "in no block: the main region of +1"),
+        ("whatsapp:+4915112345678", "DE", "a number in a channel address"),
+        ("+80012345678", None, "international free phone belongs nowhere"),
+        ("+999123456789", None, "no such country code"),
+        ("12345", None, "a short code"),
+        ("ACME", None, "a name"),
+        (MG, None, "a pool"),
+    ],
+)
+def test_region_of(address: str, region: str | None, why: str) -> None:
+    assert region_of(address) == region, why
+
+
+@pytest.mark.parametrize(
+    ("address", "shown", "why"),
+    [
+        ("+15558675310", "+155…10", "three digits in front, two behind"),
+        ("whatsapp:+15558675310", "whatsapp:+155…10", "the channel is no secret"),
+        ("15558675310", "155…10", "without a +"),
+        ("0171 2345678", "017…78", "what a caller wrote"),
+        (MG, "MG0…ef", "a pool"),
+        ("+6831234", "…", "too short to hide anything in"),
+        ("12345", "…", "short code"),
+        ("ACME", "…", "name"),
+        ("", "…", "nothing"),
+        ("other:+15558675310", "+155…10", "an unknown word in front may be anything"),
+    ],
+)
+def test_masks(address: str, shown: str, why: str) -> None:
+    assert mask(address) == shown, why
+
+
+country_codes = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
+e164_like = st.builds(lambda code, rest: f"+{code}{rest}", country_codes, st.from_regex(r"[0-9]{4,11}", fullmatch=True))
+near_numbers = st.text(alphabet="+0123456789 ()-./extw:hasp\u202a\u00a0٠１", max_size=20)
+
+
+anything = e164_like | near_numbers | st.text(max_size=20)
+
+
+def read(parse: Callable[[str], T], text: str) -> T | NumberError:
+    try:
+        return parse(text)
+    except NumberError as error:
+        return error
+
+
+@given(anything, st.sampled_from([None, "US", "DE", "IT", "AR"]))
+def test_a_recipient_is_itself_or_refused_with_a_form_that_is_taken(text: str, region: str | None) -> None:
+    result = read(lambda t: parse_recipient(t, default_region=region), text)
+    if isinstance(result, NumberError):
+        assert str(result).isprintable()
+        assert all(parse_recipient(named) == named for named in re.findall(r"write (\+[0-9]+)", str(result)))
+    else:
+        assert result == text == parse_recipient(result)
+
+
+@given(anything)
+def test_a_sender_is_itself_or_refused(text: str) -> None:
+    result = read(parse_sender, text)
+    if isinstance(result, NumberError):
+        assert result.kind is Kind.INVALID_SENDER
+    else:
+        assert result.address == text
+        assert parse_sender(result.address) == result
+        assert (result.kind is SenderKind.CHANNEL) is (text.partition(":")[0] in CHANNELS and ":" in text)
+
+
+@given(e164_like, st.sampled_from(["", *(f"{channel}:" for channel in sorted(CHANNELS))]))
+def test_a_mask_hides_at_least_five_digits(number: str, prefix: str) -> None:
+    shown = mask(prefix + number)
+    assert shown.startswith(prefix)
+    assert sum(c.isdigit() for c in shown) <= max(0, len(number) - 1 - 5)
