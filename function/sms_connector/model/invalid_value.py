@@ -8,7 +8,7 @@
     └── InvalidTokenError  page: a page token we never gave
 
 Each problem's `field` is relative to the value (`""` is the value itself); whoever knows the request puts its path in
-front. A problem may quote what the caller wrote: it is for the caller's answer. Logs get `phone_number.mask` instead.
+front. A problem may quote what the caller wrote: it is for the caller's answer; a log masks whatever it writes.
 """
 
 from __future__ import annotations
