@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import certifi
 
@@ -26,14 +26,26 @@ from .wire import Reply, Wire, describe
 if TYPE_CHECKING:
     from .wire import Socket
 
+Resolved = tuple[int, tuple[Any, ...]]
+# Host and port to address families with addresses, best first.
+Resolver = Callable[[str, int], Sequence[Resolved]]
+
+
+def resolve_by_system(host: str, port: int) -> list[Resolved]:
+    """What the system's resolver says; raises its errors."""
+    return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
 
 class Dialer:
     """Opens a connection along a route."""
 
-    def __init__(self, settings: TransportSettings, *, clock: Clock, authenticator: ProxyAuthenticator) -> None:
+    def __init__(
+        self, settings: TransportSettings, *, clock: Clock, authenticator: ProxyAuthenticator, resolve: Resolver
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._authenticator = authenticator
+        self._resolve = resolve
 
     def open(self, route: Route) -> Wire:
         """A connection on which the request may be written. Raises WireError with `written` false."""
@@ -52,7 +64,7 @@ class Dialer:
 
     def _connect(self, address: tuple[str, int], deadline: float) -> socket.socket:
         with _failing(f"to {address[0]}:{address[1]}"):
-            found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)
+            found = self._resolve(*address)
             for left in range(len(found), 1, -1):
                 # One address that swallows packets (often IPv6) leaves the others their share of the time.
                 try:
@@ -61,9 +73,9 @@ class Dialer:
                     continue
             return self._connect_one(found[-1], self._remaining(deadline))
 
-    def _connect_one(self, found: tuple[int, int, int, str, tuple[object, ...]], timeout: float) -> socket.socket:
-        family, kind, protocol, _, address = found
-        sock = socket.socket(family, kind, protocol)
+    def _connect_one(self, found: Resolved, timeout: float) -> socket.socket:
+        family, address = found
+        sock = socket.socket(family, socket.SOCK_STREAM)
         try:
             sock.settimeout(timeout)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -177,5 +189,3 @@ def _failing(whither: str) -> Iterator[None]:
     except (OSError, UnicodeError, OverflowError) as error:
         what = describe(error) if isinstance(error, OSError) else "the host's name is not usable"
         raise WireError(f"no connection {whither}: {what}", written=False) from None
-
-

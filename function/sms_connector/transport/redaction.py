@@ -1,9 +1,9 @@
-"""What may be shown of URLs, headers and texts: enough to find a request at the provider, nothing of a person or secret.
+"""What may be shown of URLs, headers and texts: enough to find a request at the provider, no person, no secret.
 
-    url      https://user:pw@api.example/Accounts/AC0123…/Messages/SM…?To=%2B15558675310
-          →  https://api.example/Accounts/AC…cdef/Messages/SM…89ab?To=***
-    number   +15558675310  →  +155…10
-    header   Authorization: Basic …  →  ***
+url      https://user:pw@api.example/Accounts/AC0123…/Messages/SM…?To=%2B15558675310
+      →  https://api.example/Accounts/AC…cdef/Messages/SM…89ab?To=***
+number   +15558675310  →  +155…10
+header   Authorization: Basic …  →  ***
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _SHOWN_HEADERS = frozenset(
     )
 )
 
-# Seven digits are the shortest numbers in use; separators are what people write between them.
+# Seven digits are the shortest numbers in use; separators are what people write between them. A date is no number.
 _SEPARATORS = re.compile(r"[ ().-]")
-_NUMBER = re.compile(r"(?<![\w+])\+?\d(?:[ ().-]{0,2}\d){6,}(?!\w)")
+_NUMBER = re.compile(r"(?<![\w+])(?!\d{4}-\d\d-\d\d)\+?\d(?:[ ().-]{0,2}\d){6,}(?!\w)")
 # Account and message ids, GUIDs, keyed digests: sixteen characters or more of one word with a digit in it.
 _TOKEN = re.compile(r"(?<![\w-])(?=[\w-]*\d)[A-Za-z0-9_-]{16,}(?![\w-])")
 _URL = re.compile(r"\bhttps?://[^\s'\"<>]+")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from sms_connector.ports import Clock, SecretSource
 
-from .dial import Dialer, challenges_of
+from .dial import Dialer, Resolver, challenges_of, resolve_by_system
 from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
 from .http import Gate, HttpRequest, HttpResponse
 from .message import decode_body, read_headers, write_message
@@ -45,13 +45,14 @@ class HttpTransport:
         gate: Gate,
         secrets: SecretSource,
         uniform: Callable[[], float] = random.random,
+        resolve: Resolver = resolve_by_system,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._gate = gate
         self._policy = make_policy(settings, uniform)
         self._authenticator = make_authenticator(settings.proxy.auth if settings.proxy else ProxyAuth.NONE, secrets)
-        self._dialer = Dialer(settings, clock=clock, authenticator=self._authenticator)
+        self._dialer = Dialer(settings, clock=clock, authenticator=self._authenticator, resolve=resolve)
         self._pools: dict[tuple[str, str], Pool] = {}
 
     def send(self, request: HttpRequest) -> HttpResponse:
@@ -120,8 +121,7 @@ class HttpTransport:
     def _open_pool(self, target: Target) -> Pool:
         settings = self._settings
         route = find_route(target.key, settings.proxy)
-        pool = Pool(route, self._dialer, clock=self._clock, size=settings.pool_size, max_idle=settings.max_idle)
-        return self._pools.setdefault(target.key, pool)
+        return self._pools.setdefault(target.key, Pool(route, self._dialer, clock=self._clock, settings=settings))
 
 
 def make_policy(settings: TransportSettings, uniform: Callable[[], float]) -> RetryPolicy:

@@ -59,6 +59,9 @@ class TransportSettings:
     `max_idle`: an idle connection older than this is not used again. Load balancers commonly close after 60 s, and
     a request that crosses the close on the wire is one whose outcome nobody knows.
 
+    `rest`: a connection that has just answered is not used again before. Some servers close after an answer without
+    having announced it; the close is then right behind the answer, and a moment later it can be seen.
+
     `retry_ratio`, `retry_reserve`: repetitions are at most this share of calls, and this many beyond it, per node.
     """
 
@@ -72,6 +75,7 @@ class TransportSettings:
     retry_reserve: int = 10
     pool_size: int = 64
     max_idle: float = 50.0
+    rest: float = 0.005
     max_response_bytes: int = 16 * 1024 * 1024
     user_agent: str = "sms-connector"
     proxy: ProxySettings | None = None

@@ -1,0 +1,217 @@
+"""What is repeated, when, and how often: one layer, a clock the test owns, each attempt through the gate."""
+
+from __future__ import annotations
+
+from email.utils import formatdate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Throttled
+from sms_connector.transport.failures import Failure, retry_after
+from sms_connector.transport.http import HttpRequest, Lane
+from sms_connector.transport.retry import (
+    Attempted,
+    RetryBudget,
+    RetryPolicy,
+    full_jitter,
+    stop_after,
+    stop_any,
+    stop_when_hopeless,
+    stop_when_unsafe,
+    wait_as_told,
+    wait_first,
+    wait_not_when_stale,
+)
+from sms_connector.transport.session import HttpTransport
+from sms_connector.transport.settings import TransportSettings
+from tests.transport.conftest import MakeBench, NotingClock, Vault
+from tests.transport.raw_server import CREATED, answering, serving
+
+NOW = NotingClock().now
+
+
+def answer(line: str, **headers: str) -> bytes:
+    head = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {line}\r\n{head}Content-Length: 0\r\n\r\n".encode()
+
+
+BUSY = answer("429 Slow down")
+
+
+def test_the_pauses_grow_and_are_capped(make_bench: MakeBench) -> None:
+    bench = make_bench(attempts=6, backoff_base=0.5, backoff_cap=3.0)
+    with serving(answering(BUSY)) as server, pytest.raises(NotSent) as caught:
+        bench.post(server.url)
+    assert bench.clock.slept == [0.5, 1.0, 2.0, 3.0, 3.0]
+    assert bench.gates == [Lane.SEND] * 6
+    assert caught.value.kind is Kind.RATE_LIMITED
+
+
+def test_a_send_that_was_refused_by_rate_is_sent_once_it_is_let_in(make_bench: MakeBench) -> None:
+    bench = make_bench(attempts=4)
+    with serving(answering(BUSY, BUSY, CREATED)) as server:
+        assert bench.post(server.url).status == 201
+    assert len(server.requests) == len(bench.gates) == 3
+
+
+TOLD = [
+    ("0", [0.5], "none: the spread alone"),
+    ("7", [7.5], "seconds"),
+    (formatdate(NOW + 7, usegmt=True), [7.5], "an HTTP date"),
+    ("Friday, 15-Jan-2027 08:00:07 GMT", [7.5], "the old date of RFC 850"),
+    (formatdate(NOW - 60, usegmt=True), [0.5], "a date that is over"),
+]
+
+
+@pytest.mark.parametrize(("told", "slept"), [row[:2] for row in TOLD], ids=[row[2] for row in TOLD])
+@pytest.mark.parametrize("line", ["429 Slow down", "503 Busy"])
+def test_the_providers_own_word_on_when(make_bench: MakeBench, line: str, told: str, slept: list[float]) -> None:
+    bench = make_bench(attempts=4)
+    with serving(answering(answer(line, Retry_After=told), CREATED)) as server:
+        assert bench.post(server.url).status == 201
+    assert bench.clock.slept == slept
+
+
+def test_a_wait_beyond_the_total_time_is_the_callers_to_decide(make_bench: MakeBench) -> None:
+    bench = make_bench(attempts=4, connect_timeout=5.0, read_timeout=15.0, total_timeout=45.0)
+    with serving(answering(answer("429 Slow down", Retry_After="30"))) as server, pytest.raises(NotSent) as caught:
+        bench.post(server.url)
+    assert caught.value.retry_after == 30
+    assert bench.clock.slept == []
+
+
+def test_no_attempt_starts_that_the_total_time_would_cut_short(make_bench: MakeBench) -> None:
+    """25 s are left for starting (45 - 5 - 15): three waits of 10 s don't fit, two do."""
+    bench = make_bench(attempts=9, connect_timeout=5.0, read_timeout=15.0, total_timeout=45.0, backoff_base=0.0)
+    with serving(answering(answer("429 Slow down", Retry_After="10"))) as server, pytest.raises(NotSent):
+        bench.post(server.url)
+    assert bench.clock.slept == [10.0, 10.0]
+
+
+def test_an_outage_is_not_multiplied(make_bench: MakeBench) -> None:
+    """100 failing calls: a reserve of 10, and a tenth of the calls. Never three repetitions for each."""
+    bench = make_bench(attempts=4, retry_ratio=0.1, retry_reserve=10)
+    with serving(answering(BUSY)) as server:
+        for _ in range(100):
+            with pytest.raises(NotSent):
+                bench.post(server.url)
+    assert 100 < len(bench.gates) <= 100 + 10 + 10
+
+
+def test_the_gate_may_refuse_a_repetition() -> None:
+    """Nothing was taken by the first attempt, and nothing is sent by the second: Throttled is the truth about both."""
+    seen: list[Lane] = []
+
+    def gate(lane: Lane) -> None:
+        seen.append(lane)
+        if len(seen) > 1:
+            raise Throttled("queue full", retry_after=3.0)
+
+    transport = HttpTransport(TransportSettings(rest=0.0), clock=NotingClock(), gate=gate, secrets=Vault())
+    with serving(answering(BUSY)) as server, pytest.raises(Throttled):
+        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND))
+    assert len(server.requests) == 1
+
+
+def test_the_gate_is_asked_before_anything_is_opened() -> None:
+    def gate(lane: Lane) -> None:
+        raise Throttled("queue full", retry_after=3.0)
+
+    transport = HttpTransport(TransportSettings(), clock=NotingClock(), gate=gate, secrets=Vault())
+    with serving(answering(CREATED)) as server, pytest.raises(Throttled):
+        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND))
+    assert server.connections == 0
+
+
+def test_time_at_the_gate_is_not_taken_from_the_attempt(make_bench: MakeBench) -> None:
+    """The gate held the repetition beyond the total time: the attempt it then lets in still has its own time-outs."""
+    clock, held = NotingClock(), []
+
+    def gate(lane: Lane) -> None:
+        held.append(lane)
+        if len(held) > 1:
+            clock.now += 1000
+
+    transport = HttpTransport(TransportSettings(rest=0.0), clock=clock, gate=gate, secrets=Vault())
+    with serving(answering(BUSY), answering(CREATED)) as server:
+        assert transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND)).status == 201
+
+
+# --- the pieces -------------------------------------------------------------------------------------------------------
+
+SAFE, UNSAFE = NotSent("it was refused"), OutcomeUnknown("who knows")
+
+
+def attempted(number: int = 1, *, remaining: float = 60.0, told: float | None = None, **marks: bool) -> Attempted:
+    return Attempted(number, Failure(NotSent("it was refused", retry_after=told), **marks), remaining)
+
+
+def test_stops() -> None:
+    stop = stop_any(stop_after(3), stop_when_unsafe, stop_when_hopeless)
+    assert not stop(attempted(2))
+    assert stop(attempted(3))
+    assert stop(attempted(1, again=False))
+    assert stop(Attempted(1, Failure(UNSAFE), 60.0))
+
+
+def test_waits() -> None:
+    jitter = full_jitter(0.5, cap=8.0, random=lambda: 0.5)
+    wait = wait_first(wait_not_when_stale, wait_as_told(jitter), jitter)
+    assert wait(attempted(1, at_once=True)) == 0.0
+    assert wait(attempted(2, at_once=True)) == 0.5, "a new connection that is dead too deserves a pause"
+    assert wait(attempted(1, told=4.0)) == 4.25
+    assert wait(attempted(9)) == 4.0
+
+
+@given(number=st.integers(1, 60), chance=st.floats(0, 1), base=st.floats(0, 10), cap=st.floats(0, 100))
+def test_jitter_stays_within_its_step(number: int, chance: float, base: float, cap: float) -> None:
+    pause = full_jitter(base, cap=cap, random=lambda: chance)(attempted(number))
+    assert pause is not None
+    assert 0 <= pause <= min(cap, base * 2.0 ** (number - 1))
+
+
+@given(calls=st.lists(st.booleans(), max_size=300), ratio=st.floats(0, 1), reserve=st.integers(0, 20))
+def test_the_budget_never_gives_more_than_its_share(calls: list[bool], ratio: float, reserve: int) -> None:
+    budget, taken = RetryBudget(ratio=ratio, reserve=reserve), 0
+    for fails in calls:
+        budget.deposit()
+        taken += fails and budget.take()
+    assert taken <= reserve + ratio * len(calls) + 1e-9
+
+
+def test_a_token_is_taken_only_for_an_attempt_that_comes() -> None:
+    budget = RetryBudget(ratio=0.0, reserve=1)
+    policy = RetryPolicy(stop=stop_after(4), wait=lambda attempted: 10.0, budget=budget)
+    assert policy.pause(attempted(4)) is None
+    assert policy.pause(attempted(1, remaining=5.0)) is None
+    assert policy.pause(attempted(1)) == 10.0
+    assert policy.pause(attempted(1)) is None
+
+
+FORMS = [
+    ("120", 120.0, "seconds"),
+    (" 1.5 ", 1.5, "some send fractions"),
+    (formatdate(NOW + 90, usegmt=True), 90.0, "a date"),
+    (formatdate(NOW - 90, usegmt=True), 0.0, "a date in the past"),
+    (formatdate(NOW + 90).replace("+0000", "-0000"), 90.0, "a date without a zone"),
+    ("", None, "nothing"),
+    ("soon", None, "a word"),
+    ("-5", None, "before now"),
+    ("1e9", None, "not what the RFC allows"),
+    ("inf", None, "for ever"),
+    ("9" * 400, None, "no machine's number"),
+    ("Fri, 31 Feb 2031 00:00:00 GMT", None, "no such day"),
+]
+
+
+@pytest.mark.parametrize(("value", "seconds"), [row[:2] for row in FORMS], ids=[row[2] for row in FORMS])
+def test_forms_of_retry_after(value: str, seconds: float | None) -> None:
+    assert retry_after({"retry-after": value}, NOW) == seconds
+
+
+@given(st.text(max_size=40))
+def test_retry_after_never_raises(value: str) -> None:
+    seconds = retry_after({"retry-after": value}, NOW)
+    assert seconds is None or seconds >= 0
