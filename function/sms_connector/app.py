@@ -64,7 +64,11 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None) -> Node:
 
 def _build_provider(settings: Settings, secrets: SecretSource, throttle: Throttle, *, clock: Clock) -> Provider:
     if settings.provider not in registry.PROVIDERS:
-        raise StartError([f"SMS_PROVIDER (environment): {settings.provider} is not built in yet; available: {', '.join(registry.PROVIDERS)}"])
+        raise StartError(
+            [
+                f"SMS_PROVIDER (environment): {settings.provider} is not built in yet; available: {', '.join(registry.PROVIDERS)}"
+            ]
+        )
     transport = HttpTransport(_transport_settings(settings), clock=clock, gate=throttle.wait_turn, secrets=secrets)
     return registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
 
@@ -93,7 +97,9 @@ def _check_secrets(settings: Settings, secrets: SecretSource, provider: Provider
     if settings.proxy is not None and settings.proxy.auth != "none":
         wanted += ["proxy-username", "proxy-password"]
     problems += [
-        f"secret {name} is missing: looked at {secrets.where(name)}; write its value there" for name in wanted if not secrets.get(name)
+        f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
+        for name in wanted
+        if not secrets.get(name)
     ]
     if problems:
         raise StartError(problems)

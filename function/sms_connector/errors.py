@@ -109,7 +109,9 @@ class InvalidRequest(RequestError):
     def __init__(self, *problems: FieldProblem) -> None:
         first = problems[0]
         more = f" (and {len(problems) - 1} more, see details)" if len(problems) > 1 else ""
-        super().__init__(f"{first.field}: {first.message}{more}" if first.field else first.message + more, kind=first.kind)
+        super().__init__(
+            f"{first.field}: {first.message}{more}" if first.field else first.message + more, kind=first.kind
+        )
         self.problems = problems
 
 
@@ -184,7 +186,13 @@ class ProviderRefused(ConnectorError):
     http_status, rpc_status = 502, "UNAVAILABLE"
 
     def __init__(
-        self, message: str, *, kind: Kind, code: int | str | None = None, more_info: str | None = None, status: int = 400
+        self,
+        message: str,
+        *,
+        kind: Kind,
+        code: int | str | None = None,
+        more_info: str | None = None,
+        status: int = 400,
     ) -> None:
         super().__init__(message)
         self.kind = kind

@@ -44,7 +44,9 @@ class CallbackAddress:
         """The message a callback names, where its digest is ours."""
         query = parse_qs(urlsplit(url).query)
         message_id, digest = query.get("m", [""])[0], query.get("d", [""])[0]
-        known = [hmac.compare_digest(_digest(key, "message", message_id).encode(), digest.encode()) for key in self._keys()]
+        known = [
+            hmac.compare_digest(_digest(key, "message", message_id).encode(), digest.encode()) for key in self._keys()
+        ]
         return message_id if message_id and any(known) else None
 
     def _keys(self) -> list[str]:

@@ -78,7 +78,8 @@ class ConnectionControl:
         """Raises PreconditionFailed where the suspension is a setting of the deployment."""
         if self._configured:
             raise PreconditionFailed(
-                "the connection is suspended by its configuration (SMS_SUSPENDED); change that and deploy", kind=Kind.SUSPENDED
+                "the connection is suspended by its configuration (SMS_SUSPENDED); change that and deploy",
+                kind=Kind.SUSPENDED,
             )
         self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
         self._suspension, self._read_at = None, self._clock.monotonic()
@@ -97,7 +98,8 @@ class ConnectionControl:
         if suspension is not None:
             why = f" ({suspension.reason})" if suspension.reason else ""
             raise PreconditionFailed(
-                f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume", kind=Kind.SUSPENDED
+                f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume",
+                kind=Kind.SUSPENDED,
             )
 
     def limits(self) -> Limits:

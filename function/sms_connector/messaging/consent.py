@@ -50,7 +50,9 @@ class OptOuts:
         self._ledger.commit([Write(COLLECTION, number, None)])
         return True
 
-    def list(self, *, limit: int, after: tuple[float, str] | None = None) -> tuple[list[OptOut], tuple[float, str] | None]:
+    def list(
+        self, *, limit: int, after: tuple[float, str] | None = None
+    ) -> tuple[list[OptOut], tuple[float, str] | None]:
         """Newest first; the second value is where the next page begins."""
         query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit + 1, after=after)
         found = [_read(document) for document in self._ledger.find(query)]

@@ -83,7 +83,8 @@ class IdempotencyKeys:
             return self._write(started, found.version if found else None)
         if found.data["digest"] != started.digest:
             raise PreconditionFailed(
-                "this idempotency key was used for another request; use a new key for a new request", kind=Kind.KEY_REUSED
+                "this idempotency key was used for another request; use a new key for a new request",
+                kind=Kind.KEY_REUSED,
             )
         if found.data["state"] == "done":
             return Replay(found.data["answer"].encode(), found.data["status"])

@@ -20,7 +20,9 @@ Where = tuple[tuple[str, Operator, str | float], ...]
 class Messages:
     """Reading, canceling and redacting."""
 
-    def __init__(self, provider: Provider, store: MessageStore, tracker: Tracker, *, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self, provider: Provider, store: MessageStore, tracker: Tracker, *, clock: Clock, policy: Policy
+    ) -> None:
         self._provider = provider
         self._store = store
         self._tracker = tracker
@@ -34,7 +36,9 @@ class Messages:
             self._refresh(record)
         return record
 
-    def list(self, wanted: MessageFilter, *, limit: int, after: Cursor | None = None) -> tuple[list[MessageRecord], Cursor | None]:
+    def list(
+        self, wanted: MessageFilter, *, limit: int, after: Cursor | None = None
+    ) -> tuple[list[MessageRecord], Cursor | None]:
         """Newest first, as the ledger has them; the second value is where the next page begins."""
         query = Query(COLLECTION, _where(wanted), order_by="createdAt", descending=True, limit=limit + 1, after=after)
         found = self._store.find(query)
@@ -69,7 +73,9 @@ class Messages:
     def _read(self, message_id: str) -> MessageRecord:
         [record] = self._store.get([message_id])
         if record is None:
-            raise NotFound(f"there is no message {message_id}; ids begin with msg_ and are kept for 30 days", kind=Kind.NOT_FOUND)
+            raise NotFound(
+                f"there is no message {message_id}; ids begin with msg_ and are kept for 30 days", kind=Kind.NOT_FOUND
+            )
         return record
 
     def _stale(self, record: MessageRecord) -> bool:
@@ -88,7 +94,9 @@ class Messages:
 
     def _provider_id(self, record: MessageRecord) -> str:
         if record.provider_message_id is None:
-            raise PreconditionFailed("the provider's id of the message is not known (yet): its outcome is open or it was never taken")
+            raise PreconditionFailed(
+                "the provider's id of the message is not known (yet): its outcome is open or it was never taken"
+            )
         return record.provider_message_id
 
 

@@ -60,7 +60,11 @@ class Reconciler:
         senders = {listed_sender(record) for record in unknown}
         if len(recipients) <= LISTS_BY_RECIPIENT:
             return [ReportQuery(since, to=recipient) for recipient in sorted(recipients)]
-        return [ReportQuery(since, sender=sender) for sender in sorted(senders, key=str)] if None not in senders else [ReportQuery(since)]
+        return (
+            [ReportQuery(since, sender=sender) for sender in sorted(senders, key=str)]
+            if None not in senders
+            else [ReportQuery(since)]
+        )
 
     def _list(self, query: ReportQuery) -> list[DeliveryReport]:
         reports: list[DeliveryReport] = []
@@ -75,7 +79,9 @@ class Reconciler:
 
     def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> None:
         matches = [report for report in reports if _matches(record, report)]
-        unclaimed = [report for report in matches if self._store.claimed(report.provider_message_id) in (None, record.id)]
+        unclaimed = [
+            report for report in matches if self._store.claimed(report.provider_message_id) in (None, record.id)
+        ]
         if not unclaimed:
             return self._note([record], "the provider's list does not have it yet")
         rivals = self._rivals(record)
@@ -88,7 +94,9 @@ class Reconciler:
     def _rivals(self, record: MessageRecord) -> set[str]:
         """Intents whose outcome is open and which the same match could mean."""
         around = record.created_at - self._policy.unknown_window
-        alike = self._store.find(Query(COLLECTION, (("to", "==", record.to), ("createdAt", ">=", around)), order_by="createdAt"))
+        alike = self._store.find(
+            Query(COLLECTION, (("to", "==", record.to), ("createdAt", ">=", around)), order_by="createdAt")
+        )
         return {
             other.id
             for other in alike

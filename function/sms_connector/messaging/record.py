@@ -68,7 +68,9 @@ class MessageRecord:
         if len(self.history) < HISTORY_LIMIT:
             self.history.append((at, str(self.status), source, word))
 
-    def take_receipt(self, provider_message_id: str, status: MessageStatus, word: str, *, at: float, source: str = "send") -> None:
+    def take_receipt(
+        self, provider_message_id: str, status: MessageStatus, word: str, *, at: float, source: str = "send"
+    ) -> None:
         """The provider has the message."""
         self.provider_message_id = provider_message_id
         self.phase = Phase.DONE

@@ -50,7 +50,9 @@ class RecordKeys:
         try:
             self._ledger.commit([self._write(pair, expect)])
         except Conflict:
-            return self._refuse(pair[1], Kind.IN_PROGRESS, "another request with this key came at the same moment; ask again")
+            return self._refuse(
+                pair[1], Kind.IN_PROGRESS, "another request with this key came at the same moment; ask again"
+            )
         return True
 
     def _meet(self, pair: Pair, found: Document) -> bool:
@@ -58,7 +60,9 @@ class RecordKeys:
         if found.data["message"] == record.id:
             return True
         if found.data["digest"] != _digest(pair):
-            return self._refuse(record, Kind.KEY_REUSED, "this key was used for another message; use a new key for a new message")
+            return self._refuse(
+                record, Kind.KEY_REUSED, "this key was used for another message; use a new key for a new message"
+            )
         [existing] = self._store.get([found.data["message"]])
         if existing is not None:
             index = record.index

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sms_connector.errors import CallError, Conflict, ConnectorError, Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry
+from sms_connector.errors import (
+    CallError,
+    Conflict,
+    ConnectorError,
+    Kind,
+    NotSent,
+    OutcomeUnknown,
+    ProviderRefused,
+    Retry,
+)
 from sms_connector.messaging.batch import Batch, Changes, Steps, Workshop
 from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.consent import OptOuts

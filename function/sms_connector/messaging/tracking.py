@@ -114,7 +114,9 @@ class Tracker:
             self._clock.wait(following.done, 0.05)
 
     def _until_next_round(self) -> float:
-        times = [(self._due_at(record), record.interval) for following in self._snapshot() for record in following.open()]
+        times = [
+            (self._due_at(record), record.interval) for following in self._snapshot() for record in following.open()
+        ]
         if not times:
             return 0.0
         first, interval = min(times)
@@ -123,9 +125,7 @@ class Tracker:
 
     def _due(self) -> list[MessageRecord]:
         now = self._clock.time()
-        return [
-            record for following in self._snapshot() for record in following.open() if self._due_at(record) <= now
-        ]
+        return [record for following in self._snapshot() for record in following.open() if self._due_at(record) <= now]
 
     def _due_at(self, record: MessageRecord) -> float:
         """One interval after the message was last heard of or asked for."""
@@ -143,7 +143,9 @@ class Tracker:
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
         """A callback may have brought news to the ledger: reading that costs no call."""
-        for record, current in zip(records, self._store.get([record.id for record in records]) if records else [], strict=True):
+        for record, current in zip(
+            records, self._store.get([record.id for record in records]) if records else [], strict=True
+        ):
             if current is not None and current.version != record.version:
                 become(record, current)
 
@@ -162,7 +164,9 @@ class Tracker:
         query, page = _query_for(list(missing.values())), None
         for _ in range(MAX_PAGES):
             answer = self._provider.list_reports(query, page)
-            news = {report.provider_message_id: report for report in answer.reports if report.provider_message_id in missing}
+            news = {
+                report.provider_message_id: report for report in answer.reports if report.provider_message_id in missing
+            }
             found.update(news)
             page = answer.next_page
             if page is None or len(found) == len(missing) or not news:
@@ -175,7 +179,9 @@ class Tracker:
                 found[report.provider_message_id] = report
 
     def _store_news(self, records: Sequence[MessageRecord], reports: dict[str, DeliveryReport]) -> None:
-        changes = [(record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time())) for record in records]
+        changes = [
+            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time())) for record in records
+        ]
         for record, change in changes:
             change(record)
         self._store.save([(record, change) for record, change in changes if change.worth_keeping(record)])
