@@ -113,6 +113,7 @@ class Admin:
         )
         for clear in clears:
             clear()
+        self._clock.skipped = 0.0
         for service in self._services:
             service.reset()
         return {}
