@@ -108,8 +108,8 @@ class ReportPage:
 class RawCallback:
     """A provider's request to our webhook, as it arrived.
 
-    `url` is the configured public URL with the query of the request, never what a proxy made of it. `received_at` is when
-    it arrived at the webhook, not when it was read: not every provider says when something happened.
+    `url` is the configured public URL with the query of the request, never what a proxy made of it. `received_at` is
+    when it arrived at the webhook, not when it was read: not every provider says when something happened.
     """
 
     method: str

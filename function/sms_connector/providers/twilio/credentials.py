@@ -24,7 +24,7 @@ API_KEY_SECRET = "api-key-secret"  # noqa: S105
 SIGNING_KEY = "signing-key"
 
 # Every secret this provider may read; what is required follows from `problems`.
-SECRET_NAMES = (ACCOUNT_SID, AUTH_TOKEN, API_KEY_SID, API_KEY_SECRET, AUTH_TOKEN_PREVIOUS, SIGNING_KEY)
+SECRET_NAMES: tuple[str, ...] = (ACCOUNT_SID, AUTH_TOKEN, API_KEY_SID, API_KEY_SECRET, AUTH_TOKEN_PREVIOUS, SIGNING_KEY)
 
 # The secrets a callback may be signed with: the token, the one before it while a rotation overlaps, and the secret of a
 # webhook SharedKey (public beta, https://www.twilio.com/docs/usage/webhooks/webhook-settings).

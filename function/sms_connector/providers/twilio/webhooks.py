@@ -82,7 +82,7 @@ def _signed_content(callback: RawCallback, content_type: str) -> str | None:
 
 
 def _spellings(url: str) -> list[str]:
-    """The ways Twilio may have spelt our URL: with the port or without it ("sig generation on back end is inconsistent",
+    """The ways Twilio may have spelt our URL: with the port or without ("sig generation on back end is inconsistent",
     says its library), and without the fragment of delivery options or, which no document rules out, with it."""
     bare = url.partition("#")[0]
     parts = urlsplit(bare)
