@@ -1,0 +1,34 @@
+"""The stack: one platform, a connection for each one configured, and outputs that say whether each really works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+
+import archive
+import connection_check
+import outputs
+import stack_config
+from components.connection import Connection
+from components.platform import Platform
+from pulumi_values import all_values
+from secret_lookup import has_version
+
+HERE = Path(__file__).parent.absolute()
+
+try:
+    config = stack_config.load(*all_values())
+    source = archive.build(HERE.parent / "function")
+except (stack_config.ConfigError, archive.ArchiveError) as mistake:
+    raise pulumi.RunError(str(mistake)) from None
+
+platform = Platform("platform", config, stack=pulumi.get_stack(), archive=source, folder=HERE / ".build")
+connections = [Connection(wanted, platform, has_version=has_version) for wanted in config.connections]
+
+check = connection_check.Check(connection_check.mint, connection_check.post)
+results = {c.config.name: outputs.of_connection(c, platform, check) for c in connections}
+
+pulumi.export("connections", results)
+for key, value in outputs.of_stack(platform, connections, protected=config.protect).items():
+    pulumi.export(key, value)

@@ -1,0 +1,57 @@
+"""Who may call a connection's functions."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.accounts import ConnectionAccounts
+from components.component import Component
+from components.functions import ConnectionFunctions
+from components.platform import Platform
+from stack_config import ConnectionConfig
+
+
+class ConnectionAccess(Component):
+    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, anyone on `webhook`.
+
+    Refuses paths: the platform grants a whole service, so what is public is a service of its own. A grant lies on the Run service
+    behind the function and goes when that is replaced, so it is replaced with it.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: ConnectionConfig,
+        platform: Platform,
+        *,
+        accounts: ConnectionAccounts,
+        functions: ConnectionFunctions,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        self._config, self._platform, self._functions = config, platform, functions
+        self.tasks = [self._invoker(role, "tasks", accounts["tasks"].member) for role in ("connector", "worker")]
+        self.check = self._invoker("connector", "check", accounts["check"].member)
+        self.callers = [self._invoker("connector", caller_slug(member), member) for member in config.callers]
+        self.public = self._invoker("webhook", "everyone", "allUsers")
+        self.register_outputs({})
+
+    def _invoker(self, role: str, who: str, member: pulumi.Input[str]) -> gcp.cloudrunv2.ServiceIamMember:
+        function = self._functions[role]
+        return gcp.cloudrunv2.ServiceIamMember(
+            f"{self._config.name}-{who}-calls-{role}",
+            project=self._platform.project,
+            location=self._platform.region,
+            name=function.name,
+            role="roles/run.invoker",
+            member=member,
+            opts=self.child(function, replace_with=[function]),
+        )
+
+
+def caller_slug(member: str) -> str:
+    """A caller's part of a resource name: no name of a person in the state's addresses, and no clash."""
+    return f"caller-{hashlib.sha256(member.encode()).hexdigest()[:8]}"

@@ -1,0 +1,74 @@
+"""Who acts for a connection."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.component import Component
+from components.platform import Platform
+from naming import ConnectionNames
+from stack_config import ConnectionConfig
+
+ROLES = {
+    "connector": "runs the private API",
+    "worker": "carries out campaigns",
+    "webhook": "takes callbacks from the public",
+    "tasks": "is whom the queues call the private functions as",
+    "check": "is whom the connection check calls the connector as",
+}
+
+
+class ConnectionAccounts(Component):
+    """Owns one account for each of the connection's roles, and that the functions may hand tasks to the `tasks` account.
+
+    Refuses to make keys: every identity here is attached, or impersonated for minutes.
+    """
+
+    def __init__(
+        self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        names = ConnectionNames(config.name)
+        self.by_role = {
+            role: gcp.serviceaccount.Account(
+                f"{config.name}-{role}",
+                project=platform.project,
+                account_id=names.account(role),
+                display_name=f"SMS connection {config.name}: {role}"[:100],
+                description=f"{role} of SMS connection {config.name}: {what}",
+                opts=self.child(platform.apis["iam"]),
+            )
+            for role, what in ROLES.items()
+        }
+        self.grants: list[pulumi.Resource] = [
+            gcp.serviceaccount.IAMMember(
+                f"{config.name}-{role}-uses-tasks",
+                service_account_id=self["tasks"].name,
+                role="roles/iam.serviceAccountUser",
+                member=self[role].member,
+                opts=self.child(),
+            )
+            for role in ("connector", "worker", "webhook")
+        ]
+        self.grants += [
+            gcp.projects.IAMMember(
+                f"{config.name}-{role}-uses-ledger",
+                project=platform.project,
+                role="roles/datastore.user",
+                member=self[role].member,
+                condition=gcp.projects.IAMMemberConditionArgs(
+                    title="the connector's database",
+                    description="Only the database that holds the ledger",
+                    expression=platform.ledger.database.name.apply(
+                        lambda database: f'resource.name == "projects/{platform.project}/databases/{database}"'
+                    ),
+                ),
+                opts=self.child(),
+            )
+            for role in ("connector", "worker")
+        ]
+        self.register_outputs({})
+
+    def __getitem__(self, role: str) -> gcp.serviceaccount.Account:
+        return self.by_role[role]

@@ -1,0 +1,172 @@
+"""What is watched: log metrics, alert policies and who hears of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.component import Component
+from components.platform import Platform
+from labels import own_labels
+from naming import ConnectionNames
+from stack_config import ConnectionConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """`query` is PromQL and true while something is wrong; `todo` is what the one who is woken reads."""
+
+    key: str
+    title: str
+    query: str
+    after: str
+    severity: str
+    todo: str
+
+
+def log_filters(names: ConnectionNames) -> dict[str, str]:
+    """Log metrics by what they count."""
+    of = 'resource.type="cloud_run_revision" AND resource.labels.service_name'
+    connector, worker = names.function("connector"), names.function("worker")
+    return {
+        # The platform's own request log: sends that were accepted, chunks that were carried out.
+        "sends": (
+            f'{of}=("{connector}" OR "{worker}") AND logName:"run.googleapis.com%2Frequests" AND httpRequest.requestMethod="POST"'
+            f' AND httpRequest.status<300 AND (resource.labels.service_name="{worker}"'
+            ' OR httpRequest.requestUrl=~"/v1/(messages:send|campaigns)$")'
+        ),
+        # The connector tells the state at every connection test; the scheduler asks for one every few minutes.
+        "not-active": f'{of}="{connector}" AND jsonPayload.message="connection test" AND jsonPayload.state!="ACTIVE"',
+    }
+
+
+def metric(names: ConnectionNames, key: str) -> str:
+    """The PromQL name of a log metric: its dashes become underscores."""
+    return f"logging_googleapis_com:user_{names.other(key).replace('-', '_')}"
+
+
+def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
+    """The alert table of a connection."""
+    connector, worker, webhook = (names.function(role) for role in ("connector", "worker", "webhook"))
+    requests = "run_googleapis_com:request_count"
+    every = f'service_name=~"{connector}|{worker}|{webhook}"'
+    failed = f'sum(rate({requests}{{{every},response_code_class="5xx"}}[5m]))'
+    refused = f'sum(rate({requests}{{service_name=~"{connector}|{worker}",response_code="429"}}[5m]))'
+    callbacks = f'sum(increase({requests}{{service_name="{webhook}"}}[1h]))'
+    age = f'pubsub_googleapis_com:subscription_oldest_unacked_message_age{{subscription_id="{names.other("rotation")}"}}'
+    depth = f'cloudtasks_googleapis_com:queue_depth{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
+    return (
+        Alert(
+            "error-rate",
+            "more than 5 % of requests fail",
+            f"{failed} / sum(rate({requests}{{{every}}}[5m])) > 0.05",
+            "300s",
+            "ERROR",
+            "Look at the functions' logs at severity ERROR, then at the provider's status page.",
+        ),
+        Alert(
+            "throttle-saturation",
+            "requests are refused because the nodes are at their rate",
+            f"{refused} > 0.1",
+            "600s",
+            "WARNING",
+            "Raise `nodes.max` or `rate.connection`, or send large batches as campaigns: they wait in the queue instead.",
+        ),
+        Alert(
+            "no-callbacks",
+            "messages are sent, but no callback has come for an hour",
+            f"sum(increase({metric(names, 'sends')}[1h])) > 20 unless on() ({callbacks} > 0)",
+            "900s",
+            "WARNING",
+            "Statuses are still polled. See whether the provider shows failed deliveries to the webhook's address.",
+        ),
+        Alert(
+            "rotation-overdue",
+            "a secret is due for rotation for three days",
+            f"max({age}) > {3 * 24 * 3600}",
+            "300s",
+            "WARNING",
+            "Rotate as the stack's output `commands.rotate` says; its last line takes the notice out of the inbox.",
+        ),
+        Alert(
+            "not-active",
+            "the provider doesn't accept the connection",
+            f"sum(increase({metric(names, 'not-active')}[15m])) > 1",
+            "0s",
+            "CRITICAL",
+            "Ask for the reason with the stack's output `commands.test`. AUTH_ERROR: the credentials; ERROR: the way there.",
+        ),
+        Alert(
+            "queue-backlog",
+            "more than 10 000 tasks wait",
+            f"max({depth}) > 10000",
+            "900s",
+            "WARNING",
+            "A campaign larger than the rate explains it. If not, look at the worker's logs and at `workers.max`.",
+        ),
+    )
+
+
+class ConnectionAlerts(Component):
+    """Owns log metrics, alert policies and a channel per e-mail address. Refuses to own existing channels: they are referred to."""
+
+    def __init__(
+        self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        self._config, self._platform = config, platform
+        self._names = ConnectionNames(config.name)
+        self._labels = own_labels(config.name, config.labels)
+        self.metrics = [self._metric(key, text) for key, text in log_filters(self._names).items()]
+        channels = [channel.id for channel in map(self._channel, config.emails)]
+        self.policies = [self._policy(alert, [*channels, *config.channels]) for alert in alerts(self._names)]
+        self.register_outputs({})
+
+    def _metric(self, key: str, log_filter: str) -> gcp.logging.Metric:
+        return gcp.logging.Metric(
+            f"{self._config.name}-{key}",
+            project=self._platform.project,
+            name=self._names.other(key),
+            filter=log_filter,
+            metric_descriptor=gcp.logging.MetricMetricDescriptorArgs(metric_kind="DELTA", value_type="INT64", unit="1"),
+            opts=self.child(self._platform.apis["logging"]),
+        )
+
+    def _channel(self, email: str) -> gcp.monitoring.NotificationChannel:
+        return gcp.monitoring.NotificationChannel(
+            f"{self._config.name}-{email}",
+            project=self._platform.project,
+            type="email",
+            display_name=f"SMS connection {self._config.name}",
+            labels={"email_address": email},
+            user_labels=self._labels,
+            force_delete=True,  # policies that name it lose it, instead of keeping it from being deleted
+            opts=self.child(self._platform.apis["monitoring"]),
+        )
+
+    def _policy(self, alert: Alert, channels: list[pulumi.Input[str]]) -> gcp.monitoring.AlertPolicy:
+        condition = gcp.monitoring.AlertPolicyConditionConditionPrometheusQueryLanguageArgs(
+            query=alert.query,
+            duration=alert.after,
+            evaluation_interval="60s",
+            disable_metric_validation=True,  # a metric exists only once something was counted
+        )
+        return gcp.monitoring.AlertPolicy(
+            f"{self._config.name}-{alert.key}",
+            project=self._platform.project,
+            display_name=f"SMS connection {self._config.name}: {alert.title}",
+            combiner="OR",
+            severity=alert.severity,
+            conditions=[
+                gcp.monitoring.AlertPolicyConditionArgs(
+                    display_name=alert.title, condition_prometheus_query_language=condition
+                )
+            ],
+            notification_channels=channels,
+            documentation=gcp.monitoring.AlertPolicyDocumentationArgs(content=alert.todo, mime_type="text/markdown"),
+            alert_strategy=gcp.monitoring.AlertPolicyAlertStrategyArgs(auto_close="86400s"),
+            user_labels=self._labels,
+            opts=self.child(self._platform.apis["monitoring"]),
+        )

@@ -1,0 +1,74 @@
+"""One connection: everything that serves one business unit's or one provider's messages."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.access import ConnectionAccess
+from components.accounts import ConnectionAccounts
+from components.alerts import ConnectionAlerts
+from components.component import Component
+from components.dashboard import ConnectionDashboard
+from components.functions import ConnectionFunctions
+from components.network import PrivateConnectivity
+from components.platform import Platform
+from components.queues import ConnectionQueues
+from components.rotation import RotationNotices
+from components.secrets import ConnectionSecrets, HasVersion
+from components.storage import CampaignSources
+from components.watch import ConnectionWatch
+from stack_config import ConnectionConfig
+
+
+class Connection(Component):
+    """Owns accounts, secrets, queues, functions, access, private connectivity and what is watched of one connection.
+
+    Refuses to share any of it: two connections of a stack meet only in the platform, and neither can use what is the other's.
+    """
+
+    def __init__(
+        self,
+        config: ConnectionConfig,
+        platform: Platform,
+        *,
+        has_version: HasVersion,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(config.name, opts)
+        name, inside = config.name, self.child()
+        self.config = config
+        self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, opts=inside)
+        self.rotation = RotationNotices(f"{name}-rotation", config, platform, opts=inside)
+        self.secrets = ConnectionSecrets(
+            f"{name}-secrets", config, platform, self.accounts, self.rotation, has_version=has_version, opts=inside
+        )
+        self.queues = ConnectionQueues(f"{name}-queues", config, platform, self.accounts, opts=inside)
+        self.sources = CampaignSources(f"{name}-sources", config, self.accounts, opts=inside)
+        self.network = (
+            PrivateConnectivity(f"{name}-network", config, config.network, platform, opts=inside)
+            if config.network
+            else None
+        )
+        self.functions = ConnectionFunctions(
+            f"{name}-functions",
+            config,
+            platform,
+            accounts=self.accounts,
+            secrets=self.secrets,
+            queues=self.queues,
+            network=self.network,
+            opts=inside,
+        )
+        self.access = ConnectionAccess(
+            f"{name}-access", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
+        )
+        self.watch = ConnectionWatch(
+            f"{name}-watch", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
+        )
+        self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)
+        self.dashboard = ConnectionDashboard(f"{name}-dashboard", config, platform, opts=inside)
+        self.register_outputs({})
+
+    def uri(self, role: str) -> pulumi.Output[str]:
+        """Where a function is reached, as the platform says."""
+        return self.functions[role].service_config.apply(lambda service: (service.uri if service else None) or "")

@@ -1,0 +1,75 @@
+"""What a stack has once, whatever its connections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_gcp as gcp
+
+from archive import Archive
+from components.apis import ALWAYS, FOR_NETWORKS, ProjectApis
+from components.build import BuildEnvironment
+from components.component import Component
+from components.database import LedgerDatabase
+from labels import own_labels
+from naming import StackNames
+from stack_config import StackConfig
+
+
+class Platform(Component):
+    """Owns what connections share: enabled APIs, how images are built, the ledger's database, Secret Manager's own identity.
+
+    Refuses to own the project, its networks and anything that names a provider or a caller.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: StackConfig,
+        *,
+        stack: str,
+        archive: Archive,
+        folder: Path,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        self.project = config.project
+        self.region = config.region
+        names = StackNames(config.project, stack)
+        private = any(connection.network for connection in config.connections)
+        self.apis = ProjectApis(
+            "apis", config.project, (*ALWAYS, *(FOR_NETWORKS if private else ())), opts=self.child()
+        )
+        # Asked for only when the API that answers is on; known again at once in every later run.
+        self.project_number: pulumi.Output[str] = gcp.organizations.get_project_output(
+            project_id=config.project,
+            opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]]),
+        ).number
+        # The agent that sends rotation notices exists only once somebody asked for it.
+        self.secret_agent = gcp.projects.ServiceIdentity(
+            "secret-manager-agent",
+            project=config.project,
+            service="secretmanager.googleapis.com",
+            opts=self.child(self.apis["secretmanager"]),
+        )
+        self.build = BuildEnvironment(
+            "build",
+            names,
+            region=config.region,
+            project_number=self.project_number,
+            archive=archive,
+            folder=folder,
+            labels=own_labels(),
+            apis=self.apis,
+            opts=self.child(),
+        )
+        self.ledger = LedgerDatabase(
+            "ledger",
+            names,
+            region=config.region,
+            protect=config.protect,
+            apis=self.apis,
+            opts=self.child(),
+        )
+        self.register_outputs({})

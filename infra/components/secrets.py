@@ -1,0 +1,152 @@
+"""A connection's secrets."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets as randomness
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pulumi
+import pulumi_gcp as gcp
+
+from components.accounts import ConnectionAccounts
+from components.component import Component
+from components.platform import Platform
+from components.rotation import RotationNotices
+from labels import own_labels
+from naming import ConnectionNames
+from providers import CA_CERTIFICATES, WEBHOOK_KEY, Origin, SecretSpec
+from stack_config import ConnectionConfig
+
+HasVersion = Callable[[str, str], bool]  # (project, secret id): is there a version already?
+
+
+class ConnectionSecrets(Component):
+    """Owns the containers, who may read each, when a notice is due, and the first version of what the configuration gives.
+
+    Refuses to own versions that somebody added: it takes no version away, ever, and reads none. A secret without any value stays
+    without a version and is not mounted (a function that mounts a missing version can't be deployed); `missing` names those.
+    See docs/decisions/0101-secrets-without-a-value.md.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: ConnectionConfig,
+        platform: Platform,
+        accounts: ConnectionAccounts,
+        rotation: RotationNotices,
+        *,
+        has_version: HasVersion,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        self._config, self._platform, self._rotation, self._now = config, platform, rotation, now
+        self.names = ConnectionNames(config.name)
+        self.specs = config.secret_specs
+        self.by_name = {spec.name: self._secret(spec) for spec in self.specs}
+        self.versions = {spec.name: made for spec in self.specs if (made := self._first_version(spec))}
+        self.mounted = [
+            spec.name
+            for spec in self.specs
+            if spec.name in self.versions or has_version(platform.project, self.names.secret(spec.name))
+        ]
+        self.missing = [spec for spec in self.specs if spec.required and spec.name not in self.mounted]
+        self.grants = {
+            role: [self._reader(spec, role, accounts) for spec in self.specs if readable(spec, role)]
+            for role in ("connector", "worker", "webhook")
+        }
+        self.register_outputs({})
+
+    def ready(self, role: str) -> list[pulumi.Resource]:
+        """What has to exist before a function of this role can be deployed."""
+        return [*self.grants[role], *(self.versions[n] for n in self.mounts(role) if n in self.versions)]
+
+    def mounts(self, role: str) -> list[str]:
+        """The secrets a function of this role gets as files."""
+        return [spec.name for spec in self.specs if spec.name in self.mounted and readable(spec, role)]
+
+    def _secret(self, spec: SecretSpec) -> gcp.secretmanager.Secret:
+        config = self._config
+        return gcp.secretmanager.Secret(
+            f"{config.name}-{spec.name}",
+            project=self._platform.project,
+            secret_id=self.names.secret(spec.name),
+            replication=gcp.secretmanager.SecretReplicationArgs(
+                user_managed=gcp.secretmanager.SecretReplicationUserManagedArgs(
+                    replicas=[
+                        gcp.secretmanager.SecretReplicationUserManagedReplicaArgs(location=self._platform.region)
+                    ]
+                )
+            ),
+            annotations={"meaning": spec.meaning},
+            labels=own_labels(config.name, config.labels),
+            topics=[gcp.secretmanager.SecretTopicArgs(name=self._rotation.topic.id)] if spec.rotates else None,
+            rotation=self._schedule() if spec.rotates else None,
+            deletion_protection=config.protect,
+            opts=self.child(
+                self._platform.apis["secretmanager"],
+                self._rotation.publisher,
+                protect=config.protect,
+                # Secret Manager moves the time on by itself; what was said at creation must not be said again.
+                ignore_changes=["rotation.nextRotationTime"],
+            ),
+        )
+
+    def _schedule(self) -> gcp.secretmanager.SecretRotationArgs:
+        period = timedelta(days=self._config.rotation_days)
+        return gcp.secretmanager.SecretRotationArgs(
+            rotation_period=f"{int(period.total_seconds())}s",
+            next_rotation_time=(self._now() + period).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        )
+
+    def _first_version(self, spec: SecretSpec) -> gcp.secretmanager.SecretVersion | None:
+        """The value goes in write-only: the provider never reads it back, so a deployer needs no right to read secrets."""
+        value, mark = self._value(spec)
+        if value is None:
+            return None
+        return gcp.secretmanager.SecretVersion(
+            f"{self._config.name}-{spec.name}",
+            secret=self.by_name[spec.name].id,
+            secret_data_wo=pulumi.Output.secret(value),
+            secret_data_wo_version=pulumi.Output.secret(mark),
+            # A version may be in use or may be the way back: it is left in place when another value is configured or none is.
+            deletion_policy="ABANDON",
+            opts=self.child(ignore_changes=self._kept(spec)),
+        )
+
+    def _value(self, spec: SecretSpec) -> tuple[str | None, str]:
+        """The first value and its mark: another mark is another version."""
+        if spec.origin is Origin.MADE:
+            return randomness.token_urlsafe(32), "1"
+        if spec is CA_CERTIFICATES:
+            return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
+        given = self._config.secrets.get(spec.name)
+        return (given.reveal(), _mark(given.reveal())) if given else (None, "")
+
+    @staticmethod
+    def _kept(spec: SecretSpec) -> list[str]:
+        """`enabled`: rotating by hand disables old versions. A value made here is made anew in each run and used once."""
+        return ["enabled", "secretDataWo"] if spec.origin is Origin.MADE else ["enabled"]
+
+    def _reader(self, spec: SecretSpec, role: str, accounts: ConnectionAccounts) -> gcp.secretmanager.SecretIamMember:
+        return gcp.secretmanager.SecretIamMember(
+            f"{self._config.name}-{role}-reads-{spec.name}",
+            project=self._platform.project,
+            secret_id=self.by_name[spec.name].secret_id,
+            role="roles/secretmanager.secretAccessor",
+            member=accounts[role].member,
+            opts=self.child(),
+        )
+
+
+def readable(spec: SecretSpec, role: str) -> bool:
+    """The public function reads its own key and nothing else: whoever breaks it has no provider credential."""
+    return role != "webhook" or spec is WEBHOOK_KEY
+
+
+def _mark(value: str) -> str:
+    """A number for a value, since the provider's older versions take nothing else; it is kept encrypted like the value."""
+    return str(int(hashlib.sha256(value.encode()).hexdigest()[:7], 16) + 1)

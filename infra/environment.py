@@ -1,0 +1,65 @@
+"""The environment variables of a connection's functions, by the names both sides agree on (docs/settings.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pulumi
+
+from stack_config import ConnectionConfig
+
+SECRETS_DIR = "/secrets"
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the functions have to be told of their surroundings, beside the connection's configuration."""
+
+    project: str
+    region: str
+    database: pulumi.Input[str]
+    connector_url: pulumi.Input[str]
+    worker_url: pulumi.Input[str]
+    webhook_url: pulumi.Input[str]
+    tasks_account: pulumi.Input[str]
+
+
+def secret_file(name: str) -> str:
+    """Where a secret is found: a mount hides everything else in its folder, so each secret has one of its own."""
+    return f"{SECRETS_DIR}/{name}/{name}"
+
+
+def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulumi.Input[str]]:
+    """Every variable that has a value. What is absent has the functions' own default."""
+    optional: Mapping[str, object] = {
+        "SMS_PROVIDER_URL": config.provider_url,
+        "SMS_SENDER": config.sender,
+        "SMS_CONNECTION_RATE": config.connection_rate,
+        "SMS_LABELS": ",".join(f"{key}={value}" for key, value in config.labels.items()),
+        "SMS_CAMPAIGN_SOURCES": ",".join(f"gs://{bucket}" for bucket in config.buckets),
+        "SMS_PROXY_URL": config.proxy and config.proxy.url,
+        "SMS_PROXY_AUTH": config.proxy and config.proxy.auth,
+        "SMS_PROXY_SSL": config.proxy and config.proxy.ssl,
+    }
+    return {
+        "SMS_CONNECTION": config.name,
+        "SMS_DESCRIPTION": config.description,
+        "SMS_REGION": around.region,
+        "SMS_NODES_MIN": str(config.nodes_min),
+        "SMS_NODES_MAX": str(config.nodes_max),
+        "SMS_PROVIDER": config.provider,
+        "SMS_RETRY_INTERVAL_MILLIS": str(config.retry_interval_millis),
+        "SMS_RETRY_ATTEMPTS": str(config.retry_attempts),
+        "SMS_NODE_RATE": str(config.node_rate),
+        "SMS_SECRETS_DIR": SECRETS_DIR,
+        "SMS_LEDGER": pulumi.Output.concat("firestore:", around.project, "/", around.database),
+        "SMS_QUEUE": f"cloud-tasks:{around.project}/{around.region}",
+        "SMS_WORKER_URL": around.worker_url,
+        "SMS_CONNECTOR_URL": around.connector_url,
+        "SMS_TASKS_ACCOUNT": around.tasks_account,
+        "SMS_WEBHOOK_URL": around.webhook_url,
+        "SMS_LOG_LEVEL": config.log_level,
+        "SMS_SUSPENDED": "true" if config.suspended else "false",
+        **{name: str(value) for name, value in optional.items() if value},
+    }

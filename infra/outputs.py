@@ -1,0 +1,83 @@
+"""What a stack tells when it is up: addresses, names, the connection's state, and commands that can be pasted."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components.connection import Connection
+from components.platform import Platform
+from connection_check import Check, verify
+
+Result = dict[str, pulumi.Input[object]]
+
+
+def of_connection(connection: Connection, platform: Platform, check: Check) -> Result:
+    """One connection's outputs. No secret value is among them."""
+    secrets = connection.secrets
+    return {
+        "connectorUrl": connection.uri("connector"),
+        "workerUrl": connection.uri("worker"),
+        "webhookUrl": connection.functions.address("webhook"),
+        "accounts": {role: account.email for role, account in connection.accounts.by_role.items()},
+        "secrets": {name: secret.secret_id for name, secret in secrets.by_name.items()},
+        "queues": {"chunks": connection.queues.chunks.name, "events": connection.queues.events.name},
+        "egressAddress": getattr(connection.network, "address", None),
+        "state": _state(connection, check),
+        "missingSecrets": {spec.name: add_command(platform, secrets.names.secret(spec.name)) for spec in secrets.missing},
+        "commands": _commands(connection, platform),
+    }
+
+
+def of_stack(platform: Platform, connections: list[Connection], *, protected: bool) -> Result:
+    kept = [secret.secret_id for c in connections if c.config.protect for secret in c.secrets.by_name.values()]
+    return {
+        "database": platform.ledger.database.name,
+        "archive": platform.build.digest,
+        "keptByDestroy": [platform.ledger.database.name, *kept] if protected else [],
+    }
+
+
+def add_command(platform: Platform, secret: str) -> str:
+    return f'printf %s "$VALUE" | gcloud secrets versions add {secret} --project={platform.project} --data-file=-'
+
+
+def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, object]]:
+    grants = [connection.access.check.id, *(version.id for version in connection.secrets.versions.values())]
+    return verify(
+        connection.uri("connector"),
+        connection.accounts["check"].email,
+        after=pulumi.Output.all(*grants),
+        check=check,
+        require_active=connection.config.require_active,
+        name=connection.config.name,
+    )
+
+
+def _commands(connection: Connection, platform: Platform) -> Result:
+    uri, project = connection.uri("connector"), platform.project
+    token = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
+    message = """-H 'Content-Type: application/json' -d '{"to": "+15558675310", "message": "Hello"}'"""
+    return {
+        "send": uri.apply(lambda u: f"curl -X POST {token} {message} {u}/v1/messages:send"),
+        "test": uri.apply(lambda u: f"curl -X POST {token} {u}/v1/connection:test"),
+        "rotate": _rotate(connection, platform),
+        "watch": (
+            f"gcloud logging read 'jsonPayload.connection=\"{connection.config.name}\"' "
+            f"--project={project} --freshness=1h --order=asc"
+        ),
+    }
+
+
+def _rotate(connection: Connection, platform: Platform) -> pulumi.Output[str]:
+    """The old token stays valid for callbacks, the new one is used within half a minute, the notice leaves the inbox."""
+    project, names = f"--project={platform.project}", connection.secrets.names
+    steps = []
+    if "auth-token-previous" in connection.secrets.by_name:
+        old, previous = names.secret("auth-token"), names.secret("auth-token-previous")
+        steps.append(
+            f"gcloud secrets versions access latest --secret={old} {project} "
+            f"| gcloud secrets versions add {previous} {project} --data-file=-"
+        )
+    steps += [add_command(platform, names.secret(spec.name)) for spec in connection.secrets.specs if spec.rotates][:1]
+    inbox = connection.rotation.inbox.name
+    return inbox.apply(lambda name: " && ".join([*steps, f"gcloud pubsub subscriptions pull {name} {project} --auto-ack"]))

@@ -1,0 +1,92 @@
+"""What infrastructure has to know of each provider: its secrets, and whether its address has to be said. A new provider is one row.
+
+The functions know a secret by its file name (`auth-token`), the stack configuration by the same name in camel case (`authToken`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Origin(Enum):
+    """Where the first value of a secret comes from."""
+
+    OWNER = "the configuration, or a version added by hand"
+    MADE = "made at deployment: nobody has to know it"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretSpec:
+    """One secret of a connection.
+
+    `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that somebody
+    should change, so Secret Manager sends notices.
+    """
+
+    name: str
+    meaning: str
+    required: bool = False
+    rotates: bool = False
+    origin: Origin = Origin.OWNER
+
+    @property
+    def key(self) -> str:
+        """Its key in the stack configuration."""
+        first, *rest = self.name.split("-")
+        return first + "".join(word.capitalize() for word in rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """`needs_url`: the provider has no address of its own for everybody (an account's own host, a region's)."""
+
+    secrets: tuple[SecretSpec, ...]
+    needs_url: bool = False
+
+
+USERNAME = SecretSpec("username", "user name of the provider's API", required=True)
+PASSWORD = SecretSpec("password", "password of the provider's API", required=True, rotates=True)
+API_KEY = SecretSpec("api-key", "key of the provider's API", required=True, rotates=True)
+
+PROVIDERS: Mapping[str, Provider] = {
+    "twilio": Provider(
+        (
+            SecretSpec("account-sid", "the account, 'AC…'", required=True),
+            SecretSpec("auth-token", "signs callbacks, and calls where there is no API key", required=True, rotates=True),
+            SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'"),
+            SecretSpec("api-key-secret", "secret of that API key", rotates=True),
+            SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one"),
+            # Its first value is random, so it matches no signature. It is there from the start because a rotation must not
+            # need a deployment: a secret that has no version can't be mounted.
+            SecretSpec("auth-token-previous", "still accepted on callbacks while a rotation overlaps", origin=Origin.MADE),
+        )
+    ),
+    "azure": Provider((SecretSpec("access-key", "access key of the resource", required=True, rotates=True),), needs_url=True),
+    "infobip": Provider((API_KEY,), needs_url=True),
+    "link-mobility": Provider((USERNAME, PASSWORD), needs_url=True),
+    "telesign": Provider((SecretSpec("customer-id", "the account", required=True), API_KEY)),
+    "vibes": Provider((USERNAME, PASSWORD)),
+    "custom": Provider(
+        (
+            SecretSpec("api-key", "key that the channel is called with", rotates=True),
+            SecretSpec("username", "user name that the channel is called with"),
+            SecretSpec("password", "password that the channel is called with", rotates=True),
+        ),
+        needs_url=True,
+    ),
+}
+
+WEBHOOK_KEY = SecretSpec("webhook-key", "keys the digests in callback URLs", required=True, origin=Origin.MADE)
+PROXY_SECRETS = (
+    SecretSpec("proxy-username", "user name at the proxy", required=True),
+    SecretSpec("proxy-password", "password at the proxy", required=True, rotates=True),
+)
+CA_CERTIFICATES = SecretSpec("ca-certificates", "certificate authorities trusted beside the public ones", required=True)
+
+
+def secret_keys() -> tuple[str, ...]:
+    """Every configuration key that holds a secret value, over all providers."""
+    owned = [s for p in PROVIDERS.values() for s in p.secrets if s.origin is Origin.OWNER]
+    return tuple(dict.fromkeys(spec.key for spec in (*owned, *PROXY_SECRETS)))

@@ -1,0 +1,283 @@
+"""The stack's configuration: typed, frozen, and checked as a whole before anything is created.
+
+`load` takes what Pulumi hands over (texts by full key, and which keys are secret) and either returns a StackConfig or raises
+ConfigError with every mistake at once: the key, what is wrong, and the command that mends it. No message repeats a secret value.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import config_keys
+import config_rules
+import providers
+from config_values import SecretText, Wrong, decoded
+
+PROJECT_NAME = "sms-connector"
+REGION = re.compile(r"[a-z]+-[a-z]+\d{1,2}")
+PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+
+
+class ConfigError(Exception):
+    """The configuration can't be used; the message lists every mistake, one a line, each with its fix."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        noun = "mistake" if len(mistakes) == 1 else "mistakes"
+        super().__init__(f"{len(mistakes)} {noun} in the stack's configuration:\n" + "\n".join(f"  - {m}" for m in mistakes))
+        self.mistakes = tuple(mistakes)
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    url: str
+    auth: str
+    ssl: str
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """`vpc` with `subnet` or `range` is direct VPC egress, `connector` the older way. `all_traffic`: public addresses too."""
+
+    vpc: str | None
+    subnet: str | None
+    range: str | None
+    connector: str | None
+    all_traffic: bool
+    tags: tuple[str, ...]
+    static_address: bool
+    service_attachment: str | None
+    service_host: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionConfig:
+    """One connection. `secrets` maps file names (`auth-token`) to the values that were given."""
+
+    name: str
+    description: str
+    labels: Mapping[str, str]
+    provider: str
+    provider_url: str | None
+    sender: str | None
+    secrets: Mapping[str, SecretText]
+    nodes_min: int
+    nodes_max: int
+    workers_max: int
+    node_rate: int
+    connection_rate: int | None
+    retry_interval_millis: int
+    retry_attempts: int
+    proxy: Proxy | None
+    network: Network | None
+    ca_certificates: str | None
+    buckets: tuple[str, ...]
+    callers: tuple[str, ...]
+    emails: tuple[str, ...]
+    channels: tuple[str, ...]
+    rotation_days: int
+    protect: bool
+    log_level: str
+    suspended: bool
+    require_active: bool
+
+    @property
+    def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
+        """Every secret this connection has, given or not."""
+        specs = [*providers.PROVIDERS[self.provider].secrets, providers.WEBHOOK_KEY]
+        if self.proxy and self.proxy.auth != "none":
+            specs += providers.PROXY_SECRETS
+        if self.ca_certificates:
+            specs.append(providers.CA_CERTIFICATES)
+        return tuple(specs)
+
+
+@dataclass(frozen=True, slots=True)
+class StackConfig:
+    project: str
+    region: str
+    connections: tuple[ConnectionConfig, ...]
+
+    @property
+    def protect(self) -> bool:
+        """The database is shared: it is protected while any connection asks for it."""
+        return any(connection.protect for connection in self.connections)
+
+
+def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -> StackConfig:
+    """The configuration of a stack, from values by full key (`gcp:project`, `sms-connector:sender`)."""
+    prefix = f"{PROJECT_NAME}:"
+    ours = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
+    sealed = frozenset(key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix))
+    mistakes = [*_place_mistakes(values)]
+    described = _described(ours, mistakes)
+    readers = [_Reader(name, where, raw, sealed) for name, where, raw in described]
+    connections = [reader.connection() for reader in readers]
+    mistakes += [mistake for reader in readers for mistake in reader.mistakes]
+    if mistakes:
+        raise ConfigError(mistakes)
+    return StackConfig(values["gcp:project"], values["gcp:region"], tuple(c for c in connections if c))
+
+
+def _place_mistakes(values: Mapping[str, str]) -> list[str]:
+    wanted = (("gcp:project", PROJECT, "my-project", "a project's id"), ("gcp:region", REGION, "us-central1", "a region"))
+    return [
+        f"{key}: {'is missing' if not values.get(key) else f'{values[key]!r} is not {what}'}; fix: pulumi config set {key} {example}"
+        for key, form, example, what in wanted
+        if not form.fullmatch(values.get(key, ""))
+    ]
+
+
+def _described(ours: dict[str, str], mistakes: list[str]) -> list[tuple[str | None, str, Mapping[str, object]]]:
+    """(name, prefix of its keys, raw values) of each connection: the flat keys describe one, `connections` several."""
+    several = decoded(ours.pop("connections", "")) or {}
+    if not isinstance(several, dict):
+        mistakes.append("connections: is not a map of names; fix: pulumi config set --path connections.<name>.sender <value>")
+        return []
+    if not several:
+        return [(None, "", ours)]
+    flat = sorted(path for path, value in flatten(ours).items() if not config_rules.is_default(path, value))
+    if flat:
+        mistakes.append(
+            f"connections: is set beside {', '.join(flat)}; flat keys describe one connection, `connections` several; "
+            "fix: move the flat keys below connections.<name>"
+        )
+    return [(name, f"connections.{name}.", raw if isinstance(raw, dict) else {"": raw}) for name, raw in several.items()]
+
+
+def flatten(raw: Mapping[str, object]) -> dict[str, object]:
+    """Values by path. A group may come as a map (`--path nodes.min`) or as dotted keys; both are the same thing."""
+    found: dict[str, object] = {}
+    for key, value in raw.items():
+        parts = decoded(value) if key in config_keys.GROUPS else None
+        if isinstance(parts, dict):
+            found |= {f"{key}.{part}": inner for part, inner in parts.items()}
+        else:
+            found[key] = value
+    return {path: value for path, value in found.items() if value not in ("", None)}
+
+
+class _Reader:
+    """Reads one connection and collects what is wrong with it."""
+
+    def __init__(self, name: str | None, where: str, raw: Mapping[str, object], sealed: frozenset[str]) -> None:
+        self._name = name
+        self._where = where
+        self._given = flatten(raw)
+        self._sealed = sealed
+        self._values: dict[str, Any] = {}
+        self.mistakes: list[str] = []
+
+    def connection(self) -> ConnectionConfig | None:
+        for path, value in self._given.items():
+            self._read(path, value)
+        if self._name is not None:
+            self._read_name(self._name)
+        values = {key.path: key.default for key in config_keys.KEYS} | self._values
+        secrets = {path: value for path, value in self._values.items() if path in config_keys.SECRET_PATHS}
+        for path, problem, fix in config_rules.find(values, secrets):
+            if path not in self._given or path in self._values:  # what couldn't be read has its mistake already
+                self._mistake(path, problem, fix)
+        return None if self.mistakes else _built(values, secrets)
+
+    def _read_name(self, name: str) -> None:
+        if "connection" in self._given:
+            self._mistake("connection", "is named by its place below `connections` already", f"pulumi config rm --path {self._where}connection")
+        self._values.pop("connection", None)
+        try:
+            self._values["connection"] = config_keys.BY_PATH["connection"].read(name)
+        except Wrong as wrong:
+            self.mistakes.append(f"connections: the name {wrong}; fix: choose another name")
+
+    def _read(self, path: str, value: object) -> None:
+        key = config_keys.BY_PATH.get(path)
+        if key is None:
+            self._refuse_unknown(path)
+            return
+        if problem := self._seal_problem(path):
+            self._mistake(path, problem)
+        try:
+            self._values[path] = key.read(value)
+        except Wrong as wrong:
+            self._mistake(path, str(wrong))
+
+    def _seal_problem(self, path: str) -> str:
+        """Secret values have to be secrets of the stack, and what is put on functions in the clear must not be."""
+        top = (self._where + path).partition(".")[0]
+        sealed = bool({top, self._where + path} & self._sealed)
+        if path in config_keys.SECRET_PATHS and not sealed:
+            return "is a secret value but is in the configuration in the clear; if it was ever committed, change it at the provider"
+        if path not in config_keys.SECRET_PATHS and sealed and not self._where:
+            return "is encrypted but goes to the functions in the clear; set it without --secret"
+        return ""
+
+    def _refuse_unknown(self, path: str) -> None:
+        if path in config_keys.GROUPS or not path:
+            place = f"{self._where}{path}".rstrip(".")
+            self.mistakes.append(f"{place}: is not a map; fix: pulumi config set --path {place}.<key> <value>")
+            return
+        near = difflib.get_close_matches(path, config_keys.BY_PATH, n=1)
+        hint = f"did you mean {self._where}{near[0]}?" if near else "docs/deploy.md lists every key"
+        self._mistake(path, f"is not a key; {hint}", f"pulumi config rm {'--path ' if '.' in self._where + path else ''}{self._where}{path}")
+
+    def _mistake(self, path: str, problem: str, fix: str = "") -> None:
+        self.mistakes.append(f"{self._where}{path}: {problem}; fix: {(fix or self._command(path)).replace('{where}', self._where)}")
+
+    def _command(self, path: str) -> str:
+        key, full = config_keys.BY_PATH[path], self._where + path
+        structured = key.example.startswith("{") or isinstance(self._given.get(path), list)
+        flags = ("--path " if "." in full or structured else "") + ("--secret " if path in config_keys.SECRET_PATHS else "")
+        return f"pulumi config set {flags}{full} {key.example}".rstrip()
+
+
+def _built(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> ConnectionConfig:
+    specs = {spec.key: spec.name for p in providers.PROVIDERS.values() for spec in p.secrets} | {
+        spec.key: spec.name for spec in providers.PROXY_SECRETS
+    }
+    return ConnectionConfig(
+        name=values["connection"],
+        description=values["description"] or f"SMS connection {values['connection']}",
+        labels=values["labels"] or {},
+        provider=values["provider"],
+        provider_url=values["providerUrl"],
+        sender=values["sender"],
+        secrets={specs[key]: value for key, value in secrets.items()},
+        nodes_min=values["nodes.min"],
+        nodes_max=values["nodes.max"],
+        workers_max=values["workers.max"],
+        node_rate=values["rate.node"],
+        connection_rate=values["rate.connection"],
+        retry_interval_millis=values["tracking.retryIntervalMillis"],
+        retry_attempts=values["tracking.retryAttempts"],
+        proxy=Proxy(values["proxy.url"], values["proxy.auth"], values["proxy.ssl"]) if values["proxy.url"] else None,
+        network=_network(values),
+        ca_certificates=values["network.ca"],
+        buckets=values["campaigns.buckets"] or (),
+        callers=values["callers"] or (),
+        emails=values["alerts.emails"] or (),
+        channels=values["alerts.channels"] or (),
+        rotation_days=values["rotation.days"],
+        protect=values["protect"],
+        log_level=values["logLevel"],
+        suspended=values["suspended"],
+        require_active=values["requireActive"],
+    )
+
+
+def _network(values: Mapping[str, Any]) -> Network | None:
+    if not (values["network.vpc"] or values["network.connector"]):
+        return None
+    return Network(
+        vpc=values["network.vpc"],
+        subnet=values["network.subnet"],
+        range=values["network.range"],
+        connector=values["network.connector"],
+        all_traffic=values["network.egress"] == "all",
+        tags=values["network.tags"] or (),
+        static_address=values["network.staticAddress"],
+        service_attachment=values["network.serviceAttachment"],
+        service_host=values["network.serviceHost"],
+    )

@@ -1,0 +1,185 @@
+"""Runs the whole Pulumi program under mocks and keeps what it registered, engine options included."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import functools
+import runpy
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pulumi
+from google.protobuf import json_format
+from pulumi.runtime import mocks, rpc
+
+ROOT = Path(__file__).resolve().parents[2]
+INFRA = ROOT / "infra"
+PROJECT, NUMBER, REGION = "demo-project", "123456789012", "us-central1"
+BASE = {"gcp:project": PROJECT, "gcp:region": REGION}
+SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how the engine's protocol marks a secret
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One resource as the engine is asked for it. `raw` still has the marks of secrets, `inputs` has plain values."""
+
+    type: str
+    name: str
+    parent: str
+    urn: str
+    inputs: Mapping[str, Any]
+    raw: Mapping[str, Any]
+    protect: bool
+    retain: bool
+    ignore: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    replace_with: tuple[str, ...]
+
+    @property
+    def is_component(self) -> bool:
+        return self.type.startswith("sms-connector:")
+
+
+@dataclass
+class Stack:
+    """What a run of the program came to."""
+
+    resources: list[Registration] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def of(self, kind: str) -> list[Registration]:
+        return [r for r in self.resources if r.type == kind]
+
+    def named(self, kind: str, name: str) -> Registration:
+        return next(r for r in self.of(kind) if r.name == name)
+
+
+class Refused(grpc.RpcError):
+    """A provider's function that fails, as the engine's protocol tells it."""
+
+    def __init__(self, details: str) -> None:
+        super().__init__(details)
+        self._details = details
+
+    def code(self) -> grpc.StatusCode:
+        return grpc.StatusCode.UNKNOWN
+
+    def details(self) -> str:
+        return self._details
+
+
+class Google(mocks.Mocks):
+    """Fills computed outputs, as the cloud would, and answers the provider's functions."""
+
+    def __init__(self, stack: Stack, versions: frozenset[str], fail: Mapping[str, str]) -> None:
+        self._stack, self._versions, self._fail = stack, versions, fail
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        if not args.custom:
+            return "", dict(args.inputs)
+        name = args.inputs.get("name") or args.name
+        made: dict[str, Any] = {"name": name}
+        if args.typ == "gcp:serviceaccount/account:Account":
+            email = f"{args.inputs['accountId']}@{PROJECT}.iam.gserviceaccount.com"
+            made = {"email": email, "member": f"serviceAccount:{email}", "name": f"projects/{PROJECT}/serviceAccounts/{email}"}
+        elif args.typ == "gcp:projects/serviceIdentity:ServiceIdentity":
+            made = {"email": f"service-{NUMBER}@gcp-sa-secretmanager.iam.gserviceaccount.com"}
+        elif args.typ == "gcp:cloudfunctionsv2/function:Function":
+            made["serviceConfig"] = {**args.inputs["serviceConfig"], "uri": f"http://127.0.0.1:9/{name}"}  # discards
+        elif args.typ == "gcp:storage/bucketObject:BucketObject":
+            made["generation"] = 1
+        return f"id-of-{args.name}", {**args.inputs, **made}
+
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        self._stack.calls.append((args.token, dict(args.args)))
+        short = args.token.rpartition(":")[2]
+        if short in self._fail:
+            raise Refused(self._fail[short])
+        if short == "getSecretVersion":
+            if args.args["secret"] not in self._versions:
+                raise Refused("googleapi: Error 404: Secret Version was not found.")
+            return {"name": f"projects/{NUMBER}/secrets/{args.args['secret']}/versions/1"}
+        answers = {"getProject": {"number": NUMBER}, "getAccountIdToken": {"idToken": "an-identity-token"}}
+        return answers[short]
+
+
+class Recorder(mocks.MockMonitor):
+    """The mock engine; it also keeps each request as it came."""
+
+    def __init__(self, google: Google, stack: Stack) -> None:
+        super().__init__(google)
+        self._stack = stack
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
+        answer = super().RegisterResource(request)
+        if request.type != "pulumi:pulumi:Stack":
+            raw = json_format.MessageToDict(request.object)
+            self._stack.resources.append(
+                Registration(
+                    type=request.type,
+                    name=request.name,
+                    parent=request.parent,
+                    urn=answer.urn,
+                    inputs=rpc.unwrap_rpc_secret(rpc.deserialize_properties(request.object)),
+                    raw=raw,
+                    protect=request.protect,
+                    retain=request.retainOnDelete,
+                    ignore=tuple(request.ignoreChanges),
+                    depends_on=tuple(request.dependencies),
+                    replace_with=tuple(getattr(request, "replace_with", ())),
+                )
+            )
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        if request.urn.endswith("pulumi:pulumi:Stack::sms-connector-test"):
+            self._stack.outputs.update(json_format.MessageToDict(request.outputs))
+        return super().RegisterResourceOutputs(request)
+
+
+def run(
+    config: Mapping[str, str] | None = None,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    versions: frozenset[str] = frozenset(),
+    fail: Mapping[str, str] | None = None,
+    preview: bool = False,
+    program: Callable[[], object] | None = None,
+) -> Stack:
+    """Runs `infra/__main__.py` with keys below `sms-connector:`; `secrets` are set as secrets, `versions` exist already."""
+    stack = Stack()
+    ours = {f"sms-connector:{k}": v for k, v in {**(config or {}), **(secrets or {})}.items()}
+    sealed = [f"sms-connector:{key}" for key in secrets or {}]
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    google = Google(stack, versions, fail or {})
+    pulumi.runtime.settings.ROOT.set(None)
+    pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
+    pulumi.runtime.set_all_config({**BASE, **ours}, sealed)
+    pulumi.runtime.test(program or run_main)()
+    return stack
+
+
+@functools.cache
+def checkout() -> Path:
+    """A checkout with the real program and a small function folder: the program's tests don't depend on what is deployed."""
+    root = Path(tempfile.mkdtemp(prefix="sms-connector-test-"))
+    atexit.register(shutil.rmtree, root, ignore_errors=True)
+    (root / "function").mkdir()
+    (root / "function" / "main.py").write_text("def connector(request): ...\n")
+    (root / "function" / "requirements.txt").write_text("functions-framework==3.10.2\n")
+    (root / "infra").mkdir()
+    for part in INFRA.iterdir():
+        if part.name not in (".build", "__pycache__"):
+            (root / "infra" / part.name).symlink_to(part)
+    return root
+
+
+def run_main() -> None:
+    runpy.run_path(str(checkout() / "infra" / "__main__.py"), run_name="__main__")
