@@ -1,0 +1,163 @@
+"""A request's body, from bytes to JSON that nothing behind it has to be afraid of.
+
+Refused here, each with its place: a body over its limit, a content type that is not JSON in UTF-8, broken JSON, a key
+twice in one object (parsers differ in which one they take), NaN and Infinity, half characters and NUL characters (no
+database and no provider takes them), and nesting without end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+import flask
+
+from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+
+_CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
+# Only these escapes can bring such a character in: raw ones break UTF-8 or JSON itself.
+_SUSPICIOUS = re.compile(rb"\\u(?:[dD][89a-fA-F]|0000)")
+_UNFIT = re.compile("[\ud800-\udfff\x00]")
+_PIECE = 64 * 1024
+_DRAIN_AT_MOST = 64 * 1024 * 1024
+_TOO_DEEP = "the body is nested too deeply"
+
+
+class _DuplicateError(ValueError):
+    """An object has a key twice."""
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """An object as it was written, with what it has twice."""
+
+
+def read_body(request: flask.Request, *, limit: int) -> bytes:
+    """The body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
+    # The framework reads the rest after our answer and would fail with its own error there: the limit is ours alone.
+    request.max_content_length = 1 << 40
+    raw: bytes = request.stream.read(limit + 1)
+    if len(raw) > limit:
+        _drain(request)
+        raise _refuse(f"the body is over the limit of {limit // 1024} KiB; send fewer records a request, or a campaign")
+    if raw:
+        _check_headers(request)
+    return raw
+
+
+def parse_json(raw: bytes) -> Any:
+    """The document. Raises InvalidRequest naming what is wrong and where."""
+    try:
+        document = json.loads(raw.decode("utf-8"), object_pairs_hook=_to_object, parse_constant=_refuse_constant)
+    except UnicodeDecodeError as error:
+        raise _refuse(f"the body is not UTF-8 at byte {error.start}") from None
+    except json.JSONDecodeError as error:
+        raise _refuse(f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+    except _DuplicateError:
+        raise InvalidRequest(*_find_duplicates(raw)) from None
+    except RecursionError:
+        raise _refuse(_TOO_DEEP) from None
+    except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
+        raise _refuse("the body holds a number with too many digits") from None
+    if _SUSPICIOUS.search(raw):
+        _check_text(document)
+    return document
+
+
+def digest(document: Any) -> str:
+    """A digest of what the document says: the order of keys and white space make no difference."""
+    try:
+        canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise _refuse(_TOO_DEEP) from None
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _drain(request: flask.Request) -> None:
+    """Read what is still being sent: a sender answered in the middle would see a broken connection, not our answer."""
+    left = _DRAIN_AT_MOST
+    while left > 0 and (piece := request.stream.read(_PIECE)):
+        left -= len(piece)
+
+
+def _check_headers(request: flask.Request) -> None:
+    content_type = request.headers.get("Content-Type", "")
+    if not _CONTENT_TYPE.fullmatch(content_type.strip()):
+        raise InvalidRequest(
+            FieldProblem(
+                "Content-Type",
+                "must be application/json in UTF-8; send the header Content-Type: application/json",
+            )
+        )
+    if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+        raise InvalidRequest(FieldProblem("Content-Encoding", "is not supported here; send the body uncompressed"))
+
+
+def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise _DuplicateError
+    return values
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise _refuse(f"the body is not JSON: {name} is no JSON number")
+
+
+def _refuse(message: str) -> InvalidRequest:
+    return InvalidRequest(FieldProblem("", message))
+
+
+def _find_duplicates(raw: bytes) -> list[FieldProblem]:
+    """Only a refused body is read a second time, to say where."""
+    document = json.loads(raw, object_pairs_hook=_Pairs)
+    return [FieldProblem(path, "appears twice in one object; send it once") for path in _walk_pairs(document, "")]
+
+
+def _walk_pairs(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        seen: set[str] = set()
+        for name, item in value:
+            inner = f"{path}.{name}" if path else name
+            if name in seen:
+                yield inner
+            seen.add(name)
+            yield from _walk_pairs(item, inner)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk_pairs(item, f"{path}[{index}]")
+
+
+def _check_text(document: Any) -> None:
+    try:
+        problems = [_explain_unfit(path, found) for path, found in _walk_text(document, "")]
+    except RecursionError:
+        raise _refuse(_TOO_DEEP) from None
+    if problems:
+        raise InvalidRequest(*problems)
+
+
+def _walk_text(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        if found := _UNFIT.search(value):
+            yield path, found[0]
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            if found := _UNFIT.search(name):
+                yield path, found[0]
+            yield from _walk_text(item, f"{path}.{name}" if path else name)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _walk_text(item, f"{path}[{index}]")
+
+
+def _explain_unfit(path: str, character: str) -> FieldProblem:
+    clean = _UNFIT.sub("�", path)
+    kind = Kind.INVALID_MESSAGE if clean == "message" else Kind.INVALID_REQUEST
+    if character == "\x00":
+        return FieldProblem(clean, "has a NUL character (U+0000); take it out", kind)
+    return FieldProblem(
+        clean, f"has half a character (U+{ord(character):04X}); send the text as it was, in UTF-8", kind
+    )

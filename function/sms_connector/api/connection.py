@@ -1,0 +1,72 @@
+"""`/v1/connection` and `/v1/limits`: what the connection is, is the provider there, is anything sent."""
+
+from __future__ import annotations
+
+from sms_connector.api.payloads import connection as payloads
+from sms_connector.api.route import Answer, Call, Route, Services
+
+
+def get(services: Services, _call: Call) -> Answer:
+    return _describe(services)
+
+
+def test(services: Services, _call: Call) -> Answer:
+    """A query to the provider, never a send; what it says is data."""
+    return Answer(payloads.write_test(services.engine.connection.test()))
+
+
+def suspend(services: Services, call: Call) -> Answer:
+    body: payloads.SuspendBody = call.body
+    services.engine.connection.suspend(body.reason or None)
+    call.log.info("connection suspended")
+    return _describe(services)
+
+
+def resume(services: Services, call: Call) -> Answer:
+    services.engine.connection.resume()
+    call.log.info("connection resumed")
+    return _describe(services)
+
+
+def limits(services: Services, _call: Call) -> Answer:
+    return Answer(payloads.write_limits(services.engine.connection.limits()))
+
+
+def _describe(services: Services) -> Answer:
+    suspension = services.engine.connection.suspended()
+    return Answer(payloads.write_connection(services.profile, services.capabilities, suspension))
+
+
+ROUTES = (
+    Route("GET", "/v1/connection", get, "Describe the connection", payloads.ConnectionInfo),
+    Route(
+        "POST",
+        "/v1/connection:test",
+        test,
+        "Ask the provider whether it is there and knows us",
+        payloads.TestAnswer,
+        body=payloads.EmptyBody,
+        body_required=False,
+        errors=(429, 502, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/connection:suspend",
+        suspend,
+        "Send nothing until resumed",
+        payloads.ConnectionInfo,
+        body=payloads.SuspendBody,
+        body_required=False,
+    ),
+    Route(
+        "POST",
+        "/v1/connection:resume",
+        resume,
+        "Send again",
+        payloads.ConnectionInfo,
+        body=payloads.EmptyBody,
+        body_required=False,
+        errors=(422,),
+    ),
+    Route("GET", "/v1/limits", limits, "Tell what is left of the rates", payloads.LimitsAnswer),
+)

@@ -1,0 +1,164 @@
+"""The OpenAPI 3.1 document, made of the routes and of the payload types that check the requests."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+
+from sms_connector.api.payloads.problem import ProblemDocument
+from sms_connector.api.payloads.shapes import Payload
+from sms_connector.api.route import Answer, Call, Route, Services
+
+API_VERSION = "1.0.0"
+EVERYWHERE = (400, 401, 403, 405, 500)
+_PARAMETER = re.compile(r"<(\w+):(\w+)>")
+_REFERENCE = "#/components/schemas/{name}"
+_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
+    "id": {"schema": {"type": "string", "pattern": "^[^/:]+$", "minLength": 1}},
+    "address": {
+        "schema": {"type": "string", "pattern": "^[^/]+$", "minLength": 1},
+        "description": "A number in E.164 form, or a channel address.",
+    },
+}
+_REASONS = {
+    400: "The request is wrong; every field that is wrong is named. Nothing was sent or kept.",
+    401: "From the platform: no valid identity token.",
+    403: "The caller may not call this function (from the platform), or not do this.",
+    404: "There is nothing of that name.",
+    405: "The path is right, the method is not.",
+    409: "The first request with this idempotency key is still running.",
+    422: "Well-formed, but it can't be carried out as things stand: key reused, suspended, not supported.",
+    429: "It could not start within the queue limit; nothing was sent.",
+    500: "A fault of ours; the log has it under the request id.",
+    502: "The provider refused, or could not be reached.",
+    504: "The provider did not answer in time.",
+}
+_REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
+_RETRY_AFTER = {
+    "description": "Seconds until it makes sense to ask again.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+
+
+class OpenApiDocument(Payload):
+    """This document."""
+
+    openapi: str
+    info: dict[str, Any]
+    paths: dict[str, Any]
+    components: dict[str, Any]
+
+
+@dataclass(slots=True)
+class _Server:
+    """Makes the document when it is first asked for: a cold start does not pay for it."""
+
+    routes: Sequence[Route]
+    content: bytes | None = field(default=None)
+
+    def answer(self, _services: Services, _call: Call) -> Answer:
+        if self.content is None:
+            self.content = msgspec.json.encode(build_document(self.routes))
+        return Answer(self.content)
+
+
+def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
+    """The routes, and the one that serves the document of them all."""
+    server = _Server(())
+    own = Route("GET", "/openapi.json", server.answer, "This document", OpenApiDocument)
+    server.routes = (*routes, own)
+    return (*routes, own)
+
+
+def build_document(routes: Sequence[Route]) -> dict[str, Any]:
+    """The document as plain data."""
+    named = {kind for route in routes for kind in (route.answer, route.body, route.query) if kind is not None}
+    types = sorted(named | {ProblemDocument}, key=lambda each: each.__name__)
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
+    references = dict(zip(types, schemas, strict=True))
+    paths: dict[str, Any] = {}
+    for route in routes:
+        path = _PARAMETER.sub(r"{\2}", route.path)
+        paths.setdefault(path, {})[route.method.lower()] = _describe(route, references, components)
+    queries = {route.query.__name__ for route in routes if route.query}
+    kept = {name: schema for name, schema in components.items() if name not in queries}
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "SMS connector",
+            "version": API_VERSION,
+            "description": "Send text messages and know what became of each. Rules and examples: docs/http-api.md.",
+        },
+        "security": [{"identityToken": []}],
+        "paths": paths,
+        "components": {
+            "schemas": kept,
+            "securitySchemes": {
+                "identityToken": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An identity token of a caller who may invoke the function; a local run needs none.",
+                }
+            },
+        },
+    }
+
+
+def _describe(route: Route, references: dict[type, Any], components: dict[str, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}_{re.sub(r'[^A-Za-z0-9]+', '_', route.path).strip('_')}",
+        "summary": route.summary,
+        "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
+        "responses": dict(_responses(route, references)),
+    }
+    if route.body is not None:
+        content = {"application/json": {"schema": references[route.body]}}
+        described["requestBody"] = {"required": route.body_required, "content": content}
+    return described
+
+
+def _path_parameters(route: Route) -> list[dict[str, Any]]:
+    return [
+        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[converter]}
+        for converter, name in _PARAMETER.findall(route.path)
+    ]
+
+
+def _query_parameters(route: Route, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    if route.query is None:
+        return
+    schema = components[route.query.__name__]
+    for name, described in schema["properties"].items():
+        bare = {key: value for key, value in described.items() if key not in ("default", "description")}
+        if described.get("default"):
+            bare["default"] = described["default"]
+        parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": bare}
+        yield parameter | ({"description": described["description"]} if "description" in described else {})
+
+
+def _header_parameters(route: Route) -> list[dict[str, Any]]:
+    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
+    return [
+        {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+        for name, description in route.headers.items()
+    ]
+
+
+def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str, Any]]:
+    schema = references[route.answer] if route.answer else {}
+    yield "200", _response("Done.", schema, {"X-Request-Id": _REQUEST_ID})
+    for status in sorted({*EVERYWHERE, *route.errors}):
+        headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
+        if status in (409, 429, 502, 504):
+            headers["Retry-After"] = _RETRY_AFTER
+        reason = _REASONS.get(status, HTTPStatus(status).phrase)
+        yield str(status), _response(reason, references[ProblemDocument], headers)
+
+
+def _response(description: str, schema: Any, headers: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}}

@@ -1,0 +1,42 @@
+"""Page tokens that belong to their list and filter: one of another list, or of another filter, is refused."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable
+from typing import Any
+
+from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.model.invalid_value import InvalidValueError
+from sms_connector.model.page import decode_token, encode_token
+
+Cursor = tuple[float, str]
+
+
+def read_token(token: str, *filtered: Hashable) -> Cursor | None:
+    """Where the page begins; None for the first. `filtered`: the list, and what it is filtered by. Raises InvalidRequest."""
+    if not token:
+        return None
+    try:
+        mark, *cursor = decode_token(token)
+    except (InvalidValueError, ValueError) as error:
+        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
+    if mark != _mark(filtered):
+        message = "is of another list or filter; send it with the filter it was given for, or leave it out"
+        raise InvalidRequest(FieldProblem("pageToken", message))
+    return _read_cursor(cursor)
+
+
+def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
+    return None if cursor is None else encode_token((_mark(filtered), *cursor))
+
+
+def _read_cursor(cursor: list[Any]) -> Cursor:
+    match cursor:
+        case [int() | float() as value, str() as document_id]:
+            return float(value), document_id
+    raise InvalidRequest(FieldProblem("pageToken", "is no page token; leave it out for the first page"))
+
+
+def _mark(filtered: tuple[Hashable, ...]) -> str:
+    return hashlib.sha256(repr(filtered).encode()).hexdigest()[:12]

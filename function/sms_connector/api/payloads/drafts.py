@@ -1,0 +1,171 @@
+"""From a body to drafts: template and mapping applied, recipients checked, texts measured, all that is wrong named."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from msgspec import UNSET
+
+from sms_connector.api.payloads.send import MAX_KEY, MAX_TEXT, PreviewBody, SendBody
+from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.messaging.requests import Draft
+from sms_connector.model.field_mapping import FieldMapping, Mapped
+from sms_connector.model.invalid_value import InvalidValueError, quote
+from sms_connector.model.phone_number import CHANNELS, parse_recipient
+from sms_connector.model.segments import Segments, measure
+from sms_connector.model.template import Template
+
+KEY_FIELD = "key"
+_KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A record that can't be sent. `to` is what it had for a recipient, where that was text."""
+
+    index: int
+    to: str | None
+    problems: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRules:
+    """What a recipient may be here: the provider's channels, and the region a national number is probably from."""
+
+    channels: frozenset[str]
+    region: str | None = None
+    text_limit: int = MAX_TEXT
+    needs_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """What is the same for all records; `measured` is there for a text without placeholders.
+
+    `prefix` tells where a record's fields are in the body.
+    """
+
+    template: Template
+    mapping: FieldMapping
+    rules: RecipientRules
+    measured: Segments | None
+
+    def read(self, index: int, record: Mapping[str, object], prefix: str) -> Draft | Refused:
+        problems: list[FieldProblem] = []
+        try:
+            mapped = self.mapping.apply(record)
+        except InvalidValueError as error:
+            mapped = None
+            problems += [replace(problem, field=prefix + problem.field) for problem in error.problems]
+        problems += self._check_recipient(record, prefix, mapped)
+        text = self.template.render(mapped.values) if mapped else ""
+        if mapped and self.template.placeholders:
+            problems += check_text(text, prefix.removesuffix("."), self.rules)
+        key, key_problem = _read_key(record, prefix)
+        problems += [key_problem] if key_problem else []
+        if problems or mapped is None:
+            shown = record.get(self.mapping.to_field)
+            return Refused(index, shown[:100] if isinstance(shown, str) else None, tuple(problems))
+        return Draft(index, mapped.to, text, self.measured or measure(text), key)
+
+    def _check_recipient(self, record: Mapping[str, object], prefix: str, mapped: Mapped | None) -> list[FieldProblem]:
+        to = mapped.to if mapped else record.get(self.mapping.to_field)
+        if not isinstance(to, str) or not to.strip():
+            return []  # told as missing already
+        field = prefix + self.mapping.to_field
+        try:
+            parse_recipient(to, default_region=self.rules.region)
+        except InvalidValueError as error:
+            return [replace(problem, field=field) for problem in error.problems]
+        channel, colon, _ = to.partition(":")
+        if colon and channel not in self.rules.channels:
+            known = ", ".join(sorted(self.rules.channels & CHANNELS)) or "none"
+            message = f"the provider has no channel {quote(channel)} (it has: {known}); write a number in E.164 form"
+            return [FieldProblem(field, message, Kind.INVALID_RECIPIENT)]
+        return []
+
+
+def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[list[Draft], list[Refused]]:
+    """Drafts and refused records, both with their places. Raises InvalidRequest where the request as a whole is wrong."""
+    template, mapping = read_template(body)
+    problems = [*_check_shape(body, template), *([] if template.placeholders else check_text(template.text, "", rules))]
+    if problems:
+        raise InvalidRequest(*problems)
+    reader = _Reader(template, mapping, rules, None if template.placeholders else measure(template.text))
+    outcomes = list(_read_records(body, reader))
+    drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
+    refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    return _refuse_repeated_keys(drafts, refused)
+
+
+def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProblem]:
+    """What is wrong with a text that is to be sent; `record` is the path of the record it was rendered for."""
+    subject = "the rendered message" if record else "the text"
+    flaw = None
+    if len(text) > rules.text_limit:
+        flaw = f"{subject} has {len(text)} characters; at most {rules.text_limit} are allowed"
+    elif rules.needs_text and not text.strip():
+        flaw = f"{subject} is empty; write what is to be sent"
+    return [FieldProblem(record or "message", flaw, Kind.INVALID_MESSAGE)] if flaw else []
+
+
+def _read_records(body: SendBody | PreviewBody, reader: _Reader) -> Iterator[Draft | Refused]:
+    if body.records is UNSET:
+        yield reader.read(0, {"to": body.to}, "")
+        return
+    for index, record in enumerate(body.records):
+        yield reader.read(index, record, f"records[{index}].")
+
+
+def read_template(body: SendBody | PreviewBody) -> tuple[Template, FieldMapping]:
+    try:
+        template = Template.parse(body.message)
+    except InvalidValueError as error:
+        raise InvalidRequest(*(replace(problem, field="message") for problem in error.problems)) from None
+    try:
+        mapping = FieldMapping.build(template, {} if body.mapping is UNSET else body.mapping)
+    except InvalidValueError as error:
+        raise InvalidRequest(*(replace(each, field=f"mapping.{each.field}") for each in error.problems)) from None
+    return template, mapping
+
+
+def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[FieldProblem]:
+    if body.to is UNSET and body.records is UNSET:
+        yield FieldProblem("to", "name a recipient in 'to', or several in 'records'", Kind.MISSING_VALUE)
+    if body.to is not UNSET and body.records is not UNSET:
+        yield FieldProblem("to", "there are 'to' and 'records'; send one of them")
+    if body.mapping is not UNSET and body.records is UNSET:
+        yield FieldProblem("mapping", "has nothing to map: there are no 'records'; leave it out")
+    if body.records is UNSET and template.placeholders:
+        names = ", ".join(f"<{name}>" for name in template.placeholders)
+        yield FieldProblem(
+            "message", f"has placeholders ({names}), which only 'records' can fill; send one record", Kind.MISSING_VALUE
+        )
+
+
+def _read_key(record: Mapping[str, Any], prefix: str) -> tuple[str | None, FieldProblem | None]:
+    key = record.get(KEY_FIELD)
+    if key is None or not prefix:
+        return None, None
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
+        message = (
+            f"is the record's idempotency key; it must be text of 1 to {MAX_KEY} characters without control characters"
+        )
+        return None, FieldProblem(prefix + KEY_FIELD, message)
+    return key, None
+
+
+def _refuse_repeated_keys(drafts: list[Draft], refused: list[Refused]) -> tuple[list[Draft], list[Refused]]:
+    first: dict[str, int] = {}
+    kept: list[Draft] = []
+    for draft in drafts:
+        if draft.key is not None and first.setdefault(draft.key, draft.index) != draft.index:
+            message = f"is the key of records[{first[draft.key]}] too; each record needs its own"
+            problem = FieldProblem(f"records[{draft.index}].{KEY_FIELD}", message)
+            refused.append(Refused(draft.index, draft.to, (problem,)))
+        else:
+            kept.append(draft)
+    return kept, sorted(refused, key=lambda each: each.index)

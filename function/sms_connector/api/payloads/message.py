@@ -1,0 +1,230 @@
+"""Messages on their way out: what the answers tell of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.payloads.shapes import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+    write_time_or_none,
+)
+from sms_connector.errors import FieldProblem, Kind, Retry
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.status import MessageStatus
+
+if TYPE_CHECKING:
+    from sms_connector.messaging.record import MessageRecord
+    from sms_connector.messaging.requests import Draft
+
+Source = Literal["provider", "transport", "connector"]
+
+
+class ErrorInfo(Payload, kw_only=True):
+    """Why a message did not arrive, or why nobody knows. `code`, `message`, `moreInfo` are the provider's own words."""
+
+    source: Annotated[
+        Source,
+        msgspec.Meta(
+            description="`provider`: it refused. `transport`: no answer came. `connector`: refused before any call."
+        ),
+    ]
+    kind: Kind
+    code: int | str | UnsetType = UNSET
+    message: str
+    more_info: str | UnsetType = UNSET
+    retry: Annotated[Retry, msgspec.Meta(description="What sending it again would do.")]
+    field: (
+        Annotated[str, msgspec.Meta(description="With `onInvalid: report`: the field that is wrong.")] | UnsetType
+    ) = UNSET
+    evidence: (
+        Annotated[list[str], msgspec.Meta(description="Of an unknown outcome: what was seen of it.")] | UnsetType
+    ) = UNSET
+
+
+class SendResult(Payload):
+    """What became of one record."""
+
+    index: Annotated[int, msgspec.Meta(description="Place of the record in the request, from 0.")]
+    id: Annotated[str | None, msgspec.Meta(description="Our id; null where nothing was to be sent.")]
+    to: str | None
+    status: MessageStatus
+    final: Annotated[
+        bool, msgspec.Meta(description="false: the tracking has ended, a later callback may still change it.")
+    ]
+    provider_message_id: str | None = None
+    segments: int = 0
+    encoding: str | None = None
+    attempts: Annotated[int, msgspec.Meta(description="How often the provider was asked for the status.")] = 0
+    sent_at: Time | None = None
+    updated_at: Time | None = None
+    error: ErrorInfo | None = None
+    text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
+    replayed: (
+        Annotated[
+            bool, msgspec.Meta(description="true: the record's `key` was used before; this is the first one's message.")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SendAnswer(Payload):
+    """One result a record, in order; `summary` counts them by status."""
+
+    request_id: str
+    results: list[SendResult]
+    summary: dict[str, int]
+    dry_run: bool | UnsetType = UNSET
+
+
+class HistoryEntry(Payload):
+    """One thing that was heard of a message, whether or not it changed the status."""
+
+    at: Time
+    status: MessageStatus
+    source: Annotated[str, msgspec.Meta(description="Who told: `send`, `poll`, `callback`, `transport`, …")]
+    provider_status: Annotated[str | None, msgspec.Meta(description="The provider's own word or code.")]
+
+
+class Message(Payload):
+    """A message as the ledger has it. The text is not kept."""
+
+    id: str
+    to: str
+    sender: str
+    status: MessageStatus
+    final: bool
+    provider_message_id: str | None
+    segments: int
+    encoding: str | None
+    attempts: int
+    created_at: Time
+    sent_at: Time | None
+    updated_at: Time
+    campaign: str | None
+    redacted: bool
+    error: ErrorInfo | None
+    history: list[HistoryEntry] | UnsetType = UNSET
+
+
+class MessageList(Payload):
+    """A page of messages, newest first, without their histories."""
+
+    messages: list[Message]
+    next_page_token: NextPageToken
+
+
+class MessageQuery(Body):
+    """The filter of a list; what is left out is not filtered by."""
+
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="The recipient.")] = ""
+    status: MessageStatus | UnsetType = UNSET
+    campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = ""
+    provider_message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = ""
+    created_after: Annotated[str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; exclusive.")] = ""
+    created_before: Annotated[str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; exclusive.")] = ""
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+def write_answer(results: Sequence[SendResult], *, request_id: str, dry_run: bool = False) -> SendAnswer:
+    """The results in the order of their records, with their sums."""
+    ordered = sorted(results, key=lambda result: result.index)
+    summary = dict(Counter(str(result.status) for result in ordered))
+    return SendAnswer(request_id=request_id, results=ordered, summary=summary, dry_run=True if dry_run else UNSET)
+
+
+def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
+    return [
+        SendResult(
+            index=record.index,
+            id=record.id,
+            to=record.to,
+            status=record.status,
+            final=record.final,
+            provider_message_id=record.provider_message_id,
+            segments=record.segments,
+            encoding=record.encoding or None,
+            attempts=record.attempts,
+            sent_at=write_time_or_none(record.sent_at),
+            updated_at=write_time(record.updated_at),
+            error=write_failure(record.failure, record.evidence),
+            replayed=True if record.replayed else UNSET,
+        )
+        for record in records
+    ]
+
+
+def write_dry_results(drafts: Iterable[Draft]) -> list[SendResult]:
+    return [
+        SendResult(
+            index=draft.index,
+            id=None,
+            to=draft.to,
+            status=MessageStatus.ACCEPTED,
+            final=False,
+            segments=draft.segments.count,
+            encoding=draft.segments.encoding,
+            text=draft.text,
+        )
+        for draft in drafts
+    ]
+
+
+def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResult:
+    """The result of a record that is wrong, where the request asked to have it reported."""
+    error = ErrorInfo(
+        source="connector", kind=problem.kind, message=problem.message, retry=Retry.NEVER, field=problem.field
+    )
+    return SendResult(index=index, id=None, to=to, status=MessageStatus.ERROR, final=True, error=error)
+
+
+def write_failure(failure: FailureReason | None, evidence: Sequence[str] = ()) -> ErrorInfo | None:
+    if failure is None:
+        return None
+    return ErrorInfo(
+        source=failure.source,  # type: ignore[arg-type]  # the model says str and documents the same three words
+        kind=failure.kind,
+        code=UNSET if failure.code is None else failure.code,
+        message=failure.message,
+        more_info=failure.more_info or UNSET,
+        retry=failure.retry,
+        evidence=list(evidence) if failure.kind is Kind.UNKNOWN_OUTCOME and evidence else UNSET,
+    )
+
+
+def write_message(record: MessageRecord, *, history: bool = True) -> Message:
+    return Message(
+        id=record.id,
+        to=record.to,
+        sender=record.sender,
+        status=record.status,
+        final=record.final,
+        provider_message_id=record.provider_message_id,
+        segments=record.segments,
+        encoding=record.encoding or None,
+        attempts=record.attempts,
+        created_at=write_time(record.created_at),
+        sent_at=write_time_or_none(record.sent_at),
+        updated_at=write_time(record.updated_at),
+        campaign=record.campaign,
+        redacted=record.redacted,
+        error=write_failure(record.failure, record.evidence),
+        history=[_write_entry(entry) for entry in record.history] if history else UNSET,
+    )
+
+
+def _write_entry(entry: tuple[float, str, str, str]) -> HistoryEntry:
+    at, status, source, word = entry
+    return HistoryEntry(at=write_time(at), status=MessageStatus(status), source=source, provider_status=word or None)

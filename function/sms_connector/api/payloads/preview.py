@@ -1,0 +1,50 @@
+"""The answer of `messages:preview`: what each record becomes, and what is wrong with it, side by side."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from sms_connector.api.payloads.drafts import RecipientRules, Refused, check_text, read_drafts, read_template
+from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, PreviewError, PreviewResult
+from sms_connector.errors import FieldProblem
+from sms_connector.model.segments import Segments, measure
+
+
+def write_preview(body: PreviewBody, rules: RecipientRules) -> PreviewAnswer:
+    """Raises InvalidRequest where the text or the mapping is wrong, so that no record could be right."""
+    template, _ = read_template(body)
+    if body.to is UNSET and body.records is UNSET:
+        problems = check_text(body.message, "", rules)
+        results = [_write_text(0, None, body.message, measure(body.message), problems=problems)]
+    else:
+        drafts, refused = read_drafts(body, rules)
+        results = [_write_text(each.index, each.to, each.text, each.segments) for each in drafts]
+        results += [_write_refused(each) for each in refused]
+    ordered = sorted(results, key=lambda result: result.index)
+    segments = sum(result.segments for result in ordered)
+    return PreviewAnswer(placeholders=list(template.placeholders), results=ordered, segments=segments)
+
+
+def _write_text(
+    index: int, to: str | None, text: str, measured: Segments, *, problems: list[FieldProblem] | None = None
+) -> PreviewResult:
+    return PreviewResult(
+        index=index,
+        to=to,
+        text=text,
+        characters=len(text),
+        encoding=measured.encoding,
+        segments=measured.count,
+        units=measured.units,
+        remaining=measured.remaining,
+        reason=measured.reason,
+        errors=_write_errors(problems or ()),
+    )
+
+
+def _write_refused(refused: Refused) -> PreviewResult:
+    return PreviewResult(index=refused.index, to=refused.to, errors=_write_errors(refused.problems))
+
+
+def _write_errors(problems: list[FieldProblem] | tuple[FieldProblem, ...]) -> list[PreviewError]:
+    return [PreviewError(field=each.field, kind=each.kind, message=each.message) for each in problems]

@@ -1,0 +1,38 @@
+"""How an error is told."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.payloads.shapes import Payload
+from sms_connector.errors import Kind, Retry
+
+
+class ProblemDetail(Payload, kw_only=True):
+    """One thing that is wrong. Which members are there depends on what it is about."""
+
+    field: Annotated[str, msgspec.Meta(description="Path of the field, as the caller wrote it.")] | UnsetType = UNSET
+    kind: Kind
+    message: Annotated[str, msgspec.Meta(description="There where several things are wrong.")] | UnsetType = UNSET
+    retry: Retry | UnsetType = UNSET
+    retry_after_millis: int | UnsetType = UNSET
+    code: Annotated[int | str, msgspec.Meta(description="The provider's own code.")] | UnsetType = UNSET
+    more_info: Annotated[str, msgspec.Meta(description="The provider's own link.")] | UnsetType = UNSET
+
+
+class Problem(Payload):
+    """`status` is a google.rpc code; programs branch on it and on `details[].kind`, people read `message`."""
+
+    code: Annotated[int, msgspec.Meta(description="The HTTP status.")]
+    status: str
+    message: Annotated[str, msgspec.Meta(description="What is wrong and how to mend it. Wording may change.")]
+    details: list[ProblemDetail]
+
+
+class ProblemDocument(Payload):
+    """The answer of every request that failed."""
+
+    error: Problem

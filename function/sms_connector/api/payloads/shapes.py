@@ -1,0 +1,55 @@
+"""What all payloads share: the base of every body, times on the wire, and the types of fields that appear in many."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+
+PAGE_SIZE = 25
+MAX_PAGE_SIZE = 200
+
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class Payload(msgspec.Struct, rename="camel"):
+    """An answer, or a part of one."""
+
+
+class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What a caller sends, or a part of it. Unknown fields are refused by name."""
+
+
+Time = Annotated[
+    str, msgspec.Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})
+]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE_SIZE, description="How many a page holds.")]
+PageToken = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1, max_length=1024, description="`nextPageToken` of the page before, with the same filter."
+    ),
+]
+NextPageToken = Annotated[str | None, msgspec.Meta(description="Ask with it for the next page; null at the end.")]
+
+
+def write_time(seconds: float) -> str:
+    """Epoch seconds as RFC 3339 in UTC with milliseconds: `2026-01-01T00:00:00.000Z`."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
+
+
+def write_time_or_none(seconds: float | None) -> str | None:
+    return None if seconds is None else write_time(seconds)
+
+
+def read_time(text: str) -> datetime:
+    """A moment in RFC 3339 form; ValueError with the fix."""
+    problem = "is not a time in RFC 3339 form, such as 2026-01-31T09:30:00Z"
+    if not _RFC3339.fullmatch(text):
+        raise ValueError(problem)
+    try:
+        return datetime.fromisoformat(text.upper())
+    except ValueError:
+        raise ValueError(problem) from None

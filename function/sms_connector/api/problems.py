@@ -1,0 +1,86 @@
+"""From an error to its document (http-api.md section 1): what is wrong, where, and when asking again makes sense."""
+
+from __future__ import annotations
+
+import math
+
+from msgspec import UNSET
+
+from sms_connector.api.payloads.problem import Problem, ProblemDetail, ProblemDocument
+from sms_connector.api.route import Answer
+from sms_connector.errors import (
+    CallError,
+    ConnectorError,
+    FieldProblem,
+    Kind,
+    ProviderRefused,
+    RequestError,
+    Retry,
+)
+
+MAX_DETAILS = 100
+
+
+class MethodNotAllowed(RequestError):  # named as errors.py names its kin
+    """405. The path is right, the method is not. google.rpc calls that unimplemented."""
+
+    http_status, rpc_status = 405, "UNIMPLEMENTED"
+
+    def __init__(self, allowed: tuple[str, ...]) -> None:
+        super().__init__(f"this path takes {', '.join(allowed)}", kind=Kind.UNSUPPORTED)
+        self.allowed = allowed
+
+
+def write_problem(error: ConnectorError) -> Answer:
+    """The answer to a request that failed with `error`."""
+    status, rpc_status = _status_of(error)
+    problem = Problem(code=status, status=rpc_status, message=str(error), details=_write_details(error))
+    return Answer(ProblemDocument(error=problem), status, _headers_of(error))
+
+
+def write_internal_error(request_id: str) -> Answer:
+    """The answer where we don't know ourselves. The log does, under the same id."""
+    message = f"something went wrong on our side; the log has it under request id {request_id}"
+    return Answer(ProblemDocument(error=Problem(code=500, status="INTERNAL", message=message, details=[])), 500)
+
+
+def _status_of(error: ConnectorError) -> tuple[int, str]:
+    if isinstance(error, CallError) and error.kind is Kind.TIMEOUT:
+        return 504, "DEADLINE_EXCEEDED"
+    return error.http_status, error.rpc_status
+
+
+def _headers_of(error: ConnectorError) -> dict[str, str]:
+    headers = {}
+    retry_after = getattr(error, "retry_after", None)
+    if retry_after is not None:
+        headers["Retry-After"] = str(max(1, math.ceil(retry_after)))
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
+    return headers
+
+
+def _write_details(error: ConnectorError) -> list[ProblemDetail]:
+    if isinstance(error, RequestError) and error.problems:
+        return _write_field_problems(error.problems)
+    if isinstance(error, ProviderRefused):
+        code = UNSET if error.code is None else error.code
+        return [ProblemDetail(kind=error.kind, code=code, more_info=error.more_info or UNSET, retry=error.retry)]
+    if isinstance(error, RequestError | CallError):
+        millis = UNSET if error.retry_after is None else math.ceil(error.retry_after * 1000)
+        retry = UNSET if error.retry is Retry.NEVER else error.retry
+        return [ProblemDetail(kind=error.kind, retry=retry, retry_after_millis=millis)]
+    return []
+
+
+def _write_field_problems(problems: tuple[FieldProblem, ...]) -> list[ProblemDetail]:
+    """One problem's words are the message's already; of several, each has its own."""
+    several = len(problems) > 1
+    details = [
+        ProblemDetail(field=problem.field, kind=problem.kind, message=problem.message if several else UNSET)
+        for problem in problems[:MAX_DETAILS]
+    ]
+    left = len(problems) - MAX_DETAILS
+    if left > 0:
+        details.append(ProblemDetail(kind=Kind.INVALID_REQUEST, message=f"and {left} more"))
+    return details

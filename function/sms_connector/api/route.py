@@ -1,0 +1,103 @@
+"""What a route is, and what passes between the entry and the functions that answer.
+
+A route is data: the router matches by it, the entry reads body and query by its types, and the OpenAPI document is
+made of it. So what is documented and what is checked can't differ.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from werkzeug.datastructures import Headers
+
+from sms_connector.model.phone_number import Sender
+from sms_connector.provider import Capabilities
+from sms_connector.structured_log import StructuredLog
+
+if TYPE_CHECKING:
+    from sms_connector.messaging.engine import Engine
+
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+SMALL_BODY = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionProfile:
+    """What the API tells of the connection, and the defaults it fills into requests. `proxy_url` holds no credentials.
+
+    `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
+    `callbacks` says whether the provider reaches us; without it, news comes by asking.
+    """
+
+    name: str
+    provider: str
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    region: str | None = None
+    nodes_min: int | None = None
+    nodes_max: int | None = None
+    proxy_url: str | None = None
+    proxy_auth: str = "none"
+    proxy_ssl: str = "auto"
+    sender: Sender | None = None
+    retry_interval_millis: int = 10_000
+    retry_attempts: int = 6
+    callbacks: bool = False
+    on_platform: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """All that the functions behind the routes work with. `now` is epoch seconds."""
+
+    engine: Engine
+    profile: ConnectionProfile
+    capabilities: Capabilities
+    log: StructuredLog
+    now: Callable[[], float] = time.time
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as sent."""
+
+    request_id: str
+    path: Mapping[str, str]
+    query: Any
+    body: Any
+    document: Any
+    headers: Headers
+    log: StructuredLog
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back: a payload, or JSON that is encoded already."""
+
+    content: msgspec.Struct | bytes
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Route:
+    """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
+
+    `errors` are the statuses it can answer with besides those every route can (400, 405, 500).
+    """
+
+    method: Method
+    path: str
+    handler: Callable[[Services, Call], Answer]
+    summary: str
+    answer: type[msgspec.Struct] | None
+    body: type[msgspec.Struct] | None = None
+    body_required: bool = True
+    body_limit: int = SMALL_BODY
+    query: type[msgspec.Struct] | None = None
+    errors: tuple[int, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)

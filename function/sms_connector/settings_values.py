@@ -1,0 +1,175 @@
+"""How the value of a setting is read: one function a form, ValueError with what is allowed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+PROVIDERS: Final = ("twilio", "azure", "infobip", "link-mobility", "telesign", "vibes", "custom")
+
+_CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+_LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
+_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
+_BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]*)?")
+_HOST = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9.:*-]{0,251}[A-Za-z0-9])?(?:/[0-9]{1,3})?|::1(?:/128)?")
+_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+_PART = re.compile(r"[A-Za-z0-9.:_()-]{1,128}")
+
+T = TypeVar("T")
+L = TypeVar("L", bound=str)
+
+
+def one_of(*allowed: L) -> Callable[[str], L]:
+    def parse(raw: str) -> L:
+        for word in allowed:
+            if word == raw:
+                return word
+        raise ValueError(f"{raw[:40]!r} is not one of {', '.join(allowed)}")
+
+    return parse
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    def parse(raw: str) -> int:
+        if re.fullmatch(r"[0-9]{1,12}", raw) and least <= int(raw) <= most:
+            return int(raw)
+        raise ValueError(f"{raw[:20]!r} is not a whole number from {least} to {most}")
+
+    return parse
+
+
+def list_of(parse_one: Callable[[str], T]) -> Callable[[str], tuple[T, ...]]:
+    """Values between commas; empty ones are left out."""
+
+    def parse(raw: str) -> tuple[T, ...]:
+        return tuple(parse_one(part.strip()) for part in raw.split(",") if part.strip())
+
+    return parse
+
+
+def text(most: int) -> Callable[[str], str]:
+    def parse(raw: str) -> str:
+        if len(raw) > most:
+            raise ValueError(f"it has {len(raw)} characters; at most {most} are allowed")
+        return raw
+
+    return parse
+
+
+def truth(raw: str) -> bool:
+    if raw not in ("true", "false"):
+        raise ValueError(f"{raw[:20]!r} is neither true nor false")
+    return raw == "true"
+
+
+def connection_name(raw: str) -> str:
+    if not _CONNECTION_NAME.fullmatch(raw):
+        raise ValueError(
+            f"{raw[:64]!r} is not a connection's name: lower-case letters, digits and hyphens, starting with a letter, ending with "
+            "a letter or digit, at most 63 characters"
+        )
+    return raw
+
+
+def labels(raw: str) -> Mapping[str, str]:
+    pairs = [part.strip().partition("=") for part in raw.split(",") if part.strip()]
+    wrong = [
+        key for key, sign, value in pairs if not (sign and _LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value))
+    ]
+    if wrong:
+        raise ValueError(
+            f"{', '.join(repr(key[:64]) for key in wrong)}: write key=value,key=value "
+            "in lower-case letters, digits, _ and -; a key starts with a letter"
+        )
+    return {key: value for key, _, value in pairs}
+
+
+def region(raw: str) -> str:
+    if not _REGION.fullmatch(raw):
+        raise ValueError(f"{raw[:40]!r} is not a region, such as europe-west3")
+    return raw
+
+
+def base_url(raw: str) -> str:
+    """An http(s) address without a trailing slash; credentials, query and fragment have no place in it."""
+    parts = _split(raw)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("it has to be an absolute http:// or https:// address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("it must hold no user name, password, query or fragment; credentials belong into the secrets")
+    return raw.rstrip("/")
+
+
+def proxy_url(raw: str) -> str:
+    parts = _split(raw)
+    if parts.username is not None:
+        raise ValueError(
+            "it must hold no user name or password: put them into the secrets proxy-username and proxy-password"
+        )
+    if (
+        parts.scheme != "http"
+        or not parts.hostname
+        or parts.port is None
+        or parts.path not in ("", "/")
+        or parts.query
+        or parts.fragment
+    ):
+        raise ValueError("it has to be http://host:port")
+    return raw.rstrip("/")
+
+
+def existing_file(raw: str) -> Path:
+    path = Path(raw)
+    if not path.is_file():
+        raise ValueError(f"there is no file {raw}")
+    return path
+
+
+def campaign_source(raw: str) -> str:
+    if _BUCKET.fullmatch(raw) or (not raw.startswith("gs:") and Path(raw).is_absolute()):
+        return raw.rstrip("/") if raw != "/" else raw
+    raise ValueError(
+        f"{raw[:80]!r} is neither a bucket (gs://name, also with a prefix) nor an absolute path of a folder"
+    )
+
+
+def keyword(raw: str) -> str:
+    if len(raw) > 40:
+        raise ValueError(f"{raw[:40]!r}… is too long for a keyword (40 characters)")
+    return raw
+
+
+def host(raw: str) -> str:
+    if not _HOST.fullmatch(raw):
+        raise ValueError(
+            f"{raw[:80]!r} is neither a host name nor an address or network (10.0.0.0/8); leave scheme and path out"
+        )
+    return raw.lower()
+
+
+def service_account(raw: str) -> str:
+    if not _ACCOUNT.fullmatch(raw):
+        raise ValueError("it has to be a service account's e-mail address")
+    return raw
+
+
+def two_parts(raw: str, forms: str) -> tuple[str, str]:
+    first, slash, second = raw.partition("/")
+    if not (slash and _PART.fullmatch(first) and _PART.fullmatch(second)):
+        raise ValueError(f"it has to be {forms}")
+    return first, second
+
+
+def _split(raw: str) -> SplitResult:
+    try:
+        parts = urlsplit(raw)
+        _ = parts.port  # reading it is what checks it
+    except ValueError:
+        raise ValueError("it is not an address: check brackets and port") from None
+    if re.search(r"[\s\x00-\x1f\\]", raw):
+        raise ValueError("it holds spaces, control characters or backslashes")
+    return parts

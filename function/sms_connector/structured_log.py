@@ -1,0 +1,187 @@
+"""The connector's log: one line of JSON an event on stdout, as Cloud Logging reads it, without numbers and bodies.
+
+    {"severity": "INFO", "message": "request", "time": "2026-01-01T00:00:00.000Z", "connection": "sms", "requestId": "…",
+     "logging.googleapis.com/trace": "projects/p/traces/…", "status": 200, "durationMillis": 81.0}
+
+What is written is masked here and nowhere else, so that no caller can forget it:
+
+- seven digits or more in a row, however they are grouped, keep their last two (`+1 555 867-5310` → `…10`);
+- fields that hold an address, a text or a credential by their name are masked whole (`to`, `body`, `authToken`, …);
+- of an exception its type and its place in the code are told, never its words: they may quote what a caller wrote.
+
+An identifier made by a machine (32 hexadecimal digits, a UUID, also behind `msg_` or `SM`) is no number and stays.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, Protocol
+
+LEVELS: Final = ("debug", "info", "error")
+_SEVERITIES = {"debug": "DEBUG", "info": "INFO", "error": "ERROR"}
+
+_NUMBER = re.compile(r"[+＋]?\d(?:[\s ()./\-‐-―−]{0,3}\d){6,}")
+_CREDENTIALS = re.compile(r"(?i)\b(basic|bearer|digest)\s+[\w.~+/=-]{6,}|(?<=://)[^/\s@]*@")
+_MACHINE_ID = re.compile(
+    r"(?:[a-z]{2,6}_|[A-Z]{2})?[0-9a-f]{32}|msg_[0-9a-f]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+)
+_TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=(\d))?")
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+
+# Compared in lower case and without separators.
+_PRIVATE_FIELDS = frozenset(
+    {
+        *("to", "from", "sender", "recipient", "number", "phone", "address"),
+        *("text", "body", "messagetext", "content", "reason", "reply"),
+        *("authorization", "cookie", "token", "secret", "password", "authtoken", "apikey", "apikeysecret"),
+        *("credential", "credentials", "key", "idempotencykey"),
+    }
+)
+_MEASURES = ("millis", "seconds", "bytes", "count", "at")
+_LARGEST_PLAIN = 9_999_999
+
+
+class Stream(Protocol):
+    """Where lines go."""
+
+    def write(self, text: str, /) -> Any: ...
+
+    def flush(self) -> Any: ...
+
+
+class Headers(Protocol):
+    """A request's headers, whatever its framework calls them."""
+
+    def get(self, name: str, default: str, /) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class StructuredLog:
+    """Writes events at or above `level` (`error`, `info`, `debug`). `project` is where the traces are.
+
+    `context` holds the fields of every event, masked already. `stream` None is whatever `sys.stdout` is at the time.
+    """
+
+    connection: str = ""
+    level: str = "info"
+    project: str | None = None
+    stream: Stream | None = None
+    now: Callable[[], float] = time.time
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+    def bind(self, **fields: Any) -> StructuredLog:
+        """The same log with more fields in every event."""
+        context = {**self.context, **_mask_fields(fields)}
+        return StructuredLog(
+            self.connection, self.level, self.project, stream=self.stream, now=self.now, context=context
+        )
+
+    def bind_request(self, headers: Headers, *, request_id: str) -> StructuredLog:
+        """The same log for one HTTP request: with its id, and with its trace where the platform sent one."""
+        log = self.bind(requestId=request_id)
+        trace = read_trace(headers, project=self.project)
+        if not trace:
+            return log
+        context = {**log.context, **trace}
+        return StructuredLog(log.connection, log.level, log.project, stream=log.stream, now=log.now, context=context)
+
+    def error(self, message: str, *, exception: BaseException | None = None, **fields: Any) -> None:
+        """Something has to be looked at. `exception` adds its type and its place in the code."""
+        self._write("error", message, {**fields, **_describe(exception)} if exception is not None else fields)
+
+    def info(self, message: str, **fields: Any) -> None:
+        """Something happened that an operator wants to count or find again."""
+        self._write("info", message, fields)
+
+    def debug(self, message: str, **fields: Any) -> None:
+        """Something that helps to find a fault."""
+        self._write("debug", message, fields)
+
+    def enabled(self, level: str) -> bool:
+        return LEVELS.index(level) >= LEVELS.index(self.level)
+
+    def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
+        if not self.enabled(level):
+            return
+        moment = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        event = {
+            **_mask_fields(fields),
+            **self.context,
+            "severity": _SEVERITIES[level],
+            "message": mask_text(message),
+            "time": moment,
+        }
+        if self.connection:
+            event["connection"] = self.connection
+        stream = self.stream or sys.stdout
+        stream.write(json.dumps(event) + "\n")
+        stream.flush()
+
+
+def mask_text(text: str) -> str:
+    """`text` without what could be a phone number or a credential; all else stays readable."""
+    if _MACHINE_ID.fullmatch(text):
+        return text
+    return _CREDENTIALS.sub("***", _NUMBER.sub(_mask_number, text))
+
+
+def read_trace(headers: Headers, *, project: str | None) -> dict[str, Any]:
+    """The fields that tie an event to its trace: from `X-Cloud-Trace-Context`, else from W3C's `traceparent`."""
+    google = _TRACE.fullmatch(headers.get("X-Cloud-Trace-Context", ""))
+    if google:
+        span = f"{int(google[2]):016x}" if google[2] else None
+        return _trace_fields(google[1].lower(), span, google[3] == "1", project)
+    w3c = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
+    return _trace_fields(w3c[1], w3c[2], bool(int(w3c[3], 16) & 1), project) if w3c else {}
+
+
+def _trace_fields(trace: str, span: str | None, sampled: bool, project: str | None) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "logging.googleapis.com/trace": f"projects/{project}/traces/{trace}" if project else trace
+    }
+    if span:
+        fields["logging.googleapis.com/spanId"] = span
+    fields["logging.googleapis.com/trace_sampled"] = sampled
+    return fields
+
+
+def _mask_fields(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {mask_text(str(name)): _mask_value(str(name), value) for name, value in fields.items()}
+
+
+def _mask_value(name: str, value: Any) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if re.sub(r"[^a-z]", "", name.lower()) in _PRIVATE_FIELDS:
+        return "***"
+    if isinstance(value, int | float):
+        return value if abs(value) <= _LARGEST_PLAIN or name.lower().endswith(_MEASURES) else mask_text(f"{value:.0f}")
+    if isinstance(value, str):
+        # A secret shows itself as '***' (ports.Secret); this room knows it by that alone.
+        return "***" if repr(value) == "'***'" else mask_text(str(value))
+    if isinstance(value, Mapping):
+        return _mask_fields(value)
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_mask_value(name, item) for item in value]
+    return mask_text(str(value))
+
+
+def _mask_number(match: re.Match[str]) -> str:
+    return "…" + match[0][-2:]
+
+
+def _describe(exception: BaseException) -> dict[str, Any]:
+    frames = traceback.extract_tb(exception.__traceback__)
+    places = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
+    described: dict[str, Any] = {"exception": type(exception).__name__, "stack": places}
+    cause = exception.__cause__ or exception.__context__
+    if cause is not None:
+        described["cause"] = type(cause).__name__
+    return described
