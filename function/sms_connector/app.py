@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from sms_connector import registry
+from sms_connector.api.entry import Handle, build_api
+from sms_connector.api.route import ConnectionProfile, Services
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
@@ -18,6 +20,8 @@ from sms_connector.messaging.throttle import Throttle
 from sms_connector.ports import Clock, Ledger, SecretSource
 from sms_connector.provider import Provider
 from sms_connector.settings import Settings, load
+from sms_connector.structured_log import StructuredLog
+from sms_connector.transport.http import NoTransport
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl, TransportSettings
 
@@ -39,15 +43,27 @@ class Node:
     callbacks: CallbackAddress | None
 
 
+def build(target: str, environ: Mapping[str, str]) -> Handle:
+    """The HTTP function of that name. Raises StartError listing everything that is wrong with settings or secrets."""
+    if target != "connector":
+        raise StartError([f"FUNCTION_TARGET (environment): {target!r} is no function of ours; there is connector"])
+    return build_connector(start(environ))
+
+
+def build_connector(node: Node) -> Handle:
+    """The private API."""
+    return build_api(Services(node.engine, _profile(node.settings), node.provider.capabilities, _log(node.settings)))
+
+
 def start(environ: Mapping[str, str], *, policy: Policy | None = None) -> Node:
     """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either."""
-    settings = load(environ)
     clock = SystemClock()
+    settings = _load(environ, clock)
     secrets = FileSecrets(settings.secrets_dir, clock=clock)
     throttle = Throttle(settings.node_rate, clock=clock)
-    provider = _build_provider(settings, secrets, throttle, clock=clock)
+    transport = HttpTransport(_transport_settings(settings), clock=clock, gate=throttle.wait_turn, secrets=secrets)
+    provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = _build_callbacks(settings, secrets)
-    _check_secrets(settings, secrets, provider)
     ledger = _open_ledger(settings.ledger, clock)
     parts = EngineParts(
         provider=provider,
@@ -62,15 +78,81 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None) -> Node:
     return Node(settings, provider, ledger, secrets, throttle, clock, build_engine(parts), callbacks)
 
 
-def _build_provider(settings: Settings, secrets: SecretSource, throttle: Throttle, *, clock: Clock) -> Provider:
-    if settings.provider not in registry.PROVIDERS:
-        raise StartError(
-            [
-                f"SMS_PROVIDER (environment): {settings.provider} is not built in yet; available: {', '.join(registry.PROVIDERS)}"
-            ]
+def _load(environ: Mapping[str, str], clock: Clock) -> Settings:
+    """Settings whose secrets are there. A wrong setting does not hide a missing secret: all is told at once."""
+    try:
+        settings = load(environ)
+    except StartError as error:
+        surroundings = _Surroundings.guess(environ)
+        raise StartError([*error.problems, *surroundings.secret_problems(clock)]) from None
+    problems = _Surroundings.of(settings).secret_problems(clock)
+    if problems:
+        raise StartError(problems)
+    return settings
+
+
+@dataclass(frozen=True, slots=True)
+class _Surroundings:
+    """What decides which secrets are needed."""
+
+    provider: str
+    secrets_dir: str
+    proxy_credentials: bool
+    callbacks: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> _Surroundings:
+        credentials = settings.proxy is not None and settings.proxy.auth != "none"
+        return cls(settings.provider, str(settings.secrets_dir), credentials, settings.webhook_url is not None)
+
+    @classmethod
+    def guess(cls, environ: Mapping[str, str]) -> _Surroundings:
+        """As far as it can be told from settings some of which are wrong."""
+        return cls(
+            environ.get("SMS_PROVIDER", "").strip() or "twilio",
+            environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",
+            environ.get("SMS_PROXY_AUTH", "").strip() in ("basic", "digest"),
+            bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
         )
-    transport = HttpTransport(_transport_settings(settings), clock=clock, gate=throttle.wait_turn, secrets=secrets)
-    return registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
+
+    def secret_problems(self, clock: Clock) -> list[str]:
+        if self.provider not in registry.PROVIDERS:
+            known = ", ".join(registry.PROVIDERS)
+            return [f"SMS_PROVIDER (environment): {self.provider!r} is not built in; available: {known}"]
+        secrets = FileSecrets(self.secrets_dir, clock=clock)
+        provider = registry.provider_factory(self.provider)(None, secrets, NoTransport())
+        wanted = [KEY_SECRETS[0]] if self.callbacks else []
+        wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
+        return provider.problems(callbacks=self.callbacks) + [
+            f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
+            for name in wanted
+            if not secrets.get(name)
+        ]
+
+
+def _profile(settings: Settings) -> ConnectionProfile:
+    connection, proxy = settings.connection, settings.proxy
+    return ConnectionProfile(
+        name=connection.name,
+        provider=settings.provider,
+        description=connection.description,
+        labels=connection.labels,
+        region=connection.region,
+        nodes_min=connection.nodes_min,
+        nodes_max=connection.nodes_max,
+        proxy_url=proxy.url if proxy else None,
+        proxy_auth=proxy.auth if proxy else "none",
+        proxy_ssl=proxy.ssl if proxy else "auto",
+        sender=settings.sender,
+        retry_interval_millis=settings.tracking.retry_interval_millis,
+        retry_attempts=settings.tracking.retry_attempts,
+        callbacks=settings.webhook_url is not None,
+        on_platform=settings.on_platform,
+    )
+
+
+def _log(settings: Settings) -> StructuredLog:
+    return StructuredLog(level=settings.log_level, connection=settings.connection.name, project=settings.project)
 
 
 def _transport_settings(settings: Settings) -> TransportSettings:
@@ -89,20 +171,6 @@ def _build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddre
     return CallbackAddress(
         settings.webhook_url, provider=settings.provider, connection=settings.connection.name, secrets=secrets
     )
-
-
-def _check_secrets(settings: Settings, secrets: SecretSource, provider: Provider) -> None:
-    problems = provider.problems(callbacks=settings.webhook_url is not None)
-    wanted = list(KEY_SECRETS[:1]) if settings.webhook_url is not None else []
-    if settings.proxy is not None and settings.proxy.auth != "none":
-        wanted += ["proxy-username", "proxy-password"]
-    problems += [
-        f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
-        for name in wanted
-        if not secrets.get(name)
-    ]
-    if problems:
-        raise StartError(problems)
 
 
 def _open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:

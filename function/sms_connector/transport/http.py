@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from sms_connector.errors import NotSent
+
 from .redaction import redact_url
 
 
@@ -66,3 +68,10 @@ class Transport(Protocol):
     """
 
     def send(self, request: HttpRequest) -> HttpResponse: ...
+
+
+class NoTransport:
+    """For a provider that is only asked what it knows without a call."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        raise NotSent("no call can be made before the start")
