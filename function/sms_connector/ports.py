@@ -8,7 +8,7 @@ store that can do these four.
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, Protocol
@@ -79,10 +79,14 @@ class Write:
     expect: Version | Absent | None = None
 
 
+Scalar = str | int | float | bool
+
 # What one commit and one document may hold, on every store. They are Firestore's limits (a document of 1 MiB with
 # its name and indexed fields), kept locally too, so that a run on one machine shows what would fail.
 MAX_WRITES = 500
 MAX_DOCUMENT_BYTES = 1_000_000
+# The end of year 9999: what a timestamp can hold.
+MAX_TIME = 253_402_300_800
 
 
 def check_writes(writes: Sequence[Write]) -> None:
@@ -99,7 +103,25 @@ def check_writes(writes: Sequence[Write]) -> None:
             raise ValueError(f"{write.id!r} can't be a document id in {write.collection}: {rule}")
 
 
-Scalar = str | int | float | bool
+def indexed_values(write: Write) -> Iterator[tuple[str, Scalar | None]]:
+    """The indexed fields of a write and their values, None where absent; ValueError for one that can't be indexed."""
+    for name in COLLECTIONS[write.collection]:
+        value = write.data.get(name) if write.data else None
+        if value is None or isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63):
+            yield name, value
+        else:
+            place = f"{write.collection}/{write.id}.{name}"
+            raise ValueError(f"{place} is indexed: it has to be a string, a number of 64 bits or a boolean")
+
+
+def expiry(write: Write) -> float | None:
+    """When a document may be deleted, epoch seconds; ValueError for what is no time."""
+    value = write.data.get("expiresAt") if write.data else None
+    if value is None or (isinstance(value, int | float) and 0 <= value < MAX_TIME):
+        return value
+    raise ValueError(f"{write.collection}/{write.id}.expiresAt has to be epoch seconds")
+
+
 Operator = Literal["==", "<", "<=", ">", ">="]
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,12 @@ from sms_connector.ports import (
     MUST_BE_ABSENT,
     Clock,
     Document,
-    Json,
     Query,
-    Scalar,
     Version,
     Write,
     check_writes,
+    expiry,
+    indexed_values,
 )
 
 # Expired documents are absent at once, and deleted in passing: so many at most after a group, of one collection at
@@ -129,21 +129,11 @@ def _row(write: Write) -> tuple[Any, ...] | None:
     """A write as its columns but the version: id, data, expiresAt, then the indexed fields."""
     if write.data is None:
         return None
+    columns = [value for name, value in indexed_values(write) if name != "expiresAt"]
     data = _encode(write.data)
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"{write.collection}/{write.id} has {len(data)} bytes; at most {MAX_DOCUMENT_BYTES}")
-    return (write.id, data.decode(), *_indexed(write, write.data))
-
-
-def _indexed(write: Write, data: Json) -> Iterable[Scalar | None]:
-    for name in sql.COLUMNS[write.collection]:
-        value = data.get(name)
-        if value is not None and not (
-            isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
-        ):
-            place = f"{write.collection}/{write.id}.{name}"
-            raise ValueError(f"{place} is indexed: it has to be a string, a number of 64 bits or a boolean")
-        yield value
+    return (write.id, data.decode(), expiry(write), *columns)
 
 
 def _current_versions(

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from sms_connector.cloud.ledger import FirestoreLedger
 from sms_connector.local.ledger import SqliteLedger
-from sms_connector.ports import Ledger
 from tests.fixtures.clocks import FakeClock
+from tests.fixtures.emulators import firestore_emulator
+
+__all__ = ["firestore_emulator"]
+
+ANY_LEDGER = ["sqlite", pytest.param("firestore", marks=pytest.mark.real)]
+AnyLedger = SqliteLedger | FirestoreLedger
 
 
 @pytest.fixture
@@ -17,9 +24,23 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(params=["sqlite"])
-def ledger(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Ledger]:
-    folder: Path = request.getfixturevalue("tmp_path")
-    sqlite = SqliteLedger(folder / "ledger.db", clock=clock)
-    yield sqlite
-    sqlite.close()
+@pytest.fixture
+def sqlite_ledger(tmp_path: Path, clock: FakeClock) -> Iterator[SqliteLedger]:
+    ledger = SqliteLedger(tmp_path / "ledger.db", clock=clock)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture
+def firestore_ledger(firestore_emulator: str, clock: FakeClock) -> Iterator[FirestoreLedger]:
+    """An empty database on the emulator: a project of its own for each test."""
+    environ = {"FIRESTORE_EMULATOR_HOST": firestore_emulator}
+    ledger = FirestoreLedger.connect(f"test-{uuid.uuid4().hex[:12]}", "sms", clock=clock, environ=environ)
+    yield ledger
+    ledger.close()
+
+
+@pytest.fixture(params=ANY_LEDGER)
+def ledger(request: pytest.FixtureRequest) -> AnyLedger:
+    adapter: AnyLedger = request.getfixturevalue(f"{request.param}_ledger")
+    return adapter

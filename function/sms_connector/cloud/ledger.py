@@ -1,0 +1,206 @@
+"""The ledger in Firestore: a collection per collection, one commit per commit.
+
+**A commit whose answer was lost** is the hard part: it may have been carried out, and repeated it would meet its
+own documents and look like a lost race. So every commit writes a token of its own into its documents. Where a
+repetition is refused, the documents are read: one with our token means that the first attempt went through (a
+commit is atomic, and gives all its documents one time). With no token of ours left nobody can tell (somebody may
+have written since), so the first attempt's own error is raised, never `Conflict`: a caller may take a Conflict for
+"nothing was written".
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+
+import grpc
+from google.api_core import exceptions, retry
+from google.auth.credentials import AnonymousCredentials
+from google.cloud.firestore_v1.services.firestore import FirestoreClient
+from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrpcTransport
+from google.cloud.firestore_v1.types import (
+    BatchGetDocumentsRequest,
+    CommitRequest,
+    CommitResponse,
+    RunAggregationQueryRequest,
+    RunQueryRequest,
+    StructuredAggregationQuery,
+    StructuredQuery,
+)
+from google.cloud.firestore_v1.types import Document as Stored
+from google.protobuf.wrappers_pb2 import Int32Value
+
+from sms_connector.cloud import firestore_documents as form
+from sms_connector.errors import Conflict
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Query, Version, Write, check_writes
+
+ATTEMPT_SECONDS = 10.0
+PAUSES = (0.1, 0.3, 1.0, 2.0)
+READ_SECONDS = 20.0
+IDS_PER_READ = 500
+
+# Nothing was written, and it says so.
+REFUSED = (exceptions.AlreadyExists, exceptions.FailedPrecondition, exceptions.NotFound)
+# Nothing was written: too much at once. Repeating is safe.
+BUSY = (exceptions.Aborted, exceptions.ResourceExhausted)
+# The answer was lost: it may have been written.
+LOST = (
+    exceptions.ServiceUnavailable,
+    exceptions.DeadlineExceeded,
+    exceptions.InternalServerError,
+    exceptions.Unknown,
+    exceptions.Cancelled,
+)
+
+Key = tuple[str, str]  # collection, id
+
+_repeated = retry.Retry(
+    predicate=retry.if_exception_type(*BUSY, *LOST), initial=0.1, maximum=2.0, multiplier=3.0, timeout=READ_SECONDS
+)
+
+
+class FirestoreLedger:
+    """`ports.Ledger` on a Firestore database in native mode."""
+
+    def __init__(self, client: FirestoreClient, database: str, *, clock: Clock) -> None:
+        """`database` is the full name, `projects/<project>/databases/<database>`."""
+        self._client = client
+        self._database = database
+        self._root = f"{database}/documents"
+        self._clock = clock
+
+    @classmethod
+    def connect(
+        cls, project: str, database: str, *, clock: Clock, environ: Mapping[str, str] = os.environ
+    ) -> FirestoreLedger:
+        """With the surroundings' own credentials, or to the emulator that `FIRESTORE_EMULATOR_HOST` names."""
+        name = f"projects/{project}/databases/{database}"
+        emulator = environ.get("FIRESTORE_EMULATOR_HOST")
+        if not emulator:
+            return cls(FirestoreClient(), name, clock=clock)
+        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+        channel = grpc.insecure_channel(emulator, options=options)
+        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
+        transport = FirestoreGrpcTransport(channel=channel, credentials=anonymous)
+        return cls(FirestoreClient(transport=transport), name, clock=clock)
+
+    def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
+        found = self._stored((collection, document_id) for document_id in ids)
+        return [self._document(found.get((collection, document_id))) for document_id in ids]
+
+    def find(self, query: Query) -> list[Document]:
+        """Pages on past documents that have expired and are not deleted yet, so that a short page is the last one."""
+        documents: list[Document] = []
+        structured = form.structured_query(query, parent=self._root, paged=True)
+        while True:
+            missing = query.limit - len(documents)
+            structured.limit = Int32Value(value=missing)
+            page = self._run(structured)
+            documents += [document for stored in page if (document := self._document(stored))]
+            if len(page) < missing or len(documents) == query.limit:
+                return documents
+            structured.start_at = form.after(query, page[-1])
+
+    @_repeated
+    def count(self, query: Query) -> int:
+        request = RunAggregationQueryRequest(
+            parent=self._root,
+            structured_aggregation_query=StructuredAggregationQuery(
+                structured_query=form.structured_query(query, parent=self._root, paged=False),
+                aggregations=[StructuredAggregationQuery.Aggregation(alias="n", count={})],
+            ),
+        )
+        answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS))
+        return int(answers[0].result.aggregate_fields["n"].integer_value)
+
+    def commit(self, writes: Sequence[Write]) -> list[Version | None]:
+        check_writes(writes)
+        token = secrets.token_hex(8)
+        expired: dict[Key, Version] = {}
+        lost: exceptions.GoogleAPICallError | None = None
+        for pause in (*PAUSES, None) if writes else ():
+            request = self._commit_request(writes, token=token, expired=expired)
+            try:
+                answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS)
+                return _versions(writes, form.version_at(CommitResponse.pb(answer).commit_time))
+            except REFUSED as refusal:
+                if lost:
+                    return _versions(writes, self._version_with(token, writes, lost=lost))
+                expired = self._expired_in_the_way(writes, refusal)
+            except (*BUSY, *LOST) as error:
+                lost = error if isinstance(error, LOST) else lost
+                if pause is None:
+                    raise
+                self._clock.sleep(pause)
+        return []
+
+    def close(self) -> None:
+        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
+
+    def _commit_request(self, writes: Sequence[Write], *, token: str, expired: Mapping[Key, Version]) -> CommitRequest:
+        stored = []
+        for write in writes:
+            key = (write.collection, write.id)
+            expect = form.precondition_of(expired.get(key, write.expect))
+            stored.append(form.stored_write(self._name(*key), write, token=token, expect=expect))
+        return CommitRequest(database=self._database, writes=stored)
+
+    def _version_with(self, token: str, writes: Sequence[Write], *, lost: exceptions.GoogleAPICallError) -> str:
+        """The version that our own earlier attempt gave; raises that attempt's error where nobody can tell."""
+        kept = self._stored((write.collection, write.id) for write in writes if write.data is not None)
+        for stored in kept.values():
+            if form.token_of(stored) == token:
+                return form.version_of(stored)
+        raise lost
+
+    def _expired_in_the_way(self, writes: Sequence[Write], refusal: Exception) -> dict[Key, Version]:
+        """The versions of expired documents that stand where one is to be created; raises Conflict if that isn't all."""
+        expecting = [write for write in writes if write.expect is not None]
+        kept = self._stored((write.collection, write.id) for write in expecting)
+        now = self._clock.time()
+        expired: dict[Key, Version] = {}
+        for write in expecting:
+            key = (write.collection, write.id)
+            stored = kept.get(key)
+            expected = None if write.expect is MUST_BE_ABSENT else write.expect
+            if stored and expected is None and form.has_expired(stored, now=now):
+                expired[key] = form.version_of(stored)
+            elif expected != (stored and form.version_of(stored)):
+                raise Conflict(*key) from refusal
+        return expired
+
+    def _stored(self, keys: Iterable[Key]) -> dict[Key, Stored]:
+        """What is there of these documents, expired or not."""
+        names = {self._name(*key): key for key in keys}
+        found: dict[Key, Stored] = {}
+        remaining = iter(names)
+        while chunk := list(islice(remaining, IDS_PER_READ)):
+            found |= {names[stored.name]: stored for stored in self._batch_get(chunk)}
+        return found
+
+    @_repeated
+    def _batch_get(self, names: Sequence[str]) -> list[Stored]:
+        request = BatchGetDocumentsRequest(database=self._database, documents=names)
+        answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS)
+        return [answer.found for answer in answers if "found" in answer]
+
+    @_repeated
+    def _run(self, query: StructuredQuery) -> list[Stored]:
+        request = RunQueryRequest(parent=self._root, structured_query=query)
+        answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS)
+        return [answer.document for answer in answers if "document" in answer]
+
+    def _document(self, stored: Stored | None) -> Document | None:
+        if stored is None or form.has_expired(stored, now=self._clock.time()):
+            return None
+        return form.document_of(stored)
+
+    def _name(self, collection: str, document_id: str) -> str:
+        return f"{self._root}/{collection}/{document_id}"
+
+
+def _versions(writes: Sequence[Write], version: str) -> list[Version | None]:
+    """A commit has one time. The token makes every write a change, so that each document has it."""
+    return [None if write.data is None else version for write in writes]
