@@ -114,22 +114,17 @@ class ConnectionSecrets(Component):
             secret_data_wo_version=pulumi.Output.secret(mark),
             # A version may be in use or may be the way back: it is left in place when another value is configured or none is.
             deletion_policy="ABANDON",
-            opts=self.child(ignore_changes=self._kept(spec)),
+            opts=self.child(ignore_changes=["enabled"]),  # rotating by hand disables old versions
         )
 
     def _value(self, spec: SecretSpec) -> tuple[str | None, str]:
-        """The first value and its mark: another mark is another version."""
+        """The first value and its mark: only another mark makes another version, so a value that is made here is used once."""
         if spec.origin is Origin.MADE:
             return randomness.token_urlsafe(32), "1"
         if spec is CA_CERTIFICATES:
             return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
         given = self._config.secrets.get(spec.name)
         return (given.reveal(), _mark(given.reveal())) if given else (None, "")
-
-    @staticmethod
-    def _kept(spec: SecretSpec) -> list[str]:
-        """`enabled`: rotating by hand disables old versions. A value made here is made anew in each run and used once."""
-        return ["enabled", "secretDataWo"] if spec.origin is Origin.MADE else ["enabled"]
 
     def _reader(self, spec: SecretSpec, role: str, accounts: ConnectionAccounts) -> gcp.secretmanager.SecretIamMember:
         return gcp.secretmanager.SecretIamMember(
