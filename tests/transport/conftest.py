@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+import trustme
 
 from sms_connector.ports import Secret
 from sms_connector.transport.http import HttpRequest, Lane
@@ -56,7 +58,7 @@ class Bench:
     vault: Vault
     gates: list[Lane]
 
-    def post(self, url: str, body: bytes = b"To=%2B15558675310&Body=secret+words", **fields: Any) -> Any:
+    def post(self, url: str, body: bytes | None = b"To=%2B15558675310&Body=secret+words", **fields: Any) -> Any:
         fields = {"method": "POST", "headers": {"Content-Type": "application/x-www-form-urlencoded"}} | fields
         return self.transport.send(HttpRequest(url=url, body=body, lane=Lane.SEND, **fields))
 
@@ -75,8 +77,9 @@ def make_bench() -> Iterator[MakeBench]:
     def make(
         *, secrets: list[dict[str, str]] | None = None, clock: Any = None, resolve: Any = None, **settings: Any
     ) -> Bench:
+        gates: list[Lane] = []
         chosen = {"connect_timeout": 2.0, "read_timeout": 0.4, "attempts": 1, "rest": 0.0} | settings
-        clock, vault, gates = clock or NotingClock(), Vault(secrets or [{}]), []
+        clock, vault = clock or NotingClock(), Vault(secrets or [{}])
         more = {"resolve": resolve} if resolve else {}
         transport = HttpTransport(
             TransportSettings(**chosen), clock=clock, gate=gates.append, secrets=vault, uniform=lambda: 1.0, **more
@@ -87,3 +90,25 @@ def make_bench() -> Iterator[MakeBench]:
     yield make
     for bench in made:
         bench.transport.close()
+
+
+@dataclass
+class Authority:
+    """A certificate authority made for this run: `ca_file` is what SMS_CA_FILE names."""
+
+    ca: trustme.CA
+    ca_file: str
+
+    def server_context(self, *names: str) -> ssl.SSLContext:
+        """A TLS server whose certificate holds these names (127.0.0.1 where none is given)."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.ca.issue_cert(*(names or ("127.0.0.1",))).configure_cert(context)
+        return context
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    ca = trustme.CA()
+    path = tmp_path_factory.mktemp("ca") / "ca.pem"
+    ca.cert_pem.write_to_path(str(path))
+    return Authority(ca, str(path))

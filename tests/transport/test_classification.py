@@ -273,7 +273,7 @@ def closed_port() -> int:
 
 @pytest.fixture
 def deaf_port() -> Iterator[int]:
-    """A port whose queue of connections is full: the handshake never ends, as behind a firewall that swallows packets."""
+    # --- before the request was written ----------------------------------------------------------------------------------
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(0)

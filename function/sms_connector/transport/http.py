@@ -74,4 +74,4 @@ class NoTransport:
     """For a provider that is only asked what it knows without a call."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
-        raise NotSent("no call can be made before the start")
+        raise NotSent(f"{request.method}: no call can be made before the start")
