@@ -23,6 +23,7 @@ from sandbox.options import CallbackBehaviour, Context
 from sandbox.scheduler import Scheduler
 
 MAX_BODY = 65_536
+REORDER_SECONDS = 0.05
 
 
 class Policy(Protocol):
@@ -41,7 +42,10 @@ class Policy(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one attempt: an HTTP status and body, or the error: `connect`, `read`, `external`."""
+    """What came of one attempt: an HTTP status and body, or the error.
+
+    `connect`: no connection; `read`: no whole answer; `external`: not a loopback address; `url`: no address at all.
+    """
 
     status: int | None = None
     error: str | None = None
@@ -122,8 +126,8 @@ class Callbacks:
         webhooks = [webhook for _, webhook in events]
         if self._chance(behaviour.reorder):
             webhooks.reverse()
-            # All held back to the last one's time: the final status is on its way before what led to it.
-            times = [max(times)] * len(times)
+            # All held back to the last one's time, and far enough apart to arrive in this order.
+            times = [max(times) + REORDER_SECONDS * place for place in range(len(times))]
         for due, webhook in zip(times, webhooks, strict=True):
             for _ in range(self._copies(behaviour)):
                 self._scheduler.at(due, partial(self._start, webhook))
@@ -187,7 +191,10 @@ class Callbacks:
         return outcome
 
     async def _attempt(self, webhook: Webhook, left: float) -> Outcome:
-        url = URL(webhook.url.partition("#")[0], encoded=True)
+        try:
+            url = URL(webhook.url.partition("#")[0], encoded=True)
+        except ValueError:
+            return Outcome(error="url")
         if not (self._external or is_loopback(url.host or "")):
             return Outcome(error="external")
         policy = webhook.policy

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import http.client
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+RETRY_SECONDS = 0.02
 
 
 class AdminCallError(RuntimeError):
@@ -18,11 +21,13 @@ class AdminCallError(RuntimeError):
 class AdminClient:
     """Talks to the sandbox at `url`. Filters (`since`, `method`, `path`, `fault`, `status`, `limit`) are keywords.
 
-    Raises AdminCallError when a call is refused, OSError when nobody listens (as during `refuse_connection`).
+    A port that is closed, as during `refuse_connection`, is waited for `patience` seconds.
+    Raises AdminCallError when a call is refused, OSError when nobody listens.
     """
 
     url: str
     timeout: float = 30.0
+    patience: float = 5.0
 
     def journal(self, **filters: Any) -> list[dict[str, Any]]:
         """Requests seen, oldest first: times, method, path, query, form, headers, fault, status."""
@@ -72,7 +77,7 @@ class AdminClient:
         """Back to the state at the start."""
         self.post("reset", {})
 
-    def get(self, path: str, **query: Any) -> Any:
+    def get(self, path: str, /, **query: Any) -> Any:
         return self.call("GET", f"{path}?{urlencode(query)}")
 
     def post(self, path: str, document: Mapping[str, Any]) -> Any:
@@ -80,6 +85,7 @@ class AdminClient:
 
     def call(self, method: str, path: str, body: bytes = b"") -> Any:
         connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=self.timeout)
+        self._connect(connection)
         try:
             connection.request(method, f"/_sandbox/{path}", body)
             answer = connection.getresponse()
@@ -89,3 +95,14 @@ class AdminClient:
         if answer.status != 200:
             raise AdminCallError(document["error"])
         return document
+
+    def _connect(self, connection: http.client.HTTPConnection) -> None:
+        """A refused connection can be a fault at work, and is tried again for a while."""
+        ends = time.monotonic() + self.patience
+        while True:
+            try:
+                return connection.connect()
+            except ConnectionRefusedError:
+                if time.monotonic() >= ends:
+                    raise
+                time.sleep(RETRY_SECONDS)

@@ -173,7 +173,10 @@ def _fault(kind_name: str, parameters: Mapping[str, Any]) -> Fault:
     if variant not in VARIANTS:
         raise FaultError(f"variant: {variant!r} is not known; there are {', '.join(VARIANTS)}")
     seconds = parameters.get("seconds", DEFAULT_SECONDS.get(kind))
-    status = int(parameters.get("status", 500))
-    if not 500 <= status <= 599:
-        raise FaultError(f"status: {status} is not a 5xx")
-    return Fault(kind, None if seconds is None else float(seconds), status, variant)
+    try:
+        fault = Fault(kind, None if seconds is None else float(seconds), int(parameters.get("status", 500)), variant)
+    except (TypeError, ValueError) as error:
+        raise FaultError(f"seconds, status: numbers are needed: {error}") from error
+    if not 500 <= fault.status <= 599:
+        raise FaultError(f"status: {fault.status} is not a 5xx")
+    return fault

@@ -12,13 +12,17 @@ from bisect import bisect_right
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+from multidict import CIMultiDict
 
 from sandbox.wire import Request
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 SID = re.compile(r"\b[A-Z]{2}[0-9a-f]{32}\b")
-MAX_HEADER_SETS = 4_096
+MAX_KEPT = 4_096
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 @dataclass(slots=True)
@@ -28,20 +32,24 @@ class Entry:
     sequence: int
     monotonic: float
     epoch: float
-    request: Request
+    method: str
+    path: str
+    query: str
+    body: bytes
     headers: tuple[tuple[str, str], ...]
     fault: str | None = None
     status: int | None = None
 
     def document(self) -> dict[str, Any]:
+        request = Request(self.method, self.path, self.query, self.body, CIMultiDict(self.headers))
         return {
             "sequence": self.sequence,
             "monotonic": self.monotonic,
             "epoch": self.epoch,
-            "method": self.request.method,
-            "path": self.request.path,
-            "query": _grouped(self.request.query_pairs()),
-            "form": _grouped(self.request.form_pairs()),
+            "method": self.method,
+            "path": self.path,
+            "query": _grouped(request.query_pairs()),
+            "form": _grouped(request.form_pairs()),
             "headers": dict(self.headers),
             "fault": self.fault,
             "status": self.status,
@@ -62,8 +70,8 @@ class Query:
     def takes(self, entry: Entry) -> bool:
         return (
             entry.sequence > self.since
-            and self.method in (None, entry.request.method)
-            and (self.path is None or self.path.search(entry.request.path) is not None)
+            and self.method in (None, entry.method)
+            and (self.path is None or self.path.search(entry.path) is not None)
             and self.fault in (None, entry.fault)
             and self.status in (None, entry.status)
         )
@@ -75,11 +83,22 @@ class Journal:
     def __init__(self, size: int) -> None:
         self._entries: deque[Entry] = deque(maxlen=size)
         self._header_sets: dict[RawHeaders, tuple[tuple[str, str], ...]] = {}
+        self._paths: dict[str, str] = {}
         self._last = 0
 
-    def record(self, request: Request, raw_headers: RawHeaders) -> Entry:
+    def record(self, request: Request, raw_headers: RawHeaders, *, arrived: float) -> Entry:
+        """Note a request that arrived at `arrived` (monotonic seconds). Paths and headers that repeat are kept once."""
         self._last += 1
-        entry = Entry(self._last, time.monotonic(), time.time(), request, self._masked(raw_headers))
+        entry = Entry(
+            sequence=self._last,
+            monotonic=arrived,
+            epoch=time.time() - (time.monotonic() - arrived),
+            method=request.method,
+            path=_once(self._paths, request.path, request.path),
+            query=request.query,
+            body=request.body,
+            headers=self._masked(raw_headers),
+        )
         self._entries.append(entry)
         return entry
 
@@ -99,7 +118,7 @@ class Journal:
         return {
             "total": len(entries),
             "recorded": self._last,
-            "routes": _counts(f"{e.request.method} {SID.sub('{sid}', e.request.path)}" for e in entries),
+            "routes": _counts(f"{e.method} {SID.sub('{sid}', e.path)}" for e in entries),
             "statuses": _counts(str(e.status) for e in entries),
             "faults": _counts(e.fault for e in entries if e.fault),
             "firstMonotonic": entries[0].monotonic if entries else None,
@@ -118,12 +137,9 @@ class Journal:
 
     def _masked(self, raw: RawHeaders) -> tuple[tuple[str, str], ...]:
         known = self._header_sets.get(raw)
-        if known is None:
-            if len(self._header_sets) >= MAX_HEADER_SETS:
-                self._header_sets.clear()
-            known = tuple((_text(name), _shown(_text(name), _text(value))) for name, value in raw)
-            self._header_sets[raw] = known
-        return known
+        if known is not None:
+            return known
+        return _once(self._header_sets, raw, tuple((_text(n), _shown(_text(n), _text(v))) for n, v in raw))
 
 
 def most_in_window(times: Iterable[float], seconds: float) -> int:
@@ -131,6 +147,13 @@ def most_in_window(times: Iterable[float], seconds: float) -> int:
     starts = array("d", times)
     # bisect_right of the first time outside; a start exactly `seconds` later begins a new window.
     return max((bisect_right(starts, at + seconds - 1e-9) - index for index, at in enumerate(starts)), default=0)
+
+
+def _once(kept: dict[K, V], key: K, value: V) -> V:
+    """The value kept for the key before, else this one; what is kept stays small."""
+    if len(kept) >= MAX_KEPT:
+        kept.clear()
+    return kept.setdefault(key, value)
 
 
 def _shown(name: str, value: str) -> str:

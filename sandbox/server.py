@@ -56,22 +56,24 @@ class Server:
         url = http.rel_url
         arrived = time.monotonic()
         request = Request(http.method, url.raw_path, url.raw_query_string, await http.read(), http.headers)
-        entry = self._journal.record(request, http.raw_headers)
-        entry.monotonic, entry.epoch = arrived, entry.epoch - (entry.monotonic - arrived)
+        entry = self._journal.record(request, http.raw_headers, arrived=arrived)
         self._gate.enter()
         try:
-            return await self._answer(service, http, entry)
+            return await self._answer(service, http, request, entry)
         except FaultError as error:
             return web.Response(status=400, text=f"X-Sandbox-Fault: {error}\n")
         finally:
             self._gate.leave()
 
-    async def _answer(self, service: Service, http: web.BaseRequest, entry: Entry) -> web.StreamResponse:
-        fault = self._faults.pick(entry.request)
+    async def _answer(
+        self, service: Service, http: web.BaseRequest, request: Request, entry: Entry
+    ) -> web.StreamResponse:
+        fault = self._faults.pick(request)
         entry.fault = None if fault is None else fault.kind.value
         if fault is not None and not fault.kind.lets_through:
             return self._finish(service, await inject(Strike(fault, service, http, self._listener)), entry)
-        reply = self._process(service, entry)
+        wait = self._gate.retry_after(self._context.settings, entry.monotonic)
+        reply = service.handle(request) if wait is None else service.too_many_requests(wait)
         if reply.until is not None:
             # Shielded: a client that hangs up does not unsend what is on its way.
             await asyncio.shield(reply.until)
@@ -80,10 +82,6 @@ class Server:
         if fault is not None:
             return self._finish(service, await inject(Strike(fault, service, http, self._listener, reply)), entry)
         return self._finish(service, reply, entry)
-
-    def _process(self, service: Service, entry: Entry) -> Reply:
-        wait = self._gate.retry_after(self._context.settings, entry.monotonic)
-        return service.handle(entry.request) if wait is None else service.too_many_requests(wait)
 
     def _finish(self, service: Service, reply: Reply | None, entry: Entry) -> web.StreamResponse:
         if reply is None:

@@ -198,7 +198,6 @@ def _moment(name: str, text: str) -> tuple[datetime, bool]:
 
 
 def _whole(name: str, text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise TwilioError(20001, name=name, value=text) from None
+    if not (text.isascii() and text.isdigit()):
+        raise TwilioError(20001, name=name, value=text)
+    return int(text)

@@ -212,7 +212,8 @@ def _send_at(form: Form, now: float) -> float | None:
 def _is_web_address(url: str) -> bool:
     try:
         parts = urlsplit(url)
-        return parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None
+        # Asking for the port raises when it is none.
+        return parts.scheme in ("http", "https") and bool(HOST.fullmatch(parts.hostname or "")) and parts.port != 0
     except ValueError:
         return False
 

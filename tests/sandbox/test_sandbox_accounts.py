@@ -52,9 +52,7 @@ CALLS: list[tuple[str, str, tuple[str, str] | None, int, int | None]] = [
 
 
 @pytest.mark.usefixtures("others")
-@pytest.mark.parametrize(
-    ("path", "auth", "status", "code"), [row[1:] for row in CALLS], ids=[row[0] for row in CALLS]
-)
+@pytest.mark.parametrize(("path", "auth", "status", "code"), [row[1:] for row in CALLS], ids=[row[0] for row in CALLS])
 def test_who_may_call_what(api: Api, path: str, auth: tuple[str, str] | None, status: int, code: int | None) -> None:
     # A fresh session where nothing is to be sent: the client of these tests would add its own credentials.
     answer = requests.get(api.url + path, auth=auth or (lambda request: request), timeout=10)

@@ -9,7 +9,9 @@ from sandbox import AdminClient
 from sandbox.twilio.accounts import ACCOUNT_SID, SERVICE_NUMBER, SERVICE_SID
 from tests.sandbox.support import BASE, FROM, TO, Api
 
-RFC_2822 = r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} [\d:]{8} \+0000"
+RFC_2822 = (
+    r"(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d (Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) \d{4} [\d:]{8} \+0000"
+)
 
 
 def test_the_answer_has_every_field_in_twilios_format(api: Api) -> None:
@@ -64,6 +66,7 @@ REFUSED: list[tuple[str, dict[str, Any], int, int]] = [
     ("a callback without a scheme", {"StatusCallback": "example.com/x"}, 21609, 400),
     ("an underscore in the host", {"StatusCallback": "http://my_host.example.com/"}, 21609, 400),
     ("a callback longer than 4000", {"StatusCallback": "http://h/" + "x" * 4000}, 21609, 400),
+    ("a callback with a port that is none", {"StatusCallback": "http://h:99999/"}, 21609, 400),
     ("a media address that is none", {"MediaUrl": "cat.png"}, 21620, 400),
     ("eleven media", {"MediaUrl": [f"https://example.com/{n}.png" for n in range(11)]}, 21623, 400),
     ("validity 0", {"ValidityPeriod": "0"}, 21624, 400),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -87,6 +88,7 @@ def test_a_thousand_in_one_page(api: Api) -> None:
         pytest.param({"PageSize": 1001}, 20007, id="more than a page takes"),
         pytest.param({"PageSize": "ten"}, 20001, id="a size in words"),
         pytest.param({"Page": "one"}, 20001, id="a page in words"),
+        pytest.param({"Page": "-1"}, 20001, id="a page before the first"),
         pytest.param({"PageToken": "PASM" + "0" * 32}, 21481, id="a token never given"),
         pytest.param({"PageToken": "x"}, 21481, id="a token that can be none"),
         pytest.param({"DateSent": "yesterday"}, 20001, id="a day in words"),
@@ -215,6 +217,6 @@ def test_all_pages_together_are_what_a_plain_search_finds(book: MessageBook, wan
 @given(books(), filters, st.integers(1, 8))
 def test_going_back_shows_the_page_before(book: MessageBook, wanted: Filter, size: int) -> None:
     found = list(pages(book, wanted, size))
-    for before, page in zip(found, found[1:], strict=False):
+    for before, page in pairwise(found):
         back = read_page(book, PageRequest(ACCOUNT, wanted, size, 0, page.previous_token), NOW)
         assert back.messages == before.messages
