@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sms_connector import providers
+from sms_connector import providers, registry
 from sms_connector.errors import (
     CallError,
     ConnectorError,
@@ -83,19 +83,29 @@ def needs(case: ProviderCase, capability: str) -> None:
 ROOMS = [module.name for module in pkgutil.iter_modules(providers.__path__) if module.ispkg]
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_every_room_has_a_contract_case_and_a_docs_page(room: str) -> None:
-    name = room.replace("_", "-")
-    assert name in CASES, (
-        f"write tests/providers/{room}/contract_case.py and add it to tests/contract/providers/conftest.py"
-    )
-    assert (ROOT / "docs" / "providers" / f"{name}.md").is_file()
+def room_of(name: str) -> str:
+    return name.replace("-", "_")
 
 
-@pytest.mark.parametrize("room", ROOMS)
-@pytest.mark.parametrize("module", ["credentials", "provider", "wire", "statuses", "webhooks"])
-def test_every_room_has_the_same_modules(room: str, module: str) -> None:
-    assert importlib.import_module(f"sms_connector.providers.{room}.{module}").__doc__
+def test_every_room_is_registered() -> None:
+    assert sorted(map(room_of, registry.PROVIDERS)) == sorted(ROOMS)
+
+
+@pytest.mark.parametrize("name", registry.PROVIDERS)
+class TestRegistered:
+    def test_has_a_contract_case(self, name: str) -> None:
+        where = f"tests/providers/{room_of(name)}/contract_case.py"
+        assert name in CASES, f"write {where} and name it in tests/contract/providers/conftest.py"
+        built = registry.provider_factory(name)(None, CannedSecrets({}), CannedTransport())
+        assert (built.name, type(built)) == (name, type(CASES[name].build(CannedSecrets({}), CannedTransport())))
+
+    def test_has_a_simulator_and_a_docs_page(self, name: str) -> None:
+        assert (ROOT / "sandbox" / room_of(name)).is_dir()
+        assert (ROOT / "docs" / "providers" / f"{name}.md").is_file()
+
+    @pytest.mark.parametrize("module", ["credentials", "provider", "wire", "statuses", "webhooks"])
+    def test_has_the_modules_every_room_has(self, name: str, module: str) -> None:
+        assert importlib.import_module(f"sms_connector.providers.{room_of(name)}.{module}").__doc__
 
 
 def test_capabilities_agree_with_each_other(stage: Staged) -> None:

@@ -86,10 +86,8 @@ def _spellings(url: str) -> list[str]:
     says its library), and without the fragment of delivery options or, which no document rules out, with it."""
     bare = url.partition("#")[0]
     parts = urlsplit(bare)
-    if parts.port:
-        netloc = parts.netloc[: parts.netloc.rindex(":")]
-    else:
-        netloc = parts.netloc + (":443" if parts.scheme == "https" else ":80")
+    default = ":443" if parts.scheme == "https" else ":80"
+    netloc = parts.netloc[: parts.netloc.rindex(":")] if parts.port else parts.netloc + default
     other = f"{parts.scheme}://{netloc}{bare[len(parts.scheme) + 3 + len(parts.netloc) :]}"
     return [bare, other, bare + CALLBACK_OPTIONS, other + CALLBACK_OPTIONS]
 

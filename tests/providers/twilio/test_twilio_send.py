@@ -1,0 +1,204 @@
+"""The form that goes out, and what each answer to it means."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Retry
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.message import OutboundMessage
+from sms_connector.model.status import MessageStatus
+from sms_connector.provider import SendReceipt
+from sms_connector.providers.twilio.wire import send_form
+from sms_connector.transport.http import HttpResponse
+from tests.providers.twilio import twilio_wire as wire
+from tests.providers.twilio.conftest import TwilioWith
+
+MESSAGE = OutboundMessage("msg_1", wire.RECIPIENT, wire.SENDER, "Olá – ça va? 👍 50% & more")
+AT = datetime(2026, 7, 6, 14, 30, tzinfo=timezone(timedelta(hours=2)))
+
+
+def form(message: OutboundMessage) -> list[tuple[str, str]]:
+    return parse_qsl(send_form(message).decode("ascii"), keep_blank_values=True, strict_parsing=True)
+
+
+PLAIN = [("To", wire.RECIPIENT), ("From", wire.SENDER), ("Body", MESSAGE.text)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, PLAIN),
+        ({"sender": wire.POOL}, [PLAIN[0], ("MessagingServiceSid", wire.POOL), PLAIN[2]]),
+        ({"sender": "MGM Resorts"}, [PLAIN[0], ("From", "MGM Resorts"), PLAIN[2]]),
+        ({"to": "whatsapp:+15558675310"}, [("To", "whatsapp:+15558675310"), *PLAIN[1:]]),
+        (
+            {"media_urls": ("https://a.example/1.png?x=1&y=2", "https://a.example/2.png"), "text": ""},
+            [*PLAIN[:2], ("MediaUrl", "https://a.example/1.png?x=1&y=2"), ("MediaUrl", "https://a.example/2.png")],
+        ),
+        ({"validity_seconds": 600}, [*PLAIN, ("ValidityPeriod", "600")]),
+        (
+            {"sender": wire.POOL, "send_at": AT},
+            [
+                PLAIN[0],
+                ("MessagingServiceSid", wire.POOL),
+                PLAIN[2],
+                ("ScheduleType", "fixed"),
+                ("SendAt", "2026-07-06T12:30:00Z"),
+            ],
+        ),
+        (
+            {"callback_url": "https://sms.example.com/webhooks/twilio/status/t?m=msg_1&d=00"},
+            [*PLAIN, ("StatusCallback", "https://sms.example.com/webhooks/twilio/status/t?m=msg_1&d=00#rc=3&rp=all")],
+        ),
+    ],
+    ids=["plain", "pool", "alphanumeric like a pool", "channel", "media", "validity", "scheduled", "callback"],
+)
+def test_the_form(twilio: TwilioWith, changes: dict[str, Any], expected: list[tuple[str, str]]) -> None:
+    on = twilio(wire.answer(201, wire.message()))
+    message = replace(MESSAGE, **changes)
+    on.provider.send([message])
+    assert on.last.body == send_form(message)
+    assert form(message) == expected
+
+
+@given(st.text(min_size=1, max_size=200))
+def test_any_text_arrives_as_it_was(text: str) -> None:
+    assert dict(form(replace(MESSAGE, text=text)))["Body"] == text
+
+
+@pytest.mark.parametrize(
+    ("base_url", "expected"),
+    [
+        (None, "https://api.twilio.com/2010-04-01"),
+        ("https://api.twilio.com", "https://api.twilio.com/2010-04-01"),
+        ("https://api.twilio.com/", "https://api.twilio.com/2010-04-01"),
+        ("https://api.twilio.com/2010-04-01", "https://api.twilio.com/2010-04-01"),
+        ("https://api.twilio.com/2010-04-01/", "https://api.twilio.com/2010-04-01"),
+        ("https://api.dublin.ie1.twilio.com", "https://api.dublin.ie1.twilio.com/2010-04-01"),
+        ("http://127.0.0.1:8081/twilio", "http://127.0.0.1:8081/twilio/2010-04-01"),
+    ],
+)
+def test_the_base_url_comes_with_the_version_or_without(
+    twilio: TwilioWith, base_url: str | None, expected: str
+) -> None:
+    on = twilio(wire.answer(201, wire.message()), base_url=base_url)
+    on.provider.send([MESSAGE])
+    assert on.last.url == f"{expected}/Accounts/{wire.ACCOUNT}/Messages.json"
+
+
+@pytest.mark.parametrize(
+    ("fields", "receipt"),
+    [
+        ({}, SendReceipt(wire.SID, MessageStatus.QUEUED, "queued", 1)),
+        (
+            {"sid": "MM" + "a" * 32, "status": "accepted", "num_segments": "0"},
+            SendReceipt("MM" + "a" * 32, MessageStatus.ACCEPTED, "accepted", None),
+        ),
+        ({"num_segments": 3}, SendReceipt(wire.SID, MessageStatus.QUEUED, "queued", 3)),
+        ({"num_segments": ["?"]}, SendReceipt(wire.SID, MessageStatus.QUEUED, "queued", None)),
+        ({"status": None}, SendReceipt(wire.SID, MessageStatus.ACCEPTED, "", 1)),
+        ({"status": 7, "error_code": {}}, SendReceipt(wire.SID, MessageStatus.ACCEPTED, "", 1)),
+        ({"status": "teleported"}, SendReceipt(wire.SID, MessageStatus.ACCEPTED, "teleported", 1)),
+        ({"error_code": 30003}, SendReceipt(wire.SID, MessageStatus.QUEUED, "queued", 1)),
+    ],
+    ids=[
+        "usual",
+        "pool",
+        "a count as a number",
+        "an odd count",
+        "no status",
+        "odd types",
+        "new status",
+        "code, not failed",
+    ],
+)
+def test_a_message_with_a_sid_is_taken_whatever_else_is_odd(
+    twilio: TwilioWith, fields: dict[str, Any], receipt: SendReceipt
+) -> None:
+    assert twilio(wire.answer(201, wire.message(**fields))).provider.send([MESSAGE]) == [receipt]
+
+
+def test_taken_and_failed_at_once_keeps_the_sid_and_the_reason(twilio: TwilioWith) -> None:
+    failed = wire.message(status="failed", error_code=30001, error_message="Queue overflow")
+    (receipt,) = twilio(wire.answer(201, failed)).provider.send([MESSAGE])
+    assert isinstance(receipt, SendReceipt)
+    assert (receipt.provider_message_id, receipt.status) == (wire.SID, MessageStatus.FAILED)
+    assert receipt.failure
+    assert (receipt.failure.code, receipt.failure.kind) == (30001, Kind.QUEUE_FULL)
+
+
+@pytest.mark.parametrize(
+    ("status", "document", "kind", "code", "retry"),
+    [
+        (
+            400,
+            {"code": 21211, "message": "m", "more_info": "u", "status": 400},
+            Kind.INVALID_RECIPIENT,
+            21211,
+            Retry.NEVER,
+        ),
+        (400, {"code": 21610, "message": "m", "status": 400}, Kind.OPTED_OUT, 21610, Retry.NEVER),
+        (400, {"code": 21611, "message": "m", "status": 400}, Kind.QUEUE_FULL, 21611, Retry.SAFE),
+        (401, {"code": 20003, "message": "m", "detail": "d", "status": 401}, Kind.AUTHENTICATION, 20003, Retry.NEVER),
+        (400, {"code": 99999, "message": "m", "status": 400}, Kind.OTHER, 99999, Retry.NEVER),
+        (403, {"code": 99999, "message": "m", "status": 403}, Kind.NOT_PERMITTED, 99999, Retry.NEVER),
+        (400, {"code": "21211", "message": "m", "status": 400}, Kind.INVALID_RECIPIENT, "21211", Retry.NEVER),
+        (404, {"message": "m", "status": 404}, Kind.NOT_FOUND, None, Retry.NEVER),
+    ],
+)
+def test_twilios_own_error_is_a_refusal(
+    twilio: TwilioWith, status: int, document: dict[str, Any], kind: Kind, code: int | str | None, retry: Retry
+) -> None:
+    (outcome,) = twilio(wire.answer(status, document)).provider.send([MESSAGE])
+    assert outcome == FailureReason("provider", kind, "m", code, document.get("more_info"), retry)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "kind", "says"),
+    [
+        (wire.html(403), NotSent, Kind.UNAVAILABLE, "check the provider URL and the proxy"),
+        (wire.html(401), NotSent, Kind.AUTHENTICATION, "squid/5.7"),
+        (wire.html(407), NotSent, Kind.AUTHENTICATION, "check the proxy's user name and password"),
+        (wire.html(408), OutcomeUnknown, Kind.UNKNOWN_OUTCOME, "408"),
+        (wire.answer(403, {"message": "Forbidden"}), NotSent, Kind.UNAVAILABLE, "application/json"),
+        (wire.answer(400, {"code": 21211}), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
+        (wire.answer(400, ["m"]), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
+        (HttpResponse(400, {}, b"\xff"), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
+        (
+            HttpResponse(301, {"location": f"https://www.twilio.com/x?To={wire.RECIPIENT}"}, b""),
+            NotSent,
+            Kind.UNAVAILABLE,
+            "a redirect to https://www.twilio.com; set it to the API itself",
+        ),
+    ],
+    ids=["403", "401", "407", "408", "a gateway's JSON", "no message", "a list", "bytes", "redirect"],
+)
+def test_an_answer_from_in_between_is_not_twilios(
+    twilio: TwilioWith, answer: HttpResponse, outcome: type[Exception], kind: Kind, says: str
+) -> None:
+    with pytest.raises(outcome) as caught:
+        twilio(answer).provider.send([MESSAGE])
+    assert says in str(caught.value)
+    assert caught.value.kind is kind  # type: ignore[attr-defined] # both outcomes are CallErrors
+    assert wire.RECIPIENT not in str(caught.value)
+
+
+def test_one_message_a_call(twilio: TwilioWith) -> None:
+    on = twilio(wire.answer(201, wire.message()))
+    with pytest.raises(ValueError, match="too many values"):
+        on.provider.send([MESSAGE, MESSAGE])
+    assert on.requests == []
+
+
+def test_send_at_is_told_in_utc() -> None:
+    assert dict(form(replace(MESSAGE, send_at=datetime(2026, 7, 6, 12, 30, tzinfo=UTC))))["SendAt"].endswith(
+        "12:30:00Z"
+    )
