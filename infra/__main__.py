@@ -30,5 +30,4 @@ check = connection_check.Check(connection_check.mint, connection_check.post)
 results = {c.config.name: outputs.of_connection(c, platform, check) for c in connections}
 
 pulumi.export("connections", results)
-for key, value in outputs.of_stack(platform, connections, protected=config.protect).items():
-    pulumi.export(key, value)
+pulumi.export("archive", source.digest)

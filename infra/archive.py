@@ -49,7 +49,9 @@ def build(folder: Path) -> Archive:
     """The archive of a function folder. Raises ArchiveError where an entry point or the requirements are missing."""
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
-        raise ArchiveError(f"{folder.name}/ lacks {' and '.join(missing)}: run from a complete checkout of the repository")
+        raise ArchiveError(
+            f"{folder.name}/ lacks {' and '.join(missing)}: run from a complete checkout of the repository"
+        )
     names = source_files(folder)
     contents = {name: (folder / name).read_bytes() for name in names}
     return Archive(_digest(contents), _zipped(contents), tuple(names))

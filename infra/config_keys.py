@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import config_values as read
 import providers
 from config_values import Reader
-from dataclasses import dataclass
 
 NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
 NAME_RULE = "lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen, at most 63"
@@ -42,27 +43,83 @@ class Key:
 
 KEYS: tuple[Key, ...] = (
     Key("connection", read.matching(NAME, NAME_RULE), "sms", "The connection's name.", "sms"),
-    Key("description", read.text(256), None, "Shown at the functions, the accounts and by the connector.", "'Order updates'"),
+    Key(
+        "description",
+        read.text(256),
+        None,
+        "Shown at the functions, the accounts and by the connector.",
+        "'Order updates'",
+    ),
     Key("labels", read.labels, None, "Labels on everything that takes labels.", "{cost-center: '4711'}"),
     Key("provider", read.choice(tuple(providers.PROVIDERS)), "twilio", "The SMS provider.", "twilio"),
-    Key("providerUrl", read.provider_url, None, "Base URL of the provider's API; without it the public one.", "https://api.example.com"),
-    Key("sender", read.text(128), None, "Default sender: number, short code, alphanumeric id, messaging service.", "+15551234567"),
+    Key(
+        "providerUrl",
+        read.provider_url,
+        None,
+        "Base URL of the provider's API; without it the public one.",
+        "https://api.example.com",
+    ),
+    Key(
+        "sender",
+        read.text(128),
+        None,
+        "Default sender: number, short code, alphanumeric id, messaging service.",
+        "+15551234567",
+    ),
     Key("nodes.min", read.integer(0, 1000), 2, "Instances of `connector` that are kept warm.", "2"),
     Key("nodes.max", read.integer(1, 1000), 50, "Instances of `connector` at most.", "50"),
     Key("workers.max", read.integer(1, 1000), 50, "Instances of `worker` at most; it scales to zero.", "50"),
     Key("rate.node", read.integer(1, 25), 25, "Transactions per second of one instance.", "25"),
     Key("rate.connection", read.integer(1, 100_000), None, "Transactions per second of the whole connection.", "100"),
-    Key("tracking.retryIntervalMillis", read.integer(100, 3_000_000), 10_000, "How often a status is asked for.", "10000"),
+    Key(
+        "tracking.retryIntervalMillis",
+        read.integer(100, 3_000_000),
+        10_000,
+        "How often a status is asked for.",
+        "10000",
+    ),
     Key("tracking.retryAttempts", read.integer(0, 100), 6, "How many times a status is asked for.", "6"),
     Key("proxy.url", read.proxy_url, None, "Proxy to the provider.", "http://proxy.example.com:3128"),
     Key("proxy.auth", read.choice(("none", "basic", "digest")), "none", "How the proxy authenticates.", "basic"),
-    Key("proxy.ssl", read.choice(("auto", "always", "never", "tunnel")), "auto", "TLS to and through the proxy.", "auto"),
-    Key("network.vpc", read.matching(NETWORK, "a VPC network's name"), None, "VPC that calls to the provider leave through.", "company-vpc"),
-    Key("network.subnet", read.matching(SUBNETWORK, "a subnetwork's name"), None, "Existing subnetwork of that VPC.", "run-egress"),
+    Key(
+        "proxy.ssl", read.choice(("auto", "always", "never", "tunnel")), "auto", "TLS to and through the proxy.", "auto"
+    ),
+    Key(
+        "network.vpc",
+        read.matching(NETWORK, "a VPC network's name"),
+        None,
+        "VPC that calls to the provider leave through.",
+        "company-vpc",
+    ),
+    Key(
+        "network.subnet",
+        read.matching(SUBNETWORK, "a subnetwork's name"),
+        None,
+        "Existing subnetwork of that VPC.",
+        "run-egress",
+    ),
     Key("network.range", read.address_range, None, "Range of a subnetwork that is made in that VPC.", "10.8.0.0/24"),
-    Key("network.connector", read.matching(CONNECTOR, "a connector's name"), None, "Existing Serverless VPC Access connector.", "egress"),
-    Key("network.egress", read.choice(("private", "all")), "private", "What leaves through the VPC: private ranges or all.", "all"),
-    Key("network.tags", read.many(read.matching(RESOURCE, "a network tag")), None, "Network tags for firewall rules.", "sms"),
+    Key(
+        "network.connector",
+        read.matching(CONNECTOR, "a connector's name"),
+        None,
+        "Existing Serverless VPC Access connector.",
+        "egress",
+    ),
+    Key(
+        "network.egress",
+        read.choice(("private", "all")),
+        "private",
+        "What leaves through the VPC: private ranges or all.",
+        "all",
+    ),
+    Key(
+        "network.tags",
+        read.many(read.matching(RESOURCE, "a network tag")),
+        None,
+        "Network tags for firewall rules.",
+        "sms",
+    ),
     Key("network.staticAddress", read.boolean, False, "A fixed public address to the provider (Cloud NAT).", "true"),
     Key(
         "network.serviceAttachment",
@@ -71,8 +128,20 @@ KEYS: tuple[Key, ...] = (
         "Private Service Connect: the attachment of the proxy or provider.",
         "projects/p/regions/us-central1/serviceAttachments/sms",
     ),
-    Key("network.serviceHost", read.matching(HOST, "a host name"), None, "Host name that resolves to that attachment.", "proxy.example.com"),
-    Key("network.ca", read.certificates, None, "Certificate authorities (PEM) trusted beside the public ones.", '"$(cat ca.pem)"'),
+    Key(
+        "network.serviceHost",
+        read.matching(HOST, "a host name"),
+        None,
+        "Host name that resolves to that attachment.",
+        "proxy.example.com",
+    ),
+    Key(
+        "network.ca",
+        read.certificates,
+        None,
+        "Certificate authorities (PEM) trusted beside the public ones.",
+        '"$(cat ca.pem)"',
+    ),
     Key(
         "campaigns.buckets",
         read.many(read.matching(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]", "a bucket's name")),
@@ -81,10 +150,18 @@ KEYS: tuple[Key, ...] = (
         "my-campaigns",
     ),
     Key("callers", read.many(read.member), None, "IAM members who may call `connector`.", "user:ann@example.com"),
-    Key("alerts.emails", read.many(read.matching(EMAIL, "an e-mail address")), None, "Who hears of alerts.", "ops@example.com"),
+    Key(
+        "alerts.emails",
+        read.many(read.matching(EMAIL, "an e-mail address")),
+        None,
+        "Who hears of alerts.",
+        "ops@example.com",
+    ),
     Key(
         "alerts.channels",
-        read.many(read.matching(r"projects/[a-z0-9:.-]+/notificationChannels/\d+", "projects/…/notificationChannels/…")),
+        read.many(
+            read.matching(r"projects/[a-z0-9:.-]+/notificationChannels/\d+", "projects/…/notificationChannels/…")
+        ),
         None,
         "Existing notification channels.",
         "projects/p/notificationChannels/1234",
@@ -101,7 +178,8 @@ _MEANINGS = {spec.key: spec.meaning for p in providers.PROVIDERS.values() for sp
 _MEANINGS |= {spec.key: spec.meaning for spec in providers.PROXY_SECRETS}
 
 SECRETS: tuple[Key, ...] = tuple(
-    Key(key, read.secret(PREFIXES.get(key, "")), None, f"Secret value: {_MEANINGS[key]}.", "") for key in providers.secret_keys()
+    Key(key, read.secret(PREFIXES.get(key, "")), None, f"Secret value: {_MEANINGS[key]}.", "")
+    for key in providers.secret_keys()
 )
 
 BY_PATH = {key.path: key for key in (*KEYS, *SECRETS)}

@@ -46,7 +46,7 @@ def _sizes(values: Values) -> Iterator[Mistake]:
     if waiting > config_keys.TRACKING_LIMIT_MILLIS:
         yield (
             "tracking.retryAttempts",
-            f"times retryIntervalMillis is {waiting // 60_000} minutes; a request that waits for tracking ends after 60, so at most 50 are allowed",
+            f"times retryIntervalMillis is {waiting // 60_000} minutes; a waiting request ends after 60, so 50 are allowed",
             "pulumi config set --path {where}tracking.retryAttempts 6",
         )
 
@@ -71,7 +71,11 @@ def _provider(values: Values, secrets: Mapping[str, SecretText]) -> Iterator[Mis
 def _proxy(values: Values, secrets: Mapping[str, SecretText]) -> Iterator[Mistake]:
     for key in ("proxy.auth", "proxy.ssl"):
         if values[key] != config_keys.BY_PATH[key].default and not values["proxy.url"]:
-            yield key, "is set, but there is no proxy", "pulumi config set --path {where}proxy.url http://proxy.example.com:3128"
+            yield (
+                key,
+                "is set, but there is no proxy",
+                "pulumi config set --path {where}proxy.url http://proxy.example.com:3128",
+            )
     for spec in providers.PROXY_SECRETS:
         if spec.key in secrets and values["proxy.auth"] == "none":
             yield spec.key, "is set, but the proxy asks for nothing", "pulumi config set --path {where}proxy.auth basic"
@@ -81,17 +85,39 @@ def _network(values: Values) -> Iterator[Mistake]:
     vpc, connector = values["network.vpc"], values["network.connector"]
     subnets = [key for key in ("network.subnet", "network.range") if values[key]]
     if vpc and connector:
-        yield "network.connector", "is set beside network.vpc; egress takes one way", "pulumi config rm --path {where}network.connector"
+        yield (
+            "network.connector",
+            "is set beside network.vpc; egress takes one way",
+            "pulumi config rm --path {where}network.connector",
+        )
     if vpc and not subnets:
         problem = "names no subnetwork"
-        yield "network.vpc", problem, "pulumi config set --path {where}network.subnet <name>, or network.range for a new one"
+        yield (
+            "network.vpc",
+            problem,
+            "pulumi config set --path {where}network.subnet <name>, or network.range for a new one",
+        )
     if len(subnets) == 2:
-        yield "network.range", "is set beside network.subnet; one of them is enough", "pulumi config rm --path {where}network.range"
-    for key in ("network.subnet", "network.range", "network.tags", "network.staticAddress", "network.serviceAttachment"):
+        yield (
+            "network.range",
+            "is set beside network.subnet; one of them is enough",
+            "pulumi config rm --path {where}network.range",
+        )
+    for key in (
+        "network.subnet",
+        "network.range",
+        "network.tags",
+        "network.staticAddress",
+        "network.serviceAttachment",
+    ):
         if values[key] and not vpc:
             yield key, "needs the VPC it belongs to", "pulumi config set --path {where}network.vpc <name>"
     if values["network.egress"] == "all" and not (vpc or connector):
-        yield "network.egress", "is set, but nothing leaves through a VPC", "pulumi config set --path {where}network.vpc <name>"
+        yield (
+            "network.egress",
+            "is set, but nothing leaves through a VPC",
+            "pulumi config set --path {where}network.vpc <name>",
+        )
     if values["network.staticAddress"] and values["network.egress"] != "all":
         problem = "needs all traffic to leave through the VPC: what leaves directly has an address of Google's"
         yield "network.staticAddress", problem, "pulumi config set --path {where}network.egress all"
@@ -116,7 +142,11 @@ def _destination(values: Values) -> Iterator[Mistake]:
     attachment, host = values["network.serviceAttachment"], values["network.serviceHost"]
     if bool(attachment) != bool(host):
         there = "network.serviceHost" if attachment else "network.serviceAttachment"
-        yield there, "is missing; a private destination takes both", f"pulumi config set --path {{where}}{there} <value>"
+        yield (
+            there,
+            "is missing; a private destination takes both",
+            f"pulumi config set --path {{where}}{there} <value>",
+        )
     used = {urlsplit(values[key] or "").hostname for key in ("proxy.url", "providerUrl")}
     if host and host not in used:
         problem = f"{host} is neither the proxy's host nor the provider's, so nothing would go there"

@@ -157,9 +157,13 @@ def provider_url(value: object) -> str:
 def proxy_url(value: object) -> str:
     url = _split(value)
     if url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query or url.fragment:
-        raise Wrong(f"{_masked(value)} is not a proxy's address like http://proxy.example.com:3128 (TLS to it is proxy.ssl)")
+        raise Wrong(
+            f"{_masked(value)} is not a proxy's address like http://proxy.example.com:3128 (TLS to it is proxy.ssl)"
+        )
     if url.username or url.password:
-        raise Wrong("holds a user name or a password; they are secrets: set proxyUsername and proxyPassword, and proxy.auth")
+        raise Wrong(
+            "holds a user name or a password; they are secrets: set proxyUsername and proxyPassword, and proxy.auth"
+        )
     if not url.port:
         raise Wrong(f"{_masked(value)} names no port; proxies have no usual one")
     return str(value).rstrip("/")
@@ -181,12 +185,18 @@ def member(value: object) -> str:
         raise Wrong(f"{value} would make the private connector public; name users, groups or service accounts")
     kinds = r"(user|serviceAccount|group):[^\s:@]+@[^\s:@]+\.[^\s:@]+|domain:[^\s:@]+\.[^\s:@]+|principal(Set)?://\S+"
     if not isinstance(value, str) or not re.fullmatch(kinds, value):
-        raise Wrong(f"{_shown(value)} is not an IAM member like user:ann@example.com or serviceAccount:app@project.iam.gserviceaccount.com")
+        raise Wrong(
+            f"{_shown(value)} is not an IAM member like user:ann@example.com or serviceAccount:app@project.iam.gserviceaccount.com"
+        )
     return value
 
 
 def certificates(value: object) -> str:
-    if not isinstance(value, str) or "-----BEGIN CERTIFICATE-----" not in value or "-----END CERTIFICATE-----" not in value:
+    if (
+        not isinstance(value, str)
+        or "-----BEGIN CERTIFICATE-----" not in value
+        or "-----END CERTIFICATE-----" not in value
+    ):
         raise Wrong("is not in PEM form (-----BEGIN CERTIFICATE----- …)")
     if "PRIVATE KEY" in value:
         raise Wrong("holds a private key; give the certificates only")

@@ -74,7 +74,9 @@ MAY_MINT = "the deployer needs roles/iam.serviceAccountOpenIdTokenCreator, see d
 def read(status: int, body: bytes) -> Verdict:
     """The verdict in an answer. What isn't one is an ERROR that says what came instead."""
     if status in (401, 403):
-        return Verdict("ERROR", f"not asked: the connector's front door answered {status}; see `callers` in docs/permissions.md")
+        return Verdict(
+            "ERROR", f"not asked: the connector's front door answered {status}; see `callers` in docs/permissions.md"
+        )
     try:
         answer = json.loads(body)
         state, latency = answer["state"], answer.get("latencyMillis")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-# Collections whose documents carry `expiresAt`: when the store may delete them by itself.
-TTL_FIELD = "expiresAt"
-TTL_COLLECTIONS = (
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+COLLECTIONS = (
     "messages",
     "idempotencyKeys",
     "optOuts",
@@ -16,8 +17,10 @@ TTL_COLLECTIONS = (
     "shares",
     "state",
 )
+TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
+PAYLOAD_FIELDS = ("data", "commit")  # the document as it is and its writer's mark: no query asks for them
 # `expiresAt` of these is asked for by range, so it keeps its index; elsewhere the index would only cost writes.
-TTL_INDEXED = ("shares",)
+INDEXED = frozenset({("shares", TTL_FIELD)})
 
 # (collection, fields asked for by equality, field that orders, descending)
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
@@ -30,3 +33,20 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("callbacks", ("state",), "createdAt", True),
     ("blocks", ("campaign",), "nextCheckAt", False),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSetting:
+    """How Firestore treats a field of a collection where that isn't its default (indexed, never expiring)."""
+
+    collection: str
+    field: str
+    expires: bool
+    indexed: bool
+
+
+def fields() -> Iterator[FieldSetting]:
+    """Every field that isn't treated as by default."""
+    for collection in COLLECTIONS:
+        for field in (TTL_FIELD, *PAYLOAD_FIELDS):
+            yield FieldSetting(collection, field, field == TTL_FIELD, (collection, field) in INDEXED)

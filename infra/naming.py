@@ -14,10 +14,8 @@ from dataclasses import dataclass
 # is only given while that label fits 63: 49 leaves room for a number of 13 digits.
 ACCOUNT_LIMIT = 30
 FUNCTION_LIMIT = 49
-BUCKET_LIMIT = 63
-DATABASE_LIMIT = 63
 QUEUE_LIMIT = 100
-LABEL_LIMIT = 63
+OTHER_LIMIT = 63  # buckets, databases, repositories, topics, addresses
 
 
 def fit(name: str, limit: int) -> str:
@@ -41,17 +39,13 @@ class StackNames:
     stack: str
 
     @property
-    def database(self) -> str:
-        return fit(f"sms-connector-{slug(self.stack)}", DATABASE_LIMIT)
-
-    @property
     def repository(self) -> str:
-        return fit(f"sms-connector-{slug(self.stack)}", DATABASE_LIMIT)
+        return fit(f"sms-connector-{slug(self.stack)}", OTHER_LIMIT)
 
     @property
     def source_bucket(self) -> str:
         """Bucket names are one space for all of Google Cloud: the project's id makes it ours."""
-        return fit(f"{slug(self.project)}-sms-connector-{slug(self.stack)}", BUCKET_LIMIT)
+        return fit(f"{slug(self.project)}-sms-connector-{slug(self.stack)}", OTHER_LIMIT)
 
     @property
     def build_account(self) -> str:
@@ -63,6 +57,10 @@ class ConnectionNames:
     """Names of what each connection has. A connection's name is unique in its project."""
 
     connection: str
+
+    @property
+    def database(self) -> str:
+        return fit(f"{self.connection}-ledger", OTHER_LIMIT)
 
     def function(self, role: str) -> str:
         return fit(f"{self.connection}-{role}", FUNCTION_LIMIT)
@@ -78,7 +76,7 @@ class ConnectionNames:
 
     def other(self, role: str) -> str:
         """Topics, metrics, addresses and the like: the narrowest limit among them is 63."""
-        return fit(f"{self.connection}-{role}", LABEL_LIMIT)
+        return fit(f"{self.connection}-{role}", OTHER_LIMIT)
 
 
 def function_address(name: str, project_number: str, region: str) -> str:

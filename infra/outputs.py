@@ -15,6 +15,7 @@ def of_connection(connection: Connection, platform: Platform, check: Check) -> R
     """One connection's outputs. No secret value is among them."""
     secrets = connection.secrets
     return {
+        "database": connection.ledger.database.name,
         "connectorUrl": connection.uri("connector"),
         "workerUrl": connection.uri("worker"),
         "webhookUrl": connection.functions.address("webhook"),
@@ -22,19 +23,21 @@ def of_connection(connection: Connection, platform: Platform, check: Check) -> R
         "secrets": {name: secret.secret_id for name, secret in secrets.by_name.items()},
         "queues": {"chunks": connection.queues.chunks.name, "events": connection.queues.events.name},
         "egressAddress": getattr(connection.network, "address", None),
+        "keptByDestroy": kept_by_destroy(connection),
         "state": _state(connection, check),
-        "missingSecrets": {spec.name: add_command(platform, secrets.names.secret(spec.name)) for spec in secrets.missing},
+        "missingSecrets": {
+            spec.name: add_command(platform, secrets.names.secret(spec.name)) for spec in secrets.missing
+        },
         "commands": _commands(connection, platform),
     }
 
 
-def of_stack(platform: Platform, connections: list[Connection], *, protected: bool) -> Result:
-    kept = [secret.secret_id for c in connections if c.config.protect for secret in c.secrets.by_name.values()]
-    return {
-        "database": platform.ledger.database.name,
-        "archive": platform.build.digest,
-        "keptByDestroy": [platform.ledger.database.name, *kept] if protected else [],
-    }
+def kept_by_destroy(connection: Connection) -> list[pulumi.Output[str]]:
+    """What `pulumi destroy` leaves while `protect` is on."""
+    if not connection.config.protect:
+        return []
+    secrets = (secret.secret_id for secret in connection.secrets.by_name.values())
+    return [connection.ledger.database.name, *secrets]
 
 
 def add_command(platform: Platform, secret: str) -> str:
@@ -55,11 +58,11 @@ def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, obje
 
 def _commands(connection: Connection, platform: Platform) -> Result:
     uri, project = connection.uri("connector"), platform.project
-    token = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
+    header = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
     message = """-H 'Content-Type: application/json' -d '{"to": "+15558675310", "message": "Hello"}'"""
     return {
-        "send": uri.apply(lambda u: f"curl -X POST {token} {message} {u}/v1/messages:send"),
-        "test": uri.apply(lambda u: f"curl -X POST {token} {u}/v1/connection:test"),
+        "send": uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send"),
+        "test": uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test"),
         "rotate": _rotate(connection, platform),
         "watch": (
             f"gcloud logging read 'jsonPayload.connection=\"{connection.config.name}\"' "
@@ -80,4 +83,6 @@ def _rotate(connection: Connection, platform: Platform) -> pulumi.Output[str]:
         )
     steps += [add_command(platform, names.secret(spec.name)) for spec in connection.secrets.specs if spec.rotates][:1]
     inbox = connection.rotation.inbox.name
-    return inbox.apply(lambda name: " && ".join([*steps, f"gcloud pubsub subscriptions pull {name} {project} --auto-ack"]))
+    return inbox.apply(
+        lambda name: " && ".join([*steps, f"gcloud pubsub subscriptions pull {name} {project} --auto-ack"])
+    )

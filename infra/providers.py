@@ -54,16 +54,22 @@ PROVIDERS: Mapping[str, Provider] = {
     "twilio": Provider(
         (
             SecretSpec("account-sid", "the account, 'AC…'", required=True),
-            SecretSpec("auth-token", "signs callbacks, and calls where there is no API key", required=True, rotates=True),
+            SecretSpec(
+                "auth-token", "signs callbacks, and calls where there is no API key", required=True, rotates=True
+            ),
             SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'"),
             SecretSpec("api-key-secret", "secret of that API key", rotates=True),
             SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one"),
             # Its first value is random, so it matches no signature. It is there from the start because a rotation must not
             # need a deployment: a secret that has no version can't be mounted.
-            SecretSpec("auth-token-previous", "still accepted on callbacks while a rotation overlaps", origin=Origin.MADE),
+            SecretSpec(
+                "auth-token-previous", "still accepted on callbacks while a rotation overlaps", origin=Origin.MADE
+            ),
         )
     ),
-    "azure": Provider((SecretSpec("access-key", "access key of the resource", required=True, rotates=True),), needs_url=True),
+    "azure": Provider(
+        (SecretSpec("access-key", "access key of the resource", required=True, rotates=True),), needs_url=True
+    ),
     "infobip": Provider((API_KEY,), needs_url=True),
     "link-mobility": Provider((USERNAME, PASSWORD), needs_url=True),
     "telesign": Provider((SecretSpec("customer-id", "the account", required=True), API_KEY)),

@@ -27,7 +27,9 @@ class ConfigError(Exception):
 
     def __init__(self, mistakes: list[str]) -> None:
         noun = "mistake" if len(mistakes) == 1 else "mistakes"
-        super().__init__(f"{len(mistakes)} {noun} in the stack's configuration:\n" + "\n".join(f"  - {m}" for m in mistakes))
+        super().__init__(
+            f"{len(mistakes)} {noun} in the stack's configuration:\n" + "\n".join(f"  - {m}" for m in mistakes)
+        )
         self.mistakes = tuple(mistakes)
 
 
@@ -101,11 +103,6 @@ class StackConfig:
     region: str
     connections: tuple[ConnectionConfig, ...]
 
-    @property
-    def protect(self) -> bool:
-        """The database is shared: it is protected while any connection asks for it."""
-        return any(connection.protect for connection in self.connections)
-
 
 def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -> StackConfig:
     """The configuration of a stack, from values by full key (`gcp:project`, `sms-connector:sender`)."""
@@ -123,7 +120,10 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
 
 
 def _place_mistakes(values: Mapping[str, str]) -> list[str]:
-    wanted = (("gcp:project", PROJECT, "my-project", "a project's id"), ("gcp:region", REGION, "us-central1", "a region"))
+    wanted = (
+        ("gcp:project", PROJECT, "my-project", "a project's id"),
+        ("gcp:region", REGION, "us-central1", "a region"),
+    )
     return [
         f"{key}: {'is missing' if not values.get(key) else f'{values[key]!r} is not {what}'}; fix: pulumi config set {key} {example}"
         for key, form, example, what in wanted
@@ -135,7 +135,9 @@ def _described(ours: dict[str, str], mistakes: list[str]) -> list[tuple[str | No
     """(name, prefix of its keys, raw values) of each connection: the flat keys describe one, `connections` several."""
     several = decoded(ours.pop("connections", "")) or {}
     if not isinstance(several, dict):
-        mistakes.append("connections: is not a map of names; fix: pulumi config set --path connections.<name>.sender <value>")
+        mistakes.append(
+            "connections: is not a map of names; fix: pulumi config set --path connections.<name>.sender <value>"
+        )
         return []
     if not several:
         return [(None, "", ours)]
@@ -145,7 +147,9 @@ def _described(ours: dict[str, str], mistakes: list[str]) -> list[tuple[str | No
             f"connections: is set beside {', '.join(flat)}; flat keys describe one connection, `connections` several; "
             "fix: move the flat keys below connections.<name>"
         )
-    return [(name, f"connections.{name}.", raw if isinstance(raw, dict) else {"": raw}) for name, raw in several.items()]
+    return [
+        (name, f"connections.{name}.", raw if isinstance(raw, dict) else {"": raw}) for name, raw in several.items()
+    ]
 
 
 def flatten(raw: Mapping[str, object]) -> dict[str, object]:
@@ -185,7 +189,11 @@ class _Reader:
 
     def _read_name(self, name: str) -> None:
         if "connection" in self._given:
-            self._mistake("connection", "is named by its place below `connections` already", f"pulumi config rm --path {self._where}connection")
+            self._mistake(
+                "connection",
+                "is named by its place below `connections` already",
+                f"pulumi config rm --path {self._where}connection",
+            )
         self._values.pop("connection", None)
         try:
             self._values["connection"] = config_keys.BY_PATH["connection"].read(name)
@@ -221,15 +229,23 @@ class _Reader:
             return
         near = difflib.get_close_matches(path, config_keys.BY_PATH, n=1)
         hint = f"did you mean {self._where}{near[0]}?" if near else "docs/deploy.md lists every key"
-        self._mistake(path, f"is not a key; {hint}", f"pulumi config rm {'--path ' if '.' in self._where + path else ''}{self._where}{path}")
+        self._mistake(
+            path,
+            f"is not a key; {hint}",
+            f"pulumi config rm {'--path ' if '.' in self._where + path else ''}{self._where}{path}",
+        )
 
     def _mistake(self, path: str, problem: str, fix: str = "") -> None:
-        self.mistakes.append(f"{self._where}{path}: {problem}; fix: {(fix or self._command(path)).replace('{where}', self._where)}")
+        self.mistakes.append(
+            f"{self._where}{path}: {problem}; fix: {(fix or self._command(path)).replace('{where}', self._where)}"
+        )
 
     def _command(self, path: str) -> str:
         key, full = config_keys.BY_PATH[path], self._where + path
         structured = key.example.startswith("{") or isinstance(self._given.get(path), list)
-        flags = ("--path " if "." in full or structured else "") + ("--secret " if path in config_keys.SECRET_PATHS else "")
+        flags = ("--path " if "." in full or structured else "") + (
+            "--secret " if path in config_keys.SECRET_PATHS else ""
+        )
         return f"pulumi config set {flags}{full} {key.example}".rstrip()
 
 

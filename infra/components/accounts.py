@@ -6,6 +6,7 @@ import pulumi
 import pulumi_gcp as gcp
 
 from components.component import Component
+from components.database import LedgerDatabase
 from components.platform import Platform
 from naming import ConnectionNames
 from stack_config import ConnectionConfig
@@ -20,13 +21,19 @@ ROLES = {
 
 
 class ConnectionAccounts(Component):
-    """Owns one account for each of the connection's roles, and that the functions may hand tasks to the `tasks` account.
+    """Owns one account for each of the connection's roles, that the functions may hand tasks to the `tasks` account, and that
+    connector and worker may use the connection's database.
 
     Refuses to make keys: every identity here is attached, or impersonated for minutes.
     """
 
     def __init__(
-        self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        config: ConnectionConfig,
+        platform: Platform,
+        ledger: LedgerDatabase,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
         names = ConnectionNames(config.name)
@@ -60,7 +67,7 @@ class ConnectionAccounts(Component):
                 condition=gcp.projects.IAMMemberConditionArgs(
                     title="the connector's database",
                     description="Only the database that holds the ledger",
-                    expression=platform.ledger.database.name.apply(
+                    expression=ledger.database.name.apply(
                         lambda database: f'resource.name == "projects/{platform.project}/databases/{database}"'
                     ),
                 ),

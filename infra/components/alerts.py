@@ -55,7 +55,9 @@ def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
     failed = f'sum(rate({requests}{{{every},response_code_class="5xx"}}[5m]))'
     refused = f'sum(rate({requests}{{service_name=~"{connector}|{worker}",response_code="429"}}[5m]))'
     callbacks = f'sum(increase({requests}{{service_name="{webhook}"}}[1h]))'
-    age = f'pubsub_googleapis_com:subscription_oldest_unacked_message_age{{subscription_id="{names.other("rotation")}"}}'
+    age = (
+        f'pubsub_googleapis_com:subscription_oldest_unacked_message_age{{subscription_id="{names.other("rotation")}"}}'
+    )
     depth = f'cloudtasks_googleapis_com:queue_depth{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
     return (
         Alert(

@@ -33,7 +33,9 @@ FOR_NETWORKS = ("compute", "dns")
 class ProjectApis(Component):
     """Owns that the APIs are on. Refuses to turn one off: other workloads of the project may live on it."""
 
-    def __init__(self, name: str, project: str, apis: Iterable[str], opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self, name: str, project: str, apis: Iterable[str], opts: pulumi.ResourceOptions | None = None
+    ) -> None:
         super().__init__(name, opts)
         self.services = {
             api: gcp.projects.Service(

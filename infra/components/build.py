@@ -106,9 +106,7 @@ class BuildEnvironment(Component):
             opts=self.child(apis["artifactregistry"]),
         )
 
-    def _grants(
-        self, name: str, names: StackNames, region: str, number: pulumi.Output[str]
-    ) -> list[pulumi.Resource]:
+    def _grants(self, name: str, names: StackNames, region: str, number: pulumi.Output[str]) -> list[pulumi.Resource]:
         # The platform copies each source to a bucket of its own and builds from there; its name is a convention of Google's.
         copies = number.apply(lambda n: f"projects/_/buckets/gcf-v2-sources-{n}-{region}")
         return [

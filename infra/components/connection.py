@@ -9,6 +9,7 @@ from components.accounts import ConnectionAccounts
 from components.alerts import ConnectionAlerts
 from components.component import Component
 from components.dashboard import ConnectionDashboard
+from components.database import LedgerDatabase
 from components.functions import ConnectionFunctions
 from components.network import PrivateConnectivity
 from components.platform import Platform
@@ -21,7 +22,7 @@ from stack_config import ConnectionConfig
 
 
 class Connection(Component):
-    """Owns accounts, secrets, queues, functions, access, private connectivity and what is watched of one connection.
+    """Owns the ledger, accounts, secrets, queues, functions, access, private connectivity and what is watched of one connection.
 
     Refuses to share any of it: two connections of a stack meet only in the platform, and neither can use what is the other's.
     """
@@ -37,7 +38,8 @@ class Connection(Component):
         super().__init__(config.name, opts)
         name, inside = config.name, self.child()
         self.config = config
-        self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, opts=inside)
+        self.ledger = LedgerDatabase(f"{name}-ledger", config, platform, opts=inside)
+        self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, self.ledger, opts=inside)
         self.rotation = RotationNotices(f"{name}-rotation", config, platform, opts=inside)
         self.secrets = ConnectionSecrets(
             f"{name}-secrets", config, platform, self.accounts, self.rotation, has_version=has_version, opts=inside
@@ -53,6 +55,7 @@ class Connection(Component):
             f"{name}-functions",
             config,
             platform,
+            ledger=self.ledger,
             accounts=self.accounts,
             secrets=self.secrets,
             queues=self.queues,

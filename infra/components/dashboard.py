@@ -31,7 +31,7 @@ def charts(names: ConnectionNames) -> dict[str, str]:
         ),
         "Sends and chunks": f"sum(rate({metric(names, 'sends')}[5m]))",
         "Nodes": (
-            'sum by (service_name) (run_googleapis_com:container_instance_count'
+            "sum by (service_name) (run_googleapis_com:container_instance_count"
             f'{{service_name=~"{functions}",state="active"}})'
         ),
         "Waiting tasks": f'max by (queue_id) (cloudtasks_googleapis_com:queue_depth{{queue_id=~"{queues}"}})',

@@ -6,65 +6,59 @@ import pulumi
 import pulumi_gcp as gcp
 
 import indexes
-from components.apis import ProjectApis
 from components.component import Component
-from naming import StackNames
+from components.platform import Platform
+from naming import ConnectionNames
+from stack_config import ConnectionConfig
 
 
 class LedgerDatabase(Component):
-    """Owns the Firestore database, what expires in it and its composite indexes.
+    """Owns a connection's Firestore database, what expires in it and what is indexed.
 
-    Refuses to own documents, and the project's "(default)" database: whoever uses that one uses it for something else.
+    Refuses to own documents, and to be shared: a database of its own is the only border that IAM can draw between the messages
+    of two connections (docs/decisions/0102-a-database-for-each-connection.md). The project's "(default)" one is left to others.
     """
 
     def __init__(
-        self,
-        name: str,
-        names: StackNames,
-        *,
-        region: str,
-        protect: bool,
-        apis: ProjectApis,
-        opts: pulumi.ResourceOptions | None = None,
+        self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
+        self._name, self._project = config.name, platform.project
+        protection = "ENABLED" if config.protect else "DISABLED"
         self.database = gcp.firestore.Database(
-            f"{name}-database",
-            project=names.project,
-            name=names.database,
-            location_id=region,
+            f"{config.name}-ledger",
+            project=platform.project,
+            name=ConnectionNames(config.name).database,
+            location_id=platform.region,
             type="FIRESTORE_NATIVE",
             database_edition="STANDARD",
             concurrency_mode="PESSIMISTIC",
             app_engine_integration_mode="DISABLED",
             point_in_time_recovery_enablement="POINT_IN_TIME_RECOVERY_DISABLED",
-            delete_protection_state="DELETE_PROTECTION_ENABLED" if protect else "DELETE_PROTECTION_DISABLED",
-            deletion_policy="DELETE",  # the provider's own default forgets the database, and the next `up` finds it in its way
-            opts=self.child(apis["firestore"], protect=protect),
+            delete_protection_state=f"DELETE_PROTECTION_{protection}",
+            deletion_policy="DELETE",  # the provider's own default forgets it, and the next `up` finds it in its way
+            opts=self.child(platform.apis["firestore"], protect=config.protect),
         )
-        self._name = name
-        self._project = names.project
-        self._expire()
-        self._index()
+        self._fields()
+        self._indexes()
         self.register_outputs({"name": self.database.name})
 
-    def _expire(self) -> None:
-        """One after the other: Firestore refuses index changes that meet each other."""
+    def _fields(self) -> None:
+        """What expires, and what no query asks for. In a chain: Firestore refuses index changes that meet each other."""
         before: pulumi.Resource = self.database
-        for collection in indexes.TTL_COLLECTIONS:
-            indexed = collection in indexes.TTL_INDEXED
+        for setting in indexes.fields():
             before = gcp.firestore.Field(
-                f"{self._name}-expires-{collection}",
+                f"{self._name}-{setting.collection}-{setting.field}",
                 project=self._project,
                 database=self.database.name,
-                collection=collection,
-                field=indexes.TTL_FIELD,
-                ttl_config=gcp.firestore.FieldTtlConfigArgs(),
-                index_config=None if indexed else gcp.firestore.FieldIndexConfigArgs(indexes=[]),
+                collection=setting.collection,
+                field=setting.field,
+                ttl_config=gcp.firestore.FieldTtlConfigArgs() if setting.expires else None,
+                index_config=None if setting.indexed else gcp.firestore.FieldIndexConfigArgs(indexes=[]),
                 opts=self.child(before),
             )
 
-    def _index(self) -> None:
+    def _indexes(self) -> None:
         before: pulumi.Resource = self.database
         for collection, equal, order, descending in indexes.COMPOSITE_INDEXES:
             fields = [(field, "ASCENDING") for field in equal]

@@ -10,6 +10,7 @@ import pulumi_gcp as gcp
 import environment
 from components.accounts import ConnectionAccounts
 from components.component import Component
+from components.database import LedgerDatabase
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
@@ -52,6 +53,7 @@ class ConnectionFunctions(Component):
         config: ConnectionConfig,
         platform: Platform,
         *,
+        ledger: LedgerDatabase,
         accounts: ConnectionAccounts,
         secrets: ConnectionSecrets,
         queues: ConnectionQueues,
@@ -61,7 +63,7 @@ class ConnectionFunctions(Component):
         super().__init__(name, opts)
         self._config, self._platform, self._secrets, self._network = config, platform, secrets, network
         self._names = ConnectionNames(config.name)
-        self._variables = environment.variables(config, self._surroundings(accounts))
+        self._variables = environment.variables(config, self._surroundings(ledger, accounts))
         waits: list[pulumi.Resource] = [*platform.build.grants, *accounts.grants, *queues.grants]
         waits += network.ready if network else []
         self.by_role = {
@@ -77,11 +79,11 @@ class ConnectionFunctions(Component):
         name, region = self._names.function(role), self._platform.region
         return self._platform.project_number.apply(lambda number: function_address(name, number, region))
 
-    def _surroundings(self, accounts: ConnectionAccounts) -> environment.Surroundings:
+    def _surroundings(self, ledger: LedgerDatabase, accounts: ConnectionAccounts) -> environment.Surroundings:
         return environment.Surroundings(
             project=self._platform.project,
             region=self._platform.region,
-            database=self._platform.ledger.database.name,
+            database=ledger.database.name,
             connector_url=self.address("connector"),
             worker_url=self.address("worker"),
             webhook_url=self.address("webhook"),
@@ -167,7 +169,5 @@ class ConnectionFunctions(Component):
             mount_path=folder,
             project_id=self._platform.project,
             secret=self._secrets.by_name[name].secret_id,
-            versions=[
-                gcp.cloudfunctionsv2.FunctionServiceConfigSecretVolumeVersionArgs(path=file, version="latest")
-            ],
+            versions=[gcp.cloudfunctionsv2.FunctionServiceConfigSecretVolumeVersionArgs(path=file, version="latest")],
         )

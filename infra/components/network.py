@@ -32,9 +32,7 @@ class PrivateConnectivity(Component):
         self.subnetwork = self._subnetwork()
         self.static_address = self._static_address() if network.static_address else None
         self.endpoint = self._endpoint() if network.service_attachment else None
-        self.ready: list[pulumi.Resource] = [
-            part for part in (self.static_address, self.endpoint) if part is not None
-        ]
+        self.ready: list[pulumi.Resource] = [part for part in (self.static_address, self.endpoint) if part is not None]
         self.register_outputs({})
 
     @property

@@ -11,16 +11,15 @@ from archive import Archive
 from components.apis import ALWAYS, FOR_NETWORKS, ProjectApis
 from components.build import BuildEnvironment
 from components.component import Component
-from components.database import LedgerDatabase
 from labels import own_labels
 from naming import StackNames
 from stack_config import StackConfig
 
 
 class Platform(Component):
-    """Owns what connections share: enabled APIs, how images are built, the ledger's database, Secret Manager's own identity.
+    """Owns what connections share: enabled APIs, how images are built, and Secret Manager's own identity.
 
-    Refuses to own the project, its networks and anything that names a provider or a caller.
+    Refuses to own the project, its networks, and whatever holds data or names a provider or a caller.
     """
 
     def __init__(
@@ -61,14 +60,6 @@ class Platform(Component):
             archive=archive,
             folder=folder,
             labels=own_labels(),
-            apis=self.apis,
-            opts=self.child(),
-        )
-        self.ledger = LedgerDatabase(
-            "ledger",
-            names,
-            region=config.region,
-            protect=config.protect,
             apis=self.apis,
             opts=self.child(),
         )

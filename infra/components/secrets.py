@@ -76,9 +76,7 @@ class ConnectionSecrets(Component):
             secret_id=self.names.secret(spec.name),
             replication=gcp.secretmanager.SecretReplicationArgs(
                 user_managed=gcp.secretmanager.SecretReplicationUserManagedArgs(
-                    replicas=[
-                        gcp.secretmanager.SecretReplicationUserManagedReplicaArgs(location=self._platform.region)
-                    ]
+                    replicas=[gcp.secretmanager.SecretReplicationUserManagedReplicaArgs(location=self._platform.region)]
                 )
             ),
             annotations={"meaning": spec.meaning},

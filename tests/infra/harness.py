@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
 PROJECT, NUMBER, REGION = "demo-project", "123456789012", "us-central1"
 BASE = {"gcp:project": PROJECT, "gcp:region": REGION}
-SECRET_MARK = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how the engine's protocol marks a secret
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,11 @@ class Google(mocks.Mocks):
         made: dict[str, Any] = {"name": name}
         if args.typ == "gcp:serviceaccount/account:Account":
             email = f"{args.inputs['accountId']}@{PROJECT}.iam.gserviceaccount.com"
-            made = {"email": email, "member": f"serviceAccount:{email}", "name": f"projects/{PROJECT}/serviceAccounts/{email}"}
+            made = {
+                "email": email,
+                "member": f"serviceAccount:{email}",
+                "name": f"projects/{PROJECT}/serviceAccounts/{email}",
+            }
         elif args.typ == "gcp:projects/serviceIdentity:ServiceIdentity":
             made = {"email": f"service-{NUMBER}@gcp-sa-secretmanager.iam.gserviceaccount.com"}
         elif args.typ == "gcp:cloudfunctionsv2/function:Function":
@@ -97,7 +101,7 @@ class Google(mocks.Mocks):
             made["generation"] = 1
         return f"id-of-{args.name}", {**args.inputs, **made}
 
-    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+    def call(self, args: mocks.MockCallArgs) -> Any:
         self._stack.calls.append((args.token, dict(args.args)))
         short = args.token.rpartition(":")[2]
         if short in self._fail:
@@ -118,7 +122,7 @@ class Recorder(mocks.MockMonitor):
         self._stack = stack
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802 - the protocol's name
-        answer = super().RegisterResource(request)
+        answer = super().RegisterResource(request)  # type: ignore[no-untyped-call]  # the SDK's mocks have no types
         if request.type != "pulumi:pulumi:Stack":
             raw = json_format.MessageToDict(request.object)
             self._stack.resources.append(
@@ -141,7 +145,7 @@ class Recorder(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         if request.urn.endswith("pulumi:pulumi:Stack::sms-connector-test"):
             self._stack.outputs.update(json_format.MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # as above
 
 
 def run(
@@ -162,7 +166,7 @@ def run(
     pulumi.runtime.settings.ROOT.set(None)
     pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
     pulumi.runtime.set_all_config({**BASE, **ours}, sealed)
-    pulumi.runtime.test(program or run_main)()
+    pulumi.runtime.test(program or run_main)()  # type: ignore[no-untyped-call]  # as above
     return stack
 
 

@@ -1,0 +1,138 @@
+"""Services with manners of their own: `on_<service>` answers what the generic part can't, or None."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from typing import Any
+from urllib.parse import quote
+
+from tests.infra.fake_google.catalog import AGENTS, KNOWN_APIS, LATE, NUMBER, NUMBERS, STATE, Json
+from tests.infra.fake_google.generic import Generic
+from tests.infra.fake_google.values import Call, crc32c, need, stamp
+
+
+class Cloud(Generic):
+    """The fake cloud as a whole."""
+
+    def on_serviceusage(self, call: Call) -> Json | None:
+        api = call.parts[3] if len(call.parts) == 4 else ""
+        short = api.split(".")[0]
+        if call.method == "GET" and call.parts[2:] == ["services"]:
+            return {"services": [{"name": f"projects/{NUMBER}/services/{a}", "state": "ENABLED"} for a in self.enabled]}
+        if call.verb in ("enable", "batchEnable"):
+            apis = [api] if api else call.body.get("serviceIds", [])
+            bad = [a for a in apis if a.removesuffix(".googleapis.com") not in KNOWN_APIS or "." not in a]
+            need(not bad, 403, f"Not found or permission denied for service(s): {', '.join(bad)}.")
+            need(api or 1 < len(apis) <= 20, 400, "batchEnable takes 2 to 20 services.")
+            self.enabled |= dict.fromkeys(apis)
+            self.agents |= {AGENTS[a] for a in (a.split(".")[0] for a in apis) if a in AGENTS and a not in LATE}
+            return self.operation(call, {})
+        if call.verb == "disable" and api:
+            self.enabled.pop(api, None)
+            return self.operation(call, {})
+        if call.verb == "generateServiceIdentity" and api and call.version == "v1beta1":
+            self.agents |= {AGENTS[short]} if short in AGENTS else set()
+            return self.operation(call, {"email": AGENTS[short], "uniqueId": next(NUMBERS)} if short in AGENTS else {})
+        return None
+
+    def on_secretmanager(self, call: Call) -> Json | None:
+        if call.verb == "addVersion" and call.method == "POST":
+            return self.add_version(call)
+        if call.parts[4:5] != ["versions"] or len(call.parts) != 6:
+            return None
+        secret, asked = "secretmanager/" + "/".join(call.parts[:4]), call.parts[5]
+        held = self.find(secret)
+        aliases = held.get("versionAliases", {}) | {"latest": len(self.below(f"{secret}/versions"))}
+        key = f"{secret}/versions/{aliases.get(asked, asked)}"
+        res = self.find(key)
+        wrong = f"Secret Version [{res['name']}] is in {res['state']} state."
+        if call.method == "GET" and call.verb == "access":
+            need(res["state"] == "ENABLED", 400, wrong, STATE)
+            data = self.payloads[key]
+            payload = {"data": base64.b64encode(data).decode(), "dataCrc32c": str(crc32c(data))}
+            return {"name": res["name"], "payload": payload}
+        states = {"enable": "ENABLED", "disable": "DISABLED", "destroy": "DESTROYED"}
+        if call.method == "POST" and call.verb in states:
+            need(res["state"] != "DESTROYED", 400, wrong, STATE)
+            res.pop("scheduledDestroyTime", None)
+            res["state"] = states[call.verb]
+            if call.verb == "destroy" and "versionDestroyTtl" in held:
+                res |= {"state": "DISABLED", "scheduledDestroyTime": stamp(held["versionDestroyTtl"])}
+            elif call.verb == "destroy":
+                res["destroyTime"] = stamp()
+                del self.payloads[key]
+            return res
+        return res if call.method == "GET" and not call.verb else None
+
+    def add_version(self, call: Call) -> Json:
+        held, payload = self.find(call.key), call.body.get("payload", {})
+        data = base64.b64decode(payload.get("data", ""))
+        need(0 < len(data) <= 65536, 400, "Secret payload must be 1 to 65536 bytes.")
+        need(
+            str(payload.get("dataCrc32c", crc32c(data))) == str(crc32c(data)),
+            400,
+            "The payload's checksum doesn't match.",
+        )
+        key = f"{call.key}/versions/{len(self.below(call.key + '/versions')) + 1}"  # versions never leave the list
+        self.payloads[key] = data
+        return self.put(key, {"createTime": stamp(), "state": "ENABLED", "replicationStatus": held["replication"]})
+
+    def on_compute(self, call: Call) -> Json | None:
+        *parts, last = call.parts
+        if not self.kind("compute", parts):
+            return None
+        target = Call(call.method, "compute", call.version, parts, last, call.query, call.body)
+        if last in ("getIamPolicy", "setIamPolicy"):
+            return self.policy(target, target.key, call.body.get("policy", {}))
+        if call.method == "POST" and last in (
+            "setLabels",
+            "setTarget",
+            "setPrivateIpGoogleAccess",
+            "expandIpCidrRange",
+        ):
+            res, body = self.find(target.key), dict(call.body)
+            fine = last != "setLabels" or body.pop("labelFingerprint", "") == res["labelFingerprint"]
+            need(fine, 412, "Labels fingerprint either invalid or resource labels have changed")
+            return self.operation(target, self.put(target.key, res | body))
+        return None
+
+    def on_storage(self, call: Call) -> Any:
+        parts, method, bucket = call.parts, call.method, "storage/" + "/".join(call.parts[:2])
+        if call.version.startswith("upload"):
+            return (
+                self.upload(call, bucket) if method == "POST" and call.query.get("uploadType") == "multipart" else None
+            )
+        if parts[2:] == ["iam"] and method in ("GET", "PUT"):
+            call.verb = "getIamPolicy" if method == "GET" else "setIamPolicy"
+            return self.policy(call, bucket, call.body) | {"kind": "storage#policy"}
+        if parts[2:] == ["anywhereCaches"] and method == "GET":
+            return {"kind": "storage#anywhereCaches"}
+        media = method == "GET" and call.query.get("alt") == "media" and self.find(call.key)
+        return self.payloads[call.key] if media else None
+
+    def upload(self, call: Call, bucket: str) -> Json:
+        boundary = call.headers.get("content-type", "").partition("boundary=")[2].strip('"')
+        chunks = call.raw.split(b"--" + boundary.encode())[1:3]
+        (_, about), (head, data) = (c.removeprefix(b"\r\n").split(b"\r\n\r\n", 1) for c in chunks)
+        data, kind = data.removesuffix(b"\r\n"), re.search(r"(?i)content-type: *(\S+)", head.decode())
+        res = ({"contentType": kind[1]} if kind else {}) | json.loads(about)
+        name, generation, own = call.query.get("name") or res["name"], next(NUMBERS), call.parts[1]
+        key = f"{bucket}/o/{quote(name, safe='')}"
+        self.find(bucket)
+        self.payloads[key] = data
+        return self.put(
+            key,
+            res
+            | {
+                "id": f"{own}/{name}/{generation}",
+                "bucket": own,
+                "generation": generation,
+                "size": str(len(data)),
+                "md5Hash": base64.b64encode(hashlib.md5(data).digest()).decode(),
+                "mediaLink": f"https://www.googleapis.com/download/storage/v1/{key[8:]}?alt=media",
+                "crc32c": base64.b64encode(crc32c(data).to_bytes(4, "big")).decode(),
+            },
+        )
