@@ -71,7 +71,7 @@ class Sender:
         tools, options = self._tools, request.options
         jobs = [Job(draft, self._new_record(draft, request)) for draft in request.drafts]
         with tools.lease.held():
-            self._carry_out(jobs, FirstCall(tools, options))
+            self.carry_out(jobs, FirstCall(tools, options))
             self._settle_unknown(jobs, options)
             if options.tracking.wait:
                 tools.tracker.follow([job.record for job in jobs], options.tracking)
@@ -95,7 +95,8 @@ class Sender:
             callback_url=options.callback_url,
         )
 
-    def _carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]]) -> None:
+    def carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]]) -> None:
+        """Carry out the calls for these jobs, step by step; inside `lease.held()`. Raises Throttled before the first step."""
         workshop = self._tools.workshop
         groups = list(self._groups(jobs))
         if groups:
@@ -124,7 +125,7 @@ class Sender:
         rounds = tools.workshop.policy.resends if options.on_unknown is OnUnknown.RESEND else 0
         for _ in range(rounds):
             again = [job for job in jobs if job.record.phase == Phase.UNKNOWN]
-            self._carry_out(again, CallAgain(tools, options))
+            self.carry_out(again, CallAgain(tools, options))
             tools.reconciler.resolve([job.record for job in again])
 
 
@@ -142,7 +143,9 @@ class FirstCall:
         return [left for group in block if (left := [job for job in group if id(job) in wanted])]
 
     def call(self, group: list[Job]) -> Changes:
-        outcomes = self._outcomes(group)
+        return self._note_outcomes(group, self._outcomes(group))
+
+    def _note_outcomes(self, group: Sequence[Job], outcomes: Sequence[SendOutcome | ConnectorError]) -> Changes:
         at = self._tools.workshop.clock.time()
         changes = [(job.record, OutcomeChange(outcome, at, self)) for job, outcome in zip(group, outcomes, strict=True)]
         for record, change in changes:
