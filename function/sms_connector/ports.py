@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol, get_args
 
 Json = dict[str, Any]
 
-# --- secrets
-# ----------------------------------------------------------------------------------------------------------
+# --- secrets ----------------------------------------------------------------------------------------------------------
 
 
 class Secret(str):
@@ -41,8 +41,7 @@ class SecretSource(Protocol):
         """The place `get` looks at, for messages (a path or a resource name, never a value)."""
 
 
-# --- the ledger
-# -------------------------------------------------------------------------------------------------------
+# --- the ledger -------------------------------------------------------------------------------------------------------
 
 
 class Absent(Enum):
@@ -221,8 +220,7 @@ class Ledger(Protocol):
         """
 
 
-# --- durable work
-# -----------------------------------------------------------------------------------------------------
+# --- durable work -----------------------------------------------------------------------------------------------------
 
 QueueName = Literal["chunks", "events"]
 # Cloud Tasks holds 100 KB of a task with everything around the body (cloud.google.com/tasks/docs/quotas).
@@ -246,14 +244,50 @@ class Task:
 
 
 class TaskQueue(Protocol):
-    """Where durable work is put. Delivery is at least once, in no particular order, with backoff until a 2xx."""
+    """Where durable work is put. Delivery is at least once, in no particular order, with backoff until it is done."""
 
     def enqueue(self, tasks: Sequence[Task]) -> None:
-        """Durable on return."""
+        """Durable on return. Where it raises, some may have been put: put them again, named ones fall together.
+
+        Raises ValueError for a payload over MAX_TASK_BYTES or a queue that isn't there (`check_task`).
+        """
 
 
-# --- time
-# -------------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A task as it arrives. `attempt` counts from 1; more: an earlier one failed, or its worker was lost."""
+
+    task: Task
+    attempt: int
+
+
+def check_task(task: Task, *, size: int) -> None:
+    """Refuse (ValueError) what no queue takes; `size` is the payload's, in bytes of JSON."""
+    if task.queue not in get_args(QueueName):
+        raise ValueError(f"no queue {task.queue!r}; there are {', '.join(get_args(QueueName))}")
+    if not task.path.startswith("/"):
+        raise ValueError(f"the path of a task begins with '/': {task.path!r}")
+    if size > MAX_TASK_BYTES:
+        raise ValueError(
+            f"a payload for {task.path} has {size} bytes; at most {MAX_TASK_BYTES}: pass references instead"
+        )
+
+
+# --- what campaigns read ----------------------------------------------------------------------------------------------
+
+
+class ObjectSource(Protocol):
+    """Large inputs kept elsewhere: objects in buckets the connector may read, or files below one folder."""
+
+    def open_lines(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        """The content as a binary stream (iterate it for lines), in constant memory, of one version throughout.
+
+        Raises `errors.InvalidRequest`, naming the field `source`, for an address that is none of ours or where there
+        is nothing that may be read.
+        """
+
+
+# --- time -------------------------------------------------------------------------------------------------------------
 
 
 class Clock(Protocol):

@@ -155,9 +155,10 @@ class GroupWriter(Generic[Work, Result]):
 
     `apply` gets a connection inside a transaction and the works in order, and returns a result for each.
 
-    A finished group is woken one by one, and only its last thread wakes the next leader. Woken all at once the threads
-    would fight for the interpreter's lock, and with the next leader too, each time it calls SQLite; one by one they come
-    back with their next works, which then share a group. (32 threads, single writes: 95 µs of CPU each instead of 140.)
+    A finished group is woken one by one, and only its last thread wakes the next leader. Woken all at once the
+    threads would fight for the interpreter's lock, and with the next leader too, each time it calls SQLite; one by
+    one they come back with their next works, which then share a group. (32 threads, single writes: 95 µs of CPU
+    each instead of 140.)
     """
 
     def __init__(

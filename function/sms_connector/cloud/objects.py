@@ -1,0 +1,51 @@
+"""Objects in buckets, as inputs of campaigns: `gs://bucket/object`, read with the connector's own account."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, cast
+
+from google.api_core import exceptions
+from google.cloud.storage import Client
+
+from sms_connector.errors import FieldProblem, InvalidRequest
+
+# Memory one open object takes; each piece is a request of its own.
+PIECE_BYTES = 8 * 1024 * 1024
+SECONDS = (5.0, 30.0)
+_ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})", re.DOTALL)
+
+
+class BucketObjects:
+    """`ports.ObjectSource` on Cloud Storage. The object's bytes as they are stored: one with `Content-Encoding: gzip` is gzip."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    @classmethod
+    def connect(cls, project: str) -> BucketObjects:
+        """With the surroundings' own credentials, or to the emulator that `STORAGE_EMULATOR_HOST` names."""
+        return cls(Client(project=project))
+
+    @contextmanager
+    def open_lines(self, uri: str) -> Iterator[BinaryIO]:
+        """The generation that is the newest now, also where the object is replaced while it is read."""
+        address = _ADDRESS.fullmatch(uri)
+        if not address:
+            raise _invalid(f"{uri!r} has to be gs://<bucket>/<object>")
+        bucket = self._client.bucket(address[1])
+        try:
+            newest = bucket.get_blob(address[2], timeout=SECONDS)
+        except exceptions.Forbidden as refusal:
+            raise _invalid(f"{uri!r} may not be read: put its bucket into campaigns.buckets of the stack") from refusal
+        if newest is None:
+            raise _invalid(f"there is no {uri!r}")
+        pinned = bucket.blob(address[2], generation=newest.generation, chunk_size=PIECE_BYTES)
+        with pinned.open("rb", raw_download=True, timeout=SECONDS) as stream:
+            yield cast(BinaryIO, stream)
+
+
+def _invalid(message: str) -> InvalidRequest:
+    return InvalidRequest(FieldProblem("source", message))
