@@ -246,6 +246,25 @@ def test_credentials_that_are_missing(through: Any, secure: RawServer, auth: str
         through(proxy.port, auth, secrets=[{}]).post(secure.url)
 
 
+@pytest.mark.parametrize("username", ['a"nn', "ann\r\nX: y", "a\\nn", "a:nn"])
+@pytest.mark.parametrize("auth", ["basic", "digest"])
+def test_a_user_name_that_would_break_the_header(through: Any, secure: RawServer, auth: str, username: str) -> None:
+    script = FakeProxy(auth)
+    with serving(script) as proxy, pytest.raises(NotSent, match="mend /secrets/proxy-username"):
+        through(proxy.port, auth, secrets=[SECRETS | {"proxy-username": username}]).post(secure.url)
+    assert script.accepted == []
+
+
+@pytest.mark.parametrize("auth", ["basic", "digest"])
+@pytest.mark.parametrize("destination", ["plain", "secure"])
+def test_names_and_passwords_in_any_script(
+    request: pytest.FixtureRequest, through: Any, auth: str, destination: str
+) -> None:
+    server, secrets = request.getfixturevalue(destination), {"proxy-username": "José日", "proxy-password": "grün"}
+    with serving(FakeProxy(auth, username="José日", password="grün")) as proxy:
+        assert through(proxy.port, auth, secrets=[secrets]).post(server.url).status == 201
+
+
 # --- a tunnel that never stands ---------------------------------------------------------------------------------------
 
 NO_TUNNEL = [

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from sms_connector.errors import NotSent, OutcomeUnknown
+from sms_connector.transport.dial import make_tls_context
 from sms_connector.transport.settings import TransportSettings, settings_problems
 from tests.transport.conftest import Authority, MakeBench
-from tests.transport.raw_server import CREATED, Peer, answering, answering_once, serving
+from tests.transport.raw_server import CREATED, Peer, answering, serving
 
 
 def test_an_extra_authority_is_trusted(make_bench: MakeBench, authority: Authority) -> None:
@@ -21,9 +22,9 @@ def test_an_extra_authority_is_trusted(make_bench: MakeBench, authority: Authori
     assert server.connections == 1
 
 
-def test_the_public_authorities_stay_trusted(make_bench: MakeBench, authority: Authority) -> None:
+def test_the_public_authorities_stay_trusted(authority: Authority) -> None:
     """The extra file comes beside them, not in their place: a proxy that inspects some hosts leaves others alone."""
-    context = make_bench(ca_file=authority.ca_file).transport._dialer._tls
+    context = make_tls_context(authority.ca_file)
     assert context.cert_store_stats()["x509_ca"] > 50
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
     assert context.verify_mode is ssl.CERT_REQUIRED
@@ -62,7 +63,11 @@ def test_old_tls_is_refused(make_bench: MakeBench, authority: Authority) -> None
 
 
 def test_a_server_that_speaks_no_tls(make_bench: MakeBench) -> None:
-    with serving(answering_once(b"HTTP/1.1 400 Bad\r\n\r\n")) as server, pytest.raises(NotSent, match="over TLS"):
+    def answer_in_clear(peer: Peer) -> None:
+        peer.send(b"HTTP/1.1 400 Bad\r\n\r\n")
+        peer.wait_for_end()
+
+    with serving(answer_in_clear) as server, pytest.raises(NotSent, match="TLS failed"):
         make_bench().post(server.url.replace("http://", "https://"))
 
 

@@ -54,8 +54,8 @@ class Dialer:
             return self._first_hop(route, deadline)
         wire = self._tunnel(route, deadline)
         if route.inner_tls is None:
-            return self._wrap(wire.sock)
-        return self._wrap(self._secure(wire.sock, route.inner_tls, deadline=deadline))
+            return self._wrap(wire.detach())
+        return self._wrap(self._secure(wire.detach(), route.inner_tls, deadline=deadline))
 
     def _first_hop(self, route: Route, deadline: float) -> Wire:
         host = route.first_hop[0]
@@ -150,13 +150,18 @@ class Dialer:
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """Public authorities and the extra ones; made at the first https connection, since it costs some 20 ms."""
-        context = ssl.create_default_context(cafile=certifi.where())
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.set_alpn_protocols(["http/1.1"])
-        if self._settings.ca_file is not None:
-            context.load_verify_locations(cafile=self._settings.ca_file)
-        return context
+        # Made at the first https connection: reading the authorities takes some 20 ms.
+        return make_tls_context(self._settings.ca_file)
+
+
+def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Trusts the public authorities and those of the extra file; TLS 1.2 at least."""
+    context = ssl.create_default_context(cafile=certifi.where())
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
 
 
 def challenges_of(reply: Reply) -> list[str]:

@@ -155,7 +155,8 @@ class _Nonce:
         header = self._digest.build_digest_header(method, f"x:{target}")  # type: ignore[no-untyped-call]  # bare stub
         if header is None:
             raise _refused("it asks for a digest we don't speak")
-        return str(header)
+        # The hash is made from UTF-8; Latin-1 on the wire would be another name.
+        return str(header).encode().decode("latin-1")
 
 
 def _make_digest(credentials: Credentials, challenge: dict[str, str]) -> HTTPDigestAuth:
@@ -201,6 +202,8 @@ def _schemes(challenges: Sequence[str]) -> str:
 
 def _read(secrets: SecretSource) -> Credentials:
     username, password = secrets.get(_USERNAME), secrets.get(_PASSWORD)
+    if username is not None and (not username.isprintable() or any(mark in username for mark in '":\\')):
+        raise _refused(f"a user name can't hold a quote, colon, backslash or line end: mend {secrets.where(_USERNAME)}")
     if username is None or password is None:
         places = f"{secrets.where(_USERNAME)} and {secrets.where(_PASSWORD)}"
         raise _refused(f"it needs credentials: put them at {places}")

@@ -74,6 +74,11 @@ class Wire:
         poll.register(self.sock.fileno(), select.POLLIN)
         return bool(poll.poll(0)) or _has_buffered(self.sock)
 
+    def detach(self) -> Socket:
+        """The socket, for TLS or another exchange on top of it; this object is at its end."""
+        self._answer.release()
+        return self.sock
+
     def close(self) -> None:
         """Let go of the socket; errors of closing tell nothing."""
         self._answer.release()
@@ -112,7 +117,7 @@ class Wire:
             answer.surplus = True
             return None if answer.done else _broken("the answer is not readable as HTTP")
         except TimeoutError:
-            return _broken(f"no whole answer in time ({self._read_timeout:g} s of silence, or the total)", Kind.TIMEOUT)
+            return _broken("no whole answer came in time", Kind.TIMEOUT)
         except OSError as error:
             what = f"the connection broke before the answer was whole: {describe(error)}"
             return _broken(what, at_once=self._stale(received))
