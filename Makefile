@@ -1,0 +1,60 @@
+# Everything a person runs here. Each target installs what it needs into .venv/ first; `make help` lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHONS := python3.11 python3.12 python3.13 python3 python
+JOBS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help install run serve test lint bench soak clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
+
+run: $(READY) ## send 100 example records through the connector to the sandbox, and show what became of each
+	@$(BIN)/python -m cli demo
+
+serve: $(READY) ## keep the connector and the sandbox up, and print their addresses
+	@$(BIN)/python -m cli serve
+
+test: $(READY) ## all tests but the long ones
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak" $(ARGS)
+
+lint: $(READY) ## ruff, mypy --strict, import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy function infra sandbox cli
+	@PYTHONPATH=function:. $(BIN)/lint-imports --no-logo
+
+bench: $(READY) ## the benchmarks, with a table at the end
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+soak: $(READY) ## the long fault runs
+	@$(BIN)/python -m pytest -q -m soak $(ARGS)
+
+clean: ## remove .venv/ and every cache
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find function infra sandbox cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Where all pinned versions are installed already, pip asks no registry: a complete .venv/ needs no network.
+$(READY): requirements.txt function/requirements.txt infra/requirements.txt
+	@set -e; \
+	if [ ! -x $(BIN)/python ]; then \
+	  for candidate in $(PYTHONS); do \
+	    if command -v $$candidate >/dev/null 2>&1 \
+	      && $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	    then python=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "Python 3.11 or newer is needed; tried: $(PYTHONS). Install it (Debian: apt-get install python3-venv)." >&2; exit 1; \
+	  fi; \
+	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "$$python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }; \
+	fi; \
+	echo "installing into $(VENV)/ (once; a minute or two)"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -m cli "$$@"\n' "$(CURDIR)" "$(CURDIR)" >$(BIN)/sms
+	@chmod +x $(BIN)/sms
+	@touch $@

@@ -1,0 +1,245 @@
+"""`send` and `preview`: one message, or a file of records with a template."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli import render
+from cli.context import Context, context_of
+from cli.errors import NOT_DELIVERED, CliError, Misused
+from cli.records import Record, read_csv, read_ndjson
+from cli.sending import BATCH_SIZE, Batch, Sent, make_batches, send_batches
+
+SHOWN_TEXTS = 20
+
+
+class OnUnknown(StrEnum):
+    REPORT = "report"
+    RESEND = "resend"
+
+
+class OnInvalid(StrEnum):
+    REFUSE = "refuse"
+    REPORT = "report"
+
+
+Message = Annotated[
+    str,
+    typer.Option(
+        "--message", "-m", help="The text; <name> is a placeholder, filled from each record's field of that name."
+    ),
+]
+To = Annotated[str | None, typer.Option(help="One recipient, in E.164 form: +15558675310.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Records; the first line names the fields.")]
+Ndjson = Annotated[Path | None, typer.Option(metavar="FILE", help="Records, one JSON object a line.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="NAME=FIELD", help="`to` or a placeholder → a field. May be repeated."),
+]
+Encoding = Annotated[str | None, typer.Option(help="Of the file, where it is not UTF-8 or UTF-16.")]
+
+
+def send(
+    ctx: typer.Context,
+    *,
+    message: Message,
+    to: To = None,
+    csv: Csv = None,
+    ndjson: Ndjson = None,
+    mapping: Map = None,
+    encoding: Encoding = None,
+    sender: Annotated[str | None, typer.Option(help="Instead of the connection's default one.")] = None,
+    wait: Annotated[bool, typer.Option(help="Wait until tracking ends, or only until each is accepted.")] = True,
+    interval: Annotated[float | None, typer.Option(help="Seconds between two status questions.")] = None,
+    attempts: Annotated[int | None, typer.Option(help="How many status questions.")] = None,
+    validity: Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")] = None,
+    send_at: Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")] = None,
+    callback_url: Annotated[str | None, typer.Option(help="Where the connector posts results.")] = None,
+    on_unknown: Annotated[
+        OnUnknown, typer.Option(help="An outcome nobody knows: report it, or send again.")
+    ] = OnUnknown.REPORT,
+    on_invalid: Annotated[
+        OnInvalid,
+        typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
+    ] = OnInvalid.REFUSE,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, repeats nothing."),
+    ] = None,
+    parallel: Annotated[
+        int, typer.Option(min=1, max=32, help=f"How many requests of {BATCH_SIZE} records at once.")
+    ] = 6,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, render and count segments; send nothing.")] = False,
+) -> None:
+    """Send one message (--to), or one to each record of a file (--csv, --ndjson)."""
+    run = context_of(ctx)
+    tracking = {
+        "retryIntervalMillis": None if interval is None else round(interval * 1000),
+        "retryAttempts": attempts,
+        "wait": wait,
+    }
+    options = {
+        "message": message,
+        "sender": sender,
+        "tracking": _given(tracking),
+        "onUnknown": on_unknown.value,
+        "onInvalid": on_invalid.value,
+        "validitySeconds": validity,
+        "sendAt": send_at,
+        "callbackUrl": callback_url,
+    }
+    records = _read_records(to, csv, ndjson, encoding=encoding)
+    key = key or uuid.uuid4().hex
+    batches = _plan(_given(options), to, records, mapping=_read_mapping(mapping), key=key)
+    if dry_run:
+        _show_dry(run, _dry(run, batches))
+        return
+    run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
+    if on_invalid is OnInvalid.REFUSE and len(batches) > 1:  # one batch is refused as a whole anyway
+        _dry(run, batches)
+    _send(run, batches, key=key, parallel=parallel)
+
+
+def preview(
+    ctx: typer.Context,
+    *,
+    message: Message,
+    to: To = None,
+    csv: Csv = None,
+    ndjson: Ndjson = None,
+    mapping: Map = None,
+    encoding: Encoding = None,
+) -> None:
+    """Show what would be sent, its encoding and segments, and everything that is wrong with it. A file's first records only."""
+    run = context_of(ctx)
+    body: dict[str, Any] = {"message": message}
+    if to is not None or csv is not None or ndjson is not None:
+        records = _read_records(to, csv, ndjson, encoding=encoding)
+        body |= {"to": to} if records is None else {"records": records[:BATCH_SIZE], "mapping": _read_mapping(mapping)}
+    answer = run.client.post("/v1/messages:preview", body)
+    rows = (
+        (
+            str(each["index"] + 1),
+            each["to"] or "",
+            str(each["segments"]),
+            each["encoding"] or "",
+            each["text"] or "",
+            " · ".join(
+                [
+                    *([each["reason"]] if each["reason"] else []),
+                    *(f"{e['field']}: {e['message']}" for e in each["errors"]),
+                ]
+            ),
+        )
+        for each in answer["results"]
+    )
+    run.output.show(answer, render.table(("#row", "to", "#segments", "encoding", "text", "remarks"), rows))
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _read_records(
+    to: str | None, csv: Path | None, ndjson: Path | None, *, encoding: str | None
+) -> list[Record] | None:
+    """The file's records; None where there is one recipient instead."""
+    if sum(source is not None for source in (to, csv, ndjson)) != 1:
+        raise Misused("name one of --to, --csv and --ndjson")
+    if to is not None:
+        return None
+    records = read_csv(csv, encoding) if csv else read_ndjson(ndjson or Path(), encoding)
+    if not records:
+        raise Misused(f"{csv or ndjson} has no records")
+    return records
+
+
+def _read_mapping(pairs: Sequence[str] | None) -> dict[str, str]:
+    mapping = {}
+    for pair in pairs or ():
+        name, equals, field = pair.partition("=")
+        if not (name and equals and field):
+            raise Misused(f'--map: {pair!r} has to be NAME=FIELD, such as to=mobile or "first name=firstName"')
+        mapping[name] = field
+    return mapping
+
+
+def _plan(
+    options: Mapping[str, Any],
+    to: str | None,
+    records: Sequence[Record] | None,
+    *,
+    mapping: Mapping[str, str],
+    key: str,
+) -> list[Batch]:
+    if records is None:
+        if mapping:
+            raise Misused("--map has nothing to map: there is no file")
+        return [Batch(0, 1, {**options, "to": to}, key)]
+    return make_batches({**options, "mapping": mapping}, records, key=key)
+
+
+def _dry(run: Context, batches: Sequence[Batch]) -> Sent:
+    """Every batch checked and rendered by the connector. Raises what it refuses."""
+    dry = [Batch(batch.first, batch.size, {**batch.document, "dryRun": True}, None) for batch in batches]
+    checked = send_batches(run.client, dry, parallel=1)
+    if checked.failures:
+        raise checked.failures[0]
+    return checked
+
+
+def _show_dry(run: Context, checked: Sent) -> None:
+    wrong = [result for result in checked.results if result["error"]]
+    right = [result for result in checked.results if not result["error"]]
+    segments = sum(result["segments"] for result in right)
+    rows = (
+        (str(result["index"] + 1), result["to"], str(result["segments"]), result["encoding"], result["text"])
+        for result in right[:SHOWN_TEXTS]
+    )
+    run.output.show(
+        {"results": checked.results, "segments": segments, "dryRun": True},
+        render.table(("#row", "to", "#segments", "encoding", "text"), rows),
+        *([f"… and {len(right) - SHOWN_TEXTS} more"] if len(right) > SHOWN_TEXTS else []),
+        *([render.results(wrong)] if wrong else []),
+        f"{len(right)} messages, {segments} segments; nothing was sent",
+    )
+
+
+def _send(run: Context, batches: Sequence[Batch], *, key: str, parallel: int) -> None:
+    total = sum(batch.size for batch in batches)
+    with run.output.progress() as bar:
+        task = bar.add_task("sending", total=total)
+        sent = send_batches(run.client, batches, parallel=parallel, progress=lambda count: bar.advance(task, count))
+    if sent.results:
+        _show_sent(run, sent, key=key)
+    if sent.failures:
+        raise _explain(sent, key=key, total=total)
+    if any(result["status"] not in render.ARRIVED | render.ON_THE_WAY for result in sent.results):
+        raise typer.Exit(NOT_DELIVERED)
+
+
+def _show_sent(run: Context, sent: Sent, *, key: str) -> None:
+    """One message in full; of many, those that have not arrived."""
+    shown = [each for each in sent.results if each["status"] not in render.ARRIVED or len(sent.results) == 1]
+    run.output.show(
+        {"key": key, "results": sent.results, "summary": sent.summary},
+        *([render.results(shown)] if shown else []),
+        render.summary(sent.summary),
+    )
+
+
+def _explain(sent: Sent, *, key: str, total: int) -> CliError:
+    """The first failure; and where part of the file is out already, how to go on."""
+    failure = sent.failures[0]
+    if sent.results:
+        left = total - len(sent.results)
+        failure.add_note(
+            f"{left} of {total} records have no outcome yet: the same command with --key {key} goes on with them"
+        )
+    return failure

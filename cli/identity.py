@@ -1,0 +1,92 @@
+"""Where the connector is, and as whom it is called.
+
+On loopback nobody asks. Everywhere else the platform wants an identity token, which never travels over plain http.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from ipaddress import ip_address
+from urllib.parse import urlsplit
+
+import requests
+from requests.auth import AuthBase
+
+from cli.errors import Misused, Unavailable
+
+TOKEN_VARIABLE = "SMS_CLI_TOKEN"  # noqa: S105 - the variable's name
+_GCLOUD = ("gcloud", "auth", "print-identity-token")
+_GCLOUD_SECONDS = 30
+_ADVICE = f"log in with `gcloud auth login`, set GOOGLE_APPLICATION_CREDENTIALS, or put a token into {TOKEN_VARIABLE}"
+
+TokenSource = Callable[[], str]
+
+
+class IdentityToken(AuthBase):
+    """Asks for a token when one is first needed, and again after `forget` (it lives an hour)."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+        self._token: str | None = None
+
+    def forget(self) -> None:
+        self._token = None
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if self._token is None:
+            self._token = self._source()
+        request.headers["Authorization"] = f"Bearer {self._token}"
+        return request
+
+
+def check_url(url: str) -> str:
+    """The base URL without its trailing slash. Raises Misused where a token would travel in the clear, or it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Misused(f"--url: {url!r} is not an address such as https://connector-abc.a.run.app")
+    if parts.scheme == "http" and not is_loopback(url):
+        raise Misused(
+            f"--url: {url!r} is plain http to another machine; use https, the request carries an identity token"
+        )
+    return url.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def token_source(url: str, environ: Mapping[str, str]) -> TokenSource:
+    """How to get a token for the service at `url`: given, of a service account, of gcloud, of the machine we run on."""
+    given = environ.get(TOKEN_VARIABLE)
+    if given:
+        return lambda: given
+    if not environ.get("GOOGLE_APPLICATION_CREDENTIALS") and shutil.which(_GCLOUD[0], path=environ.get("PATH")):
+        return _ask_gcloud
+    return lambda: _ask_google_auth(url)
+
+
+def _ask_gcloud() -> str:
+    try:
+        done = subprocess.run(_GCLOUD, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=True)  # noqa: S603 - fixed words
+    except (OSError, subprocess.SubprocessError) as error:
+        said = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1]
+        raise Unavailable(f"gcloud gives no identity token ({said}); {_ADVICE}") from None
+    return done.stdout.strip()
+
+
+def _ask_google_auth(url: str) -> str:
+    from google.auth.exceptions import GoogleAuthError
+    from google.auth.transport.requests import Request
+    from google.oauth2 import id_token
+
+    try:
+        token: str = id_token.fetch_id_token(Request(), url)  # type: ignore[no-untyped-call]  # google-auth has types in part
+    except GoogleAuthError as error:
+        raise Unavailable(f"there is no identity to call {url} with ({error}); {_ADVICE}") from None
+    return token

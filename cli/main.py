@@ -1,0 +1,72 @@
+"""The root command: options that hold for every command, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from cli.client import open_client
+from cli.commands import connection, consent, local, messages, send
+from cli.context import Connect, Context, Output
+from cli.errors import INTERRUPTED, CliError
+
+DEFAULT_URL = "http://127.0.0.1:8080"
+HELP = """Send SMS through your connector, and see what became of them.
+
+The connector's address comes from --url or SMS_CLI_URL. On another machine it is called with your identity token
+(gcloud, a service account, or SMS_CLI_TOKEN).
+
+Exit codes: 0 done · 1 some message was not delivered, or the connection is not ACTIVE · 2 refused: an option, a file or
+a request is wrong · 3 the connector can't be reached, does not let us in, or failed · 130 interrupted.
+"""
+
+
+class Commands(TyperGroup):
+    """Runs a command; what it raises becomes a few clear lines and an exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except CliError as error:
+            (ctx.find_object(Context) or _context(DEFAULT_URL, as_json=False)).output.fail(error)
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+
+
+app = typer.Typer(cls=Commands, help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def root(
+    ctx: typer.Context,
+    *,
+    url: Annotated[str, typer.Option(envvar="SMS_CLI_URL", help="The connector's address.")] = DEFAULT_URL,
+    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output, for programs.")] = False,
+) -> None:
+    connect: Connect = ctx.obj or open_client
+    ctx.obj = _context(url, as_json=as_json, connect=connect)
+
+
+def _context(url: str, *, as_json: bool, connect: Connect = open_client) -> Context:
+    return Context(url, Output(as_json=as_json), environ=os.environ, connect=connect)
+
+
+app.command("send", rich_help_panel="Messages")(send.send)
+app.command("preview", rich_help_panel="Messages")(send.preview)
+app.command("status", rich_help_panel="Messages")(messages.show_status)
+app.command("messages", rich_help_panel="Messages")(messages.list_messages)
+app.command("cancel", rich_help_panel="Messages")(messages.cancel)
+app.command("redact", rich_help_panel="Messages")(messages.redact)
+app.command("test", rich_help_panel="Connection")(connection.test)
+app.command("connection", rich_help_panel="Connection")(connection.describe)
+app.command("limits", rich_help_panel="Connection")(connection.limits)
+app.command("suspend", rich_help_panel="Connection")(connection.suspend)
+app.command("resume", rich_help_panel="Connection")(connection.resume)
+app.command("inbound", rich_help_panel="Recipients")(consent.inbound)
+app.add_typer(consent.opt_outs, name="optouts", rich_help_panel="Recipients")
+app.command("demo", rich_help_panel="On this machine")(local.demo)
+app.command("serve", rich_help_panel="On this machine")(local.serve)

@@ -1,0 +1,123 @@
+"""What people see: tables, one line for a reason, and nothing that a terminal could take for markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+ARRIVED = frozenset({"delivered", "read"})
+ON_THE_WAY = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
+
+
+def status(word: str) -> Text:
+    style = "green" if word in ARRIVED or word == "ACTIVE" else "yellow" if word in ON_THE_WAY else "red"
+    return Text(word, style)
+
+
+def reason(error: Mapping[str, Any] | None) -> str:
+    """Who refused and why, with the provider's own code and link."""
+    if not error:
+        return ""
+    code = f"{error['code']}: " if "code" in error else ""
+    words = f"{error['source']} {error['kind']} · {code}{error['message']}"
+    return " · ".join([words, *error.get("evidence", []), *([error["moreInfo"]] if "moreInfo" in error else [])])
+
+
+def table(titles: Sequence[str], rows: Iterable[Sequence[str | Text]]) -> Table:
+    """Columns whose title begins with `#` are numbers."""
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for title in titles:
+        made.add_column(title.lstrip("#"), justify="right" if title.startswith("#") else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in row))
+    return made
+
+
+def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
+    """Names and values, one a line."""
+    made = Table.grid(padding=(0, 2))
+    for name, value in pairs:
+        made.add_row(Text(name, "dim"), value if isinstance(value, Text) else Text(value))
+    return made
+
+
+def results(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Of a send: one line a record."""
+    return table(
+        ("#row", "to", "status", "#segments", "id", "reason"),
+        (
+            (
+                str(row["index"] + 1),
+                row["to"] or "",
+                status(row["status"]),
+                str(row["segments"]),
+                row["id"] or "",
+                reason(row["error"]),
+            )
+            for row in rows
+        ),
+    )
+
+
+def messages(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Of the ledger: one line a message."""
+    return table(
+        ("created", "id", "to", "sender", "status", "#segments", "reason"),
+        (
+            (
+                moment(row["createdAt"]),
+                row["id"],
+                row["to"],
+                row["sender"],
+                status(row["status"]),
+                str(row["segments"]),
+                reason(row["error"]),
+            )
+            for row in rows
+        ),
+    )
+
+
+def message(row: Mapping[str, Any]) -> Table:
+    tracked = "final" if row["final"] else "may still change"
+    pairs: list[tuple[str, str | Text]] = [
+        ("id", row["id"]),
+        ("status", Text.assemble(status(row["status"]), f" ({tracked})")),
+        ("to", row["to"]),
+        ("sender", row["sender"]),
+        ("provider's id", row["providerMessageId"] or "–"),
+        ("segments", f"{row['segments']} {row['encoding'] or ''}"),
+        ("created", moment(row["createdAt"])),
+        ("sent", moment(row["sentAt"])),
+        ("updated", moment(row["updatedAt"])),
+    ]
+    if row["error"]:
+        pairs.append(("reason", reason(row["error"])))
+    return facts(pairs)
+
+
+def history(entries: Iterable[Mapping[str, Any]]) -> Table:
+    return table(
+        ("at", "status", "heard by", "provider's word"),
+        (
+            (moment(entry["at"]), status(entry["status"]), entry["source"], entry["providerStatus"] or "")
+            for entry in entries
+        ),
+    )
+
+
+def moment(text: str | None) -> str:
+    """`2026-01-01T00:00:00.000Z` as `2026-01-01 00:00:00`; times stay in UTC, as in every log beside them."""
+    return text[:19].replace("T", " ") if text else "–"
+
+
+def summary(counts: Mapping[str, int]) -> Text:
+    """`97 delivered · 2 error`."""
+    parts = [
+        Text.assemble(f"{count} ", status(word)) for word, count in sorted(counts.items(), key=lambda item: -item[1])
+    ]
+    return Text(" · ").join(parts) if parts else Text("nothing sent")
