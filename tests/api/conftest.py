@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -95,3 +96,13 @@ def api() -> Api:
 @pytest.fixture
 def api_without_sender() -> Api:
     return make_api(profile=replace(PROFILE, sender=None))
+
+
+@pytest.fixture
+def make() -> Callable[..., Api]:
+    return make_api
+
+
+@pytest.fixture
+def profile() -> ConnectionProfile:
+    return PROFILE

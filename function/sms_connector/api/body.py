@@ -41,7 +41,7 @@ def read_body(request: flask.Request, *, limit: int) -> bytes:
     raw: bytes = request.stream.read(limit + 1)
     if len(raw) > limit:
         _drain(request)
-        raise _refuse(f"the body is over the limit of {limit // 1024} KiB; send fewer records a request, or a campaign")
+        raise _refuse(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
     if raw:
         _check_headers(request)
     return raw
@@ -54,7 +54,7 @@ def parse_json(raw: bytes) -> Any:
     except UnicodeDecodeError as error:
         raise _refuse(f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
-        raise _refuse(f"the body is not JSON: {error.msg} at line {error.lineno} column {error.colno}") from None
+        raise _refuse(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except _DuplicateError:
         raise InvalidRequest(*_find_duplicates(raw)) from None
     except RecursionError:
@@ -145,9 +145,9 @@ def _walk_text(value: Any, path: str) -> Iterator[tuple[str, str]]:
             yield path, found[0]
     elif isinstance(value, dict):
         for name, item in value.items():
-            if found := _UNFIT.search(name):
-                yield path, found[0]
-            yield from _walk_text(item, f"{path}.{name}" if path else name)
+            inner = f"{path}.{name}" if path else name
+            yield from _walk_text(name, inner)
+            yield from _walk_text(item, inner)
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _walk_text(item, f"{path}[{index}]")

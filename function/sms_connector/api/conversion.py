@@ -33,8 +33,8 @@ _TYPES = {
 # The library's words → ours; the first that fits.
 _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Expected `(\w+)` (>=|<=) (-?\d+)"), lambda m: f"must be at {_bound(m[2])} {m[3]}"),
-    (re.compile(r"Expected `str` of length (>=|<=) (\d+)"), lambda m: f"must have at {_bound(m[1])} {m[2]} characters"),
-    (re.compile(r"Expected `\w+` of length (>=|<=) (\d+)"), lambda m: f"must have at {_bound(m[1])} {m[2]} entries"),
+    (re.compile(r"Expected `str` of length (>=|<=) (\d+)"), lambda m: f"must have at {_count(m, 'character', 'characters')}"),
+    (re.compile(r"Expected `\w+` of length (>=|<=) (\d+)"), lambda m: f"must have at {_count(m, 'entry', 'entries')}"),
     (re.compile(r"Expected `int(?: \| null)?`, got `float`"), lambda _: "must be a whole number, without a fraction"),
     (re.compile(r"Expected `(.+?)`, got `(.+?)`"), lambda m: f"must be {_name_types(m[1])}, not {_name_types(m[2])}"),
     (re.compile(r"Expected `str` matching regex"), lambda m: "has characters that are not allowed"),
@@ -126,7 +126,7 @@ def _enter(value: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]
 
 def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> FieldProblem:
     near = get_close_matches(name, fields, n=1)
-    known = f"did you mean {near[0]}?" if near else f"there are {', '.join(fields)}"
+    known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(fields)}"
     return FieldProblem(
         prefix + name[:80], f"is no field here; {known}" if fields else "is no field here", Kind.UNKNOWN_FIELD
     )
@@ -146,6 +146,10 @@ def _bound(sign: str) -> str:
     return "least" if sign == ">=" else "most"
 
 
+def _count(match: re.Match[str], one: str, many: str) -> str:
+    return f"{_bound(match[1])} {match[2]} {one if match[2] == '1' else many}"
+
+
 def _name_types(names: str) -> str:
     return " or ".join(_TYPES.get(name.strip(), name.strip()) for name in names.split("|"))
 
@@ -156,11 +160,11 @@ def _name_value(value: Any) -> str:
 
 
 def _unwrap(wanted: Any) -> Any:
-    """The type without its annotations and without `None`."""
+    """The type without its annotations, and without the words for "may be absent"."""
     if get_origin(wanted) is Annotated:
         return _unwrap(get_args(wanted)[0])
-    rest = [part for part in get_args(wanted) if part is not type(None)]
-    return _unwrap(rest[0]) if type(None) in get_args(wanted) and len(rest) == 1 else wanted
+    rest = [part for part in get_args(wanted) if part not in (type(None), msgspec.UnsetType)]
+    return _unwrap(rest[0]) if len(rest) == 1 and len(get_args(wanted)) > 1 else wanted
 
 
 def _struct_in(wanted: Any) -> type | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
-from typing import Any
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.invalid_value import InvalidValueError
@@ -18,24 +17,18 @@ def read_token(token: str, *filtered: Hashable) -> Cursor | None:
     if not token:
         return None
     try:
-        mark, *cursor = decode_token(token)
-    except (InvalidValueError, ValueError) as error:
+        key = decode_token(token)
+    except InvalidValueError as error:
         raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
-    if mark != _mark(filtered):
-        message = "is of another list or filter; send it with the filter it was given for, or leave it out"
-        raise InvalidRequest(FieldProblem("pageToken", message))
-    return _read_cursor(cursor)
+    match key:
+        case (mark, int() | float() as value, str() as document_id) if mark == _mark(filtered):
+            return float(value), document_id
+    message = "is of another list or filter; send it with the filter it was given for, or leave it out"
+    raise InvalidRequest(FieldProblem("pageToken", message))
 
 
 def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
     return None if cursor is None else encode_token((_mark(filtered), *cursor))
-
-
-def _read_cursor(cursor: list[Any]) -> Cursor:
-    match cursor:
-        case [int() | float() as value, str() as document_id]:
-            return float(value), document_id
-    raise InvalidRequest(FieldProblem("pageToken", "is no page token; leave it out for the first page"))
 
 
 def _mark(filtered: tuple[Hashable, ...]) -> str:

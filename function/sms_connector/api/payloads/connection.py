@@ -79,7 +79,7 @@ class ConnectionInfo(Payload):
     callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; news comes by asking.")]
     state: Literal["ACTIVE", "SUSPENDED"]
     reason: str | None
-    since: Annotated[Time | None, msgspec.Meta(description="Of a suspension.")]
+    since: Annotated[Time | None, msgspec.Meta(description="Of a suspension by request; null for one by configuration.")]
 
 
 class SuspendBody(Body):
@@ -143,7 +143,7 @@ def write_connection(
         callbacks=profile.callbacks,
         state="SUSPENDED" if suspension else "ACTIVE",
         reason=suspension.reason if suspension else None,
-        since=write_time(suspension.since) if suspension else None,
+        since=write_time(suspension.since) if suspension and suspension.since else None,
     )
 
 

@@ -19,7 +19,7 @@ _INDEXED = frozenset(
     for collection, fields, order, _ in COMPOSITE_INDEXES
     if (collection, order) == ("messages", "createdAt")
 )
-_COMBINABLE = _INDEXED | {frozenset(), frozenset({"providerMessageId"})}
+COMBINABLE = _INDEXED | {frozenset(), frozenset({"providerMessageId"})}
 
 
 def read_filter(query: MessageQuery) -> MessageFilter:
@@ -68,8 +68,8 @@ def _check_combination(wanted: MessageFilter, problems: list[FieldProblem]) -> N
         "providerMessageId": wanted.provider_message_id,
     }
     used = [name for name, value in values.items() if value is not None]
-    if frozenset(used) not in _COMBINABLE:
-        allowed = "; ".join(sorted(" + ".join(sorted(each)) for each in _COMBINABLE if each))
+    if frozenset(used) not in COMBINABLE:
+        allowed = "; ".join(sorted(" + ".join(sorted(each)) for each in COMBINABLE if each))
         problems.append(
             FieldProblem(used[0], f"can't be combined with {', '.join(used[1:])}; filter by one of: {allowed}")
         )
