@@ -142,7 +142,7 @@ def _refusal(response: HttpResponse, *, safe: bool) -> FailureReason:
     try:
         error = json.loads(response.body)["error"]
     except (ValueError, KeyError, TypeError):
-        if safe or 300 <= response.status < 408:
+        if safe or (300 <= response.status < 408 and response.status != 303):
             raise NotSent(f"{response.status} from something in between") from None
         raise OutcomeUnknown(f"{response.status}") from None
     return FailureReason("provider", KINDS.get(error["code"], Kind.OTHER), error["text"], error["code"])

@@ -262,6 +262,7 @@ PAGE = {"content-type": "text/html", "server": "squid"}
     [
         (301, {"location": "https://www.example.com/login"}, NotSent),
         (302, {}, NotSent),
+        (303, {"location": "/done"}, OutcomeUnknown),
         (403, PAGE, NotSent),
         (404, PAGE, NotSent),
         (407, PAGE, NotSent),

@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -14,6 +16,7 @@ from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import ReportQuery
 from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.providers.twilio.wire import read_page, read_time
 from sms_connector.transport.http import HttpResponse
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
 from tests.providers.twilio import twilio_wire as wire
@@ -187,7 +190,33 @@ def test_what_cannot_be_canceled_any_more_is_said_in_twilios_words(twilio: Twili
     assert (error.code, error.status, error.more_info) == (30409, 409, "https://www.twilio.com/docs/errors/30409")
 
 
-def test_dates_of_another_offset_are_utc(twilio: TwilioWith) -> None:
-    document = wire.message(date_created="Mon, 06 Jul 2026 08:00:00 -0400")
-    (report,) = twilio(wire.answer(200, document)).provider.fetch_reports([wire.SID])
-    assert report.created_at == datetime(2026, 7, 6, 12, tzinfo=UTC)
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        ("Mon, 06 Jul 2026 12:00:00 +0000", wire.NOW),
+        ("Mon, 06 Jul 2026 08:00:00 -0400", wire.NOW),
+        ("Mon, 06 Jul 2026 12:00:00 -0000", wire.NOW),
+        ("Mon, 06 Jul 2026 12:00:00 GMT", wire.NOW),
+        ("2026-07-06T12:00:00Z", None),
+        ("Fri, 31 Dec 9999 23:00:00 -2300", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_dates(text: str | None, moment: datetime | None) -> None:
+    assert read_time(text) == moment
+
+
+@given(st.text(max_size=40) | st.from_regex(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{1,6} \d\d:\d\d:\d\d [+-]\d{1,6}"))
+def test_no_date_stops_the_reading(text: str) -> None:
+    moment = read_time(text)
+    assert moment is None or moment.tzinfo is UTC
+
+
+@given(st.text(max_size=60))
+def test_no_name_of_a_next_page_reaches_the_request_line_as_it_is(text: str) -> None:
+    page = wire.page([wire.message()], f"/2010-04-01/Accounts/AC1/Messages.json?a={text}")
+    followed = read_page(page, ReportQuery(SINCE)).next_page
+    assert followed
+    assert followed.isascii()
+    assert not set(followed) & set(" \r\n#")

@@ -178,8 +178,27 @@ def test_twilios_own_error_is_a_refusal(
             Kind.UNAVAILABLE,
             "a redirect to https://www.twilio.com; set it to the API itself",
         ),
+        (
+            HttpResponse(302, {"location": "https://user:password@[::1"}, b""),
+            NotSent,
+            Kind.UNAVAILABLE,
+            "answered 302, a redirect; set it",
+        ),
+        (HttpResponse(303, {}, b""), OutcomeUnknown, Kind.UNKNOWN_OUTCOME, "303"),
     ],
-    ids=["403", "401", "407", "408", "a gateway's JSON", "no message", "a list", "bytes", "redirect"],
+    ids=[
+        "403",
+        "401",
+        "407",
+        "408",
+        "a gateway's JSON",
+        "no message",
+        "a list",
+        "bytes",
+        "redirect",
+        "odd redirect",
+        "see other",
+    ],
 )
 def test_an_answer_from_in_between_is_not_twilios(
     twilio: TwilioWith, answer: HttpResponse, outcome: type[Exception], kind: Kind, says: str

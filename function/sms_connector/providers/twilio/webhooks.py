@@ -13,9 +13,9 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
-from xml.sax.saxutils import escape
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.delivery_report import DeliveryReport
@@ -155,5 +155,5 @@ def twiml_reply(text: str | None = None) -> bytes:
 
     https://www.twilio.com/docs/messaging/twiml
     """
-    message = f"<Message>{escape(_NOT_XML.sub('', text))}</Message>" if text else ""
+    message = f"<Message>{escape(_NOT_XML.sub('', text), quote=False)}</Message>" if text else ""
     return f'<?xml version="1.0" encoding="UTF-8"?><Response>{message}</Response>'.encode()

@@ -8,10 +8,10 @@ Whose word an answer is:
     |-----------------------------------------|---------------------------------------------------------------------|
     | 2xx with a message SID                  | taken                                                               |
     | 2xx without one                         | outcome unknown: something took it, nobody says what                |
-    | 3xx                                     | not sent: the base URL is not the API                               |
+    | 3xx but 303                             | not sent: the base URL is not the API                               |
     | 4xx with Twilio's own error document    | refused by Twilio, verbatim                                         |
     | 4xx without it, its status a plain no   | not sent: a proxy or gateway answered in its place                  |
-    | any other without it (408, 409, 5xx, …) | outcome unknown                                                     |
+    | any other (303, 408, 409, 5xx, …)       | outcome unknown                                                     |
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any, NoReturn, TypeVar
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -43,6 +43,7 @@ DEFAULT_BASE_URL = "https://api.twilio.com"
 PAGE_SIZE = 1000
 MESSAGE_SID = re.compile(r"(?:SM|MM)[0-9a-fA-F]{32}")
 POOL_SID = re.compile(r"MG[0-9a-fA-F]{32}")
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:-]+(?![^/?#])")
 
 # A trial account's texts get this in front. https://help.twilio.com/articles/223136107
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
@@ -206,7 +207,8 @@ def _is_ours(document: MessageDocument, pool: str | None) -> bool:
 
 
 def _next_query(uri: str) -> str:
-    query = urlsplit(uri).query
+    """Encoded anew: what Twilio wrote never reaches the request line as it is."""
+    query = urlencode(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
     if not query:
         raise NotSent("Twilio's list names a next page that has no query string; it can't be followed")
     return query
@@ -257,9 +259,9 @@ def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
     Its body is not quoted: it may echo the request.
     """
     status, headers = response.status, response.headers
-    if 300 <= status < 400:
-        target = urlsplit(headers.get("location", ""))
-        where = f" to {target.scheme}://{target.hostname}" if target.hostname else ""
+    if 300 <= status < 400 and status != 303:  # 303 is the answer to a POST that was carried out
+        target = _ORIGIN.match(headers.get("location", ""))
+        where = f" to {target[0]}" if target else ""
         return NotSent(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
     content, server = headers.get("content-type", "none"), headers.get("server", "not named")
     said = f"{status} without Twilio's error document (content type {content!r}, server {server!r})"
@@ -275,8 +277,10 @@ def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
 def read_time(text: str | None) -> datetime | None:
     """An RFC 2822 date; None where there is none that can be read. Messages of one page share few of them."""
     try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
+        moment = parsedate_to_datetime(text) if text else None
+        # `-0000` says UTC without a time zone (RFC 2822 section 3.3).
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
         return None
 
 
