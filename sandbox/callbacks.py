@@ -23,7 +23,7 @@ from sandbox.options import CallbackBehaviour, Context
 from sandbox.scheduler import Scheduler
 
 MAX_BODY = 65_536
-REORDER_SECONDS = 0.05
+REORDER_SECONDS = 0.2
 
 
 class Policy(Protocol):

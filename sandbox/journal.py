@@ -94,7 +94,7 @@ class Journal:
             monotonic=arrived,
             epoch=time.time() - (time.monotonic() - arrived),
             method=request.method,
-            path=_once(self._paths, request.path, request.path),
+            path=_once(self._paths, request.path, value=request.path),
             query=request.query,
             body=request.body,
             headers=self._masked(raw_headers),
@@ -139,7 +139,7 @@ class Journal:
         known = self._header_sets.get(raw)
         if known is not None:
             return known
-        return _once(self._header_sets, raw, tuple((_text(n), _shown(_text(n), _text(v))) for n, v in raw))
+        return _once(self._header_sets, raw, value=tuple((_text(n), _shown(_text(n), _text(v))) for n, v in raw))
 
 
 def most_in_window(times: Iterable[float], seconds: float) -> int:
@@ -149,7 +149,7 @@ def most_in_window(times: Iterable[float], seconds: float) -> int:
     return max((bisect_right(starts, at + seconds - 1e-9) - index for index, at in enumerate(starts)), default=0)
 
 
-def _once(kept: dict[K, V], key: K, value: V) -> V:
+def _once(kept: dict[K, V], key: K, *, value: V) -> V:
     """The value kept for the key before, else this one; what is kept stays small."""
     if len(kept) >= MAX_KEPT:
         kept.clear()

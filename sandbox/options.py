@@ -55,7 +55,7 @@ class Settings:
 
         Raises SettingsError for an unknown name or a value of the wrong type.
         """
-        return replace(self, **_checked(self, document, "settings"))
+        return replace(self, **_checked(self, document, where="settings"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,22 +90,23 @@ def settings_document(settings: Settings | CallbackBehaviour) -> dict[str, Any]:
     return document
 
 
-def _checked(current: Settings | CallbackBehaviour, document: Mapping[str, Any], where: str) -> dict[str, Any]:
+def _checked(current: Settings | CallbackBehaviour, document: Mapping[str, Any], *, where: str) -> dict[str, Any]:
     names = {_camel(item.name): item.name for item in fields(current)}
     unknown = sorted(set(document) - set(names))
     if unknown:
         raise SettingsError(f"{where}: no such setting: {', '.join(unknown)}; there are {', '.join(sorted(names))}")
     return {
-        names[key]: _value(getattr(current, names[key]), value, f"{where}.{key}") for key, value in document.items()
+        names[key]: _value(getattr(current, names[key]), value, where=f"{where}.{key}")
+        for key, value in document.items()
     }
 
 
-def _value(current: object, value: Any, where: str) -> Any:
+def _value(current: object, value: Any, *, where: str) -> Any:
     name = where.rpartition(".")[2]
     if isinstance(current, CallbackBehaviour):
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where}: an object is needed, not {value!r}")
-        return replace(current, **_checked(current, value, where))
+        return replace(current, **_checked(current, value, where=where))
     if value is None and name in NULLABLE:
         return None
     if name == "statuses":

@@ -59,19 +59,19 @@ class Server:
         entry = self._journal.record(request, http.raw_headers, arrived=arrived)
         self._gate.enter()
         try:
-            return await self._answer(service, http, request, entry)
+            return await self._answer(service, http, request=request, entry=entry)
         except FaultError as error:
             return web.Response(status=400, text=f"X-Sandbox-Fault: {error}\n")
         finally:
             self._gate.leave()
 
     async def _answer(
-        self, service: Service, http: web.BaseRequest, request: Request, entry: Entry
+        self, service: Service, http: web.BaseRequest, *, request: Request, entry: Entry
     ) -> web.StreamResponse:
         fault = self._faults.pick(request)
         entry.fault = None if fault is None else fault.kind.value
         if fault is not None and not fault.kind.lets_through:
-            return self._finish(service, await inject(Strike(fault, service, http, self._listener)), entry)
+            return self._finish(service, await inject(Strike(fault, service, http, self._listener)), entry=entry)
         wait = self._gate.retry_after(self._context.settings, entry.monotonic)
         reply = service.handle(request) if wait is None else service.too_many_requests(wait)
         if reply.until is not None:
@@ -80,10 +80,10 @@ class Server:
         if self._context.settings.latency_seconds:
             await asyncio.sleep(self._context.settings.latency_seconds)
         if fault is not None:
-            return self._finish(service, await inject(Strike(fault, service, http, self._listener, reply)), entry)
-        return self._finish(service, reply, entry)
+            return self._finish(service, await inject(Strike(fault, service, http, self._listener, reply)), entry=entry)
+        return self._finish(service, reply, entry=entry)
 
-    def _finish(self, service: Service, reply: Reply | None, entry: Entry) -> web.StreamResponse:
+    def _finish(self, service: Service, reply: Reply | None, *, entry: Entry) -> web.StreamResponse:
         if reply is None:
             # The connection is gone; the web server drops whatever it is handed now.
             return web.Response()

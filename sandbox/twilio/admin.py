@@ -53,7 +53,7 @@ class TwilioAdmin:
         """`sid`, ACCOUNT_FIELDS, `verified` (numbers), `keys` (`sid`, `secret`, `main`)."""
         sid = _required(body, "sid")
         account = self._book.accounts.get(sid) or Account(sid, "", self._clock.now(), owner_sid=sid)
-        _assign(account, body, ACCOUNT_FIELDS)
+        _assign(account, body, names=ACCOUNT_FIELDS)
         if not account.token:
             raise AdminError("authToken: a new account needs one")
         account.verified.update(str(number) for number in body.get("verified", []))
@@ -69,14 +69,14 @@ class TwilioAdmin:
         account = self._account(body)
         address = numbers.sender(_required(body, "number"))
         number = account.numbers.setdefault(address, Number(address))
-        _assign(number, body, NUMBER_FIELDS)
+        _assign(number, body, names=NUMBER_FIELDS)
         return _shown(account)
 
     def _put_service(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """`sid`, `accountSid`, SERVICE_FIELDS; its pool are the numbers with its `serviceSid`."""
         account, sid = self._account(body), _required(body, "sid")
         service = account.services.setdefault(sid, MessagingService(sid))
-        _assign(service, body, SERVICE_FIELDS)
+        _assign(service, body, names=SERVICE_FIELDS)
         return _shown(account)
 
     def _opt_outs(self, query: Mapping[str, Any]) -> list[dict[str, str]]:
@@ -84,7 +84,7 @@ class TwilioAdmin:
 
     def _inbound(self, body: Mapping[str, Any]) -> Awaitable[dict[str, Any]]:
         account = self._account(body)
-        return self._inbox.take(account, parse_text(account, body), self._clock.now())
+        return self._inbox.take(account, parse_text(account, body), now=self._clock.now())
 
     def _account(self, body: Mapping[str, Any]) -> Account:
         sid = str(body.get("accountSid", ACCOUNT_SID))
@@ -94,7 +94,7 @@ class TwilioAdmin:
         return account
 
 
-def _assign(row: Row, body: Mapping[str, Any], names: Mapping[str, str]) -> None:
+def _assign(row: Row, body: Mapping[str, Any], *, names: Mapping[str, str]) -> None:
     for name, attribute in names.items():
         if name in body:
             setattr(row, attribute, body[name])

@@ -68,7 +68,7 @@ def media_document(message: Message, media: Media) -> dict[str, Any]:
     }
 
 
-def feedback_document(message: Message, outcome: str, now: float) -> dict[str, Any]:
+def feedback_document(message: Message, outcome: str, *, now: float) -> dict[str, Any]:
     return {
         "account_sid": message.account_sid,
         "date_created": rfc2822(now),

@@ -51,7 +51,7 @@ class Inbox:
         self._outbox = outbox
         self._callbacks = callbacks
 
-    async def take(self, account: Account, text: Text, now: float) -> dict[str, Any]:
+    async def take(self, account: Account, text: Text, *, now: float) -> dict[str, Any]:
         """Store it, keep consent, post the webhook, send the reply; answers what happened."""
         message = self._outbox.receive(
             account, to=text.to, sender=text.sender, body=text.body, media_urls=text.media_urls
@@ -62,8 +62,8 @@ class Inbox:
             account.opt_outs.add(scope)
         if kind == "START":
             account.opt_outs.discard(scope)
-        outcome = await self._post(account, message, kind)
-        replies, error = self._reply(account, text, outcome, now)
+        outcome = await self._post(account, message, kind=kind)
+        replies, error = self._reply(account, text, outcome=outcome, now=now)
         return {
             "sid": message.sid,
             "keyword": kind,
@@ -72,7 +72,7 @@ class Inbox:
             "error": error,
         }
 
-    async def _post(self, account: Account, message: Message, kind: str | None) -> Outcome | None:
+    async def _post(self, account: Account, message: Message, *, kind: str | None) -> Outcome | None:
         number = account.numbers[message.to]
         service = account.services.get(number.service_sid or "")
         url = (service.inbound_url if service else None) or number.sms_url
@@ -85,7 +85,7 @@ class Inbox:
         return await self._callbacks.post(webhook)
 
     def _reply(
-        self, account: Account, text: Text, outcome: Outcome | None, now: float
+        self, account: Account, text: Text, *, outcome: Outcome | None, now: float
     ) -> tuple[list[dict[str, Any]], str | None]:
         if outcome is None or outcome.status is None or outcome.status // 100 != 2:
             return [], None
@@ -93,14 +93,14 @@ class Inbox:
             wanted = parse_twiml(outcome.body)
         except TwimlError as error:
             return [], str(error)
-        return [self._send(account, text, reply, now) for reply in wanted], None
+        return [self._send(account, text, reply=reply, now=now) for reply in wanted], None
 
-    def _send(self, account: Account, text: Text, reply: ReplyMessage, now: float) -> dict[str, Any]:
+    def _send(self, account: Account, text: Text, *, reply: ReplyMessage, now: float) -> dict[str, Any]:
         pairs = [("To", reply.to or text.sender), ("From", reply.sender or text.to), ("Body", reply.body)]
         pairs += [("MediaUrl", url) for url in reply.media_urls]
         pairs += [("StatusCallback", reply.callback_url)] if reply.callback_url else []
         try:
-            draft = read_draft(Form(pairs), account, now)
+            draft = read_draft(Form(pairs), account, now=now)
         except TwilioError as refusal:
             return {"sid": None, "refused": refusal.code}
         message, _ = self._outbox.accept(account, draft, direction="outbound-reply")

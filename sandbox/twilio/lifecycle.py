@@ -35,7 +35,7 @@ def plan_for(outcome: Outcome, *, service: bool) -> Plan:
     return (*head, (0.25, "sending"), (0.5, "sent"), (1.0, outcome.failure.status))
 
 
-def stage_at(plan: Plan, elapsed: float, span: float) -> tuple[float, str]:
+def stage_at(plan: Plan, elapsed: float, *, span: float) -> tuple[float, str]:
     """The stage reached `elapsed` seconds after the start of a delivery that takes `span` seconds."""
     reached = elapsed / span if span > 0 else math.inf
     stage = plan[0]

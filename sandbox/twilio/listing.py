@@ -79,15 +79,15 @@ def shown_sender(message: Message, now: float) -> str | None:
     return message.sender
 
 
-def read_page(book: MessageBook, request: PageRequest, now: float) -> Page:
+def read_page(book: MessageBook, request: PageRequest, *, now: float) -> Page:
     """One page. Raises TwilioError 21481 for a token that was never given."""
     forward, anchor = _anchor(book, request)
     if forward:
-        found = _take(_older(book, request.filter, request.account_sid, anchor), request, now)
+        found = _take(_older(book, request.filter, account_sid=request.account_sid, anchor=anchor), request, now=now)
         messages, more = found[: request.size], len(found) > request.size
         newer = bool(messages) and anchor is not None
     else:
-        found = _take(_newer(book, request.filter, request.account_sid, anchor), request, now)
+        found = _take(_newer(book, request.filter, account_sid=request.account_sid, anchor=anchor), request, now=now)
         messages, more = found[: request.size][::-1], True
         newer = len(found) > request.size
     return Page(
@@ -108,7 +108,7 @@ def _anchor(book: MessageBook, request: PageRequest) -> tuple[bool, Message | No
     return match[1] == "A", anchor
 
 
-def _take(candidates: Iterator[Message], request: PageRequest, now: float) -> list[Message]:
+def _take(candidates: Iterator[Message], request: PageRequest, *, now: float) -> list[Message]:
     """One more than fits on the page, to know whether there is another page."""
     found: list[Message] = []
     for message in candidates:
@@ -119,7 +119,7 @@ def _take(candidates: Iterator[Message], request: PageRequest, now: float) -> li
     return found
 
 
-def _older(book: MessageBook, wanted: Filter, account_sid: str, anchor: Message | None) -> Iterator[Message]:
+def _older(book: MessageBook, wanted: Filter, *, account_sid: str, anchor: Message | None) -> Iterator[Message]:
     shelf = book.shelf(account_sid, to=wanted.to, sender=wanted.sender)
     # Nothing is sent before it is accepted, nor later than the longest wait after that.
     stop = min(
@@ -130,7 +130,7 @@ def _older(book: MessageBook, wanted: Filter, account_sid: str, anchor: Message 
     return (shelf.messages[index] for index in range(stop - 1, first - 1, -1))
 
 
-def _newer(book: MessageBook, wanted: Filter, account_sid: str, anchor: Message | None) -> Iterator[Message]:
+def _newer(book: MessageBook, wanted: Filter, *, account_sid: str, anchor: Message | None) -> Iterator[Message]:
     shelf = book.shelf(account_sid, to=wanted.to, sender=wanted.sender)
     first = 0 if anchor is None else shelf.before(anchor.sequence + 1)
     return (shelf.messages[index] for index in range(first, len(shelf.messages)))
@@ -153,7 +153,7 @@ def parse_request(account_sid: str, query: Sequence[tuple[str, str]]) -> PageReq
     return PageRequest(account_sid, wanted, size, _whole("Page", given.get("Page", "0")), given.get("PageToken"))
 
 
-def envelope(path: str, query: Sequence[tuple[str, str]], request: PageRequest, page: Page) -> dict[str, object]:
+def envelope(path: str, query: Sequence[tuple[str, str]], *, request: PageRequest, page: Page) -> dict[str, object]:
     """The links and counters of a list answer; the list itself and how far it goes are the caller's."""
     kept = [(name, value) for name, value in query if name in FILTERS]
 

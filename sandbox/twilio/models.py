@@ -52,7 +52,7 @@ class Message:
             return "canceled", self.canceled_at
         if now < self.start:
             return "scheduled", self.accepted_at
-        fraction, status = stage_at(self.plan, now - self.start, self.span)
+        fraction, status = stage_at(self.plan, now - self.start, span=self.span)
         return status, self.start + fraction * self.span
 
     def first_status(self) -> str:

@@ -56,7 +56,7 @@ class Outbox:
             provide_feedback=draft.provide_feedback,
         )
         self._book.add(message)
-        return message, self._call_back(account, message, before_answer)
+        return message, self._call_back(account, message, before_answer=before_answer)
 
     def receive(self, account: Account, *, to: str, sender: str, body: str, media_urls: Iterable[str]) -> Message:
         """A message from outside to one of our numbers."""
@@ -87,7 +87,7 @@ class Outbox:
         if message.callback_url and (wanted is None or "canceled" in wanted):
             self._callbacks.plan([(now, status_webhook(account, message, status="canceled", due=now))])
 
-    def _call_back(self, account: Account, message: Message, before_answer: bool) -> asyncio.Future[Any] | None:
+    def _call_back(self, account: Account, message: Message, *, before_answer: bool) -> asyncio.Future[Any] | None:
         if message.callback_url is None:
             return None
         events: list[tuple[float, Webhook]] = [

@@ -50,7 +50,7 @@ class MessageResponses:
         self._clock = clock
 
     def create(self, call: Call) -> Reply:
-        draft = read_draft(call.form(), call.account, self._clock.now())
+        draft = read_draft(call.form(), call.account, now=self._clock.now())
         message, until = self._outbox.accept(call.account, draft)
         reply = json_reply(201, documents.message_document(message, self._clock.now(), created=True))
         return reply if until is None else replace(reply, until=until)
@@ -58,9 +58,9 @@ class MessageResponses:
     def list(self, call: Call) -> Reply:
         query, now = call.request.query_pairs(), self._clock.now()
         request = parse_request(call.account.sid, query)
-        page = read_page(self._book, request, now)
+        page = read_page(self._book, request, now=now)
         found = [documents.message_document(message, now) for message in page.messages]
-        return json_reply(200, _listed(call, "messages", found, request=request, page=page, query=query))
+        return json_reply(200, _listed(call, "messages", found=found, request=request, page=page, query=query))
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.message_document(self._find(call), self._clock.now()))
@@ -94,12 +94,12 @@ class MessageResponses:
         outcome = call.form().get("Outcome") or "confirmed"
         if outcome not in ("confirmed", "unconfirmed"):
             raise TwilioError(20001, name="Outcome", value=outcome)
-        return json_reply(200, documents.feedback_document(message, outcome, self._clock.now()))
+        return json_reply(200, documents.feedback_document(message, outcome, now=self._clock.now()))
 
     def list_media(self, call: Call) -> Reply:
         message = self._find(call)
         found = [documents.media_document(message, media) for media in message.media]
-        return json_reply(200, _listed(call, "media_list", found))
+        return json_reply(200, _listed(call, "media_list", found=found))
 
     def fetch_media(self, call: Call) -> Reply:
         message = self._find(call)
@@ -134,7 +134,7 @@ class AccountResponses:
     def list(self, call: Call) -> Reply:
         own = call.caller.account.sid
         reached = [account for account in self._book.accounts.values() if own in (account.sid, account.owner_sid)]
-        return json_reply(200, _listed(call, "accounts", [documents.account_document(one) for one in reached]))
+        return json_reply(200, _listed(call, "accounts", found=[documents.account_document(one) for one in reached]))
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.account_document(call.account))
@@ -144,7 +144,7 @@ class AccountResponses:
 
     def list_keys(self, call: Call) -> Reply:
         keys = [documents.key_document(key) for key in call.account.keys.values()]
-        return json_reply(200, _listed(call, "keys", keys))
+        return json_reply(200, _listed(call, "keys", found=keys))
 
     def create_key(self, call: Call) -> Reply:
         name = call.form().get("FriendlyName") or ""
@@ -200,8 +200,8 @@ def _find_media(call: Call, message: Message) -> Media:
 def _listed(
     call: Call,
     key: str,
-    found: Sequence[dict[str, Any]],
     *,
+    found: Sequence[dict[str, Any]],
     request: PageRequest | None = None,
     page: Page | None = None,
     query: Sequence[tuple[str, str]] = (),
@@ -209,5 +209,5 @@ def _listed(
     """A list answer; without a page everything is on the first."""
     request = request or PageRequest(call.account.sid, Filter(), DEFAULT_PAGE_SIZE, 0, None)
     start = request.number * request.size
-    frame = envelope(call.request.path, query, request, page or Page((), None, None))
+    frame = envelope(call.request.path, query, request=request, page=page or Page((), None, None))
     return {**frame, "start": start, "end": start + max(len(found) - 1, 0), key: list(found)}

@@ -91,7 +91,7 @@ class Twilio:
             if match is not None:
                 places = match.groupdict()
                 caller = self._authenticated(request)
-                account = self._opened(route, caller, places.get("account"))
+                account = self._opened(route, caller, sid=places.get("account"))
                 responder = route.methods.get(request.method)
                 if responder is None:
                     raise TwilioError(20004)
@@ -104,7 +104,7 @@ class Twilio:
             raise TwilioError(20003)
         return caller
 
-    def _opened(self, route: Route, caller: Caller, sid: str | None) -> Account:
+    def _opened(self, route: Route, caller: Caller, *, sid: str | None) -> Account:
         account = caller.account if sid is None else self._accounts.reach(caller, sid)
         if account is None:
             raise TwilioError(20003)

@@ -8,7 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 
 
-def sign(token: str, url: str, form: Iterable[tuple[str, str]] = ()) -> str:
+def sign(token: str, url: str, *, form: Iterable[tuple[str, str]] = ()) -> str:
     """The signature of a POST of `form` to `url`; a GET has its fields in the url and no form.
 
     The fragment is not signed: it never reaches the server, which has to compute the same string.

@@ -65,14 +65,14 @@ class Form:
         return any(key == name for key, _ in self._pairs)
 
 
-def read_draft(form: Form, account: Account, now: float) -> Draft:
+def read_draft(form: Form, account: Account, *, now: float) -> Draft:
     """Raises TwilioError with the first thing that is wrong."""
     _present(form)
     body = _body(form, account)
     to = _recipient(form)
     service = _service(form, account)
-    sender = _sender(form, account, service, to)
-    _pair(account, sender, to)
+    sender = _sender(form, account, service=service, to=to)
+    _pair(account, sender, to=to)
     return Draft(
         to=to,
         sender=sender,
@@ -129,10 +129,10 @@ def _service(form: Form, account: Account) -> MessagingService | None:
     return service
 
 
-def _sender(form: Form, account: Account, service: MessagingService | None, to: str) -> str:
+def _sender(form: Form, account: Account, *, service: MessagingService | None, to: str) -> str:
     given = form.get("From")
     if given is None:
-        return _from_pool(account, service, to)
+        return _from_pool(account, service, to=to)
     sender = numbers.sender(given)
     if sender in numbers.REFUSED_SENDERS:
         raise TwilioError(numbers.REFUSED_SENDERS[sender], sender=sender)
@@ -142,13 +142,13 @@ def _sender(form: Form, account: Account, service: MessagingService | None, to: 
     raise TwilioError(21606 if looks_like_number else 21212, sender=given)
 
 
-def _from_pool(account: Account, service: MessagingService | None, to: str) -> str:
+def _from_pool(account: Account, service: MessagingService | None, *, to: str) -> str:
     """The same recipient always gets the same sender of the pool (Twilio's sticky sender)."""
     pool = account.pool(service.sid) if service else []
     return pool[zlib.crc32(to.encode()) % len(pool)].address
 
 
-def _pair(account: Account, sender: str, to: str) -> None:
+def _pair(account: Account, sender: str, *, to: str) -> None:
     if numbers.channel(sender) != numbers.channel(to):
         raise TwilioError(21910)
     if account.type == "Trial" and to not in account.verified:

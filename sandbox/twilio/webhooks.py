@@ -47,10 +47,10 @@ def connection_policy(url: str) -> ConnectionPolicy:
     given = dict(parse_qsl(url.partition("#")[2]))
     reasons = frozenset(given.get("rp", "ct").split(","))
     return ConnectionPolicy(
-        connect_seconds=_bounded(given.get("ct"), 100, 10_000, default=5_000) / 1000,
-        read_seconds=_bounded(given.get("rt"), 100, 15_000, default=15_000) / 1000,
-        total_seconds=_bounded(given.get("tt"), 100, 15_000, default=15_000) / 1000,
-        retries=_bounded(given.get("rc"), 0, 5, default=1),
+        connect_seconds=_bounded(given.get("ct"), low=100, high=10_000, default=5_000) / 1000,
+        read_seconds=_bounded(given.get("rt"), low=100, high=15_000, default=15_000) / 1000,
+        total_seconds=_bounded(given.get("tt"), low=100, high=15_000, default=15_000) / 1000,
+        retries=_bounded(given.get("rc"), low=0, high=5, default=1),
         reasons=RETRY_REASONS if "all" in reasons else reasons & RETRY_REASONS,
     )
 
@@ -67,7 +67,7 @@ def status_events(message: Message, statuses: Collection[str] | None) -> Iterato
 
 def status_webhook(account: Account, message: Message, *, status: str, due: float) -> Webhook:
     """The callback that says `status`. A canceled or deleted message has no later news."""
-    form = status_form(message, status, due)
+    form = status_form(message, status, at=due)
     return _webhook(
         account,
         subject=message.sid,
@@ -85,7 +85,7 @@ def inbound_webhook(
     return _webhook(account, subject=subject, label="inbound", method=method, url=url, form=form)
 
 
-def status_form(message: Message, status: str, at: float) -> list[tuple[str, str]]:
+def status_form(message: Message, status: str, *, at: float) -> list[tuple[str, str]]:
     form = [
         ("SmsSid", message.sid),
         ("SmsStatus", status),
@@ -124,7 +124,7 @@ def _webhook(
     def headers() -> Mapping[str, str]:
         # Always the primary token: a secondary one signs only once it is promoted.
         return {
-            "X-Twilio-Signature": sign(account.token, address, posted),
+            "X-Twilio-Signature": sign(account.token, address, form=posted),
             "I-Twilio-Idempotency-Token": token,
             "User-Agent": "TwilioProxy/1.1",
             "Accept": "*/*",
@@ -138,7 +138,7 @@ def with_query(url: str, form: Sequence[tuple[str, str]]) -> str:
     return str(URL(url.partition("#")[0], encoded=True).extend_query(list(form)))
 
 
-def _bounded(text: str | None, low: int, high: int, *, default: int) -> int:
+def _bounded(text: str | None, *, low: int, high: int, default: int) -> int:
     if text is None or not text.isdigit():
         return default
     return min(max(int(text), low), high)

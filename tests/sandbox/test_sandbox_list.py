@@ -199,7 +199,7 @@ filters = st.builds(
 def pages(book: MessageBook, wanted: Filter, size: int) -> Iterator[Page]:
     token: str | None = None
     while True:
-        page = read_page(book, PageRequest(ACCOUNT, wanted, size, 0, token), NOW)
+        page = read_page(book, PageRequest(ACCOUNT, wanted, size, 0, token), now=NOW)
         yield page
         if page.next_token is None:
             return
@@ -218,5 +218,5 @@ def test_all_pages_together_are_what_a_plain_search_finds(book: MessageBook, wan
 def test_going_back_shows_the_page_before(book: MessageBook, wanted: Filter, size: int) -> None:
     found = list(pages(book, wanted, size))
     for before, page in pairwise(found):
-        back = read_page(book, PageRequest(ACCOUNT, wanted, size, 0, page.previous_token), NOW)
+        back = read_page(book, PageRequest(ACCOUNT, wanted, size, 0, page.previous_token), now=NOW)
         assert back.messages == before.messages

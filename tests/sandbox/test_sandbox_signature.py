@@ -56,9 +56,9 @@ INBOUND_FORM = [
     ],
 )
 def test_vectors(url: str, form: list[tuple[str, str]], signature: str) -> None:
-    assert sign(AUTH_TOKEN, url, form) == signature
+    assert sign(AUTH_TOKEN, url, form=form) == signature
 
 
 @given(st.lists(st.tuples(st.text(min_size=1, max_size=5), st.text(max_size=8)), max_size=6))
 def test_the_official_validator_agrees(form: list[tuple[str, str]]) -> None:
-    assert RequestValidator(AUTH_TOKEN).validate(STATUS_URL, MultiDict(form), sign(AUTH_TOKEN, STATUS_URL, form))
+    assert RequestValidator(AUTH_TOKEN).validate(STATUS_URL, MultiDict(form), sign(AUTH_TOKEN, STATUS_URL, form=form))
