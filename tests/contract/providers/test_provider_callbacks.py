@@ -1,0 +1,69 @@
+"""Every provider's callbacks are verified before they are read, and read as what is polled."""
+
+from __future__ import annotations
+
+import pytest
+
+from sms_connector.errors import (
+    InvalidRequest,
+)
+from sms_connector.model.status import MessageStatus
+from sms_connector.provider import RawCallback
+from tests.contract.providers.case import NOW, ProviderCase
+from tests.contract.providers.stage import URL, Staged, needs
+
+
+def callback(case: ProviderCase, kind: str) -> RawCallback:
+    if kind == "status":
+        assert case.status_callback
+        return case.status_callback(URL, case.message_id(1), list(case.words)[-1])
+    assert case.inbound
+    return case.inbound(URL, "+15558675310", "Olá – ça va? 👍")
+
+
+@pytest.mark.parametrize(("kind", "capability"), [("status", "status_callbacks"), ("inbound", "inbound")])
+class TestCallbacks:
+    def test_the_providers_own_is_accepted(self, case: ProviderCase, stage: Staged, kind: str, capability: str) -> None:
+        needs(case, capability)
+        assert stage().provider.verify_callback(callback(case, kind))
+
+    def test_a_forged_one_is_not(self, case: ProviderCase, stage: Staged, kind: str, capability: str) -> None:
+        needs(case, capability)
+        assert case.forged
+        genuine = callback(case, kind)
+        for what, forged in case.forged(genuine).items():
+            assert forged != genuine, what
+            assert not stage().provider.verify_callback(forged), what
+
+    def test_nor_any_without_our_secret(self, case: ProviderCase, stage: Staged, kind: str, capability: str) -> None:
+        needs(case, capability)
+        on = stage()
+        on.secrets.values.update(case.rotated)
+        assert not on.provider.verify_callback(callback(case, kind))
+        on.secrets.values.clear()
+        assert not on.provider.verify_callback(callback(case, kind))
+
+
+def test_a_status_callback_is_read_as_it_is_polled(case: ProviderCase, stage: Staged) -> None:
+    needs(case, "status_callbacks")
+    assert case.status_callback
+    for word, status in {**case.words, "teleported": MessageStatus.ACCEPTED}.items():
+        (report,) = stage().provider.read_status_callback(case.status_callback(URL, case.message_id(1), word))
+        assert (report.provider_message_id, report.status, report.raw_status) == (case.message_id(1), status, word)
+
+
+def test_an_inbound_message_is_read_whole(case: ProviderCase, stage: Staged) -> None:
+    needs(case, "inbound")
+    (message,) = stage().provider.read_inbound(callback(case, "inbound"))
+    assert (message.sender, message.text, message.received_at) == ("+15558675310", "Olá – ça va? 👍", NOW)
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"\xff\xfe", b"a=b&c", b"[1]", b"null"])
+def test_what_is_no_callback_is_refused_by_name(case: ProviderCase, stage: Staged, body: bytes) -> None:
+    needs(case, "status_callbacks")
+    nonsense = RawCallback("POST", URL, {}, body, NOW)
+    with pytest.raises(InvalidRequest):
+        stage().provider.read_status_callback(nonsense)
+    if stage().provider.capabilities.inbound:
+        with pytest.raises(InvalidRequest):
+            stage().provider.read_inbound(nonsense)
