@@ -10,10 +10,11 @@ import pytest
 
 from sms_connector.cloud.ledger import FirestoreLedger
 from sms_connector.local.ledger import SqliteLedger
+from tests.contract.ports.queues import QueueBench, cloud_bench, sqlite_bench
 from tests.fixtures.clocks import FakeClock
-from tests.fixtures.emulators import firestore_emulator
+from tests.fixtures.emulators import cloud_tasks_emulator, firestore_emulator
 
-__all__ = ["firestore_emulator"]
+__all__ = ["cloud_tasks_emulator", "firestore_emulator"]
 
 ANY_LEDGER = ["sqlite", pytest.param("firestore", marks=pytest.mark.real)]
 AnyLedger = SqliteLedger | FirestoreLedger
@@ -43,4 +44,22 @@ def firestore_ledger(firestore_emulator: str, clock: FakeClock) -> Iterator[Fire
 @pytest.fixture(params=ANY_LEDGER)
 def ledger(request: pytest.FixtureRequest) -> AnyLedger:
     adapter: AnyLedger = request.getfixturevalue(f"{request.param}_ledger")
+    return adapter
+
+
+@pytest.fixture
+def sqlite_queue(tmp_path: Path) -> Iterator[QueueBench]:
+    with sqlite_bench(tmp_path) as bench:
+        yield bench
+
+
+@pytest.fixture
+def cloud_queue(cloud_tasks_emulator: str) -> Iterator[QueueBench]:
+    with cloud_bench(cloud_tasks_emulator) as bench:
+        yield bench
+
+
+@pytest.fixture(params=["sqlite", "cloud"])
+def bench(request: pytest.FixtureRequest) -> QueueBench:
+    adapter: QueueBench = request.getfixturevalue(f"{request.param}_queue")
     return adapter
