@@ -96,6 +96,12 @@ FAULTS: list[tuple[str, Script, type[CallError], Kind]] = [
         OutcomeUnknown,
         Kind.UNKNOWN_OUTCOME,
     ),
+    (
+        "a 2xx with a length and chunks: nobody knows which",
+        answering_once(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
+        OutcomeUnknown,
+        Kind.UNKNOWN_OUTCOME,
+    ),
     ("not HTTP at all", answering_once(b"SSH-2.0-OpenSSH_9.2\r\n"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
     ("an upgrade nobody asked for", status(b"101 Switching", b"Upgrade: h2c"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
     (
@@ -176,6 +182,13 @@ ANSWERS: list[tuple[str, bytes, int, bytes]] = [
     ("no reason phrase", b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\n{}", 200, b"{}"),
     ("announced by 100", b"HTTP/1.1 100 Continue\r\n\r\n" + CREATED, 201, b'{"sid": "SM1"}'),
     ("announced by 103", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + CREATED, 201, b'{"sid": "SM1"}'),
+    ("bare line feeds", b"HTTP/1.1 200 OK\nContent-Length: 2\n\n{}", 200, b"{}"),
+    (
+        "chunk sizes padded with spaces, a trailer",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2  \r\n{}\r\n0\r\nX: y\r\n\r\n",
+        200,
+        b"{}",
+    ),
     ("more than its length", CREATED + b"garbage", 201, b'{"sid": "SM1"}'),
     (
         "compressed without being asked",

@@ -161,6 +161,9 @@ class _Answer:
 
     def __init__(self) -> None:
         self.parser: Any = httptools.HttpResponseParser(self)
+        # A bare line feed may end a line (RFC 9112, 2.2), and old servers pad their chunk sizes. Neither moves the end of
+        # an answer, and nothing after that end is ever read as another one.
+        self.parser.set_dangerous_leniencies(lenient_optional_cr_before_lf=True, lenient_spaces_after_chunk_size=True)
         self.expect("")
 
     def expect(self, method: str) -> None:
