@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 
-from tests.infra.fake_google.http import start
+from tests.infra.fake_google.http import FakeGoogle
 
 
 def main() -> None:
@@ -13,7 +13,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8790)
     parser.add_argument("--strict", action="store_true", help="refuse what a fresh project refuses")
     args = parser.parse_args()
-    print(f"fake Google Cloud on http://127.0.0.1:{start(args.port, args.strict).server_address[1]}", flush=True)
+    fake = FakeGoogle(port=args.port, strict=args.strict).start()
+    print(f"fake Google Cloud on {fake.address}", flush=True)
     threading.Event().wait()
 
 

@@ -21,7 +21,7 @@ SERVICES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "cloudscheduler": ("cloudscheduler", {"cloudScheduler": "v1"}, ("v1",)),
     "cloudtasks": ("cloudtasks", {"cloudTasks": "v2"}, ("v2",)),
     "compute": ("compute", {"compute": "compute/beta"}, ("compute/beta", "compute/v1")),
-    "dns": ("dns", {"dns": "dns/v1"}, ("dns/v1",)),
+    "clouddns": ("dns", {"dns": "dns/v1"}, ("dns/v1",)),
     "firestore": ("firestore", {"firestore": "v1"}, ("v1",)),
     "iam": ("iam", {"iamBeta": "v1", "iam": ""}, ("v1",)),
     "iamcredentials": ("iamcredentials", {"iamCredentials": "v1"}, ("v1",)),
@@ -173,7 +173,7 @@ FILLED: dict[str, Json] = {
         "networkFirewallPolicyEnforcementOrder": "AFTER_CLASSIC_FIREWALL",
     },
     "compute/subnetworks": {"purpose": "PRIVATE", "stackType": "IPV4_ONLY", "privateIpGoogleAccess": False},
-    "dns/managedZones": {
+    "clouddns/managedZones": {
         "id": "@number",
         "creationTime": "@now",
         "kind": "dns#managedZone",

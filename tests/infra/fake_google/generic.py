@@ -159,6 +159,8 @@ class Generic(Rules):
                 other["topic"] = "_deleted-topic_"
         if call.service == "cloudfunctions":
             self.drop(f"run/{held['serviceConfig']['service']}")
+            if self.runner:
+                self.runner.remove(call.parts[-1])
         old = f"serviceAccount:{held.get('email')}"
         for binding in (b for p in self.policies.values() for b in p.get("bindings", [])):
             gone = f"deleted:{old}?uid={held.get('uniqueId')}"

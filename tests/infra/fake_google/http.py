@@ -6,11 +6,14 @@ import copy
 import json
 import re
 import threading
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from tests.infra.fake_google.catalog import NUMBER, PROJECT, REGION, SERVICES, Json
+from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.services import Cloud
 from tests.infra.fake_google.values import ApiError, Call, need, no_nulls, no_secrets, stamp
 
@@ -78,7 +81,7 @@ class Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = serve  # noqa: N815 - the library's names
 
-    def do_CONNECT(self) -> None:  # noqa: N802
+    def do_CONNECT(self) -> None:
         self.note(self.path, {}, b"")["status"] = 403
         self.send(403, {"error": f"the fake lets nothing out: {self.path}"})
 
@@ -96,6 +99,8 @@ class Handler(BaseHTTPRequestHandler):
         segments = path.strip("/").split("/")
         if segments[0] == "upload":  # the storage client drops the prefix for uploads
             segments.insert(0, "storage")
+        if segments[0] == "dns":  # and the DNS client too
+            segments.insert(0, "clouddns")
         versions = SERVICES.get(segments[0], ("", {}, ()))[2]
         version = next((v for v in versions if "/".join(segments[1:]).startswith(v + "/")), "")
         need(version, 400, f"Unknown path: {path}")
@@ -167,9 +172,37 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
-def start(port: int = 0, strict: bool = False) -> ThreadingHTTPServer:
-    """Starts the fake on a thread; `server_address[1]` is its port, `shutdown()` ends it."""
-    kind = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 128})
-    server: ThreadingHTTPServer = kind(("127.0.0.1", port), type("Bound", (Handler,), {"cloud": Cloud(strict)}))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    return server
+class FakeGoogle:
+    """A running fake: `cloud` is its state, `address` where it listens."""
+
+    def __init__(self, *, port: int = 0, strict: bool = False) -> None:
+        self.cloud = Cloud(strict)
+        kind = type("Server", (ThreadingHTTPServer,), {"request_queue_size": 128})
+        self._server: ThreadingHTTPServer = kind(("127.0.0.1", port), type("Bound", (Handler,), {"cloud": self.cloud}))
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def start(self) -> FakeGoogle:
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def serve_functions(self, folder: Path, extra: Mapping[str, str] | None = None) -> Runner:
+        """From now on what is deployed really runs, below `folder`; `extra` variables lead to emulators."""
+        cloud = self.cloud
+        cloud.runner = Runner(folder, may_call=cloud.may_call, secret=cloud.latest_payload, extra=extra or {})
+        return cloud.runner
+
+    def fail(self, match: str, *, times: int = 1, status: int = 503, message: str = "injected fault") -> None:
+        """The next `times` calls whose 'METHOD path' matches are refused."""
+        with self.cloud.lock:
+            self.cloud.faults = [{"match": match, "times": times, "status": status, "message": message}]
+
+    def calls(self, match: str) -> list[Json]:
+        """The journal's entries whose 'METHOD path' matches."""
+        with self.cloud.lock:
+            return [e for e in self.cloud.journal if re.search(match, f"{e['method']} {e['path']}")]
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        if self.cloud.runner:
+            self.cloud.runner.close()

@@ -8,8 +8,9 @@ import uuid
 from urllib.parse import quote, urlsplit
 
 from tests.infra.fake_google.catalog import AGENTS, COMPUTE_AGENT, COMPUTE_URL, NUMBER, NUMBERS, PROJECT, STATE, Json
+from tests.infra.fake_google.running import Declaration, StartFailed
 from tests.infra.fake_google.store import Store
-from tests.infra.fake_google.values import digest, fill, need, stamp
+from tests.infra.fake_google.values import ApiError, digest, fill, need, stamp
 
 
 class Rules(Store):
@@ -101,12 +102,29 @@ class Rules(Store):
         run = f"{place}/services/{short}"  # the Cloud Run service below, with invokers of its own
         count = str(int(self.resources.get(f"run/{run}", {}).get("generation", "0")) + 1)
         uri = f"https://{short}-{hashlib.md5(project.encode()).hexdigest()[:10]}-uc.a.run.app"
+        uri = self.serve_function(short, build, service) or uri
         self.put(
             f"run/{run}",
             {"uri": uri, "generation": count, "template": {"serviceAccount": service["serviceAccountEmail"]}},
         )
         service |= {"service": run, "uri": uri, "revision": f"{short}-{count:0>5}-{uuid.uuid4().hex[:3]}"}
         res["url"] = f"https://{location}-{project}.cloudfunctions.net/{short}"
+
+    def serve_function(self, short: str, build: Json, service: Json) -> str:
+        """Runs what was deployed where somebody is there to run it; its address, or nothing."""
+        if self.runner is None:
+            return ""
+        mounts = {
+            f"{volume['mountPath']}/{version['path']}": f"secretmanager/projects/{PROJECT}/secrets/{volume['secret']}"
+            for volume in service.get("secretVolumes", [])
+            for version in volume["versions"]
+        }
+        source = next(data for name, data in self.sources.items() if name.endswith(f"/functions/{short}"))
+        variables = service.get("environmentVariables", {})
+        try:
+            return self.runner.deploy(Declaration(short, build["entryPoint"], variables, mounts, source))
+        except StartFailed as failure:
+            raise ApiError(400, f"Container failed to start. {failure}", STATE) from None
 
     def check_function(self, name: str, build: Json, service: Json) -> None:
         need(build.get("runtime") and build.get("source"), 400, "build_config needs runtime and source.")
@@ -116,6 +134,7 @@ class Rules(Store):
                 f"storage/b/{source.get('bucket')}/o/{quote(source.get('object', ''), safe='')}", {}
             )
             need(held, 400, f"Source object gs://{source.get('bucket')}/{source.get('object')} was not found.")
+            self.sources[name] = self.payloads[f"storage/b/{source['bucket']}/o/{quote(source['object'], safe='')}"]
             build["sourceProvenance"] = {"resolvedStorageSource": source | {"generation": held["generation"]}}
             source |= {
                 "bucket": copies,

@@ -9,6 +9,7 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+from tests.infra.fake_google import tokens
 from tests.infra.fake_google.catalog import AGENTS, KNOWN_APIS, LATE, NUMBER, NUMBERS, STATE, Json
 from tests.infra.fake_google.generic import Generic
 from tests.infra.fake_google.values import Call, crc32c, need, stamp
@@ -16,6 +17,30 @@ from tests.infra.fake_google.values import Call, crc32c, need, stamp
 
 class Cloud(Generic):
     """The fake cloud as a whole."""
+
+    def on_iamcredentials(self, call: Call) -> Json | None:
+        """Identity tokens for accounts of the project; the one who asks is the deployer."""
+        if call.method != "POST" or call.verb != "generateIdToken":
+            return None
+        email = call.parts[-1]
+        self.check_account(email)
+        need(self.deployer_may_mint, 403, "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource.")
+        return {"token": tokens.issue(email, call.body.get("audience", ""))}
+
+    def on_clouddns(self, call: Call) -> Json | None:
+        """Record sets live in a zone and change by changes, all of which are done at once."""
+        if len(call.parts) < 5 or call.parts[4] not in ("rrsets", "changes"):
+            return None
+        zone = "clouddns/" + "/".join(call.parts[:4])
+        sets: list[Json] = self.find(zone).setdefault("_sets", [])
+        if call.parts[4] == "rrsets" and call.method == "GET":
+            wanted = {k: v for k, v in call.query.items() if k in ("name", "type")}
+            return {"rrsets": [s for s in sets if wanted.items() <= s.items()]}
+        for gone in call.body.get("deletions", []):
+            need(gone["name"] in [s["name"] for s in sets], 404, f"The record set {gone['name']} does not exist.")
+            sets[:] = [s for s in sets if (s["name"], s["type"]) != (gone["name"], gone["type"])]
+        sets += call.body.get("additions", [])
+        return {"id": next(NUMBERS), "status": "done", "kind": "dns#change"}
 
     def on_serviceusage(self, call: Call) -> Json | None:
         api = call.parts[3] if len(call.parts) == 4 else ""
@@ -64,6 +89,8 @@ class Cloud(Generic):
             elif call.verb == "destroy":
                 res["destroyTime"] = stamp()
                 del self.payloads[key]
+            if self.runner:
+                self.runner.refresh_secrets()
             return res
         return res if call.method == "GET" and not call.verb else None
 
@@ -78,7 +105,10 @@ class Cloud(Generic):
         )
         key = f"{call.key}/versions/{len(self.below(call.key + '/versions')) + 1}"  # versions never leave the list
         self.payloads[key] = data
-        return self.put(key, {"createTime": stamp(), "state": "ENABLED", "replicationStatus": held["replication"]})
+        made = self.put(key, {"createTime": stamp(), "state": "ENABLED", "replicationStatus": held["replication"]})
+        if self.runner:
+            self.runner.refresh_secrets()
+        return made
 
     def on_compute(self, call: Call) -> Json | None:
         *parts, last = call.parts

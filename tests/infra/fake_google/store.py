@@ -8,6 +8,7 @@ import threading
 from urllib.parse import unquote
 
 from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, Json, Kind
+from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.values import digest, fill, need, stamp
 
 
@@ -16,6 +17,8 @@ class Store:
 
     def __init__(self, strict: bool = False) -> None:
         self.lock = threading.RLock()
+        self.runner: Runner | None = None
+        self.deployer_may_mint = True
         self.reset(strict)
 
     def reset(self, strict: bool) -> None:
@@ -23,6 +26,7 @@ class Store:
         self.resources: dict[str, Json] = {}  # by 'service/full name'
         self.policies: dict[str, Json] = {}  # by the same keys
         self.payloads: dict[str, bytes] = {}  # of secret versions and objects
+        self.sources: dict[str, bytes] = {}  # of functions: what each was last built from
         self.operations: dict[str, Json] = {}
         self.enabled: dict[str, None] = {}
         self.agents: set[str] = set()
@@ -109,6 +113,22 @@ class Store:
             for b in policy.get("bindings", [])
             for m in b["members"]
         ]
+
+    def may_call(self, service: str, email: str | None) -> bool:
+        """Whether a grant on the Run service lets the account in, or everybody."""
+        member = f"serviceAccount:{email}" if email else "allUsers"
+        held = [
+            g
+            for g in self.grants()
+            if g["resource"].endswith(f"/services/{service}") and g["role"] == "roles/run.invoker"
+        ]
+        return any(g["member"] in (member, "allUsers") for g in held)
+
+    def latest_payload(self, secret: str) -> bytes | None:
+        """The value of a secret's newest version, None where that is disabled or there is none."""
+        versions = self.below(f"{secret}/versions")
+        key, newest = versions[-1] if versions else ("", {"state": ""})
+        return self.payloads.get(key) if newest["state"] == "ENABLED" else None
 
     def granted(self, role: str, email: str, key: str) -> bool:
         spots, want = (key, f"resourcemanager/projects/{PROJECT}"), (role, f"serviceAccount:{email}")

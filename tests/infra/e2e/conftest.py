@@ -1,0 +1,43 @@
+"""A fake cloud and a checkout for each test that runs the real command."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.infra import harness
+from tests.infra.e2e import cli
+from tests.infra.fake_google.http import FakeGoogle
+
+SECRETS = {"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "e2e-auth-token-0123456789abcdef"}
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGoogle]:
+    """Strict: it refuses what a fresh project refuses."""
+    if reason := cli.missing():
+        pytest.skip(reason)
+    served = FakeGoogle(strict=True).start()
+    yield served
+    served.close()
+
+
+@pytest.fixture
+def new_project(fake: FakeGoogle, tmp_path: Path) -> Callable[..., cli.Project]:
+    """Makes the checkout; without an argument what is deployed is a small stand-in."""
+
+    def make(function: Path | None = None) -> cli.Project:
+        return cli.Project(tmp_path, fake, function or harness.checkout() / "function")
+
+    return make
+
+
+@pytest.fixture
+def project(new_project: Callable[..., cli.Project]) -> cli.Project:
+    """The two keys that suffice for a first connection, and the token."""
+    made = new_project()
+    made.set("sender", "+15551234567")
+    made.set_all(SECRETS, secret=True)
+    return made

@@ -1,0 +1,128 @@
+"""Changes to a stack that is up: each touches what it names and nothing else."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from tests.infra.e2e.cli import Project
+from tests.infra.fake_google.http import FakeGoogle
+from tests.infra.harness import PROJECT
+
+pytestmark = pytest.mark.real
+
+
+def add_version(fake: FakeGoogle, secret: str, value: str) -> None:
+    """`gcloud secrets versions add`, as the outputs say it."""
+    import base64
+    import urllib.request
+
+    url = f"{fake.address}/secretmanager/v1/projects/{PROJECT}/secrets/{secret}:addVersion"
+    body = json.dumps({"payload": {"data": base64.b64encode(value.encode()).decode()}}).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"}, method="POST")
+    urllib.request.urlopen(request).close()
+
+
+def volumes(fake: FakeGoogle, function: str) -> set[str]:
+    held = fake.cloud.resources[f"cloudfunctions/projects/{PROJECT}/locations/us-central1/functions/{function}"]
+    return {volume["mountPath"] for volume in held["serviceConfig"].get("secretVolumes", [])}
+
+
+def test_a_secret_that_is_added_later_by_hand(new_project: Callable[..., Project], fake: FakeGoogle) -> None:
+    project = new_project()
+    project.run("up")
+    missing = project.connection()["missingSecrets"]
+    assert set(missing) == {"account-sid", "auth-token"}
+    assert "gcloud secrets versions add sms-auth-token" in missing["auth-token"]
+    assert volumes(fake, "sms-connector") == {"/secrets/webhook-key", "/secrets/auth-token-previous"}
+    assert project.run("up").changed == {}
+
+    add_version(fake, "sms-account-sid", "AC0123456789abcdef0123456789abcdef")
+    add_version(fake, "sms-auth-token", "by-hand")
+    changes = project.run("up")
+    assert changes.changed == {"update": ("Function", "Function")}, "connector and worker get the files"
+    assert "/secrets/auth-token" in volumes(fake, "sms-worker")
+    assert "/secrets/auth-token" not in volumes(fake, "sms-webhook")
+    assert project.connection()["missingSecrets"] == {}
+
+
+def test_rotation_is_nothing_to_deploy(project: Project, fake: FakeGoogle) -> None:
+    project.run("up")
+    add_version(fake, "sms-auth-token", "the-next-token")
+    assert project.run("up").changed == {}
+    assert project.run("refresh").changed == {}
+    assert fake.cloud.latest_payload(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token") == b"the-next-token"
+
+    project.set_all({"authToken": "yet-another-token"}, secret=True)
+    assert set(project.run("up").changed) <= {"create-replacement", "replace", "delete-replaced", "update"}
+    assert fake.cloud.latest_payload(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token") == b"yet-another-token"
+    assert len(fake.cloud.below(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token/versions")) == 3
+
+
+def test_a_second_connection_changes_nothing_of_the_first(
+    new_project: Callable[..., Project], fake: FakeGoogle
+) -> None:
+    project = new_project()
+    project.set("connections.retail.provider", "twilio")
+    project.set("connections.retail.protect", "false")
+    project.run("up")
+    of_first = {k: v for k, v in fake.cloud.shown().items() if "/retail-" in k and "serviceAccounts/" not in k}
+
+    project.set("connections.alarms.provider", "telesign")
+    project.set("connections.alarms.protect", "false")
+    project.pulumi("config", "set", "--path", "--secret", "connections.alarms.apiKey", "a-key-of-telesign")
+    changes = project.run("up")
+    assert set(changes.changed) == {"create"}
+    assert {k: v for k, v in fake.cloud.shown().items() if k in of_first} == of_first
+    assert set(project.outputs()["connections"]) == {"retail", "alarms"}
+
+    project.pulumi("config", "rm", "--path", "connections.alarms")
+    assert set(project.run("up").changed) == {"delete"}
+    assert {k for k in fake.cloud.shown() if "/alarms-" in k and "iamPolicy" not in k} == set()
+
+
+def test_private_connectivity(project: Project, fake: FakeGoogle) -> None:
+    network = {"name": "company-vpc", "autoCreateSubnetworks": False}
+    fake.cloud.put(f"compute/projects/{PROJECT}/global/networks/company-vpc", network)
+    for key, value in {
+        "network.vpc": "company-vpc",
+        "network.range": "10.8.0.0/23",
+        "network.egress": "all",
+        "network.staticAddress": "true",
+        "network.serviceAttachment": "projects/partner/regions/us-central1/serviceAttachments/proxy",
+        "network.serviceHost": "proxy.example.com",
+        "proxy.url": "http://proxy.example.com:3128",
+        "proxy.auth": "basic",
+        "network.tags[0]": "sms",
+        "protect": "false",
+    }.items():
+        project.set(key, value)
+    project.set_all({"proxyUsername": "me", "proxyPassword": "proxy-password-e2e"}, secret=True)
+    project.run("up")
+    assert project.run("up").changed == {}
+    assert project.run("refresh").changed == {}
+    assert project.connection()["egressAddress"].startswith("34.")
+    assert "proxy-password-e2e" not in project.written()
+    project.run("destroy")
+    assert [key for key in fake.cloud.shown() if key.startswith(("compute/", "clouddns/"))] == [
+        f"compute/projects/{PROJECT}/global/networks/company-vpc"
+    ]
+
+
+def test_mistakes_stop_before_anything_is_made(new_project: Callable[..., Project], fake: FakeGoogle) -> None:
+    project = new_project()
+    project.set("nodes.min", "9")
+    project.set("nodes.max", "3")
+    project.set("sendr", "+15551234567")
+    project.set("authToken", "in-the-clear")
+    printed = project.pulumi("up", "--yes", "--skip-preview", fails=True)
+    for expected in (
+        "nodes.min: 9 is more than nodes.max (3)",
+        "sendr: is not a key; did you mean sender?",
+        "authToken:",
+    ):
+        assert expected in printed
+    assert "Traceback" not in printed
+    assert fake.cloud.resources == {}

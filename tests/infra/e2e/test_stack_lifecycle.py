@@ -1,0 +1,103 @@
+"""The real command and plugin against the fake cloud: what a platform engineer does with a stack, in the order she does it."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.infra.e2e.cli import Changes, CommandFailed, Project
+from tests.infra.e2e.conftest import SECRETS
+from tests.infra.fake_google.http import FakeGoogle
+
+pytestmark = pytest.mark.real
+
+ONLY_FUNCTIONS = {"update": ("Function", "Function", "Function")}
+ENABLED = "serviceusage/"  # APIs stay on: other workloads of the project may live on them
+
+
+def code_only(changes: Changes) -> bool:
+    """The functions are updated, and the archive's object is another one."""
+    replaced = {kind for op, kinds in changes.changed.items() if op != "update" for kind in kinds}
+    return changes.by_operation["update"] == ONLY_FUNCTIONS["update"] and replaced == {"BucketObject"}
+
+
+def change_code(project: Project, line: str) -> None:
+    main = project.folder / "function" / "main.py"
+    main.write_text(main.read_text() + line + "\n")
+
+
+def deployed_objects(fake: FakeGoogle) -> set[str]:
+    """The archives that the functions were really built from."""
+    functions = [v for k, v in fake.cloud.resources.items() if k.startswith("cloudfunctions/")]
+    return {f["buildConfig"]["sourceProvenance"]["resolvedStorageSource"]["object"] for f in functions}
+
+
+def left(fake: FakeGoogle) -> list[str]:
+    return [key for key in fake.cloud.shown() if not key.startswith(ENABLED)]
+
+
+def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> None:
+    preview = project.run("preview")
+    assert preview.count("create") > 100
+    assert left(fake) == [], "a preview creates nothing"
+
+    first = project.run("up")
+    assert set(first.changed) == {"create"}
+    assert first.count("create") == preview.count("create")
+
+    assert project.run("up").changed == {}, "nothing changed, so nothing is done"
+
+    change_code(project, "# another line")
+    assert code_only(project.run("up"))
+
+    assert project.run("refresh").changed == {}, "what the cloud holds is what the state says"
+    assert project.run("up").changed == {}, "and a refresh leaves nothing to do"
+
+    everything = project.written() + first.printed + str(project.outputs())
+    assert [value for value in SECRETS.values() if value in everything] == []
+
+    project.set("protect", "false")
+    project.run("up")
+    project.run("destroy")
+    assert left(fake) == []
+
+
+def test_a_failed_create_is_healed_by_the_next_up(project: Project, fake: FakeGoogle) -> None:
+    fake.fail(r"POST .*/functions\?functionId=sms-worker", status=400, message="the build failed")
+    with pytest.raises(CommandFailed, match="the build failed"):
+        project.run("up")
+    healed = project.run("up")
+    assert "Function" in healed.changed["create"]
+    assert project.run("up").changed == {}
+    assert project.run("refresh").changed == {}
+
+
+def test_a_failed_update_does_not_leave_the_old_code(project: Project, fake: FakeGoogle) -> None:
+    """The provider never reads a function's source back: without the digest in its variables the second `up` would do nothing."""
+    project.run("up")
+    (before,) = deployed_objects(fake)
+    change_code(project, "# a line whose deployment fails once")
+    fake.fail(r"PATCH .*/functions/sms-worker", status=400, message="the build failed")
+    with pytest.raises(CommandFailed, match="the build failed"):
+        project.run("up")
+    assert before in deployed_objects(fake)
+    project.run("up")
+    (after,) = deployed_objects(fake)
+    assert after != before
+
+
+def test_protected_data_stays_and_is_named(project: Project, fake: FakeGoogle) -> None:
+    project.run("up")
+    with pytest.raises(CommandFailed, match="protected") as refused:
+        project.run("destroy")
+    assert "sms-ledger" in str(refused.value)
+    assert "firestore/projects/demo-project/databases/sms-ledger" in left(fake)
+
+    printed = project.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    kinds = {key.split("/")[0] for key in left(fake)}
+    assert "cloudfunctions" not in kinds
+    assert {"firestore", "secretmanager"} <= kinds
+    assert "protected" in printed
+    kept = set(project.connection()["keptByDestroy"]) if "connections" in project.outputs() else set()
+    assert kept in (set(), {"sms-ledger", *(f"sms-{name}" for name in ("account-sid", "auth-token"))} | kept)
+
+    assert project.run("up").count("create") > 50, "what stayed is taken up again"

@@ -1,0 +1,204 @@
+"""What was deployed really runs: a function is unpacked from its archive and served by functions-framework, as declared.
+
+Each service has a front door that stands for the platform's: it checks the identity token and the invoker grants, and hands the
+request on. What only the platform can give is stood in for, and nothing else of the declaration is changed:
+
+- `https://<service>-<number>.<region>.run.app` is where the door listens (as DNS would say), in every variable that names it;
+- mount paths lie below the service's own folder (as a container's root would);
+- `FIRESTORE_EMULATOR_HOST` and whatever else `extra` holds leads to emulators.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import venv
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.infra.fake_google.front_door import FrontDoor
+
+START_SECONDS = 60.0
+PREDICTABLE = re.compile(r"https://([a-z0-9-]+)-\d{12}\.[a-z0-9-]+\.run\.app")
+MayCall = Callable[[str, str | None], bool]  # (service, e-mail or None for nobody): does a grant say so?
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """A function as its resource declares it. `mounts` maps a file's path to the key of the secret behind it."""
+
+    name: str
+    entry_point: str
+    environment: Mapping[str, str]
+    mounts: Mapping[str, str]
+    archive: bytes
+
+
+@dataclass
+class Served:
+    """A running service: its door stays the same over its revisions."""
+
+    door: FrontDoor
+    folder: Path
+    declaration: Declaration | None = None
+    process: subprocess.Popen[bytes] | None = None
+
+
+class StartFailed(Exception):
+    """The container did not start; the message is the end of its log."""
+
+
+@dataclass
+class Runner:
+    """Starts and stops services below `folder`. `secret` gives the latest enabled payload of a secret's key, None without one."""
+
+    folder: Path
+    may_call: MayCall
+    secret: Callable[[str], bytes | None]
+    extra: Mapping[str, str] = field(default_factory=dict)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+    served: dict[str, Served] = field(default_factory=dict)
+
+    def address(self, name: str) -> str:
+        """Where a service is reached, whether or not it was deployed yet."""
+        with self.lock:
+            if name not in self.served:
+                door = FrontDoor(lambda email: self.may_call(name, email))
+                self.served[name] = Served(door, self.folder / name)
+            return self.served[name].door.address
+
+    def deploy(self, declaration: Declaration) -> str:
+        """Replaces the service's revision. Raises StartFailed, and keeps the old revision, where the new one doesn't start."""
+        address = self.address(declaration.name)
+        service = self.served[declaration.name]
+        revision = service.folder / hashlib.sha256(os.urandom(8)).hexdigest()[:8]
+        with zipfile.ZipFile(io.BytesIO(declaration.archive)) as archive:
+            archive.extractall(revision / "source")
+        service.declaration = declaration
+        self.refresh_secrets(declaration.name)
+        process, port = self._start(declaration, revision, service.folder)
+        old, service.process = service.process, process
+        service.door.backend = port
+        _end(old)
+        return address
+
+    def refresh_secrets(self, name: str | None = None) -> None:
+        """Writes the secret files anew, as a mount of `latest` shows a new version."""
+        for service in [self.served[name]] if name else list(self.served.values()):
+            for path, key in service.declaration.mounts.items() if service.declaration else ():
+                file = service.folder / "root" / path.lstrip("/")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                value = self.secret(key)
+                if value is None:
+                    file.unlink(missing_ok=True)
+                else:
+                    partial = file.with_suffix(".partial")
+                    partial.write_bytes(value)
+                    partial.replace(file)
+
+    def remove(self, name: str) -> None:
+        with self.lock:
+            service = self.served.pop(name, None)
+        if service:
+            _end(service.process)
+            service.door.close()
+            shutil.rmtree(service.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        for name in list(self.served):
+            self.remove(name)
+
+    def log(self, name: str) -> str:
+        """What the newest revision wrote."""
+        logs = sorted(self.served[name].folder.glob("*/log"), key=lambda path: path.stat().st_mtime)
+        return logs[-1].read_text(errors="replace") if logs else ""
+
+    def _start(self, declaration: Declaration, revision: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+        port, log = free_port(), revision / "log"
+        python = self._environment_of(revision / "source" / "requirements.txt")
+        command = [str(python.parent / "functions-framework"), "--source", str(revision / "source" / "main.py")]
+        command += ["--target", declaration.entry_point, "--host", "127.0.0.1", "--port", str(port)]
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                command,
+                env=self._variables(declaration, folder, python),
+                cwd=revision / "source",
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        if not _listens(process, port):
+            _end(process)
+            raise StartFailed(log.read_text(errors="replace")[-2000:])
+        return process, port
+
+    def _variables(self, declaration: Declaration, folder: Path, python: Path) -> dict[str, str]:
+        declared = {key: self._resolved(value) for key, value in declaration.environment.items()}
+        roots = {mount.split("/")[1] for mount in declaration.mounts}
+        for root in roots:
+            declared = {k: re.sub(rf"^/{root}(?=/|$)", f"{folder}/root/{root}", v) for k, v in declared.items()}
+        platform = {
+            "PATH": f"{python.parent}:/usr/bin:/bin",
+            "HOME": str(folder),
+            "FUNCTION_TARGET": declaration.entry_point,
+        }
+        return {**platform, **declared, **self.extra}
+
+    def _resolved(self, value: str) -> str:
+        return PREDICTABLE.sub(lambda found: self.address(found[1]), value)
+
+    def _environment_of(self, requirements: Path) -> Path:
+        """An environment made from the archive's requirements and nothing else; one for all archives that say the same."""
+        place = self.folder / f"venv-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
+        python = place / "bin" / "python"
+        with self.lock:
+            if not (place / "ready").exists():
+                venv.create(place, with_pip=True, clear=True)
+                install = [
+                    str(python),
+                    "-m",
+                    "pip",
+                    "install",
+                    "-q",
+                    "--disable-pip-version-check",
+                    "-r",
+                    str(requirements),
+                ]
+                subprocess.run(install, check=True, stdout=sys.stderr)
+                (place / "ready").touch()
+        return python
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def _listens(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _end(process: subprocess.Popen[bytes] | None) -> None:
+    if process is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
