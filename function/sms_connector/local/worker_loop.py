@@ -6,24 +6,30 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 
 from sms_connector.local.queue import Lease, SqliteQueue
 from sms_connector.ports import Clock, Delivery, QueueName
 
 Handler = Callable[[Delivery], None]
 Report = Callable[[Delivery | None, BaseException], None]
-Backoff = Callable[[int], float]
-
-# A killed worker's task comes back after this; one at work renews it three times as often.
-LEASE_SECONDS = 12.0
-POLL_SECONDS = 0.05
-# The same steps as the cloud queue's retry settings: 1 s, doubled up to 300 s.
-FIRST_BACKOFF, LAST_BACKOFF = 1.0, 300.0
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after that attempt has failed."""
-    return float(min(LAST_BACKOFF, FIRST_BACKOFF * 2 ** min(attempt - 1, 10)))
+    """Seconds to wait after that attempt has failed: as infrastructure tells Cloud Tasks, 1 s doubled up to 300 s."""
+    return float(min(300.0, 2.0 ** min(attempt - 1, 20)))
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A killed worker's task comes back after `lease` seconds; one at work renews it four times as often."""
+
+    lease: float = 12.0
+    poll: float = 0.05
+    backoff: Callable[[int], float] = backoff
+
+
+DEFAULT_PACE = Pace()
 
 
 class WorkerLoop:
@@ -43,14 +49,14 @@ class WorkerLoop:
         *,
         clock: Clock,
         report: Report,
-        backoff: Backoff = backoff,
+        pace: Pace = DEFAULT_PACE,
     ) -> None:
         self._queue = queue
         self._name = name
         self._handler = handler
         self._clock = clock
         self._report = report
-        self._backoff = backoff
+        self._pace = pace
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -72,25 +78,25 @@ class WorkerLoop:
                     pause = self._deliver_next(executor)
                 except sqlite3.Error as failure:
                     self._report(None, failure)
-                    pause = FIRST_BACKOFF
+                    pause = self._pace.backoff(1)
                 if pause:
                     self._clock.wait(self._stopping, pause)
 
     def _deliver_next(self, executor: ThreadPoolExecutor) -> float:
         """Deliver one task; how long to wait before the next."""
-        lease = self._queue.take(self._name, seconds=LEASE_SECONDS)
+        lease = self._queue.take(self._name, seconds=self._pace.lease)
         if lease is None:
-            return POLL_SECONDS
+            return self._pace.poll
         failure = self._await(lease, executor.submit(self._handler, lease.delivery))
         if failure is None:
             self._queue.done(lease)
         else:
             self._report(lease.delivery, failure)
-            self._queue.retry(lease, after=self._backoff(lease.delivery.attempt))
+            self._queue.retry(lease, after=self._pace.backoff(lease.delivery.attempt))
         return 0.0
 
     def _await(self, lease: Lease, work: Future[None]) -> BaseException | None:
         """What the work failed with, None if it is done."""
-        while not wait([work], timeout=LEASE_SECONDS / 4).done:
-            self._queue.renew(lease, seconds=LEASE_SECONDS)
+        while not wait([work], timeout=self._pace.lease / 4).done:
+            self._queue.renew(lease, seconds=self._pace.lease)
         return work.exception()

@@ -15,7 +15,7 @@ from google.cloud import tasks_v2
 from sms_connector.cloud.queue import CloudTasksQueue, Target
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.queue import SqliteQueue
-from sms_connector.local.worker_loop import WorkerLoop
+from sms_connector.local.worker_loop import Pace, WorkerLoop
 from sms_connector.ports import Delivery, QueueName, Task, TaskQueue
 from tests.fixtures.functions import Received, answering
 
@@ -72,7 +72,12 @@ def sqlite_bench(folder: Path) -> Iterator[QueueBench]:
     worker = Worker()
     loops = [
         WorkerLoop(
-            queue, name, worker.carry_out, clock=clock, report=lambda delivery, failure: None, backoff=lambda _: 0.1
+            queue,
+            name,
+            worker.carry_out,
+            clock=clock,
+            report=lambda delivery, failure: None,
+            pace=Pace(backoff=lambda _: 0.1),
         )
         for name in get_args(QueueName)
     ]
