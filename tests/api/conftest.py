@@ -7,6 +7,7 @@ from typing import Any
 
 import flask
 import pytest
+from werkzeug.routing import Rule
 from werkzeug.test import Client
 
 from sms_connector.api import ConnectionProfile, Services, build_api
@@ -38,13 +39,10 @@ def make_app(services: Services) -> flask.Flask:
     app = flask.Flask("connector")
     app.config["MAX_CONTENT_LENGTH"] = 10 * 1024 * 1024  # functions-framework's own
     handle = build_api(services)
-    methods = ["GET", "POST", "PUT", "DELETE", "PATCH", "HEAD"]
-
-    def view(path: str) -> flask.Response:
-        return handle(flask.request)
-
-    app.add_url_rule("/", defaults={"path": ""}, view_func=view, methods=methods)
-    app.add_url_rule("/<path:path>", view_func=view, methods=methods)
+    # As functions_framework.configure_app does it: all methods, OPTIONS too.
+    app.url_map.add(Rule("/", defaults={"path": ""}, endpoint="run"))
+    app.url_map.add(Rule("/<path:path>", endpoint="run"))
+    app.view_functions["run"] = lambda path: handle(flask.request)
     app.after_request(_read_the_rest)
     return app
 

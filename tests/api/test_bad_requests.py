@@ -93,12 +93,19 @@ TYPES = [
     Bad("tracking null", {**GOOD, "tracking": None}, ("tracking",)),
     Bad("unknown field in tracking", {**GOOD, "tracking": {"retries": 1}}, ("tracking.retries",), "UNKNOWN_FIELD"),
     Bad("interval too short", {**GOOD, "tracking": {"retryIntervalMillis": 99}}, ("tracking.retryIntervalMillis",)),
-    Bad("interval too long", {**GOOD, "tracking": {"retryIntervalMillis": 3_600_001}}, ("tracking.retryIntervalMillis",)),
+    Bad(
+        "interval too long", {**GOOD, "tracking": {"retryIntervalMillis": 3_600_001}}, ("tracking.retryIntervalMillis",)
+    ),
     Bad("interval a string", {**GOOD, "tracking": {"retryIntervalMillis": "10"}}, ("tracking.retryIntervalMillis",)),
-    Bad("interval a fraction", {**GOOD, "tracking": {"retryIntervalMillis": 1000.5}}, ("tracking.retryIntervalMillis",)),
+    Bad(
+        "interval a fraction", {**GOOD, "tracking": {"retryIntervalMillis": 1000.5}}, ("tracking.retryIntervalMillis",)
+    ),
     Bad("interval true", {**GOOD, "tracking": {"retryIntervalMillis": True}}, ("tracking.retryIntervalMillis",)),
-    Bad("interval 1e400", b'{"to":"+15558675310","message":"x","tracking":{"retryIntervalMillis":1e400}}',
-        ("tracking.retryIntervalMillis",)),
+    Bad(
+        "interval 1e400",
+        b'{"to":"+15558675310","message":"x","tracking":{"retryIntervalMillis":1e400}}',
+        ("tracking.retryIntervalMillis",),
+    ),
     Bad("attempts negative", {**GOOD, "tracking": {"retryAttempts": -1}}, ("tracking.retryAttempts",)),
     Bad("attempts over 100", {**GOOD, "tracking": {"retryAttempts": 101}}, ("tracking.retryAttempts",)),
     Bad("attempts beyond 64 bits", {**GOOD, "tracking": {"retryAttempts": 2**70}}, ("tracking.retryAttempts",)),
@@ -109,12 +116,24 @@ TYPES = [
 ]
 
 NUMBERS = [
-    Bad("the contract's own example", records(ANN, ANN, ANN, {"to": "0123", "name": "Bo"}), ("records[3].to",),
-        "INVALID_RECIPIENT"),
-    Bad("the mapped field is the path", records({"mobile": "0123", "name": "Bo"}, mapping={"to": "mobile"}),
-        ("records[0].mobile",), "INVALID_RECIPIENT"),
-    Bad("all bad numbers at once", records({"to": "1", "name": "a"}, ANN, {"to": "2", "name": "b"}),
-        ("records[0].to", "records[2].to"), "INVALID_RECIPIENT"),
+    Bad(
+        "the contract's own example",
+        records(ANN, ANN, ANN, {"to": "0123", "name": "Bo"}),
+        ("records[3].to",),
+        "INVALID_RECIPIENT",
+    ),
+    Bad(
+        "the mapped field is the path",
+        records({"mobile": "0123", "name": "Bo"}, mapping={"to": "mobile"}),
+        ("records[0].mobile",),
+        "INVALID_RECIPIENT",
+    ),
+    Bad(
+        "all bad numbers at once",
+        records({"to": "1", "name": "a"}, ANN, {"to": "2", "name": "b"}),
+        ("records[0].to", "records[2].to"),
+        "INVALID_RECIPIENT",
+    ),
     Bad("a national number", {**GOOD, "to": "030 1234567"}, ("to",), "INVALID_RECIPIENT"),
     Bad("with separators", {**GOOD, "to": "+1 (555) 867-5310"}, ("to",), "INVALID_RECIPIENT"),
     Bad("no plus", {**GOOD, "to": "15558675310"}, ("to",), "INVALID_RECIPIENT"),
@@ -135,10 +154,18 @@ TEXTS = [
     Bad("empty", {**GOOD, "message": ""}, ("message",), "INVALID_MESSAGE"),
     Bad("blank", {**GOOD, "message": " \n"}, ("message",), "INVALID_MESSAGE"),
     Bad("1 601 characters", {**GOOD, "message": "x" * 1601}, ("message",), "INVALID_MESSAGE"),
-    Bad("1 601 characters once rendered: names the record", records(ANN, {**ANN, "name": "x" * 1599}), ("records[1]",),
-        "INVALID_MESSAGE"),
-    Bad("blank once rendered can't be: a blank value is missing", records({**ANN, "name": " "}, message="<name>"),
-        ("records[0].name",), "MISSING_VALUE"),
+    Bad(
+        "1 601 characters once rendered: names the record",
+        records(ANN, {**ANN, "name": "x" * 1599}),
+        ("records[1]",),
+        "INVALID_MESSAGE",
+    ),
+    Bad(
+        "blank once rendered can't be: a blank value is missing",
+        records({**ANN, "name": " "}, message="<name>"),
+        ("records[0].name",),
+        "MISSING_VALUE",
+    ),
     Bad("six placeholders", records(ANN, message="<a><b><c><d><e><f>"), ("message",), "INVALID_MESSAGE"),
     Bad("placeholders without records", {**GOOD, "message": "Hi <name>"}, ("message",), "MISSING_VALUE"),
     Bad("a mapping without records", {**GOOD, "mapping": {"to": "x"}}, ("mapping",)),
@@ -148,9 +175,12 @@ TEXTS = [
     Bad("null is missing", records({**ANN, "name": None}), ("records[0].name",), "MISSING_VALUE"),
     Bad("a value that is a list", records({**ANN, "name": ["a"]}), ("records[0].name",)),
     Bad("a value that is an object", records({**ANN, "name": {"first": "a"}}), ("records[0].name",)),
-    Bad("flaws of message, sender and record, all named",
+    Bad(
+        "flaws of message, sender and record, all named",
         {"message": "x", "records": [{"to": "1"}], "sender": "12", "validitySeconds": 999_999},
-        ("sender", "validitySeconds", "records[0].to"), "INVALID_SENDER"),
+        ("sender", "validitySeconds", "records[0].to"),
+        "INVALID_SENDER",
+    ),
 ]
 
 KEYS = [
@@ -167,7 +197,11 @@ KEYS = [
 
 OPTIONS = [
     Bad("media that is no address", {**GOOD, "mediaUrls": ["cat.png"]}, ("mediaUrls[0]",)),
-    Bad("media of another scheme", {**GOOD, "mediaUrls": ["https://a.example/x", "file:///etc/passwd"]}, ("mediaUrls[1]",)),
+    Bad(
+        "media of another scheme",
+        {**GOOD, "mediaUrls": ["https://a.example/x", "file:///etc/passwd"]},
+        ("mediaUrls[1]",),
+    ),
     Bad("media with a password", {**GOOD, "mediaUrls": ["https://u:p@a.example/x"]}, ("mediaUrls[0]",)),
     Bad("too much media", {**GOOD, "mediaUrls": ["https://a.example/x"] * 11}, ("mediaUrls",), "UNSUPPORTED"),
     Bad("media a number", {**GOOD, "mediaUrls": [1]}, ("mediaUrls[0]",)),

@@ -125,5 +125,3 @@ def test_health_costs_nothing(api: Any) -> None:
     assert (answer.status_code, answer.json) == (200, {"status": "ok", "connection": "sms"})
     assert api.double.calls == []
     assert api.log.getvalue() == ""  # a probe every second is no news
-
-

@@ -49,7 +49,10 @@ def test_opt_outs_page_by_page(api: Any) -> None:
 
 def test_inbound_messages(api: Any) -> None:
     stored = StoredInbound("in_1", NUMBER, "+15551234567", "STOP", NOW, ("https://a.example/x",), "stop", None, "SM1")
-    api.double.stored_inbound = [stored, StoredInbound("in_2", "+4915112345678", "x", "", NOW, (), None, "msg_1", "SM2")]
+    api.double.stored_inbound = [
+        stored,
+        StoredInbound("in_2", "+4915112345678", "x", "", NOW, (), None, "msg_1", "SM2"),
+    ]
     assert api.get("/v1/inboundMessages?sender=%2B15558675310").json == {
         "inboundMessages": [
             {

@@ -96,7 +96,9 @@ def test_a_token_belongs_to_its_filter(api: Any) -> None:
     [
         pytest.param("to=%2B15558675310", {"to": TO}, id="percent-encoded"),
         pytest.param("to=+15558675310", {"to": TO}, id="a bare + arrives as a space"),
-        pytest.param("status=delivered&to=%2B15558675310", {"to": TO, "status": "delivered"}, id="both indexed together"),
+        pytest.param(
+            "status=delivered&to=%2B15558675310", {"to": TO, "status": "delivered"}, id="both indexed together"
+        ),
         pytest.param("campaign=cmp_1", {"campaign": "cmp_1"}, id="campaign"),
         pytest.param("providerMessageId=SM1", {"provider_message_id": "SM1"}, id="the provider's id"),
         pytest.param(

@@ -67,9 +67,13 @@ def test_records_with_mapping_and_every_option(api: Any) -> None:
     ("document", "text"),
     [
         pytest.param({"message": "a < b <3 <>", "to": TO}, "a < b <3 <>", id="a < that opens nothing is text"),
-        pytest.param({"message": "<n>", "records": [{"to": TO, "n": 3.0}]}, "3", id="a number is written as JSON has it"),
+        pytest.param(
+            {"message": "<n>", "records": [{"to": TO, "n": 3.0}]}, "3", id="a number is written as JSON has it"
+        ),
         pytest.param({"message": "<n>", "records": [{"to": TO, "n": True}]}, "true", id="a boolean"),
-        pytest.param({"message": "<n>", "records": [{"to": TO, "n": "<n>"}]}, "<n>", id="a value is never expanded again"),
+        pytest.param(
+            {"message": "<n>", "records": [{"to": TO, "n": "<n>"}]}, "<n>", id="a value is never expanded again"
+        ),
         pytest.param(
             {"message": "<prénom>", "records": [{"to": TO, "prénom": "Zoë", "other": [1, {"a": None}]}]},
             "Zoë",
@@ -110,7 +114,11 @@ def refuse(record: MessageRecord) -> None:
     record.status = MessageStatus.ERROR
     record.provider_message_id = None
     record.failure = FailureReason(
-        "provider", Kind.INVALID_RECIPIENT, "The 'To' number is not valid", code=21211, more_info="https://a.example/21211"
+        "provider",
+        Kind.INVALID_RECIPIENT,
+        "The 'To' number is not valid",
+        code=21211,
+        more_info="https://a.example/21211",
     )
 
 
@@ -233,7 +241,9 @@ def test_a_stored_answer_is_given_again_while_suspended(api: Any) -> None:
 def test_the_digest_is_of_what_is_said_and_not_of_how(api: Any) -> None:
     digests = []
     for body in (b'{"to": "+15558675310", "message": "x"}', b'{"message":"\\u0078","to":"+15558675310"}'):
-        api.client.post("/v1/messages:send", data=body, content_type="application/json", headers={"Idempotency-Key": "k"})
+        api.client.post(
+            "/v1/messages:send", data=body, content_type="application/json", headers={"Idempotency-Key": "k"}
+        )
         digests.append(api.double.keys.digests["k"])
     api.send({"to": TO, "message": "y"}, Idempotency_Key="k")
     assert digests[0] == digests[1] != api.double.keys.digests["k"]
@@ -242,7 +252,9 @@ def test_the_digest_is_of_what_is_said_and_not_of_how(api: Any) -> None:
 @pytest.mark.parametrize(
     ("call", "error", "status", "ends_with"),
     [
-        pytest.param("send", Throttled("busy", retry_after=1.2), 429, "abandon", id="nothing was sent: the key is free"),
+        pytest.param(
+            "send", Throttled("busy", retry_after=1.2), 429, "abandon", id="nothing was sent: the key is free"
+        ),
         pytest.param(
             "require_active",
             PreconditionFailed("suspended", kind=Kind.SUSPENDED),
@@ -250,7 +262,9 @@ def test_the_digest_is_of_what_is_said_and_not_of_how(api: Any) -> None:
             "abandon",
             id="suspended: nothing was sent either",
         ),
-        pytest.param("send", RuntimeError("power cut"), 500, "release", id="in the middle: carried on by who asks again"),
+        pytest.param(
+            "send", RuntimeError("power cut"), 500, "release", id="in the middle: carried on by who asks again"
+        ),
         pytest.param("send", Conflict("messages", "m"), 500, "release", id="a ledger that changed underneath"),
     ],
 )

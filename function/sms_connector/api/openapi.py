@@ -19,9 +19,9 @@ EVERYWHERE = (400, 401, 403, 405, 500)
 _PARAMETER = re.compile(r"<(\w+):(\w+)>")
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "id": {"schema": {"type": "string", "pattern": "^[^/:]+$", "minLength": 1}},
+    "id": {"schema": {"type": "string", "pattern": "^msg_[A-Za-z0-9_-]+$", "maxLength": 68}},
     "address": {
-        "schema": {"type": "string", "pattern": "^[^/]+$", "minLength": 1},
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9+:._@-]+$", "maxLength": 100},
         "description": "A number in E.164 form, or a channel address.",
     },
 }
@@ -94,7 +94,7 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
             "version": API_VERSION,
             "description": "Send text messages and know what became of each. Rules and examples: docs/http-api.md.",
         },
-        "security": [{"identityToken": []}],
+        "security": [{"identityToken": []}, {}],
         "paths": paths,
         "components": {
             "schemas": kept,
