@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from sms_connector import registry
 from sms_connector.api.entry import Handle, build_api
@@ -23,7 +22,14 @@ from sms_connector.settings import Settings, load
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import NoTransport
 from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl, TransportSettings
+from sms_connector.transport.settings import (
+    ProxyAuth,
+    ProxySettings,
+    ProxySsl,
+    TransportSettings,
+    parse_proxy_url,
+    settings_problems,
+)
 
 if TYPE_CHECKING:
     from sms_connector.settings import LedgerAddress
@@ -85,7 +91,8 @@ def _load(environ: Mapping[str, str], clock: Clock) -> Settings:
     except StartError as error:
         surroundings = _Surroundings.guess(environ)
         raise StartError([*error.problems, *surroundings.secret_problems(clock)]) from None
-    problems = _Surroundings.of(settings).secret_problems(clock)
+    problems = settings_problems(_transport_settings(settings), settings.provider_url or "https:")
+    problems += _Surroundings.of(settings).secret_problems(clock)
     if problems:
         raise StartError(problems)
     return settings
@@ -158,10 +165,8 @@ def _log(settings: Settings) -> StructuredLog:
 def _transport_settings(settings: Settings) -> TransportSettings:
     proxy = None
     if settings.proxy is not None:
-        address = urlsplit(settings.proxy.url)
-        proxy = ProxySettings(
-            address.hostname or "", address.port or 0, ProxyAuth(settings.proxy.auth), ProxySsl(settings.proxy.ssl)
-        )
+        host, port = parse_proxy_url(settings.proxy.url)
+        proxy = ProxySettings(host, port, ProxyAuth(settings.proxy.auth), ProxySsl(settings.proxy.ssl))
     return TransportSettings(proxy=proxy, ca_file=str(settings.ca_file) if settings.ca_file else None)
 
 
@@ -180,4 +185,4 @@ def _open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:
         return SqliteLedger(address.path, clock=clock)
     from sms_connector.cloud.ledger import FirestoreLedger
 
-    return FirestoreLedger(address.project, address.database)
+    return FirestoreLedger.connect(address.project, address.database, clock=clock)

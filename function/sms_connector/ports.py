@@ -172,10 +172,12 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "optOuts": ("createdAt",),
     "inboundMessages": ("createdAt", "from"),
     "campaigns": ("createdAt", "state"),
-    "blocks": ("campaign", "nextCheckAt", "state"),
+    "chunks": (),
+    "progress": ("campaign", "state"),
+    "blocks": ("createdAt", "nextCheckAt"),
+    "news": ("block", "final"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
-    "events": ("providerMessageId", "createdAt"),
-    "shares": ("expiresAt",),
+    "shares": (),
     "state": (),
 }
 
@@ -188,7 +190,6 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),
-    ("blocks", ("campaign",), "nextCheckAt", False),
 )
 
 

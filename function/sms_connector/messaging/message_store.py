@@ -8,20 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from typing import Protocol
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.record import COLLECTION, MessageRecord, from_document
 from sms_connector.ports import MUST_BE_ABSENT, Ledger, Query, Write
 
+COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
+
+
+class Announcer(Protocol):
+    """Tells callers' callback addresses what became of messages (`callbacks_out`)."""
+
+    def writes(self, records: Sequence[MessageRecord]) -> list[Write]: ...
+
+    def enqueue(self, ids: Sequence[str]) -> None: ...
+
+
 Change = Callable[[MessageRecord], object]
-COMMIT_LIMIT = 500
 
 
 class MessageStore:
     """The only writer of the `messages` collection."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, announcer: Announcer | None = None) -> None:
         self._ledger = ledger
+        self._announcer = announcer
 
     def create(self, records: Sequence[MessageRecord]) -> None:
         """Write the intents, all or none. Raises Conflict where one of them is there already."""
@@ -35,8 +47,8 @@ class MessageStore:
     def find(self, query: Query) -> list[MessageRecord]:
         return [from_document(document) for document in self._ledger.find(query)]
 
-    def claimed(self, provider_message_id: str) -> str | None:
-        """Which message of ours has that id of the provider's."""
+    def claimed(self, provider_message_id: str, *, since: float) -> str | None:  # noqa: ARG002  # blocks are found by time
+        """Which message of ours, sent around `since` or later, has that id of the provider's."""
         found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
         return found[0].id if found else None
 
@@ -67,9 +79,21 @@ class MessageStore:
                 become(record, current)
 
     def _commit(self, records: Sequence[MessageRecord]) -> None:
+        announced = self.announce(records)
         writes: list[Write] = [record.to_write() for record in records]
-        for record, version in zip(records, self._ledger.commit(writes), strict=True):
+        versions = self._ledger.commit([*writes, *announced])
+        for record, version in zip(records, versions, strict=False):
             record.version = version
+        self.announced(announced)
+
+    def announce(self, records: Sequence[MessageRecord]) -> list[Write]:
+        """What tells the caller's callback of those that have become final: part of the same commit."""
+        return self._announcer.writes(records) if self._announcer is not None else []
+
+    def announced(self, writes: Sequence[Write]) -> None:
+        """The commit went through."""
+        if self._announcer is not None and writes:
+            self._announcer.enqueue([write.id for write in writes])
 
 
 def become(record: MessageRecord, other: MessageRecord) -> None:

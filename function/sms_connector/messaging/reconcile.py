@@ -80,7 +80,7 @@ class Reconciler:
     def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> None:
         matches = [report for report in reports if _matches(record, report)]
         unclaimed = [
-            report for report in matches if self._store.claimed(report.provider_message_id) in (None, record.id)
+            report for report in matches if self._store.claimed(report.provider_message_id, since=record.created_at) in (None, record.id)
         ]
         if not unclaimed:
             return self._note([record], "the provider's list does not have it yet")

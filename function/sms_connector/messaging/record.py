@@ -13,6 +13,8 @@ from sms_connector.ports import Absent, Document, Json, Version, Write
 COLLECTION = "messages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
 HISTORY_LIMIT = 50
+# A message whose attempts are used up is looked at this seldom: for late callbacks, and for its end after 72 h.
+SLOW_CHECK_SECONDS = 3600.0
 
 
 class Phase:
@@ -53,6 +55,7 @@ class MessageRecord:
     callback_url: str | None = None
     campaign: str | None = None
     redacted: bool = False
+    announced: bool = False  # its caller's callback is to hear of the final status, or has
     history: list[tuple[float, str, str, str]] = field(default_factory=list)  # at, status, source, provider's word
     version: Version | Absent | None = None
     replayed: bool = False
@@ -138,6 +141,12 @@ class MessageRecord:
         if report.segments:
             self.segments = report.segments
 
+    def asked(self, at: float) -> None:
+        """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up."""
+        self.attempts += 1
+        pause = self.interval if self.attempts < self.attempts_allowed else SLOW_CHECK_SECONDS
+        self.next_check_at = None if self.final else at + pause
+
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)
 
@@ -174,6 +183,7 @@ def to_document(record: MessageRecord) -> Json:
         "callbackUrl": record.callback_url,
         "campaign": record.campaign,
         "redacted": record.redacted or None,
+        "announced": record.announced or None,
     }
     document.update((name, value) for name, value in optional.items() if value is not None)
     return document
@@ -208,6 +218,7 @@ def from_document(document: Document) -> MessageRecord:
         callback_url=data.get("callbackUrl"),
         campaign=data.get("campaign"),
         redacted=data.get("redacted", False),
+        announced=data.get("announced", False),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],
         version=document.version,
     )

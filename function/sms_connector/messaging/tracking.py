@@ -75,8 +75,11 @@ class Tracker:
             with self._lock:
                 self._waiting.remove(following)
 
-    def ask(self, records: Sequence[MessageRecord]) -> None:
-        """Ask for these messages now, in as few calls as can be."""
+    def ask(self, records: Sequence[MessageRecord], *, keep_count: bool = False) -> None:
+        """Ask for these messages now, in as few calls as can be.
+
+        `keep_count`: whoever asks next has only the ledger to tell how often was asked, so that is written too.
+        """
         self._reread([record for record in records if self._callbacks or record.phase == Phase.CALLING])
         self.mark_abandoned(records)
         self._reconciler.resolve(records)
@@ -85,7 +88,7 @@ class Tracker:
             reports = self._reports(known)
         except (CallError, ProviderRefused, RequestError):
             reports = {}  # the attempt counts: a provider that can't be asked must not hold its caller for ever
-        self._store_news(records, reports)
+        self._store_news(records, reports, keep_count=keep_count)
 
     def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
         """What a node was calling whose lease has ended is unknown from now on."""
@@ -178,9 +181,11 @@ class Tracker:
             for report in self._provider.fetch_reports(ids[start : start + size]):
                 found[report.provider_message_id] = report
 
-    def _store_news(self, records: Sequence[MessageRecord], reports: dict[str, DeliveryReport]) -> None:
+    def _store_news(
+        self, records: Sequence[MessageRecord], reports: dict[str, DeliveryReport], *, keep_count: bool
+    ) -> None:
         changes = [
-            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time())) for record in records
+            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time(), keep_count)) for record in records
         ]
         for record, change in changes:
             change(record)
@@ -193,17 +198,17 @@ class _Asked:
 
     report: DeliveryReport | None
     at: float
+    count_kept: bool = False
     changed: bool = False
 
     def __call__(self, record: MessageRecord) -> None:
         if self.report is not None and not record.final:
             self.changed = record.hear(self.report, at=self.at, source="poll") or self.changed
-        record.attempts += 1
-        record.next_check_at = None if record.final else self.at + record.interval
+        record.asked(self.at)
 
     def worth_keeping(self, record: MessageRecord) -> bool:
         """The ledger is written for news, and when the attempts end; a question without an answer costs no write."""
-        return self.changed or record.attempts >= record.attempts_allowed
+        return self.changed or self.count_kept or record.attempts >= record.attempts_allowed
 
 
 def _abandon(record: MessageRecord, *, at: float, window: float) -> None:

@@ -1,0 +1,125 @@
+"""Every message of the ledger, whether it has a document of its own or a place in a campaign's block.
+
+This is the store of all that happens after sending: looking up, asking, reconciling. A change of a campaign's message, the
+chunk's counts and what has to be announced of it are one commit: applied once, whatever fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from sms_connector.errors import Conflict
+from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, read_blocks
+from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress, Tally, chunk_id
+from sms_connector.messaging.campaigns.news import fold, read_news
+from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.ports import Ledger, Query, Write
+
+Changes = Sequence[tuple[MessageRecord, Change]]
+# Blocks around an intent that are looked through for who else may own a message: a slow call takes seconds, a lease a minute.
+NEIGHBOURS_SECONDS = 120.0
+NEIGHBOURS = 2000
+
+
+class BlockStore(MessageStore):
+    """`MessageStore` for both kinds of messages."""
+
+    def __init__(self, ledger: Ledger, announcer: Announcer | None = None) -> None:
+        super().__init__(ledger, announcer)
+        self._ledger = ledger
+
+    def get(self, ids: Sequence[str]) -> list[MessageRecord | None]:
+        places = {id_: place for id_ in ids if (place := Place.of(id_)) is not None}
+        own = [id_ for id_ in ids if id_ not in places]
+        found = dict(zip(own, super().get(own), strict=True)) if own else {}
+        found |= self._read_places(places)
+        return [found.get(id_) for id_ in ids]
+
+    def save(self, changes: Changes) -> None:
+        super().save([pair for pair in changes if Place.of(pair[0].id) is None])
+        self.save_in_blocks(changes)
+
+    def apply(self, record: MessageRecord, change: Change) -> None:
+        if Place.of(record.id) is None:
+            super().apply(record, change)
+        else:
+            self.save_in_blocks([(record, change)])
+
+    def find(self, query: Query) -> list[MessageRecord]:
+        """By recipient, the messages of blocks around that time are found too: intents that could be meant (reconcile)."""
+        found = super().find(query)
+        conditions = {(field, operator): value for field, operator, value in query.where}
+        to, since = conditions.get(("to", "==")), conditions.get(("createdAt", ">="))
+        if isinstance(to, str) and isinstance(since, int | float) and not query.descending:
+            found += [record for record in self._neighbours(float(since)) if record.to == to]
+        return found
+
+    def claimed(self, provider_message_id: str, *, since: float) -> str | None:
+        own = super().claimed(provider_message_id, since=since)
+        owners = (r.id for r in self._neighbours(since) if r.provider_message_id == provider_message_id)
+        return own or next(owners, None)
+
+    def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> None:
+        """`loaded` saves reading blocks that were just read."""
+        by_block: dict[str, list[tuple[Place, MessageRecord, Change]]] = {}
+        for record, change in changes:
+            place = Place.of(record.id)
+            if place is not None:
+                by_block.setdefault(place.block_id, []).append((place, record, change))
+        for block_id, items in by_block.items():
+            block = (loaded or {}).get(block_id)
+            while not self._try_save(block_id, items, block):
+                block = None
+
+    def _try_save(
+        self, block_id: str, items: Sequence[tuple[Place, MessageRecord, Change]], block: Block | None
+    ) -> bool:
+        block = block or read_blocks(self._ledger, [block_id]).get(block_id)
+        place = items[0][0]
+        [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)])
+        if block is None or document is None:
+            return True  # expired with its campaign
+        progress = Progress.of(document)
+        before = Tally.of(block.records.values())
+        for place, record, change in items:
+            current = block.records[place.position]
+            change(current)
+            become(record, current)
+        block.plan_next_check()
+        progress.recount(before, Tally.of(block.records.values()))
+        return self._commit_block(block, progress, float(document.data["expiresAt"]))
+
+    def _commit_block(self, block: Block, progress: Progress, expires_at: float) -> bool:
+        announced = self.announce(list(block.records.values()))
+        writes: list[Write] = [block.to_write(), progress.to_write(expires_at=expires_at), *announced]
+        try:
+            version = self._ledger.commit(writes)[0]
+        except Conflict:
+            return False
+        self.announced(announced)
+        if version is not None:
+            block.version = version
+        return True
+
+    def _read_places(self, places: dict[str, Place]) -> dict[str, MessageRecord | None]:
+        """As the blocks have them, with the news that is not folded in yet."""
+        blocks = read_blocks(self._ledger, {place.block_id for place in places.values()})
+        for block in blocks.values():
+            if any(not block.records[p.position].final for p in places.values() if _is_in(p, block)):
+                fold(block, read_news(self._ledger, block, final_only=False))
+        return {
+            id_: blocks[place.block_id].records[place.position]
+            for id_, place in places.items()
+            if place.block_id in blocks and _is_in(place, blocks[place.block_id])
+        }
+
+    def _neighbours(self, since: float) -> Iterable[MessageRecord]:
+        where = (("createdAt", ">=", since - NEIGHBOURS_SECONDS),)
+        documents = self._ledger.find(Query(BLOCKS, where, order_by="createdAt", limit=NEIGHBOURS))  # type: ignore[arg-type]
+        for document in documents:
+            yield from Block.of(document).records.values()
+
+
+def _is_in(place: Place, block: Block) -> bool:
+    return place.block_id == block.id and place.position in block.records

@@ -1,0 +1,104 @@
+"""Blocks: up to 25 messages of a chunk in one document, with what is told of them afterwards.
+
+While a node carries a chunk out, it alone writes the chunk's blocks (`ChunkStore`): intents a few ahead of the calls, outcomes
+along with the next intents or when a block is complete. So a message costs a quarter of a write, and a node that dies leaves
+the few messages it was calling. Afterwards whoever has news folds it in, guarded by the document's version (`fold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
+from sms_connector.messaging.record import MessageRecord, from_document, to_document
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
+
+BLOCKS = "blocks"
+# What every message of a block shares with its campaign is not kept again for each.
+_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl", "nextCheckAt")
+
+
+@dataclass(slots=True)
+class Block:
+    """The messages of a block by position. `next_check_at` is when somebody should ask after those that are open."""
+
+    id: str
+    campaign: str
+    created_at: float
+    sender: str
+    interval: float
+    attempts_allowed: int
+    callback_url: str | None
+    records: dict[int, MessageRecord] = field(default_factory=dict)
+    next_check_at: float | None = None
+    version: Version | Absent = MUST_BE_ABSENT
+
+    def open(self) -> list[MessageRecord]:
+        return [record for record in self.records.values() if not record.final]
+
+    def plan_next_check(self) -> None:
+        """When somebody should ask after the messages that are open."""
+        times = [record.next_check_at for record in self.open() if record.next_check_at is not None]
+        self.next_check_at = min(times, default=None)
+
+    def to_write(self) -> Write:
+        return Write(BLOCKS, self.id, self._to_document(), self.version)
+
+    def _to_document(self) -> Json:
+        items = {str(position): _item(record) for position, record in sorted(self.records.items())}
+        data: Json = {
+            "campaign": self.campaign,
+            "createdAt": self.created_at,
+            "from": self.sender,
+            "interval": self.interval,
+            "attemptsAllowed": self.attempts_allowed,
+            "callbackUrl": self.callback_url,
+            "items": items,
+            "expiresAt": self.created_at + RETENTION_SECONDS,
+        }
+        return data if self.next_check_at is None else data | {"nextCheckAt": self.next_check_at}
+
+    @classmethod
+    def of(cls, document: Document) -> Block:
+        data = document.data
+        block = cls(
+            id=document.id,
+            campaign=data["campaign"],
+            created_at=data["createdAt"],
+            sender=data["from"],
+            interval=data["interval"],
+            attempts_allowed=data["attemptsAllowed"],
+            callback_url=data["callbackUrl"],
+            next_check_at=data.get("nextCheckAt"),
+            version=document.version,
+        )
+        chunk = int(document.id.rsplit("-", 2)[1])
+        for position, item in data["items"].items():
+            message_id = Place(block.campaign, chunk, int(position)).message_id
+            block.records[int(position)] = block.read_item(message_id, item)
+        return block
+
+    def read_item(self, message_id: str, item: Json) -> MessageRecord:
+        shared = {
+            "campaign": self.campaign,
+            "from": self.sender,
+            "interval": self.interval,
+            "attemptsAllowed": self.attempts_allowed,
+            "callbackUrl": self.callback_url,
+        }
+        return from_document(Document(message_id, shared | item, 0))
+
+
+def _item(record: MessageRecord) -> Json:
+    document = to_document(record)
+    for name in _SHARED:
+        document.pop(name, None)
+    return document
+
+
+def read_blocks(ledger: Ledger, ids: Iterable[str]) -> dict[str, Block]:
+    """The blocks that are there, by id."""
+    wanted: Sequence[str] = list(ids)
+    documents = ledger.get(BLOCKS, wanted) if wanted else []
+    return {document.id: Block.of(document) for document in documents if document is not None}

@@ -1,0 +1,92 @@
+"""A chunk of a campaign: up to 250 records as they came in, checked; and those that were refused, with the reason.
+
+A record is kept as its recipient and the values of the placeholders, not as its text: that is smaller, and the text of a
+message is nowhere in the ledger as a whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sms_connector.errors import Kind
+from sms_connector.messaging.campaigns.campaign import CHUNKS, Campaign, chunk_id
+from sms_connector.messaging.requests import Draft
+from sms_connector.model.segments import measure
+from sms_connector.model.template import Template
+from sms_connector.ports import MUST_BE_ABSENT, Document, Write
+
+# Firestore's limit is 1 MiB for a document; the values of 250 records with long texts could be more.
+CHUNK_BYTES = 600_000
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptedRecord:
+    """A checked record: `values` in the order of the template's placeholders. `index` is its place in the campaign."""
+
+    index: int
+    to: str
+    values: tuple[str, ...]
+    segments: int
+    encoding: str
+    key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRecord:
+    """A record that can't be sent: what it had for a recipient, and what is wrong with which field."""
+
+    index: int
+    to: str | None
+    field: str
+    kind: Kind
+    message: str
+
+
+Record = AcceptedRecord | RefusedRecord
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Records in their order. `positions` count the accepted ones alone."""
+
+    campaign: str
+    number: int
+    accepted: list[tuple[int, str, str | None, tuple[str, ...]]] = field(default_factory=list)
+    refused: list[tuple[int, str | None, str, str, str]] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, record: Record) -> None:
+        if isinstance(record, AcceptedRecord):
+            self.accepted.append((record.index, record.to, record.key, record.values))
+            self.size += 60 + sum(map(len, record.values)) * 2
+        else:
+            self.refused.append((record.index, record.to, record.field, str(record.kind), record.message))
+            self.size += 120 + len(record.message) * 2
+
+    def to_write(self, *, expires_at: float) -> Write:
+        data = {
+            "campaign": self.campaign,
+            "number": self.number,
+            "accepted": self.accepted,
+            "refused": self.refused,
+            "expiresAt": expires_at,
+        }
+        return Write(CHUNKS, chunk_id(self.campaign, self.number), data, MUST_BE_ABSENT)
+
+    @classmethod
+    def of(cls, document: Document) -> Chunk:
+        data = document.data
+        accepted = [(index, to, key, tuple(values)) for index, to, key, values in data["accepted"]]
+        refused = [(index, to, path, kind, message) for index, to, path, kind, message in data["refused"]]
+        return cls(data["campaign"], data["number"], accepted, refused)
+
+    def drafts(self, campaign: Campaign) -> Iterator[Draft]:
+        """What is to be sent, in order; rendered and measured anew."""
+        template = Template.parse(campaign.text)
+        for index, to, key, values in self.accepted:
+            text = template.render(dict(zip(template.placeholders, values, strict=True)))
+            yield Draft(index, to, text, measure(text), key)
+
+    def refusals(self) -> Sequence[RefusedRecord]:
+        return [RefusedRecord(index, to, path, Kind(kind), message) for index, to, path, kind, message in self.refused]

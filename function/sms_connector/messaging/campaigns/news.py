@@ -1,0 +1,75 @@
+"""News of campaigns' messages: written blindly, folded in later.
+
+A callback becomes a document named by message and status, which must not be there yet: one write, no read, and the second
+telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sms_connector.errors import Conflict, Kind, Retry
+from sms_connector.messaging.campaigns.blocks import Block
+from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.status import MessageStatus
+from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Query, Write
+
+NEWS = "news"
+PAGE = 300
+
+
+def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float) -> bool:
+    """Keep what was told. False where the same was told before."""
+    failure = report.failure
+    data: Json = {
+        "block": place.block_id,
+        "position": place.position,
+        "final": report.status.final,
+        "status": str(report.status),
+        "word": report.raw_status,
+        "providerMessageId": report.provider_message_id,
+        "at": at,
+        "segments": report.segments,
+        "failure": None if failure is None else [str(failure.kind), failure.message, failure.code, failure.more_info],
+        "expiresAt": at + RETENTION_SECONDS,
+    }
+    try:
+        ledger.commit([Write(NEWS, f"{place.message_id}:{report.status}", data, MUST_BE_ABSENT)])
+    except Conflict:
+        return False
+    return True
+
+
+def read_news(ledger: Ledger, block: Block, *, final_only: bool) -> list[Document]:
+    """A block has at most 25 messages and each a handful of statuses: a page holds them all."""
+    where = (("block", "==", block.id), ("final", "==", True)) if final_only else (("block", "==", block.id),)
+    return ledger.find(Query(NEWS, where, limit=PAGE))  # type: ignore[arg-type]  # mypy joins the two tuples to object
+
+
+def fold(block: Block, news: Iterable[Document]) -> list[MessageRecord]:
+    """Apply news to the block's messages, oldest first; returns the messages that changed."""
+    changed: dict[str, MessageRecord] = {}
+    for document in sorted(news, key=lambda each: float(each.data["at"])):
+        record = block.records.get(document.data["position"])
+        if record is not None and record.hear(_report(document), at=document.data["at"], source="callback"):
+            changed[record.id] = record
+    return list(changed.values())
+
+
+def _report(document: Document) -> DeliveryReport:
+    data = document.data
+    failure = None
+    if data["failure"] is not None:
+        kind, message, code, more_info = data["failure"]
+        failure = FailureReason("provider", Kind(kind), message, code, more_info, Retry.NEVER)
+    return DeliveryReport(
+        provider_message_id=data["providerMessageId"],
+        status=MessageStatus(data["status"]),
+        raw_status=data["word"],
+        failure=failure,
+        segments=data["segments"],
+        updated_at=datetime.fromtimestamp(data["at"], UTC),
+    )
