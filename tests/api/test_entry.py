@@ -130,7 +130,8 @@ def test_under_the_real_framework_a_body_of_any_size_is_ours_to_refuse(tmp_path:
     """functions-framework has a limit of its own and reads the body again after our answer; neither may show."""
     source = tmp_path / "main.py"
     source.write_text(SOURCE)
-    client = functions_framework.create_app("connector", str(source), "http").test_client()
+    create_app: Any = functions_framework.create_app
+    client = create_app("connector", str(source), "http").test_client()
     body = b'{"unknown": "' + b"x" * (megabytes * 1024 * 1024) + b'"}'
     answer = client.post("/v1/messages:send", data=body, content_type="application/json")
     assert (answer.status_code, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")

@@ -11,6 +11,7 @@ from sms_connector.api.payloads.filter import COMBINABLE, read_filter
 from sms_connector.api.payloads.message import MessageQuery
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused
 from sms_connector.messaging.messages import Messages
+from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Query
 
 TO = "+15558675310"
@@ -123,7 +124,12 @@ def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> 
     names = {"providerMessageId": "provider_message_id"}
     query = MessageQuery(**{names.get(field, field): values[field] for field in fields})  # type: ignore[arg-type]
     asked: list[Query] = []
-    store = SimpleNamespace(find=lambda query: asked.append(query) or [])
+
+    def find(query: Query) -> list[MessageRecord]:
+        asked.append(query)
+        return []
+
+    store = SimpleNamespace(find=find)
     messages = Messages(*[cast(Any, store)] * 3, clock=cast(Any, None), policy=cast(Any, None))
     assert messages.list(read_filter(query), limit=25) == ([], None)
     assert len(asked) == 1
@@ -131,7 +137,8 @@ def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> 
 
 @pytest.mark.parametrize(("verb", "member", "value"), [("cancel", "status", "canceled"), ("redact", "redacted", True)])
 def test_changes(api: Any, verb: str, member: str, value: object) -> None:
-    for body in (None, {}):
+    bodies: tuple[Any, ...] = (None, {})
+    for body in bodies:
         answer = api.post(f"/v1/messages/{sent(api)}:{verb}", body)
         assert (answer.status_code, answer.json[member]) == (200, value)
 

@@ -7,7 +7,7 @@ fit is looked at again, field by field.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import EnumType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -33,11 +33,14 @@ _TYPES = {
 # The library's words → ours; the first that fits.
 _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     (re.compile(r"Expected `(\w+)` (>=|<=) (-?\d+)"), lambda m: f"must be at {_bound(m[2])} {m[3]}"),
-    (re.compile(r"Expected `str` of length (>=|<=) (\d+)"), lambda m: f"must have at {_count(m, 'character', 'characters')}"),
+    (
+        re.compile(r"Expected `str` of length (>=|<=) (\d+)"),
+        lambda m: f"must have at {_count(m, 'character', 'characters')}",
+    ),
     (re.compile(r"Expected `\w+` of length (>=|<=) (\d+)"), lambda m: f"must have at {_count(m, 'entry', 'entries')}"),
     (re.compile(r"Expected `int(?: \| null)?`, got `float`"), lambda _: "must be a whole number, without a fraction"),
     (re.compile(r"Expected `(.+?)`, got `(.+?)`"), lambda m: f"must be {_name_types(m[1])}, not {_name_types(m[2])}"),
-    (re.compile(r"Expected `str` matching regex"), lambda m: "has characters that are not allowed"),
+    (re.compile(r"Expected `str` matching regex"), lambda _: "has characters that are not allowed"),
 )
 
 
@@ -135,7 +138,7 @@ def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> Field
 def _explain(error: msgspec.ValidationError, wanted: Any, path: str) -> FieldProblem:
     text = str(error)
     if text.startswith("Invalid enum value"):
-        return FieldProblem(path, f"must be one of {', '.join(map(str, _choices_in(wanted)))}")
+        return FieldProblem(path, f"must be one of {', '.join(_choices_in(wanted))}")
     for pattern, say in _WORDINGS:
         if match := pattern.match(text):
             return FieldProblem(path, say(match))
@@ -172,6 +175,7 @@ def _struct_in(wanted: Any) -> type | None:
     return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
 
 
-def _choices_in(wanted: Any) -> list[Any]:
+def _choices_in(wanted: Any) -> list[str]:
     bare = _unwrap(wanted)
-    return [str(member) for member in bare] if isinstance(bare, EnumType) else list(get_args(bare))
+    members: Iterable[Any] = bare if isinstance(bare, EnumType) else get_args(bare)
+    return [str(member) for member in members]

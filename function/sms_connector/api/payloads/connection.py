@@ -79,7 +79,9 @@ class ConnectionInfo(Payload):
     callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; news comes by asking.")]
     state: Literal["ACTIVE", "SUSPENDED"]
     reason: str | None
-    since: Annotated[Time | None, msgspec.Meta(description="Of a suspension by request; null for one by configuration.")]
+    since: Annotated[
+        Time | None, msgspec.Meta(description="Of a suspension by request; null for one by configuration.")
+    ]
 
 
 class SuspendBody(Body):

@@ -132,8 +132,12 @@ class MessageQuery(Body):
     status: MessageStatus | UnsetType = UNSET
     campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = ""
     provider_message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = ""
-    created_after: Annotated[str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")] = ""
-    created_before: Annotated[str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")] = ""
+    created_after: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")
+    ] = ""
+    created_before: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")
+    ] = ""
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""
 
