@@ -81,6 +81,8 @@ class BlockStore(MessageStore):
         if block is None or document is None:
             return True  # expired with its campaign
         progress = Progress.of(document)
+        if progress.in_hand:
+            return True  # its worker will record what it did; this news is heard again by the next round
         before = Tally.of(block.records.values())
         for place, record, change in items:
             current = block.records[place.position]

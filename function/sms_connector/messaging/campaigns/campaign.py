@@ -147,6 +147,11 @@ class Progress:
     def id(self) -> str:
         return chunk_id(self.campaign, self.chunk)
 
+    @property
+    def in_hand(self) -> bool:
+        """A worker carries it out: its blocks are that worker's alone."""
+        return self.state == "running" and bool(self.holder)
+
     def to_write(self, *, expires_at: float, expect: Version | Absent | None = None) -> Write:
         data = {
             "campaign": self.campaign,

@@ -54,12 +54,12 @@ def fold(block: Block, news: Iterable[Document]) -> list[MessageRecord]:
     changed: dict[str, MessageRecord] = {}
     for document in sorted(news, key=lambda each: float(each.data["at"])):
         record = block.records.get(document.data["position"])
-        if record is not None and record.hear(_report(document), at=document.data["at"], source="callback"):
+        if record is not None and record.hear(report_of(document), at=document.data["at"], source="callback"):
             changed[record.id] = record
     return list(changed.values())
 
 
-def _report(document: Document) -> DeliveryReport:
+def report_of(document: Document) -> DeliveryReport:
     data = document.data
     failure = None
     if data["failure"] is not None:
