@@ -11,14 +11,16 @@ import pytest
 
 from sms_connector.local.sqlite_file import MAX_GROUP, GroupWriter, SqliteFile
 
-SCHEMA = ["CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)"]
+
+def prepare(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE IF NOT EXISTS t (n INTEGER PRIMARY KEY)")
 
 
 class Numbers:
     """Writes numbers; holds up its first group until told, so that the others have to queue behind it."""
 
     def __init__(self, path: Path) -> None:
-        self.file = SqliteFile(path, schema=SCHEMA)
+        self.file = SqliteFile(path, prepare=prepare)
         self.writer = GroupWriter(self.file, self.apply)
         self.groups: list[list[int]] = []
         self.entered = threading.Event()

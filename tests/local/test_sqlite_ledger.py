@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import sqlite3
 import stat
@@ -80,6 +81,24 @@ def test_every_query_there_can_be_goes_by_an_index(ledger: SqliteLedger, tmp_pat
         assert steps[1:] in ([], ["USE TEMP B-TREE FOR RIGHT PART OF ORDER BY"]) or not query.order_by, steps
 
 
+def test_a_file_of_an_older_version_gets_the_columns_and_indexes_it_lacks(tmp_path: Path, clock: FakeClock) -> None:
+    path = tmp_path / "ledger.db"
+    older = sqlite3.connect(path)
+    older.execute(
+        "CREATE TABLE messages (id TEXT PRIMARY KEY, data TEXT NOT NULL, expiresAt, version INTEGER NOT NULL)"
+    )
+    for n, status in enumerate(("sent", "queued", "sent")):
+        data = json.dumps({"status": status, "createdAt": n, "to": None})
+        older.execute("INSERT INTO messages VALUES (?, ?, NULL, ?)", (f"m{n}", data, n))
+    older.commit()
+    older.close()
+    newer = SqliteLedger(path, clock=clock)
+    query = Query("messages", (("status", "==", "sent"),), order_by="createdAt", descending=True)
+    assert [document.id for document in newer.find(query)] == ["m2", "m0"]
+    assert newer.find(Query("messages", order_by="to")) == []
+    newer.close()
+
+
 # --- expiry -----------------------------------------------------------------------------------------------------------
 
 
@@ -152,7 +171,7 @@ def write(thread):
         key = f"{thread}-{n}"
         ledger.commit([
             Write("messages", key, {"n": n, "status": "sent"}, MUST_BE_ABSENT),
-            Write("events", key, {"n": n}, MUST_BE_ABSENT),
+            Write("callbacks", key, {"n": n}, MUST_BE_ABSENT),
             Write("state", f"{thread}", {"n": n}),
         ])
         print(f"{key} ", end="", flush=True)
@@ -192,10 +211,10 @@ def test_what_was_committed_when_it_was_killed_is_there_and_nothing_is_half(tmp_
 
     ledger = SqliteLedger(path, clock=SystemClock())
     messages = {document.id for document in ledger.find(Query("messages", limit=100_000))}
-    events = {document.id for document in ledger.find(Query("events", limit=100_000))}
+    callbacks = {document.id for document in ledger.find(Query("callbacks", limit=100_000))}
     last = {document.id: document.data["n"] for document in ledger.find(Query("state"))}
     assert committed <= messages
-    assert messages == events
+    assert messages == callbacks
     assert messages == {f"{thread}-{n}" for thread, number in last.items() for n in range(number + 1)}
     ledger.commit([Write("messages", "after", {}, MUST_BE_ABSENT)])
     assert ledger.count(Query("messages", (("status", "==", "sent"),))) == len(messages)

@@ -7,7 +7,7 @@
         data: bytes                         the whole document as JSON, gzip above GZIP_BYTES
         commit: "9f0c…"                     who wrote it: tells a repeated commit from a lost race (see `ledger`)
 
-`data` and `commit` have to be exempt from indexing, and `expiresAt` too where no query uses it: infra declares it so.
+`data`, `commit` and `expiresAt` have to be exempt from indexing, as no query uses them: infra declares it so.
 """
 
 from __future__ import annotations
@@ -117,9 +117,7 @@ def structured_query(query: Query, *, parent: str, paged: bool) -> StructuredQue
     ]
     if query.after:
         value, document_id = query.after
-        structured.start_at = _after(
-            query, field_value(query.order_by, value), f"{parent}/{query.collection}/{document_id}"
-        )
+        structured.start_at = _after(query, value_of(value), f"{parent}/{query.collection}/{document_id}")
     return structured
 
 
@@ -144,14 +142,9 @@ def _filters(query: Query) -> Iterator[StructuredQuery.Filter]:
             field_filter=_FieldFilter(
                 field=StructuredQuery.FieldReference(field_path=name),
                 op=_OPERATORS[operator],
-                value=field_value(name, value),
+                value=value_of(value),
             )
         )
-
-
-def field_value(name: str | None, value: Scalar) -> Value:
-    """A value as the field of that name holds it: an expiry is a timestamp, as TTL policies want."""
-    return time_of(float(value)) if name == "expiresAt" else value_of(value)
 
 
 def value_of(value: Scalar) -> Value:

@@ -13,7 +13,8 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import islice, repeat
+from typing import Any
 
 import grpc
 from google.api_core import exceptions, retry
@@ -124,10 +125,10 @@ class FirestoreLedger:
             request = self._commit_request(writes, token=token, expired=expired)
             try:
                 answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS)
-                return _versions(writes, form.version_at(CommitResponse.pb(answer).commit_time))
+                return _versions(writes, [form.version_at(result.update_time) for result in _results(answer)])
             except REFUSED as refusal:
                 if lost:
-                    return _versions(writes, self._version_with(token, writes, lost=lost))
+                    return _versions(writes, repeat(self._version_with(token, writes, lost=lost)))
                 expired = self._expired_in_the_way(writes, refusal)
             except (*BUSY, *LOST) as error:
                 lost = error if isinstance(error, LOST) else lost
@@ -201,6 +202,11 @@ class FirestoreLedger:
         return f"{self._root}/{collection}/{document_id}"
 
 
-def _versions(writes: Sequence[Write], version: str) -> list[Version | None]:
-    """A commit has one time. The token makes every write a change, so that each document has it."""
-    return [None if write.data is None else version for write in writes]
+def _versions(writes: Sequence[Write], versions: Iterable[str]) -> list[Version | None]:
+    return [None if write.data is None else version for write, version in zip(writes, versions, strict=False)]
+
+
+def _results(answer: CommitResponse) -> Sequence[Any]:
+    """Each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first one's."""
+    results: Sequence[Any] = CommitResponse.pb(answer).write_results
+    return results

@@ -64,7 +64,7 @@ class SqliteLedger:
     """`ports.Ledger` on a file. Made at first use, readable by its owner only."""
 
     def __init__(self, path: str | Path, *, clock: Clock) -> None:
-        self._file = SqliteFile(path, schema=sql.SCHEMA)
+        self._file = SqliteFile(path, prepare=sql.prepare)
         self._writer = GroupWriter(self._file, self._apply)
         self._clock = clock
         self._sweep_at = 0.0
@@ -129,7 +129,7 @@ def _row(write: Write) -> tuple[Any, ...] | None:
     """A write as its columns but the version: id, data, expiresAt, then the indexed fields."""
     if write.data is None:
         return None
-    columns = [value for name, value in indexed_values(write) if name != "expiresAt"]
+    columns = [value for _, value in indexed_values(write)]
     data = _encode(write.data)
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"{write.collection}/{write.id} has {len(data)} bytes; at most {MAX_DOCUMENT_BYTES}")

@@ -7,6 +7,7 @@ Names of tables and columns are written into the statements, from those two cons
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import chain
@@ -15,27 +16,33 @@ from typing import Any
 from sms_connector.ports import COLLECTIONS, COMPOSITE_INDEXES, Query, Scalar
 
 TABLES = tuple(COLLECTIONS)
-COLUMNS = {name: ("expiresAt", *(f for f in fields if f != "expiresAt")) for name, fields in COLLECTIONS.items()}
+COLUMNS = {name: ("expiresAt", *fields) for name, fields in COLLECTIONS.items()}
 # Rows one statement writes at most: enough that its fixed cost vanishes, few enough that it stays a small program.
 MAX_ROWS = 64
 ALIVE = "(expiresAt IS NULL OR expiresAt > ?)"
 
 
-def _schema() -> Iterator[str]:
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make what is missing: all of it in a new file, or the columns and indexes that a newer version has come to need."""
     for table, columns in COLUMNS.items():
-        yield (
+        connection.execute(
             f'CREATE TABLE IF NOT EXISTS "{table}" '
             f"(id TEXT PRIMARY KEY, data TEXT NOT NULL, {_names(columns)}, version INTEGER NOT NULL)"
         )
+        there = {row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')}
+        for column in columns:
+            if column not in there:
+                connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{column}"')
+                connection.execute(f"""UPDATE "{table}" SET "{column}" = json_extract(data, '$."{column}"')""")
         for keys in _indexes(table):
-            yield _index(table, keys)
+            connection.execute(_index(table, keys))
 
 
 def _indexes(table: str) -> Iterator[tuple[str, ...]]:
     """The keys of each index: a field and the id, or the fields of a composite one.
 
-    A field whose documents are read in order of time needs no index but the composite one that begins with it. (Not so
-    a campaign's: it may have a million messages, which are paged by id.)
+    A field whose documents are read in order of time needs no index but the composite one that begins with it. (Not
+    so a campaign's: it may have a million messages, which are paged by id.)
     """
     composite = [(*equal, order) for name, equal, order, _ in COMPOSITE_INDEXES if name == table]
     covered = {keys[0] for keys in composite if keys[-1] == "createdAt"} - {"campaign"}
@@ -118,6 +125,3 @@ def select_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:
 def count_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:
     conditions, values = _conditions(query, now)
     return f'SELECT count(*) FROM "{query.collection}" WHERE {" AND ".join(conditions)}', values
-
-
-SCHEMA = tuple(_schema())

@@ -79,7 +79,7 @@ class SqliteQueue:
     """`ports.TaskQueue`, and its other end: `take`, `renew`, `done`, `retry`."""
 
     def __init__(self, path: str | Path, *, clock: Clock) -> None:
-        self._file = SqliteFile(path, schema=SCHEMA)
+        self._file = SqliteFile(path, prepare=prepare)
         self._writer = GroupWriter(self._file, self._insert)
         self._clock = clock
         self._sweep_at = 0.0
@@ -135,6 +135,12 @@ class SqliteQueue:
     def _change(self, statement: str, values: tuple[Any, ...]) -> bool:
         with self._file.transaction() as connection:
             return connection.execute(statement, values).rowcount == 1
+
+
+def prepare(connection: sqlite3.Connection) -> None:
+    """Make what is missing."""
+    for statement in SCHEMA:
+        connection.execute(statement)
 
 
 def _row(task: Task, *, now: float) -> tuple[Any, ...]:

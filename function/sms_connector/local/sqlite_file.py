@@ -46,11 +46,11 @@ MAX_GROUP = 64
 
 
 class SqliteFile:
-    """A file and its connections. Opened at first use; `schema` (idempotent) is applied by whoever comes first."""
+    """A file and its connections. Opened at first use; `prepare` makes in a transaction what is missing in it."""
 
-    def __init__(self, path: str | Path, *, schema: Sequence[str]) -> None:
+    def __init__(self, path: str | Path, *, prepare: Callable[[sqlite3.Connection], None]) -> None:
         self.path = Path(path)
-        self._schema = schema
+        self._prepare = prepare
         self._ready = False
         self._opening = threading.Lock()
         self._writing = threading.Lock()
@@ -113,8 +113,7 @@ class SqliteFile:
         with self._turn():
             connection = self._open()
             with _transaction(connection):
-                for statement in self._schema:
-                    connection.execute(statement)
+                self._prepare(connection)
             self._idle.append(connection)
 
     @contextmanager

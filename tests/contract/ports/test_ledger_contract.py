@@ -66,7 +66,7 @@ def test_get_keeps_the_order_asked_for_and_says_none_for_the_absent(ledger: Ledg
         ("c", versions[2]),
     ]
     assert ledger.get("messages", []) == []
-    assert read(ledger, "a", "events") is None, "collections are apart"
+    assert read(ledger, "a", "callbacks") is None, "collections are apart"
 
 
 def test_every_write_changes_the_version_even_one_that_changes_nothing(ledger: Ledger) -> None:
@@ -115,7 +115,7 @@ def test_expectations(
     writes = [
         Write("messages", "other", {"n": 1}),
         Write("messages", "a", None if deletes else {"n": 2}, expect),
-        Write("events", "third", {"n": 1}, MUST_BE_ABSENT),
+        Write("callbacks", "third", {"n": 1}, MUST_BE_ABSENT),
     ]
     if holds:
         versions = ledger.commit(writes)
@@ -127,7 +127,7 @@ def test_expectations(
     assert (conflict.value.collection, conflict.value.document_id) == ("messages", "a")
     assert read(ledger, "a") == kept
     assert read(ledger, "other") is None, "all or nothing"
-    assert read(ledger, "third", "events") is None, "all or nothing"
+    assert read(ledger, "third", "callbacks") is None, "all or nothing"
 
 
 REFUSED = [
@@ -159,8 +159,8 @@ def test_what_no_store_takes_is_refused_before_anything_is_written(
     ledger: Ledger, writes: list[Write], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        ledger.commit([Write("events", "first", {}), *writes])
-    assert read(ledger, "first", "events") is None
+        ledger.commit([Write("callbacks", "first", {}), *writes])
+    assert read(ledger, "first", "callbacks") is None
 
 
 def test_an_empty_commit_is_nothing(ledger: Ledger) -> None:
@@ -225,7 +225,7 @@ QUERIES = [
         id="from to",
     ),
     pytest.param(Query("messages", (("campaign", "==", "nobody"),)), "", id="nothing"),
-    pytest.param(Query("events"), "", id="another collection"),
+    pytest.param(Query("callbacks"), "", id="another collection"),
 ]
 
 
@@ -242,7 +242,7 @@ COUNTS = [
     pytest.param(Query("messages", (("to", "==", "+1"),), limit=1, after=("", "m3")), 4, id="pages don't matter"),
     pytest.param(Query("messages", (("nextCheckAt", "<=", 6),), order_by="nextCheckAt"), 2, id="by range"),
     pytest.param(Query("messages"), 6, id="everything"),
-    pytest.param(Query("events"), 0, id="nothing"),
+    pytest.param(Query("callbacks"), 0, id="nothing"),
 ]
 
 
