@@ -104,7 +104,7 @@ def _start(target: str, port: int, *, environ: Mapping[str, str], log: Path) -> 
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
+    process.send_signal(signal.SIGINT)  # its server's quick end; on SIGTERM it would wait for what is under way
     try:
         process.wait(STOP_SECONDS)
     except subprocess.TimeoutExpired:

@@ -1,0 +1,64 @@
+"""The budgets that keep the code calm: length of functions and modules, parameters, broad excepts."""
+
+from __future__ import annotations
+
+import ast
+from statistics import median, quantiles
+
+import pytest
+
+from tests.architecture.source_tree import PRODUCT_ROOMS, FunctionNode, Source, expect_none, length, sources
+
+LONGEST_FUNCTION = 60
+LONGEST_MODULE = 300
+MOST_POSITIONAL = 4
+LENGTHS = {room: [length(node) for source in sources(room) for _, node in source.functions()] for room in PRODUCT_ROOMS}
+
+
+def positional(node: FunctionNode) -> int:
+    own = [argument for argument in (*node.args.posonlyargs, *node.args.args) if argument.arg not in ("self", "cls")]
+    return len(own)
+
+
+def is_broad(handler: ast.ExceptHandler) -> bool:
+    """Catches everything and keeps it; what only tidies up and raises again is no handling."""
+    names = (
+        [each.id for each in ast.walk(handler.type) if isinstance(each, ast.Name)]
+        if handler.type
+        else ["BaseException"]
+    )
+    last = handler.body[-1]
+    passed_on = isinstance(last, ast.Raise) and last.exc is None
+    return bool({"Exception", "BaseException"} & set(names)) and not passed_on
+
+
+@pytest.mark.parametrize("room", PRODUCT_ROOMS)
+class TestRoom:
+    def test_no_function_is_too_long(self, room: str) -> None:
+        found = [(where, length(node)) for source in sources(room) for where, node in source.functions()]
+        expect_none([each for each in found if each[1] > LONGEST_FUNCTION])
+
+    def test_nine_of_ten_functions_are_at_most_thirty_lines(self, room: str) -> None:
+        assert quantiles(LENGTHS[room], n=10)[-1] <= 30
+
+    def test_no_module_is_too_long(self, room: str) -> None:
+        found = [(source.name, source.text.count("\n")) for source in sources(room)]
+        expect_none([each for each in found if each[1] > LONGEST_MODULE])
+
+    def test_few_parameters_by_position(self, room: str) -> None:
+        found = [(where, positional(node)) for source in sources(room) for where, node in source.functions()]
+        expect_none([each for each in found if each[1] > MOST_POSITIONAL])
+
+
+def test_every_other_function_is_at_most_eight_lines() -> None:
+    assert median([lines for room in LENGTHS.values() for lines in room]) <= 8
+
+
+def broad_excepts(source: Source) -> list[str]:
+    handlers = [node for node in ast.walk(source.tree) if isinstance(node, ast.ExceptHandler)]
+    return [f"{source.name}:{handler.lineno}" for handler in handlers if is_broad(handler)]
+
+
+def test_one_broad_except_at_the_entry() -> None:
+    found = [where for source in sources("function") for where in broad_excepts(source)]
+    assert [where.partition(":")[0] for where in found] == ["function/sms_connector/api/entry.py"], found

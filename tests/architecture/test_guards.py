@@ -1,0 +1,83 @@
+"""What is easily forgotten: tests nobody runs, needs nobody pinned, exceptions from the rules nobody explained."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import pytest
+
+from sms_connector import registry, settings_values
+from tests.architecture.source_tree import PRODUCT_ROOMS, ROOT, Source, expect_none, sources
+
+REQUIREMENTS = ("requirements.txt", "function/requirements.txt", "infra/requirements.txt")
+TESTS = [source for source in sources("tests") if re.search(r"^\s*(?:async )?def test_", source.text, re.MULTILINE)]
+EVERYTHING = sources(*PRODUCT_ROOMS, "tests")
+
+# Where a provider's name may stand in code that is not its own, and why.
+NAMES_ALLOWED = {
+    "function/sms_connector/registry.py": "the list of providers",
+    "function/sms_connector/settings_values.py": "the values SMS_PROVIDER may have",
+    "function/sms_connector/settings.py": "the default of SMS_PROVIDER",
+    "function/sms_connector/app.py": "the default of SMS_PROVIDER, where the settings themselves are wrong",
+    "function/sms_connector/transport/redaction.py": "a header that may be logged, by its name on the wire",
+}
+
+
+@pytest.mark.parametrize("source", TESTS, ids=[source.name for source in TESTS])
+def test_every_file_with_tests_is_collected(source: Source) -> None:
+    assert re.fullmatch(r"tests/.*/test_\w+\.py", source.name)
+
+
+def test_names_of_test_files_are_unique() -> None:
+    counts = Counter(source.path.name for source in TESTS)
+    expect_none([name for name, count in counts.items() if count > 1])
+
+
+@pytest.mark.parametrize("file", REQUIREMENTS)
+def test_every_need_is_pinned(file: str) -> None:
+    lines = [line.partition("#")[0].strip() for line in (ROOT / file).read_text().splitlines()]
+    loose = [
+        line
+        for line in lines
+        if line and not line.startswith("-r ") and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", line)
+    ]
+    expect_none(loose)
+
+
+def test_every_exception_from_type_checking_says_why() -> None:
+    bare = re.compile(r"# type: ignore(?!\[[\w, -]+\]\s+#\s*\S)")
+    expect_none(hit for hit in find(bare) if not hit.startswith("tests/"))
+
+
+def test_every_exception_from_linting_names_its_rule() -> None:
+    expect_none(find(re.compile(r"# noqa(?!: [A-Z]+\d+)")))
+
+
+def test_nothing_is_left_for_later() -> None:
+    expect_none(find(re.compile(r"#.*\b(?:TODO|FIXME|XXX|HACK)\b")))
+    expect_none([hit for hit in find(re.compile(r"NotImplementedError")) if not hit.startswith("tests/")])
+
+
+def test_providers_are_named_in_their_own_rooms_only() -> None:
+    """Whoever needs to know what a provider can do asks its capabilities."""
+    names = re.compile("|".join(sorted({*registry.PROVIDERS, *settings_values.PROVIDERS} - {"custom"})), re.IGNORECASE)
+    leaks = [
+        f"{source.name}:{line} {text!r}"
+        for source in sources("function")
+        if source.name not in NAMES_ALLOWED and "/providers/" not in source.name
+        for line, text in source.strings()
+        if names.search(text)
+    ]
+    expect_none(leaks)
+
+
+def find(pattern: re.Pattern[str]) -> list[str]:
+    """Where the pattern stands in our code; this file, which is full of such patterns, is left out."""
+    return [
+        f"{source.name}:{number} {line.strip()}"
+        for source in EVERYTHING
+        if source.path.name != "test_guards.py"
+        for number, line in enumerate(source.text.splitlines(), start=1)
+        if pattern.search(line)
+    ]
