@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import functions_framework
 import pytest
+
+import sms_connector
 
 GOOD: dict[str, Any] = {"to": "+15558675310", "message": "The code is 424242"}
 
@@ -136,3 +140,13 @@ def test_under_the_real_framework_a_body_of_any_size_is_ours_to_refuse(tmp_path:
     answer = client.post("/v1/messages:send", data=body, content_type="application/json")
     assert (answer.status_code, answer.json["error"]["status"]) == (400, "INVALID_ARGUMENT")
     assert ("over the limit" in answer.json["error"]["message"]) is (megabytes > 10)
+
+
+HEAVY = {"google.auth", "grpc", "requests", "urllib3", "phonenumbers", "pydantic", "jsonschema", "sqlite3"}
+
+
+def test_a_cold_start_imports_nothing_that_a_first_answer_does_not_need() -> None:
+    code = "import sys, sms_connector.api; print(*sys.modules)"
+    path = str(Path(sms_connector.__file__).parents[1])
+    ran = subprocess.run([sys.executable, "-c", code], cwd=path, capture_output=True, text=True, check=True)
+    assert HEAVY & set(ran.stdout.split()) == set()

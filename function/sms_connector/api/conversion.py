@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from enum import EnumType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
@@ -128,6 +127,8 @@ def _enter(value: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]
 
 
 def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> FieldProblem:
+    from difflib import get_close_matches  # only a wrong request pays for it
+
     near = get_close_matches(name, fields, n=1)
     known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(fields)}"
     return FieldProblem(
