@@ -2,21 +2,24 @@
 
 Two rules, both kept (sending.md section 5):
 
-- the window: in no second are more than `rate` calls started. Call i starts no earlier than one second after call i - rate;
+- the window: in no second are more than `rate` calls started. Call i starts no earlier than a second after call i - rate;
 - the pace: an idle node may start `rate` calls at once; once the window has held a call back, calls are spaced evenly, so that a
   loaded node sends a steady stream and not a burst each second. A short hiccup is made up for, within the window.
 
-Both keep a margin of 2.5 ms a second (0.25 %): a call's journey to the provider differs by milliseconds, and the rate has to hold
-where it is counted. 24.94 of 25 calls a second remain.
+Both keep a margin: a call's journey to the provider differs by milliseconds, and the rate has to hold where it is counted. The
+pace's margin is the larger one, so that what a late thread loses is not lost for ever: 24.94 of 25 calls a second remain.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 
 WINDOW = 1.0
-MARGIN = 0.0025
-CATCH_UP_SLOTS = 4
+WINDOW_MARGIN = 0.002
+PACE_MARGIN = 0.0025
+# So many turns that were missed are made up for at once: more would be a burst again, a second later.
+CATCH_UP_TURNS = 3
 
 
 class Schedule:
@@ -24,62 +27,74 @@ class Schedule:
 
     def __init__(self, rate: int) -> None:
         self.rate = rate
-        self._starts: deque[float] = deque(maxlen=max(rate, 1))
+        self._starts: deque[float] = deque()
         self._paced = False
-        self._due = 0.0  # the pace: when the next call is due
-        self._held_until = 0.0  # until when the window last held a call back
-
-    def change_rate(self, rate: int) -> None:
-        """A new rate holds at once, for the calls already started too. 0 lets nothing start."""
-        if rate != self.rate:
-            self.rate = rate
-            self._starts = deque(self._starts, maxlen=max(rate, 1, len(self._starts)))
+        self._due = -inf  # the pace: when the next call is due
 
     def next_start(self, now: float) -> float:
-        """The earliest time the next call may start; infinity where the rate is 0."""
+        """The earliest time, from now on, at which the next call may start; infinity where the rate is 0."""
         if not self.rate:
-            return float("inf")
-        earliest = self._window_opens()
-        if self._is_idle(now):
-            self._paced = False
-        elif earliest > now:
-            self._hold(earliest)
-        return max(earliest, self._due) if self._paced else max(earliest, now)
+            return inf
+        if self._paced and not self._idle_at(now):
+            return max(now, self._due, self._window_opens())
+        return max(now, self._window_opens())
 
     def start(self, now: float) -> None:
         """A call starts now; the caller has seen that `next_start(now)` is not later."""
-        spacing = (WINDOW + MARGIN) / self.rate
-        self._due = max(self._due + spacing, now + spacing * (1 - CATCH_UP_SLOTS))
-        if not self._paced:
-            self._due = now + spacing
+        opened = self._window_opens()
+        if self._idle_at(now):
+            self._paced = False
+        if self._paced:
+            self._due = max(self._due, now - CATCH_UP_TURNS * self._spacing) + self._spacing
+        elif now - opened < self._spacing:  # the window has only just opened: it held this call back
+            self._paced, self._due = True, opened + self._spacing
         self._starts.append(now)
         while len(self._starts) > self.rate:
             self._starts.popleft()
 
+    def change_rate(self, rate: int) -> None:
+        """A new rate holds at once, for the calls already started too. 0 lets nothing start."""
+        self.rate = rate
+        if rate and self._starts:
+            self._due = min(self._due, self._starts[-1] + self._spacing)
+
     def start_after(self, now: float, ahead: int) -> float:
-        """When a call would start that has `ahead` calls before it, all of which start as early as they may."""
-        first = max(self.next_start(now), now)
-        if first == float("inf"):
-            return first
-        spacing = (WINDOW + MARGIN) / self.rate
-        at_once = 0 if self._paced else self.rate - self.started_since(now - WINDOW)
-        if ahead < at_once:
-            return first
-        opens = max(first, self._starts[0] + WINDOW + MARGIN if self._starts else now + WINDOW + MARGIN)
-        return opens + (ahead - at_once) * spacing if not self._paced else first + ahead * spacing
+        """When a call will start that has `ahead` calls before it, if all of them start as early as they may."""
+        future = self._copy()
+        time, on_pace = now, 0
+        for done in range(ahead):
+            time = future.next_start(time)
+            if time == inf:
+                return inf
+            on_pace = on_pace + 1 if future._paced and time == future._due else 0
+            if on_pace > self.rate:  # a whole window of even steps: the window can't hold the next one back either
+                return time + (ahead - done) * future._spacing
+            future.start(time)
+        return future.next_start(time)
+
+    def free_now(self, now: float, wanted: int) -> int:
+        """How many calls, of at most `wanted`, could start at this very moment."""
+        future = self._copy()
+        for started in range(wanted):
+            if future.next_start(now) > now:
+                return started
+            future.start(now)
+        return wanted
 
     def started_since(self, time: float) -> int:
         return sum(1 for start in self._starts if start > time)
 
+    @property
+    def _spacing(self) -> float:
+        return (WINDOW + PACE_MARGIN) / self.rate
+
     def _window_opens(self) -> float:
-        if len(self._starts) < self.rate:
-            return 0.0
-        return self._starts[-self.rate] + WINDOW + MARGIN
+        return self._starts[-self.rate] + WINDOW + WINDOW_MARGIN if len(self._starts) >= self.rate else -inf
 
-    def _hold(self, until: float) -> None:
-        if not self._paced:
-            self._paced, self._due = True, until
-        self._held_until = until
+    def _idle_at(self, now: float) -> bool:
+        return not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN
 
-    def _is_idle(self, now: float) -> bool:
-        return not self._starts or now - max(self._starts[-1], self._held_until) > WINDOW
+    def _copy(self) -> Schedule:
+        copy = Schedule(self.rate)
+        copy._starts, copy._paced, copy._due = self._starts.copy(), self._paced, self._due
+        return copy
