@@ -144,6 +144,11 @@ class Client:
 
 def open_client(url: str, environ: Mapping[str, str], notify: Notify = lambda _: None) -> Client:
     """A client of the connector at `url`, with an identity token where it is on another machine."""
+    return Client(check_url(url), open_session(url, environ), notify=notify)
+
+
+def open_session(url: str, environ: Mapping[str, str]) -> requests.Session:
+    """Connections to `url`, with the identity they need. Raises Misused where a token would travel in the clear."""
     base = check_url(url)
     session = requests.Session()
     session.mount("http://", HTTPAdapter(pool_maxsize=_CONNECTIONS))
@@ -152,7 +157,7 @@ def open_client(url: str, environ: Mapping[str, str], notify: Notify = lambda _:
         session.trust_env = False  # no proxy stands between this machine and itself
     else:
         session.auth = IdentityToken(token_source(base, environ))
-    return Client(base, session, notify=notify)
+    return session
 
 
 def in_path(value: str) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 
 OK, NOT_DELIVERED, REFUSED, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
-_RECORD = re.compile(r"records\[(\d+)\](?:\.|$)")
+_RECORD = re.compile(r"records\[(\d+)\](\.?)")
 
 
 class CliError(Exception):
@@ -72,8 +72,7 @@ class Refused(CliError):
         """`records[3].mobile` of a request, as people count in their file: `row 4, mobile`."""
 
         def name(match: re.Match[str]) -> str:
-            row = int(match[1]) + self.first_record + 1
-            return f"row {row}, " if match[0].endswith(".") else f"row {row}"
+            return f"row {int(match[1]) + self.first_record + 1}" + ", " * bool(match[2])
 
         return _RECORD.sub(name, text)
 

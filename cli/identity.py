@@ -17,7 +17,7 @@ from requests.auth import AuthBase
 from cli.errors import Misused, Unavailable
 
 TOKEN_VARIABLE = "SMS_CLI_TOKEN"  # noqa: S105 - the variable's name
-_GCLOUD = ("gcloud", "auth", "print-identity-token")
+_GCLOUD = "gcloud"
 _GCLOUD_SECONDS = 30
 _ADVICE = f"log in with `gcloud auth login`, set GOOGLE_APPLICATION_CREDENTIALS, or put a token into {TOKEN_VARIABLE}"
 
@@ -66,14 +66,16 @@ def token_source(url: str, environ: Mapping[str, str]) -> TokenSource:
     given = environ.get(TOKEN_VARIABLE)
     if given:
         return lambda: given
-    if not environ.get("GOOGLE_APPLICATION_CREDENTIALS") and shutil.which(_GCLOUD[0], path=environ.get("PATH")):
-        return _ask_gcloud
+    gcloud = shutil.which(_GCLOUD, path=environ.get("PATH"))
+    if gcloud and not environ.get("GOOGLE_APPLICATION_CREDENTIALS"):
+        return lambda: _ask_gcloud(gcloud)
     return lambda: _ask_google_auth(url)
 
 
-def _ask_gcloud() -> str:
+def _ask_gcloud(gcloud: str) -> str:
+    command = (gcloud, "auth", "print-identity-token")
     try:
-        done = subprocess.run(_GCLOUD, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=True)  # noqa: S603 - fixed words
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=True)  # noqa: S603 - fixed words
     except (OSError, subprocess.SubprocessError) as error:
         said = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1]
         raise Unavailable(f"gcloud gives no identity token ({said}); {_ADVICE}") from None

@@ -1,0 +1,167 @@
+"""Every command against a running connector: what people see, what programs get, and the exit code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sandbox import AdminClient
+from tests.cli.conftest import Run
+
+ANN, BOB = "+15558675310", "+15558675311"
+FILTERED = "+15005530007"  # the sandbox's carrier refuses it
+TEXT = (
+    "--message",
+    "Hello <first name>, order <order> ships today.",
+    "--map",
+    "to=mobile",
+    "--map",
+    "first name=Vorname",
+)
+
+
+@pytest.fixture
+def customers(tmp_path: Path) -> Path:
+    file = tmp_path / "customers.csv"
+    file.write_text(f"Vorname;mobile;order\nZoë;{ANN};A-1\nBob;{FILTERED};A-2\n", encoding="utf-8-sig")
+    return file
+
+
+@pytest.fixture
+def sent_id(sms: Run) -> str:
+    [result] = sms("--json", "send", "--to", BOB, "--message", "Hello").document["results"]
+    return str(result["id"])
+
+
+class TestSend:
+    def test_one_message(self, sms: Run) -> None:
+        ran = sms("send", "--to", ANN, "--message", "Your code is 1234")
+        assert ran.code == 0
+        assert ANN in ran.out
+        assert "1 delivered" in ran.out
+        assert "--key" in ran.err
+
+    def test_a_file_shows_what_did_not_arrive_and_why(self, sms: Run, customers: Path) -> None:
+        ran = sms("send", "--csv", str(customers), *TEXT)
+        assert ran.code == 1
+        assert "1 delivered · 1 undelivered" in ran.out
+        assert ANN not in ran.out
+        assert "30007" in ran.out
+        assert FILTERED in ran.out
+
+    def test_lines_of_json(self, sms: Run, sandbox: AdminClient, tmp_path: Path) -> None:
+        file = tmp_path / "records.ndjson"
+        file.write_text(f'{{"to": "{ANN}", "who": "Łukasz"}}\n\n{{"to": "{BOB}", "who": "Inés"}}\n', encoding="utf-8")
+        ran = sms("--json", "send", "--ndjson", str(file), "--message", "Hola <who>")
+        assert [result["index"] for result in ran.document["results"]] == [0, 1]
+        assert [message["body"] for message in sandbox.messages()[-2:]] == ["Hola Łukasz", "Hola Inés"]
+
+    def test_the_same_key_sends_nothing_twice(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
+        command = ("--json", "send", "--csv", str(customers), *TEXT, "--key", "monday")
+        first = sms(*command)
+        before = len(sandbox.messages())
+        again = sms(*command)
+        assert (again.code, again.document) == (first.code, first.document)
+        assert len(sandbox.messages()) == before
+
+    def test_without_waiting(self, sms: Run) -> None:
+        ran = sms("--json", "send", "--to", ANN, "--message", "Hi", "--no-wait")
+        assert ran.code == 0
+        assert ran.document["results"][0]["final"] is False
+
+    def test_a_bad_record_refuses_the_file(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
+        before = len(sandbox.messages())
+        customers.write_text(f"Vorname,mobile,order\nAnn,{ANN},A-1\nBob,0171 3920017,A-2\n")
+        ran = sms("send", "--csv", str(customers), *TEXT)
+        assert ran.code == 2
+        assert "error: row 2, mobile: '0171 3920017' is not a phone number" in ran.err
+        assert len(sandbox.messages()) == before
+
+    def test_a_bad_record_is_reported_where_asked(self, sms: Run, customers: Path) -> None:
+        customers.write_text(f"Vorname,mobile,order\nAnn,{ANN},A-1\nBob,0171 3920017,A-2\n")
+        ran = sms("send", "--csv", str(customers), *TEXT, "--on-invalid", "report")
+        assert ran.code == 1
+        assert "1 delivered · 1 error" in ran.out
+
+    def test_a_dry_run_sends_nothing(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
+        before = len(sandbox.messages())
+        ran = sms("send", "--csv", str(customers), *TEXT, "--dry-run")
+        assert ran.code == 0
+        assert "Hello Zoë, order A-1 ships today." in ran.out
+        assert "2 messages, 2 segments; nothing was sent" in ran.out
+        assert len(sandbox.messages()) == before
+
+    def test_preview(self, sms: Run, customers: Path) -> None:
+        ran = sms("preview", "--csv", str(customers), *TEXT)
+        assert ran.code == 0
+        assert "UCS-2" in ran.out
+        assert "Hello Bob" in ran.out
+
+
+class TestMessages:
+    def test_status_with_history(self, sms: Run, sent_id: str) -> None:
+        ran = sms("status", sent_id, "--history", "--watch", "--interval", "0.1")
+        assert ran.code == 0
+        assert "delivered (final)" in ran.out
+        assert "heard by" in ran.out
+
+    def test_the_status_of_what_failed(self, sms: Run) -> None:
+        [result] = sms("--json", "send", "--to", FILTERED, "--message", "Hello").document["results"]
+        ran = sms("status", result["id"])
+        assert ran.code == 1
+        assert "30007" in ran.out
+
+    def test_list(self, sms: Run, sent_id: str) -> None:
+        ran = sms("--json", "messages", "--to", BOB, "--limit", "1")
+        assert [message["id"] for message in ran.document["messages"]] == [sent_id]
+        assert sent_id in sms("messages", "--status", "delivered", "--to", BOB).out
+
+    def test_cancel_comes_too_late(self, sms: Run, sent_id: str) -> None:
+        ran = sms("cancel", sent_id)
+        assert (ran.code, ran.out) == (2, "")
+        assert "delivered already" in ran.err
+
+    def test_redact(self, sms: Run, sandbox: AdminClient, sent_id: str) -> None:
+        assert sms("redact", sent_id).code == 0
+        assert sandbox.messages()[-1]["body"] == ""
+
+    def test_unknown(self, sms: Run) -> None:
+        ran = sms("--json", "status", "msg_unknown")
+        assert ran.code == 2
+        assert ran.document["error"]["status"] == "NOT_FOUND"
+
+
+class TestConnection:
+    def test_test(self, sms: Run) -> None:
+        ran = sms("--json", "test")
+        assert (ran.code, ran.document["state"]) == (0, "ACTIVE")
+
+    @pytest.mark.parametrize("command", ["connection", "limits", "inbound"])
+    def test_shown(self, sms: Run, command: str) -> None:
+        assert sms(command).code == 0
+        assert sms("--json", command).document
+
+    @pytest.fixture
+    def suspended(self, sms: Run) -> Iterator[None]:
+        assert "stocktaking" in sms("suspend", "--reason", "stocktaking").out
+        yield
+        assert "ACTIVE" in sms("resume").out
+
+    @pytest.mark.usefixtures("suspended")
+    def test_nothing_is_sent_while_suspended(self, sms: Run) -> None:
+        ran = sms("send", "--to", ANN, "--message", "Hi")
+        assert ran.code == 2
+        assert "stocktaking" in ran.err
+
+
+def test_opt_outs(sms: Run) -> None:
+    number = "+15558675399"
+    assert sms("optouts", "add", number, "--reason", "by phone").code == 0
+    assert number in sms("optouts", "list").out
+    refused = sms("send", "--to", number, "--message", "Hi")
+    assert refused.code == 1
+    assert "OPTED_OUT" in refused.out
+    assert sms("optouts", "remove", number).code == 0
+    assert sms("optouts", "remove", number).code == 2
