@@ -276,6 +276,13 @@ def test_what_becomes_of_the_key_when_a_send_fails(
     assert api.double.calls[-1] == ends_with
 
 
+def test_a_fault_between_us_and_the_ledger_is_no_business_of_the_callers(api: Any) -> None:
+    api.double.fail_with["send"] = Conflict("messages", "msg_1")
+    error = api.send(GOOD).json["error"]
+    assert (error["status"], error["details"]) == ("INTERNAL", [])
+    assert "msg_1" not in error["message"]
+
+
 def test_429_tells_when_in_seconds_and_exactly(api: Any) -> None:
     api.double.fail_with["send"] = Throttled("30 s of calls are waiting", retry_after=1.2345)
     answer = api.send(GOOD)

@@ -52,25 +52,21 @@ class Entry:
         request_id = _read_request_id(request)
         log = self.services.log.bind_request(request.headers, request_id=request_id)
         route: Route | None = None
+        kind: Kind | None = None
         try:
             route, path = self.router.match(request.method, request.path)
             answer = route.handler(self.services, _read_call(request, route, path, request_id=request_id, log=log))
         except ConnectorError as error:
-            answer = write_problem(error)
-            _log_problem(log, error, answer.status)
+            ours = error.http_status == 500
+            answer = write_internal_error(request_id) if ours else write_problem(error)
+            kind = getattr(error, "kind", None)
+            if answer.status >= 500:
+                log.error("request failed", exception=error, kind=kind)
         except Exception as error:  # noqa: BLE001  # the entry: whatever it is, the caller gets an answer and the log the place
             answer = write_internal_error(request_id)
             log.error("unexpected failure", exception=error)
         taken = round((time.perf_counter() - begun) * 1000, 1)
-        write = log.debug if route is not None and route.path == "/health" else log.info
-        # The route, not the path: a path may hold a number.
-        write(
-            "request",
-            method=request.method,
-            route=route.path if route else None,
-            status=answer.status,
-            durationMillis=taken,
-        )
+        _log_request(log, request.method, route, status=answer.status, durationMillis=taken, kind=kind)
         return _write_response(answer, request_id)
 
 
@@ -100,12 +96,11 @@ def _read_request_id(request: flask.Request) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
-def _log_problem(log: StructuredLog, error: ConnectorError, status: int) -> None:
-    kind = getattr(error, "kind", None)
-    if status >= 500:
-        log.error("request failed", exception=error, status=status, kind=kind)
-    else:
-        log.info("request refused", status=status, kind=kind)
+def _log_request(log: StructuredLog, method: str, route: Route | None, **how: Any) -> None:
+    """One line a request, with its route and not its path, which may hold a number. A probe every second is no news."""
+    write = log.debug if route is not None and route.path == "/health" else log.info
+    told = {name: value for name, value in how.items() if value is not None}
+    write("request", method=method, route=route.path if route else None, **told)
 
 
 def _write_response(answer: Answer, request_id: str) -> flask.Response:
