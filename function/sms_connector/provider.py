@@ -119,18 +119,35 @@ class RawCallback:
     received_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class CallbackAnswer:
+    """What a provider gets over HTTP in return for a callback."""
+
+    body: bytes
+    content_type: str
+    status: int = 200
+
+
+def is_wanted(header: str, wanted: Sequence[str]) -> bool:
+    """Is it one of a provider's `callback_headers`?"""
+    lowered = header.lower()
+    return any(lowered.startswith(each) if each.endswith("-") else lowered == each for each in wanted)
+
+
 class Provider(Protocol):
     """One provider. Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but
     `send` raise `errors.ProviderRefused` when the provider answers with its own error.
 
     `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
-    it needs).
+    it needs). `callback_headers` are the headers that `verify_callback` and the readers look at, in lower case; one that
+    ends in `-` stands for all that begin with it. `handshake` and `answer_inbound` work without any secret.
     """
 
     name: str
     capabilities: Capabilities
     consent_words: ConsentWords
     secret_names: tuple[str, ...]
+    callback_headers: tuple[str, ...]
 
     def problems(self, *, callbacks: bool = False) -> list[str]:
         """What is wrong with the secrets, for the start: which, where it was looked for, what is allowed; never a value.
@@ -167,3 +184,9 @@ class Provider(Protocol):
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
         """The messages in a verified callback. Raises `errors.InvalidRequest` where it is not one."""
+
+    def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
+        """The answer to a provider that asks whether an address is ours; None for anything else: that is news."""
+
+    def answer_inbound(self, reply: str | None) -> CallbackAnswer:
+        """How an inbound callback is answered: with a text to the sender, or with nothing to say."""

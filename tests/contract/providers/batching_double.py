@@ -21,7 +21,15 @@ from sms_connector.model.message import OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import SecretSource
-from sms_connector.provider import Capabilities, RawCallback, ReportPage, ReportQuery, SendOutcome, SendReceipt
+from sms_connector.provider import (
+    CallbackAnswer,
+    Capabilities,
+    RawCallback,
+    ReportPage,
+    ReportQuery,
+    SendOutcome,
+    SendReceipt,
+)
 from sms_connector.transport.http import HttpRequest, HttpResponse, Lane, Transport
 
 from .case import NOW, ProviderCase
@@ -51,6 +59,7 @@ class BatchingProvider:
     )
     consent_words = STANDARD_WORDS
     secret_names: tuple[str, ...] = ("api-key",)
+    callback_headers: tuple[str, ...] = ("signature",)
 
     def __init__(self, secrets: SecretSource, transport: Transport) -> None:
         self._secrets = secrets
@@ -110,6 +119,17 @@ class BatchingProvider:
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
         raise NotImplementedError
+
+    def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
+        """As Azure's Event Grid does: it sends a code and wants to see it again."""
+        try:
+            code = json.loads(callback.body)["validationCode"]
+        except (ValueError, KeyError, TypeError):
+            return None
+        return CallbackAnswer(json.dumps({"validationResponse": code}).encode(), "application/json")
+
+    def answer_inbound(self, reply: str | None) -> CallbackAnswer:
+        return CallbackAnswer(b"", "text/plain")
 
     def _call(
         self, method: str, path: str, *, lane: Lane = Lane.POLL, document: dict[str, Any] | None = None

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from sms_connector.errors import (
     InvalidRequest,
 )
 from sms_connector.model.status import MessageStatus
-from sms_connector.provider import RawCallback
+from sms_connector.provider import RawCallback, is_wanted
 from tests.contract.providers.case import NOW, ProviderCase
+from tests.contract.providers.doubles import CannedSecrets, CannedTransport
 from tests.contract.providers.stage import URL, Staged, needs
 
 
@@ -67,3 +70,24 @@ def test_what_is_no_callback_is_refused_by_name(case: ProviderCase, stage: Stage
     if stage().provider.capabilities.inbound:
         with pytest.raises(InvalidRequest):
             stage().provider.read_inbound(nonsense)
+
+
+def test_the_headers_it_needs_are_named(case: ProviderCase, stage: Staged) -> None:
+    """The webhook passes on these alone: what is signed has to be verifiable with them."""
+    needs(case, "status_callbacks")
+    genuine = callback(case, "status")
+    wanted = tuple(case.build(CannedSecrets({}), CannedTransport()).callback_headers)
+    assert all(name == name.lower() for name in wanted)
+    kept = {name: value for name, value in genuine.headers.items() if is_wanted(name, wanted)}
+    assert stage().provider.verify_callback(replace(genuine, headers=kept))
+
+
+def test_a_callback_is_no_handshake(case: ProviderCase, stage: Staged) -> None:
+    needs(case, "status_callbacks")
+    assert stage().provider.handshake(callback(case, "status")) is None
+
+
+@pytest.mark.parametrize("reply", [None, "Write to help@acme.example & <friends>"])
+def test_an_inbound_callback_is_answered_without_a_secret(case: ProviderCase, reply: str | None) -> None:
+    answer = case.build(CannedSecrets({}), CannedTransport()).answer_inbound(reply)
+    assert (answer.status, bool(answer.content_type)) == (200, True)

@@ -15,7 +15,14 @@ from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.ports import SecretSource
-from sms_connector.provider import Capabilities, RawCallback, ReportPage, ReportQuery, SendOutcome
+from sms_connector.provider import (
+    CallbackAnswer,
+    Capabilities,
+    RawCallback,
+    ReportPage,
+    ReportQuery,
+    SendOutcome,
+)
 from sms_connector.providers.twilio import credentials, webhooks, wire
 from sms_connector.providers.twilio.credentials import Account, Credentials
 from sms_connector.providers.twilio.statuses import CONSENT_WORDS
@@ -53,6 +60,7 @@ class TwilioProvider:
     capabilities = CAPABILITIES
     consent_words = CONSENT_WORDS
     secret_names = credentials.SECRET_NAMES
+    callback_headers = webhooks.HEADERS
 
     def __init__(self, base_url: str | None, secrets: SecretSource, transport: Transport) -> None:
         self._accounts = wire.api_root(base_url or wire.DEFAULT_BASE_URL) + "/Accounts/"
@@ -112,6 +120,12 @@ class TwilioProvider:
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
         return [webhooks.read_message(callback)]
+
+    def handshake(self, callback: RawCallback) -> CallbackAnswer | None:  # noqa: ARG002 - Twilio doesn't ask first
+        return None
+
+    def answer_inbound(self, reply: str | None) -> CallbackAnswer:
+        return CallbackAnswer(webhooks.twiml_reply(reply), webhooks.TWIML)
 
     def _check(self) -> ConnectionStatus:
         by_api_key = self._credentials.read().by_api_key

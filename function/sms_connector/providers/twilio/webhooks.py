@@ -27,6 +27,7 @@ from sms_connector.providers.twilio.wire import CALLBACK_OPTIONS
 SIGNATURE = "x-twilio-signature"
 SIGNATURE_SETTINGS = "x-twilio-webhooks-signature-settings"
 FORM = "application/x-www-form-urlencoded"
+HEADERS: tuple[str, ...] = ("content-type", "x-twilio-", "i-twilio-")
 
 # By the settings header; without it, or without `algorithm=` in it, the first one.
 # https://www.twilio.com/docs/usage/webhooks/webhook-settings and twilio-python 9.13, twilio/request_validator.py
