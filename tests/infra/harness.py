@@ -8,7 +8,7 @@ import functools
 import runpy
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,8 @@ class Google(mocks.Mocks):
             made = {"email": f"service-{NUMBER}@gcp-sa-secretmanager.iam.gserviceaccount.com"}
         elif args.typ == "gcp:cloudfunctionsv2/function:Function":
             made["serviceConfig"] = {**args.inputs["serviceConfig"], "uri": f"http://127.0.0.1:9/{name}"}  # discards
+        elif args.typ.startswith("gcp:compute/"):
+            made |= {"selfLink": f"https://compute.example/{args.name}", "address": "34.66.0.1"}
         elif args.typ == "gcp:storage/bucketObject:BucketObject":
             made["generation"] = 1
         return f"id-of-{args.name}", {**args.inputs, **made}
@@ -155,10 +157,13 @@ def run(
     versions: frozenset[str] = frozenset(),
     fail: Mapping[str, str] | None = None,
     preview: bool = False,
-    program: Callable[[], object] | None = None,
+    into: Stack | None = None,
 ) -> Stack:
-    """Runs `infra/__main__.py` with keys below `sms-connector:`; `secrets` are set as secrets, `versions` exist already."""
-    stack = Stack()
+    """Runs `infra/__main__.py` with keys below `sms-connector:`; `secrets` are set as secrets, `versions` exist already.
+
+    `into` keeps what was registered before a failure.
+    """
+    stack = into or Stack()
     ours = {f"sms-connector:{k}": v for k, v in {**(config or {}), **(secrets or {})}.items()}
     sealed = [f"sms-connector:{key}" for key in secrets or {}]
     asyncio.set_event_loop(asyncio.new_event_loop())
@@ -166,7 +171,7 @@ def run(
     pulumi.runtime.settings.ROOT.set(None)
     pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
     pulumi.runtime.set_all_config({**BASE, **ours}, sealed)
-    pulumi.runtime.test(program or run_main)()  # type: ignore[no-untyped-call]  # as above
+    pulumi.runtime.test(run_main)()  # type: ignore[no-untyped-call]  # as above
     return stack
 
 

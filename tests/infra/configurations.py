@@ -1,0 +1,118 @@
+"""Configurations that the rules are held against: name → (plain keys, secret keys, secrets that have a version already)."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import providers
+from tests.infra import harness
+
+SECRET_VALUES = {
+    "accountSid": "AC0123456789abcdef0123456789abcdef",
+    "authToken": "secret-auth-token-9f8e7d",
+    "apiKeySid": "SK0123456789abcdef0123456789abcdef",
+    "apiKeySecret": "secret-api-key-secret-1a2b",
+    "signingKey": "secret-signing-key-3c4d",
+    "proxyUsername": "secret-proxy-user-5e6f",
+    "proxyPassword": "secret-proxy-password-7a8b",
+}
+CERTIFICATES = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+NETWORK = {
+    "vpc": "company-vpc",
+    "range": "10.8.0.0/23",
+    "egress": "all",
+    "tags": ["sms"],
+    "staticAddress": True,
+    "serviceAttachment": "projects/partner/regions/us-central1/serviceAttachments/proxy",
+    "serviceHost": "proxy.example.com",
+    "ca": CERTIFICATES,
+}
+EVERYTHING = {
+    "connection": "orders",
+    "description": "Order updates of the shop",
+    "labels": {"cost-center": "4711"},
+    "provider": "twilio",
+    "providerUrl": "https://api.example.com",
+    "sender": "+15551234567",
+    "nodes": {"min": 1, "max": 20},
+    "workers": {"max": 30},
+    "rate": {"node": 20, "connection": 100},
+    "tracking": {"retryIntervalMillis": 5000, "retryAttempts": 3},
+    "proxy": {"url": "http://proxy.example.com:3128", "auth": "digest", "ssl": "tunnel"},
+    "network": NETWORK,
+    "campaigns": {"buckets": ["my-campaigns"]},
+    "callers": ["user:ann@example.com", "serviceAccount:app@demo-project.iam.gserviceaccount.com"],
+    "alerts": {"emails": ["ops@example.com"], "channels": ["projects/demo-project/notificationChannels/1234"]},
+    "rotation": {"days": 30},
+    "protect": True,
+    "logLevel": "debug",
+    "suspended": True,
+    "requireActive": False,
+}
+
+
+def texts(values: Mapping[str, object]) -> dict[str, str]:
+    """As Pulumi hands them over: scalars as text, structures as JSON text."""
+    return {key: value if isinstance(value, str) else json.dumps(value) for key, value in values.items()}
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A stack's configuration, and which secrets have a version already."""
+
+    plain: Mapping[str, str] = field(default_factory=dict)
+    secret: Mapping[str, str] = field(default_factory=dict)
+    versions: frozenset[str] = frozenset()
+
+
+def of_provider(name: str) -> Configuration:
+    url = {"providerUrl": "https://sms.example.com"} if providers.PROVIDERS[name].needs_url else {}
+    given = [spec.key for spec in providers.PROVIDERS[name].secrets if spec.required]
+    values = {key: SECRET_VALUES.get(key, f"secret-{key.lower()}-of-{name}") for key in given}
+    return Configuration(texts({"connection": name, "provider": name, **url}), values)
+
+
+CONFIGURATIONS: dict[str, Configuration] = {
+    "minimal": Configuration(),
+    "two keys": Configuration({"sender": "+15551234567"}, {"accountSid": SECRET_VALUES["accountSid"]}),
+    "secrets added by hand": Configuration(versions=frozenset({"sms-account-sid", "sms-auth-token"})),
+    "everything": Configuration(texts(EVERYTHING), SECRET_VALUES),
+    "unprotected": Configuration({"protect": "false"}),
+    "several": Configuration(
+        {},
+        {
+            "connections": json.dumps(
+                {
+                    "retail": {
+                        "provider": "twilio",
+                        "authToken": "secret-retail-token-1234",
+                        "callers": ["user:a@b.co"],
+                    },
+                    "alarms": {"provider": "telesign", "apiKey": "secret-alarms-key-5678", "protect": False},
+                }
+            )
+        },
+    ),
+    "existing subnetwork": Configuration(texts({"network": {"vpc": "company-vpc", "subnet": "run-egress"}})),
+    "vpc connector": Configuration(texts({"network": {"connector": "egress", "egress": "all"}})),
+    "longest name": Configuration({"connection": "a" + "b" * 61 + "c"}),
+    **{f"provider {name}": of_provider(name) for name in providers.PROVIDERS},
+}
+
+
+@functools.cache
+def stack(name: str) -> harness.Stack:
+    """The named configuration's run, made once."""
+    wanted = CONFIGURATIONS[name]
+    return harness.run(wanted.plain, secrets=wanted.secret, versions=wanted.versions)
+
+
+def secret_values(name: str) -> list[str]:
+    """Every secret value in a configuration."""
+    values = [v for k, v in CONFIGURATIONS[name].secret.items() if k != "connections"]
+    for connection in json.loads(CONFIGURATIONS[name].secret.get("connections", "{}")).values():
+        values += [v for v in connection.values() if isinstance(v, str) and v.startswith("secret-")]
+    return values

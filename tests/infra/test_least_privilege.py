@@ -1,0 +1,108 @@
+"""The grants are those of the table in docs/permissions.md: no more, no fewer, and each has a reason there."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.infra import configurations
+from tests.infra.harness import NUMBER, PROJECT, ROOT, Registration
+
+Grant = tuple[str, str, str]  # who, role, on
+
+FULL = configurations.stack("everything")
+CONNECTION = "orders"
+ONLY_WITH = {"campaign buckets": "campaigns.buckets", "callers": "callers"}
+
+
+def documented() -> list[tuple[str, ...]]:
+    """The rows of the page's first table: who, role, on, why."""
+    text = (ROOT / "docs" / "permissions.md").read_text()
+    table = text.split("| who | role | on | why |")[1].split("\n\n")[0]
+    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in table.splitlines()[2:]]
+
+
+def who(member: str) -> str:
+    if member == "allUsers":
+        return "everyone"
+    if "gcp-sa-secretmanager" in member:
+        return "Secret Manager"
+    account = re.fullmatch(rf"serviceAccount:([a-z-]+)@{PROJECT}.iam.gserviceaccount.com", member)
+    role = account[1].removeprefix(f"{CONNECTION}-") if account else ""
+    if role.startswith("sms-build"):
+        return "build"
+    return role if role in ("connector", "worker", "webhook", "tasks", "check") else "callers"
+
+
+def place(grant: Registration) -> str:
+    """What a grant lies on, in the page's words."""
+    short = grant.type.rpartition(":")[2]
+    inputs = grant.inputs
+    if short == "IAMMember" and "serviceAccountId" in inputs:
+        return "account " + inputs["serviceAccountId"].rpartition("/")[2].partition("@")[0].removeprefix(
+            f"{CONNECTION}-"
+        )
+    if short == "IAMMember":
+        return f"project{condition(grant)}"
+    if short == "BucketIAMMember":
+        return "source bucket" if "sms-connector" in inputs["bucket"] else "campaign buckets"
+    if short == "SecretIamMember":
+        name = inputs["secretId"].removeprefix(f"{CONNECTION}-")
+        return f"secret {name}" if "-webhook-reads-" in grant.name else "each secret of its connection"
+    names = {
+        "RepositoryIamMember": lambda: "image repository",
+        "QueueIamMember": lambda: "queue " + inputs["name"].removeprefix(f"{CONNECTION}-"),
+        "ServiceIamMember": lambda: "function " + inputs["name"].removeprefix(f"{CONNECTION}-"),
+        "TopicIAMMember": lambda: "topic " + inputs["topic"].removeprefix(f"{CONNECTION}-"),
+    }
+    return names[short]()
+
+
+def condition(grant: Registration) -> str:
+    expressions = {
+        "": "",
+        f'resource.name == "projects/{PROJECT}/databases/{CONNECTION}-ledger"': ", only its database",
+        f'resource.name.startsWith("projects/_/buckets/gcf-v2-sources-{NUMBER}-us-central1")': ", only `gcf-v2-sources-…`",
+    }
+    return expressions[grant.inputs.get("condition", {}).get("expression", "")]
+
+
+def declared(stack_name: str) -> set[Grant]:
+    grants = [r for r in configurations.stack(stack_name).resources if "role" in r.inputs and "member" in r.inputs]
+    return {(who(g.inputs["member"]), f"`{g.inputs['role']}`", place(g)) for g in grants}
+
+
+def test_the_grants_are_the_documented_ones() -> None:
+    assert declared("everything") == {(row[0], row[1], row[2]) for row in documented()}
+
+
+@pytest.mark.parametrize("row", documented(), ids=lambda row: f"{row[0]} {row[1]} {row[2]}")
+def test_each_grant_has_a_reason(row: tuple[str, ...]) -> None:
+    assert len(row) == 4
+    assert len(row[3]) > 10
+
+
+def test_no_row_is_there_twice() -> None:
+    rows = [row[:3] for row in documented()]
+    assert len(rows) == len(set(rows))
+
+
+def test_every_secret_is_granted_to_connector_and_worker_and_one_to_the_webhook() -> None:
+    secrets = {r.inputs["secretId"] for r in FULL.of("gcp:secretmanager/secret:Secret")}
+    granted = FULL.of("gcp:secretmanager/secretIamMember:SecretIamMember")
+    for role in ("connector", "worker"):
+        assert {g.inputs["secretId"] for g in granted if f"-{role}-reads-" in g.name} == secrets
+    assert {g.inputs["secretId"] for g in granted if "-webhook-reads-" in g.name} == {f"{CONNECTION}-webhook-key"}
+
+
+def test_what_is_not_configured_is_not_granted() -> None:
+    rows = {(row[0], row[2]) for row in documented()}
+    optional = {(w, on) for w, on in rows if on == "campaign buckets" or w == "callers"}
+    minimal = configurations.stack("minimal")
+    grants = [r for r in minimal.resources if "role" in r.inputs and "member" in r.inputs]
+    found = {
+        (r.name, r.inputs["role"]) for r in grants if "caller-" in r.name or r.name.endswith("-reads-my-campaigns")
+    }
+    assert optional
+    assert found == set()

@@ -1,0 +1,338 @@
+"""The stack's configuration: what is refused, with which key and fix, and what comes out of what is right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+import config_keys
+import providers
+import stack_config
+from config_values import SecretText
+from stack_config import ConfigError, StackConfig
+from tests.infra import harness
+from tests.infra.configurations import CERTIFICATES, CONFIGURATIONS, NETWORK, texts
+
+TWILIO_SECRETS = {"accountSid": "AC1", "authToken": "a-token"}
+
+
+def load(plain: Mapping[str, object], secret: Mapping[str, str] | None = None) -> StackConfig:
+    """`plain` with structures as JSON text, `secret` as secrets of the stack."""
+    values = {**harness.BASE, **{k if ":" in k else f"sms-connector:{k}": v for k, v in texts(plain).items()}}
+    values |= {f"sms-connector:{k}": v for k, v in (secret or {}).items()}
+    return stack_config.load(values, frozenset(f"sms-connector:{k}" for k in secret or {}))
+
+
+def mistakes(plain: Mapping[str, object], secret: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as refused:
+        load(plain, secret)
+    return refused.value.mistakes
+
+
+BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
+    # (why, plain, secret, key, part of the fix or of what is allowed)
+    ("a region is needed", {"gcp:region": ""}, {}, "gcp:region", "pulumi config set gcp:region us-central1"),
+    ("a project is needed", {"gcp:project": ""}, {}, "gcp:project", "pulumi config set gcp:project"),
+    ("a region has a form", {"gcp:region": "Frankfurt"}, {}, "gcp:region", "is not a region"),
+    ("a project's number is not its id", {"gcp:project": "123456789"}, {}, "gcp:project", "is not a project's id"),
+    ("unknown key", {"sendr": "+15551234567"}, {}, "sendr", "did you mean sender?"),
+    ("unknown key in a group", {"nodes": {"minimum": 2}}, {}, "nodes.minimum", "pulumi config rm --path nodes.minimum"),
+    ("a group is a map", {"nodes": "2"}, {}, "nodes", "pulumi config set --path nodes.<key>"),
+    ("a name has a form", {"connection": "My Shop"}, {}, "connection", "lower-case letters"),
+    ("a name ends properly", {"connection": "shop-"}, {}, "connection", "not ending with a hyphen"),
+    ("a name is at most 63 long", {"connection": "a" * 64}, {}, "connection", "at most 63"),
+    ("one line of text", {"description": "two\nlines"}, {}, "description", "a line of text"),
+    ("text has an end", {"description": "x" * 257}, {}, "description", "1 to 256 bytes"),
+    ("labels are a map", {"labels": ["a"]}, {}, "labels", "not a map"),
+    ("label keys are lower case", {"labels": {"Team": "x"}}, {}, "labels", "'Team'"),
+    ("label values are lower case", {"labels": {"team": "SMS Team"}}, {}, "labels", "a value is at most 63 of"),
+    ("our labels are ours", {"labels": {"connection": "x"}}, {}, "labels", "reserved"),
+    ("Google's labels are Google's", {"labels": {"goog-x": "x"}}, {}, "labels", "reserved"),
+    ("64 labels are the limit", {"labels": {f"k{i}": "v" for i in range(62)}}, {}, "labels", "too many"),
+    ("unknown provider", {"provider": "twillio"}, {}, "provider", "allowed are twilio"),
+    ("plain http to a provider", {"providerUrl": "http://api.example.com"}, {}, "providerUrl", "https://"),
+    ("a password in an address", {"providerUrl": "https://u:pw@api.example.com"}, {}, "providerUrl", "without user"),
+    ("an account's own address", {"provider": "infobip"}, {}, "providerUrl", "pulumi config set providerUrl"),
+    ("nodes are a number", {"nodes": {"min": "two"}}, {}, "nodes.min", "allowed are 0 to 1000"),
+    ("nodes are whole", {"nodes": {"min": 1.5}}, {}, "nodes.min", "whole number"),
+    ("no truth values for numbers", {"nodes": {"min": True}}, {}, "nodes.min", "whole number"),
+    ("at least one node", {"nodes": {"max": 0}}, {}, "nodes.max", "allowed are 1 to 1000"),
+    ("more least than most", {"nodes": {"min": 5, "max": 2}}, {}, "nodes.min", "pulumi config set --path nodes.min 2"),
+    ("at least one worker", {"workers": {"max": 0}}, {}, "workers.max", "allowed are 1 to 1000"),
+    ("25 a second is a node's most", {"rate": {"node": 26}}, {}, "rate.node", "allowed are 1 to 25"),
+    ("a rate is positive", {"rate": {"connection": 0}}, {}, "rate.connection", "allowed are 1"),
+    ("an interval has a least", {"tracking": {"retryIntervalMillis": 5}}, {}, "tracking.retryIntervalMillis", "100"),
+    ("attempts have a most", {"tracking": {"retryAttempts": 101}}, {}, "tracking.retryAttempts", "0 to 100"),
+    (
+        "waiting ends before the request does",
+        {"tracking": {"retryIntervalMillis": 60_000, "retryAttempts": 60}},
+        {},
+        "tracking.retryAttempts",
+        "50 are allowed",
+    ),
+    ("a proxy has a port", {"proxy": {"url": "http://proxy.example.com"}}, {}, "proxy.url", "names no port"),
+    (
+        "TLS to a proxy is another key",
+        {"proxy": {"url": "https://proxy.example.com:3128"}},
+        {},
+        "proxy.url",
+        "proxy.ssl",
+    ),
+    (
+        "a proxy's user is a secret",
+        {"proxy": {"url": "http://u:pw@proxy.example.com:3128"}},
+        {},
+        "proxy.url",
+        "proxyUsername",
+    ),
+    ("unknown proxy authentication", {"proxy": {"auth": "ntlm"}}, {}, "proxy.auth", "none, basic, digest"),
+    ("authentication without a proxy", {"proxy": {"auth": "basic"}}, {}, "proxy.auth", "proxy.url"),
+    ("unknown TLS mode", {"proxy": {"ssl": "sometimes"}}, {}, "proxy.ssl", "auto, always, never, tunnel"),
+    (
+        "a user at a proxy that asks for none",
+        {"proxy": {"url": "http://proxy.example.com:3128"}},
+        {"proxyUsername": "me"},
+        "proxyUsername",
+        "pulumi config set --path proxy.auth basic",
+    ),
+    ("a VPC without a subnetwork", {"network": {"vpc": "v"}}, {}, "network.vpc", "network.range"),
+    ("a subnetwork without a VPC", {"network": {"subnet": "s"}}, {}, "network.subnet", "network.vpc"),
+    ("two subnetworks", {"network": {"vpc": "v", "subnet": "s", "range": "10.8.0.0/23"}}, {}, "network.range", "rm"),
+    ("two ways out", {"network": {"vpc": "v", "subnet": "s", "connector": "co"}}, {}, "network.connector", "rm"),
+    ("not a range", {"network": {"vpc": "v", "range": "10.8.0.7/23"}}, {}, "network.range", "not an IPv4 range"),
+    ("a public range", {"network": {"vpc": "v", "range": "8.8.0.0/23"}}, {}, "network.range", "private"),
+    ("too small a range", {"network": {"vpc": "v", "range": "10.8.0.0/25"}}, {}, "network.range", "give a /24"),
+    ("all traffic with no way out", {"network": {"egress": "all"}}, {}, "network.egress", "network.vpc"),
+    (
+        "a fixed address for part of it",
+        {"network": {"vpc": "v", "subnet": "s", "staticAddress": True}},
+        {},
+        "network.staticAddress",
+        "egress all",
+    ),
+    ("tags without a VPC", {"network": {"connector": "co", "tags": ["t"]}}, {}, "network.tags", "network.vpc"),
+    (
+        "an endpoint without a name",
+        {"network": {k: v for k, v in NETWORK.items() if k != "serviceHost"}},
+        {},
+        "network.serviceHost",
+        "a private destination takes both",
+    ),
+    ("an endpoint that nothing uses", {"network": NETWORK}, {}, "network.serviceHost", "proxy.url or providerUrl"),
+    (
+        "not an attachment",
+        {"network": {**NETWORK, "serviceAttachment": "sms"}},
+        {},
+        "network.serviceAttachment",
+        "projects/",
+    ),
+    ("certificates in PEM", {"network": {"ca": "MIIB"}}, {}, "network.ca", "PEM"),
+    (
+        "a private key is none",
+        {"network": {"ca": CERTIFICATES + "-----BEGIN PRIVATE KEY-----"}},
+        {},
+        "network.ca",
+        "private key",
+    ),
+    ("callers are a list", {"callers": "user:ann@example.com"}, {}, "callers", "[0]"),
+    ("a caller has a kind", {"callers": ["ann@example.com"]}, {}, "callers", "user:ann@example.com"),
+    ("the public is no caller", {"callers": ["allUsers"]}, {}, "callers", "would make the private connector public"),
+    ("a caller twice", {"callers": ["user:a@b.co", "user:a@b.co"]}, {}, "callers", "more than once"),
+    ("an address has an @", {"alerts": {"emails": ["ops"]}}, {}, "alerts.emails", "an e-mail address"),
+    ("a channel's full name", {"alerts": {"channels": ["1234"]}}, {}, "alerts.channels", "projects/"),
+    ("a bucket's name", {"campaigns": {"buckets": ["gs://b"]}}, {}, "campaigns.buckets", "a bucket's name"),
+    ("rotation takes a day at least", {"rotation": {"days": 0}}, {}, "rotation.days", "1 to 3650"),
+    ("truth values are words", {"protect": "yes"}, {}, "protect", "true and false"),
+    ("unknown log level", {"logLevel": "warning"}, {}, "logLevel", "error, info, debug"),
+    ("suspended is a truth value", {"suspended": "1"}, {}, "suspended", "true and false"),
+    ("a secret in the clear", {"authToken": "a-token"}, {}, "authToken", "pulumi config set --secret authToken"),
+    ("an account in the clear", {"accountSid": "AC1"}, {}, "accountSid", "pulumi config set --secret accountSid"),
+    ("no secret where it is shown", {}, {"sender": "+15551234567"}, "sender", "without --secret"),
+    ("an empty secret", {}, {"authToken": " "}, "authToken", "printable ASCII"),
+    ("a secret of several lines", {}, {"authToken": "a\nb"}, "authToken", "one line"),
+    ("values mixed up", {}, {"accountSid": "SK1"}, "accountSid", "begin with 'AC'"),
+    ("half a key pair", {}, {"apiKeySid": "SK1"}, "apiKeySecret", "of no use without it"),
+    ("the other half", {}, {"apiKeySecret": "x"}, "apiKeySid", "of no use without it"),
+    ("another provider's secret", {"provider": "telesign"}, {"authToken": "x"}, "authToken", "has customerId, apiKey"),
+    ("several connections are a map", {"connections": ["a"]}, {}, "connections", "not a map of names"),
+    (
+        "flat keys beside several",
+        {"sender": "+15551234567", "connections": {"a": {}}},
+        {},
+        "connections",
+        "beside sender",
+    ),
+    ("names of several have the form", {"connections": {"A": {}}}, {}, "connections", "choose another name"),
+    ("a connection is a map", {"connections": {"a": "x"}}, {}, "connections.a", "is not a map"),
+    ("a name twice", {"connections": {"a": {"connection": "b"}}}, {}, "connections.a.connection", "rm --path"),
+    (
+        "an unknown key in one of several",
+        {"connections": {"a": {"sendr": "x"}}},
+        {},
+        "connections.a.sendr",
+        "connections.a.sender",
+    ),
+    (
+        "a secret in the clear in one of several",
+        {"connections": {"a": {"authToken": "x"}}},
+        {},
+        "connections.a.authToken",
+        "pulumi config set --path --secret connections.a.authToken",
+    ),
+    (
+        "a rule between keys in one of several",
+        {"connections": {"a": {"nodes": {"min": 60}}}},
+        {},
+        "connections.a.nodes.min",
+        "pulumi config set --path connections.a.nodes.min 50",
+    ),
+]
+
+
+@pytest.mark.parametrize(("why", "plain", "secret", "key", "help_"), BAD, ids=[row[0] for row in BAD])
+def test_a_mistake_is_named_with_its_fix(
+    why: str, plain: dict[str, object], secret: dict[str, str], key: str, help_: str
+) -> None:
+    found = [mistake for mistake in mistakes(plain, secret) if mistake.startswith(f"{key}: ")]
+    assert found, f"{why}: {mistakes(plain, secret)}"
+    assert help_ in found[0]
+    assert "; fix: " in found[0]
+
+
+def test_the_table_is_long_enough() -> None:
+    assert len(BAD) >= 40
+
+
+ONES_OF_THE_STACK = [row for row in BAD if not any(":" in key for key in row[1])]  # the place is the harness's own
+
+
+@pytest.mark.parametrize("row", ONES_OF_THE_STACK[::7], ids=lambda row: row[0])
+def test_a_mistake_stops_the_program_before_any_resource(row: tuple[Any, ...]) -> None:
+    _, plain, secret, key, _ = row
+    stack = harness.Stack()
+    with pytest.raises(Exception, match=re.escape(key)):
+        harness.run(texts(plain), secrets=secret, into=stack)
+    assert stack.resources == []
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    plain = {"nodes": {"min": 5, "max": 2}, "sendr": "x", "logLevel": "loud", "callers": ["allUsers"], "authToken": "t"}
+    keys = [mistake.partition(":")[0] for mistake in mistakes({**plain, "gcp:region": ""})]
+    assert set(keys) == {"gcp", "nodes.min", "sendr", "logLevel", "callers", "authToken"}
+
+
+def test_mistakes_of_all_connections_are_told_at_once() -> None:
+    found = mistakes({"connections": {"a": {"sendr": "x"}, "b": {"logLevel": "loud"}, "c": {}}})
+    assert [mistake.partition(":")[0] for mistake in found] == ["connections.a.sendr", "connections.b.logLevel"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"authToken": "very secret\nvalue"},
+        {"accountSid": "very-secret-value"},
+        {"apiKeySid": "SK-very-secret-value"},
+        {"username": "very-secret-value"},
+    ],
+)
+def test_no_message_repeats_a_secret(values: dict[str, str]) -> None:
+    assert "very" not in "".join(mistakes({}, values))
+    assert "very" not in "".join(mistakes(values))
+
+
+def test_a_masked_address_keeps_its_password() -> None:
+    assert "hunter2" not in "".join(mistakes({"providerUrl": "https://u:hunter2@api.example.com"}))
+    assert "hunter2" not in "".join(mistakes({"proxy": {"url": "https://u:hunter2@proxy.example.com:1"}}))
+
+
+def test_without_any_key_the_documented_defaults_hold() -> None:
+    (connection,) = load({}).connections
+    assert (connection.name, connection.provider, connection.protect) == ("sms", "twilio", True)
+    assert (connection.nodes_min, connection.nodes_max, connection.workers_max) == (2, 50, 50)
+    assert (connection.retry_interval_millis, connection.retry_attempts, connection.node_rate) == (10_000, 6, 25)
+    assert connection.proxy is connection.network is connection.connection_rate is None
+
+
+@pytest.mark.parametrize(
+    ("plain", "field", "value"),
+    [
+        ({"nodes": {"min": 3}}, "nodes_min", 3),
+        ({"nodes.min": "3"}, "nodes_min", 3),
+        ({"nodes": {"min": "3"}}, "nodes_min", 3),
+        ({"protect": "false"}, "protect", False),
+        ({"protect": False}, "protect", False),
+        ({"labels": {"team": 7}}, "labels", {"team": "7"}),
+        ({"providerUrl": "https://api.example.com/"}, "provider_url", "https://api.example.com"),
+        ({"providerUrl": "http://127.0.0.1:9000"}, "provider_url", "http://127.0.0.1:9000"),
+        (
+            {"callers": ["group:g@example.com", "domain:example.com"]},
+            "callers",
+            ("group:g@example.com", "domain:example.com"),
+        ),
+        ({"sender": "", "labels": {}, "callers": [], "connections": {}}, "sender", None),
+    ],
+)
+def test_what_is_right_is_read(plain: dict[str, object], field: str, value: object) -> None:
+    (connection,) = load(plain).connections
+    assert getattr(connection, field) == value
+
+
+def test_secret_values_are_masked_wherever_they_are_printed() -> None:
+    (connection,) = load({}, {"accountSid": "AC1\n", "authToken": "a-token"}).connections
+    assert connection.secrets["auth-token"] == SecretText("a-token")
+    assert connection.secrets["account-sid"].reveal() == "AC1", "a trailing newline is not part of it"
+    assert "a-token" not in repr(connection)
+    assert "a-token" not in f"{connection.secrets['auth-token']}"
+
+
+def test_connections_are_read_in_their_order() -> None:
+    config = load({"connections": {"b": {"provider": "vibes"}, "a": {"sender": "+15551234567"}}})
+    assert [(c.name, c.provider) for c in config.connections] == [("b", "vibes"), ("a", "twilio")]
+
+
+def test_defaults_that_pulumi_hands_over_are_no_flat_keys() -> None:
+    """`Pulumi.yaml` declares the defaults, so every stack has them, also one that describes several connections."""
+    defaults = {key: value for key, value in declared_defaults().items() if key != "connections"}
+    assert load({**defaults, "connections": {"a": {}}}).connections[0].name == "a"
+    assert load(defaults) == load({})
+
+
+def test_pulumi_yaml_declares_every_key_with_its_default() -> None:
+    declared = declared_defaults()
+    for key in config_keys.KEYS:
+        group = declared[key.group]
+        value = group.get(key.path.partition(".")[2]) if isinstance(group, dict) and "." in key.path else group
+        assert value == key.default or (value in ("", {}, [], None) and key.default in (None, False)), key.path
+    assert set(declared) == {key.group for key in config_keys.KEYS} | {"connections"}
+
+
+def test_pulumi_yaml_describes_every_key() -> None:
+    for key in config_keys.KEYS:
+        assert key.meaning in project_file()["config"][key.group]["description"]
+
+
+def declared_defaults() -> dict[str, Any]:
+    return {key: entry["default"] for key, entry in project_file()["config"].items()}
+
+
+def project_file() -> dict[str, Any]:
+    import yaml
+
+    loaded: dict[str, Any] = yaml.safe_load((harness.ROOT / "Pulumi.yaml").read_text())
+    return loaded
+
+
+@pytest.mark.parametrize("provider", providers.PROVIDERS)
+def test_every_provider_has_secrets_of_its_own_form(provider: str) -> None:
+    for spec in providers.PROVIDERS[provider].secrets:
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", spec.name)
+        if spec.origin is providers.Origin.OWNER:
+            assert spec.key in config_keys.SECRET_PATHS
+
+
+def test_every_configuration_of_the_policies_is_right() -> None:
+    for configuration in CONFIGURATIONS.values():
+        load(configuration.plain, dict(configuration.secret))
