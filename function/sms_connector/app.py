@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sms_connector import registry
-from sms_connector.api.entry import Handle, build_api
+from sms_connector.api.door import Handle
+from sms_connector.api.entry import build_api
 from sms_connector.api.route import ConnectionProfile, Services
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock

@@ -59,6 +59,6 @@ def broad_excepts(source: Source) -> list[str]:
     return [f"{source.name}:{handler.lineno}" for handler in handlers if is_broad(handler)]
 
 
-def test_one_broad_except_at_the_entry() -> None:
+def test_one_broad_except_at_the_door() -> None:
     found = [where for source in sources("function") for where in broad_excepts(source)]
-    assert [where.partition(":")[0] for where in found] == ["function/sms_connector/api/entry.py"], found
+    assert [where.partition(":")[0] for where in found] == ["function/sms_connector/api/door.py"], found

@@ -1,0 +1,88 @@
+"""The door: one request in, one answer out, whatever happens in between.
+
+Here is the one broad `except` of the connector. What it catches is a fault of ours: the caller gets a request id, the
+log the place in the code.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import flask
+import msgspec
+
+from sms_connector.api.problems import write_internal_error, write_problem
+from sms_connector.api.route import Answer
+from sms_connector.errors import ConnectorError, Kind
+from sms_connector.structured_log import StructuredLog
+
+REQUEST_ID_HEADER = "X-Request-Id"
+HEALTH = "/health"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_JSON = "application/json"
+
+Handle = Callable[[flask.Request], flask.Response]
+
+
+@dataclass(slots=True)
+class Visit:
+    """One request on its way through. `route` is what it turns out to be for: the log names that, and not the path, which
+    may hold a number or a token."""
+
+    request: flask.Request
+    request_id: str
+    log: StructuredLog
+    route: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Has `respond` answer each request, and writes down how it went."""
+
+    log: StructuredLog
+    respond: Callable[[Visit], Answer]
+
+    def handle(self, request: flask.Request) -> flask.Response:
+        begun = time.perf_counter()
+        request_id = _read_request_id(request)
+        log = self.log.bind_request(request.headers, request_id=request_id)
+        visit = Visit(request, request_id, log)
+        kind: Kind | None = None
+        try:
+            answer = self.respond(visit)
+        except ConnectorError as error:
+            ours = error.http_status == 500
+            answer = write_internal_error(request_id) if ours else write_problem(error)
+            kind = getattr(error, "kind", None)
+            if answer.status >= 500:
+                log.error("request failed", exception=error, kind=kind)
+        except Exception as error:  # noqa: BLE001  # the door: whatever it is, the caller gets an answer and the log the place
+            answer = write_internal_error(request_id)
+            log.error("unexpected failure", exception=error)
+        taken = round((time.perf_counter() - begun) * 1000, 1)
+        _log_request(visit, status=answer.status, durationMillis=taken, kind=kind)
+        return _write_response(answer, request_id)
+
+
+def _read_request_id(request: flask.Request) -> str:
+    """The caller's own id where it is fit for a header and a log; else one of ours."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _log_request(visit: Visit, **how: Any) -> None:
+    """One line a request. A probe every second is no news."""
+    write = visit.log.debug if visit.route == HEALTH else visit.log.info
+    told = {name: value for name, value in how.items() if value is not None}
+    write("request", method=visit.request.method, route=visit.route, **told)
+
+
+def _write_response(answer: Answer, request_id: str) -> flask.Response:
+    content = answer.content if isinstance(answer.content, bytes) else msgspec.json.encode(answer.content)
+    headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", **answer.headers}
+    return flask.Response(content, answer.status, headers, content_type=answer.headers.get("Content-Type", _JSON))
