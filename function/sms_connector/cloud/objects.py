@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from sms_connector.errors import FieldProblem, InvalidRequest
 
 # Memory one open object takes; each piece is a request of its own.
 PIECE_BYTES = 8 * 1024 * 1024
+LINE_BUFFER_BYTES = 256 * 1024
 SECONDS = (5.0, 30.0)
 _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})", re.DOTALL)
 
@@ -42,9 +44,19 @@ class BucketObjects:
             raise _invalid(f"{uri!r} may not be read: put its bucket into campaigns.buckets of the stack") from refusal
         if newest is None:
             raise _invalid(f"there is no {uri!r}")
-        pinned = bucket.blob(address[2], generation=newest.generation, chunk_size=PIECE_BYTES)
-        with pinned.open("rb", raw_download=True, timeout=SECONDS) as stream:
-            yield cast(BinaryIO, stream)
+        pinned = bucket.blob(address[2], generation=newest.generation)
+        # The generation twice: the library forgets a pinned one when an answer doesn't repeat it, and goes on with
+        # the newest.
+        reader = pinned.open(
+            "rb",
+            chunk_size=PIECE_BYTES,
+            raw_download=True,
+            timeout=SECONDS,
+            if_generation_match=newest.generation,
+        )
+        # The library's reader looks for the end of a line byte by byte; this one in its buffer.
+        with io.BufferedReader(cast(io.RawIOBase, reader), LINE_BUFFER_BYTES) as stream:
+            yield stream
 
 
 def _invalid(message: str) -> InvalidRequest:
