@@ -13,6 +13,7 @@
     ├── CallError                 a call to the provider did not give an answer of its own
     │   ├── NotSent               the provider did not take it; safe to repeat
     │   └── OutcomeUnknown        it may have been taken; never repeated blindly
+    ├── QueueUnavailable          durable work could not be put; put it again, or have a sweep find what it was for
     ├── ProviderRefused           the provider answered with its own error; final
     └── Conflict                  a ledger document changed underneath us; read again and decide anew
 
@@ -199,6 +200,12 @@ class ProviderRefused(ConnectorError):
         self.code = code
         self.more_info = more_info
         self.status = status
+
+
+class QueueUnavailable(ConnectorError):
+    """The queue could not be reached, or took only some of the tasks."""
+
+    http_status, rpc_status, retry = 503, "UNAVAILABLE", Retry.SAFE
 
 
 class Conflict(ConnectorError):

@@ -36,15 +36,23 @@ class _Pairs(list[tuple[str, Any]]):
 
 def read_body(request: flask.Request, *, limit: int) -> bytes:
     """The body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
-    # The framework reads the rest after our answer and would fail with its own error there: the limit is ours alone.
-    request.max_content_length = 1 << 40
-    raw: bytes = request.stream.read(limit + 1)
-    if len(raw) > limit:
-        _drain(request)
+    raw = read_at_most(request, limit)
+    if raw is None:
         raise _refuse(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
     if raw:
         _check_headers(request)
     return raw
+
+
+def read_at_most(request: flask.Request, limit: int) -> bytes | None:
+    """The body whatever it holds; None where it is longer than `limit` bytes."""
+    # The framework reads the rest after our answer and would fail with its own error there: the limit is ours alone.
+    request.max_content_length = 1 << 40
+    raw: bytes = request.stream.read(limit + 1)
+    if len(raw) <= limit:
+        return raw
+    _drain(request)
+    return None
 
 
 def parse_json(raw: bytes) -> Any:

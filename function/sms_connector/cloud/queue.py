@@ -25,6 +25,7 @@ from google.cloud.tasks_v2.types import CreateTaskRequest, HttpMethod, HttpReque
 from google.cloud.tasks_v2.types import Task as CloudTask
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import QueueName, Task, check_task
 
 # How long a function may work on a task before Cloud Tasks gives up waiting: 15 s to 30 min are allowed
@@ -87,14 +88,20 @@ class CloudTasksQueue:
     def enqueue(self, tasks: Sequence[Task]) -> None:
         """One call a task (the API has no batch), several at a time."""
         requests = [self._request(task) for task in tasks]
+        try:
+            self._create_all(requests)
+        except exceptions.GoogleAPIError as error:
+            raise QueueUnavailable(f"Cloud Tasks took no task: {type(error).__name__}") from error
+
+    def close(self) -> None:
+        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
+
+    def _create_all(self, requests: Sequence[CreateTaskRequest]) -> None:
         if len(requests) == 1:
             self._create(requests[0])
         elif requests:
             with ThreadPoolExecutor(min(len(requests), PARALLEL_CALLS)) as executor:
                 list(executor.map(self._create, requests))
-
-    def close(self) -> None:
-        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
 
     @_repeated
     def _create(self, request: CreateTaskRequest) -> None:

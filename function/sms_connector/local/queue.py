@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from sms_connector.errors import QueueUnavailable
 from sms_connector.local.sqlite_file import GroupWriter, SqliteFile
 from sms_connector.ports import Clock, Delivery, Task, check_task
 
@@ -87,7 +88,11 @@ class SqliteQueue:
     def enqueue(self, tasks: Sequence[Task]) -> None:
         if tasks:
             now = self._clock.time()
-            self._writer.write([_row(task, now=now) for task in tasks])
+            rows = [_row(task, now=now) for task in tasks]
+            try:
+                self._writer.write(rows)
+            except sqlite3.Error as failure:
+                raise QueueUnavailable(f"the queue's file can't be written: {failure}") from failure
 
     def take(self, queue: str, *, seconds: float) -> Lease | None:
         """The task that is due longest, hidden from others for so long; None if nothing is due."""

@@ -20,7 +20,7 @@ class CallbackAddress:
     """Makes and checks the addresses of one connection. `public_url` is SMS_WEBHOOK_URL without a trailing slash."""
 
     def __init__(self, public_url: str, *, provider: str, connection: str, secrets: SecretSource) -> None:
-        self._public_url = public_url.rstrip("/")
+        self.public_url = public_url.rstrip("/")
         self._provider = provider
         self._connection = connection
         self._secrets = secrets
@@ -32,13 +32,14 @@ class CallbackAddress:
     def of_kind(self, kind: str) -> str:
         """The address without a message: `status` or `inbound`, as it is configured at the provider."""
         key = self._secrets.get(KEY_SECRETS[0]) or ""
-        return f"{self._public_url}/webhooks/{self._provider}/{kind}/{_digest(key, kind, self._connection)}"
+        return f"{self.public_url}/webhooks/{self._provider}/{kind}/{_digest(key, kind, self._connection)}"
 
     def accepts_token(self, kind: str, token: str) -> bool:
         """Current and previous key, in constant time."""
-        return any(
-            [hmac.compare_digest(_digest(key, kind, self._connection).encode(), token.encode()) for key in self._keys()]
-        )
+        known = [
+            hmac.compare_digest(_digest(key, kind, self._connection).encode(), token.encode()) for key in self._keys()
+        ]
+        return any(known)
 
     def message_of(self, url: str) -> str | None:
         """The message a callback names, where its digest is ours."""

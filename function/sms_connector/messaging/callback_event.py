@@ -1,0 +1,80 @@
+"""A provider's request on its way through the queue: as it came, and how often it could not be placed yet."""
+
+from __future__ import annotations
+
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Literal
+
+import msgspec
+
+from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.ports import Json, Task
+from sms_connector.provider import RawCallback
+
+PATH = "/tasks/callback"
+CallbackKind = Literal["status", "inbound"]
+
+
+class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):
+    """The task as JSON. A body that is shorter as text is text, so that whoever looks into the queue can read it."""
+
+    kind: CallbackKind
+    method: str
+    url: str
+    headers: dict[str, str]
+    received_at: float
+    body: str = ""
+    body_base64: str = ""
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackEvent:
+    """`tries` counts how often its message was not known (yet)."""
+
+    kind: CallbackKind
+    callback: RawCallback
+    tries: int = 0
+
+    def again(self) -> CallbackEvent:
+        return replace(self, tries=self.tries + 1)
+
+    def to_task(self, *, not_before: float | None = None) -> Task:
+        callback = self.callback
+        text, encoded = _write_body(callback.body)
+        payload = _Payload(
+            kind=self.kind,
+            method=callback.method,
+            url=callback.url,
+            headers=dict(callback.headers),
+            received_at=callback.received_at.timestamp(),
+            body=text,
+            body_base64=encoded,
+            tries=self.tries,
+        )
+        content: Json = msgspec.to_builtins(payload)
+        return Task("events", PATH, content, not_before=not_before)
+
+    @classmethod
+    def of(cls, payload: Json) -> CallbackEvent:
+        """Raises InvalidRequest for what `to_task` never made."""
+        try:
+            read = msgspec.convert(payload, _Payload)
+            body = b64decode(read.body_base64, validate=True) if read.body_base64 else read.body.encode()
+            received_at = datetime.fromtimestamp(read.received_at, UTC)
+        except (msgspec.ValidationError, Base64Error, UnicodeEncodeError, OverflowError, OSError) as error:
+            raise InvalidRequest(FieldProblem("", f"is no callback of the webhook's: {type(error).__name__}")) from None
+        return cls(read.kind, RawCallback(read.method, read.url, read.headers, body, received_at), read.tries)
+
+
+def _write_body(body: bytes) -> tuple[str, str]:
+    """As text, or in base64 where that is shorter or it is no text."""
+    encoded = b64encode(body).decode()
+    try:
+        text = body.decode()
+    except UnicodeDecodeError:
+        return "", encoded
+    return (text, "") if len(msgspec.json.encode(text)) <= len(encoded) + 2 else ("", encoded)
