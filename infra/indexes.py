@@ -11,16 +11,17 @@ COLLECTIONS = (
     "optOuts",
     "inboundMessages",
     "campaigns",
+    "chunks",
+    "progress",
     "blocks",
+    "news",
     "callbacks",
-    "events",
     "shares",
     "state",
 )
 TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
-PAYLOAD_FIELDS = ("data", "commit")  # the document as it is and its writer's mark: no query asks for them
-# `expiresAt` of these is asked for by range, so it keeps its index; elsewhere the index would only cost writes.
-INDEXED = frozenset({("shares", TTL_FIELD)})
+# No query asks for these (`data`: the document as it is, `commit`: its writer's mark), so indexing them would only cost writes.
+UNINDEXED_FIELDS = (TTL_FIELD, "data", "commit")
 
 # (collection, fields asked for by equality, field that orders, descending)
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
@@ -31,22 +32,19 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),
-    ("blocks", ("campaign",), "nextCheckAt", False),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class FieldSetting:
-    """How Firestore treats a field of a collection where that isn't its default (indexed, never expiring)."""
+    """A field that isn't treated as Firestore treats fields by default (indexed, never expiring)."""
 
     collection: str
     field: str
     expires: bool
-    indexed: bool
 
 
 def fields() -> Iterator[FieldSetting]:
-    """Every field that isn't treated as by default."""
     for collection in COLLECTIONS:
-        for field in (TTL_FIELD, *PAYLOAD_FIELDS):
-            yield FieldSetting(collection, field, field == TTL_FIELD, (collection, field) in INDEXED)
+        for field in UNINDEXED_FIELDS:
+            yield FieldSetting(collection, field, expires=field == TTL_FIELD)

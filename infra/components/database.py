@@ -54,7 +54,7 @@ class LedgerDatabase(Component):
                 collection=setting.collection,
                 field=setting.field,
                 ttl_config=gcp.firestore.FieldTtlConfigArgs() if setting.expires else None,
-                index_config=None if setting.indexed else gcp.firestore.FieldIndexConfigArgs(indexes=[]),
+                index_config=gcp.firestore.FieldIndexConfigArgs(indexes=[]),
                 opts=self.child(before),
             )
 

@@ -50,13 +50,14 @@ def place(grant: Registration) -> str:
     if short == "SecretIamMember":
         name = inputs["secretId"].removeprefix(f"{CONNECTION}-")
         return f"secret {name}" if "-webhook-reads-" in grant.name else "each secret of its connection"
-    names = {
-        "RepositoryIamMember": lambda: "image repository",
-        "QueueIamMember": lambda: "queue " + inputs["name"].removeprefix(f"{CONNECTION}-"),
-        "ServiceIamMember": lambda: "function " + inputs["name"].removeprefix(f"{CONNECTION}-"),
-        "TopicIAMMember": lambda: "topic " + inputs["topic"].removeprefix(f"{CONNECTION}-"),
-    }
-    return names[short]()
+    if short == "RepositoryIamMember":
+        return "image repository"
+    kind, key = {
+        "QueueIamMember": ("queue", "name"),
+        "ServiceIamMember": ("function", "name"),
+        "TopicIAMMember": ("topic", "topic"),
+    }[short]
+    return f"{kind} {inputs[key].removeprefix(f'{CONNECTION}-')}"
 
 
 def condition(grant: Registration) -> str:

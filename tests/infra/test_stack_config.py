@@ -253,7 +253,7 @@ def test_without_any_key_the_documented_defaults_hold() -> None:
     assert (connection.name, connection.provider, connection.protect) == ("sms", "twilio", True)
     assert (connection.nodes_min, connection.nodes_max, connection.workers_max) == (2, 50, 50)
     assert (connection.retry_interval_millis, connection.retry_attempts, connection.node_rate) == (10_000, 6, 25)
-    assert connection.proxy is connection.network is connection.connection_rate is None
+    assert (connection.proxy, connection.network, connection.connection_rate) == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def declared_defaults() -> dict[str, Any]:
 
 
 def project_file() -> dict[str, Any]:
-    import yaml
+    import yaml  # type: ignore[import-untyped]  # its types are a package of their own; this is its one use
 
     loaded: dict[str, Any] = yaml.safe_load((harness.ROOT / "Pulumi.yaml").read_text())
     return loaded

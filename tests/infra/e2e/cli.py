@@ -86,7 +86,7 @@ class Project:
         )
         printed = done.stdout + done.stderr
         if (done.returncode != 0) != fails:
-            raise CommandFailed(f"{' '.join(command)} exited with {done.returncode}:\n{printed[-6000:]}")
+            raise CommandFailed(f"{' '.join(command)} exited with {done.returncode}:\n{_errors(printed)}")
         return printed
 
     def set_all(self, values: Mapping[str, str], *, secret: bool = False) -> None:
@@ -115,6 +115,13 @@ class Project:
         """Everything the backend holds, state and history, as text."""
         files = [path for path in self.state.rglob("*") if path.is_file()]
         return "\n".join(path.read_bytes().decode(errors="replace") for path in files)
+
+
+def _errors(printed: str) -> str:
+    """The error messages among the engine's events; without any, all that was printed."""
+    events = [json.loads(line) for line in printed.splitlines() if line.startswith('{"sequence"')]
+    told = [event.get("diagnosticEvent", {}) for event in events]
+    return "\n".join(d["message"] for d in told if d.get("severity") == "error") or printed[-6000:]
 
 
 def _changes(printed: str) -> Changes:

@@ -62,7 +62,7 @@ def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> 
 
 
 def test_a_failed_create_is_healed_by_the_next_up(project: Project, fake: FakeGoogle) -> None:
-    fake.fail(r"POST .*/functions\?functionId=sms-worker", status=400, message="the build failed")
+    fake.fail(r"POST .*/functions\?.*functionId=sms-worker", status=400, message="the build failed")
     with pytest.raises(CommandFailed, match="the build failed"):
         project.run("up")
     healed = project.run("up")
@@ -97,7 +97,4 @@ def test_protected_data_stays_and_is_named(project: Project, fake: FakeGoogle) -
     assert "cloudfunctions" not in kinds
     assert {"firestore", "secretmanager"} <= kinds
     assert "protected" in printed
-    kept = set(project.connection()["keptByDestroy"]) if "connections" in project.outputs() else set()
-    assert kept in (set(), {"sms-ledger", *(f"sms-{name}" for name in ("account-sid", "auth-token"))} | kept)
-
     assert project.run("up").count("create") > 50, "what stayed is taken up again"

@@ -1,0 +1,114 @@
+"""How the apply asks the deployed connector, and what it makes of every answer."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from connection_check import PATIENCE_SECONDS, Check, Verdict, read
+from tests.infra import configurations, harness
+
+ACTIVE = {"state": "ACTIVE", "description": "the provider knows us", "latencyMillis": 81}
+
+
+@dataclass
+class Connector:
+    """Answers in turn; a clock that moves only when somebody sleeps."""
+
+    answers: Sequence[tuple[int, bytes] | OSError]
+    now: float = 0.0
+    asked: list[tuple[str, str]] = field(default_factory=list)
+
+    def fetch(self, url: str, token: str) -> tuple[int, bytes]:
+        self.asked.append((url, token))
+        answer = self.answers[min(len(self.asked), len(self.answers)) - 1]
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def minted(account: str, audience: str) -> str:
+    return f"token of {account} for {audience}"
+
+
+async def not_minted(_account: str, _audience: str) -> str:
+    raise RuntimeError("Error 403: Permission 'iam.serviceAccounts.getOpenIdToken' denied\nmore")
+
+
+def ask(connector: Connector, mint: Callable[..., object] = minted) -> Verdict:
+    check = Check(mint, connector.fetch, connector.sleep, lambda: connector.now)  # type: ignore[arg-type]  # a coroutine function
+    return asyncio.run(check.run("https://sms.example", "check@p.iam.gserviceaccount.com"))
+
+
+@pytest.mark.parametrize(
+    ("answers", "state", "part", "why"),
+    [
+        ([(200, json.dumps(ACTIVE).encode())], "ACTIVE", "the provider knows us", "as it is"),
+        (
+            [(200, b'{"state": "AUTH_ERROR", "description": "20003: wrong token"}')],
+            "AUTH_ERROR",
+            "wrong token",
+            "the reason is the connector's",
+        ),
+        ([(200, b'{"state": "ERROR", "description": "no route"}')], "ERROR", "no route", "the way there"),
+        ([(403, b""), (403, b""), (200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a grant takes a while"),
+        ([(503, b""), (200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a first instance takes a while"),
+        ([(403, b"")], "ERROR", "front door answered 403", "a grant that never comes"),
+        ([(500, b"oops")], "ERROR", "answered 500 without a state", "not an answer"),
+        ([(200, b"[]")], "ERROR", "without a state", "not an answer either"),
+        ([(200, b'{"state": "SLEEPING"}')], "ERROR", "'SLEEPING'", "a state nobody knows"),
+        ([OSError("no such host")], "ERROR", "can't be reached (no such host)", "no answer at all"),
+    ],
+)
+def test_every_answer_is_a_verdict(
+    answers: Sequence[tuple[int, bytes] | OSError], state: str, part: str, why: str
+) -> None:
+    verdict = ask(Connector(answers))
+    assert verdict.state == state, why
+    assert part in verdict.description, why
+
+
+def test_the_connector_is_asked_as_its_check_account() -> None:
+    connector = Connector([(200, json.dumps(ACTIVE).encode())])
+    assert ask(connector) == Verdict("ACTIVE", "the provider knows us", 81)
+    assert connector.asked == [
+        ("https://sms.example/v1/connection:test", "token of check@p.iam.gserviceaccount.com for https://sms.example")
+    ]
+
+
+def test_waiting_has_an_end() -> None:
+    connector = Connector([(503, b"")])
+    ask(connector)
+    assert connector.now <= PATIENCE_SECONDS
+
+
+def test_a_deployer_without_the_right_is_told_which() -> None:
+    verdict = ask(Connector([]), not_minted)
+    assert verdict.state == "ERROR"
+    assert "roles/iam.serviceAccountOpenIdTokenCreator" in verdict.description
+    assert "\n" not in verdict.description
+
+
+def test_latency_is_a_number_or_nothing() -> None:
+    assert read(200, b'{"state": "ACTIVE", "latencyMillis": "fast"}').latency_millis is None
+
+
+def test_an_update_succeeds_whatever_the_state() -> None:
+    """In the harness nobody listens, so the state is an ERROR; the run ended well all the same."""
+    assert configurations.stack("minimal").resources
+
+
+def test_require_active_fails_the_update() -> None:
+    with pytest.raises(Exception, match=r"connection sms is ERROR: .*requireActive is set"):
+        harness.run({"requireActive": "true"})
+
+
+def test_a_refused_token_does_not_fail_the_update() -> None:
+    assert harness.run(fail={"getAccountIdToken": "Error 403"}).resources
