@@ -40,7 +40,7 @@ def place(grant: Registration) -> str:
     short = grant.type.rpartition(":")[2]
     inputs = grant.inputs
     if short == "IAMMember" and "serviceAccountId" in inputs:
-        return "account " + inputs["serviceAccountId"].rpartition("/")[2].partition("@")[0].removeprefix(
+        return "account " + str(inputs["serviceAccountId"]).rpartition("/")[2].partition("@")[0].removeprefix(
             f"{CONNECTION}-"
         )
     if short == "IAMMember":
