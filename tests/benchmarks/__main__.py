@@ -1,0 +1,47 @@
+"""`make bench`: every benchmark, a table at the end, and the numbers into docs/performance.md.
+
+    python -m tests.benchmarks [--only 1,3] [--quick] [--no-write]
+
+Ends with 1 where a bar is missed. `--quick` is for working on the benchmarks: small sizes, nothing written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from types import ModuleType
+
+from . import cold_start, cpu_per_message, ideal_time, memory_in_flight, report, throttle_load
+
+BENCHMARKS: dict[int, ModuleType] = {
+    1: ideal_time,
+    2: throttle_load,
+    3: cpu_per_message,
+    4: cold_start,
+    5: memory_in_flight,
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("--only", default=",".join(map(str, BENCHMARKS)), help="numbers, with commas between")
+    parser.add_argument("--quick", action="store_true", help="small sizes; nothing is written")
+    parser.add_argument("--no-write", action="store_true", help="leave docs/performance.md as it is")
+    given = parser.parse_args()
+    wanted = [int(number) for number in given.only.split(",")]
+    figures = []
+    for number in wanted:
+        begun = time.monotonic()
+        print(f"{number}. {BENCHMARKS[number].TITLE} …", flush=True)
+        figures += BENCHMARKS[number].run(quick=given.quick)
+        print(f"   {time.monotonic() - begun:.0f} s", flush=True)
+    titles = {number: module.TITLE for number, module in BENCHMARKS.items()}
+    report.show(figures, titles)
+    if not given.quick and not given.no_write and wanted == list(BENCHMARKS):
+        report.write(figures, titles)
+    return int(any(figure.verdict == "MISSED" for figure in figures))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

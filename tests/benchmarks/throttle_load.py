@@ -1,0 +1,33 @@
+"""2: the node's limit under load: several requests at once, sends and polls, for half a minute and more.
+
+Counted twice: by the connector as each call starts, and by the simulator as each arrives.
+"""
+
+from __future__ import annotations
+
+import json
+
+from tests.fixtures.processes import clean_environ, run_script, sandbox_process
+
+from .figures import Figure, Figures, most_in_a_second, sustained_rate
+
+RATE = 25
+TITLE = "the throttle under load: three requests at once, polls among them"
+
+
+def run(*, quick: bool) -> list[Figure]:
+    count = 70 if quick else 320
+    with sandbox_process("--delivery-seconds=2") as sandbox:
+        output = run_script("tests.benchmarks.throttle_worker", [sandbox.url, str(count)], environ=clean_environ())
+        last_send = sandbox.starts(method="POST")[-1]
+        arrivals = [stamp for stamp in sandbox.starts() if stamp <= last_send]
+    figures, found = Figures(2), json.loads(output)
+    starts = found["starts"]
+    seconds = starts[-1] - starts[0]
+    return [
+        figures.at_most("most starts in any 1 s, at the connector", most_in_a_second(starts), RATE, digits=0),
+        figures.at_most("most arrivals in any 1 s, at the provider", most_in_a_second(arrivals), RATE, digits=0),
+        figures.at_least(f"sustained over {seconds:.0f} s, at the connector", sustained_rate(starts), 24.9, "/s"),
+        figures.at_least(f"sustained over {seconds:.0f} s, at the provider", sustained_rate(arrivals), 24.9, "/s"),
+        figures.note("polls among the sends", found["polls"], digits=0),
+    ]
