@@ -18,7 +18,10 @@ from tests.infra.harness import Registration
 FUNCTIONS = [
     (name, function)
     for name in CONFIGURATIONS
-    for function in configurations.stack(name).of("gcp:cloudfunctionsv2/function:Function")
+    # Mocks register resources in the order their inputs resolve; test workers have to agree on one.
+    for function in sorted(
+        configurations.stack(name).of("gcp:cloudfunctionsv2/function:Function"), key=lambda each: each.name
+    )
 ]
 
 
