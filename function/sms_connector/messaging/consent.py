@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from sms_connector.ports import Clock, Document, Ledger, Query, Write
+from sms_connector.errors import Conflict
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
 
 COLLECTION = "optOuts"
 
@@ -38,9 +39,27 @@ class OptOuts:
 
     def put(self, number: str, source: str, reason: str | None = None) -> OptOut:
         opt_out = OptOut(number, source, reason, self._clock.time())
-        data = {"source": source, "reason": reason, "createdAt": opt_out.created_at}
-        self._ledger.commit([Write(COLLECTION, number, data)])
+        self._ledger.commit([self.write_of(number, source, reason, at=opt_out.created_at)])
         return opt_out
+
+    def put_once(self, number: str, source: str, reason: str | None, *, at: float) -> bool:
+        """As `put`; False where the recipient has opted out already, which stays as it is."""
+        try:
+            self._ledger.commit([replace(self.write_of(number, source, reason, at=at), expect=MUST_BE_ABSENT)])
+        except Conflict:
+            return False
+        return True
+
+    def write_of(self, number: str, source: str, reason: str | None, *, at: float) -> Write:
+        """`put` as a part of somebody's commit."""
+        return Write(COLLECTION, number, {"source": source, "reason": reason, "createdAt": at})
+
+    def writes_of_start(self, number: str, *, at: float) -> list[Write]:
+        """The end of an opt-out that is older than `at`, as a part of somebody's commit."""
+        [document] = self._ledger.get(COLLECTION, [number])
+        if document is None or document.data["createdAt"] > at:
+            return []
+        return [Write(COLLECTION, number, None, document.version)]
 
     def delete(self, number: str) -> bool:
         """False where there was none."""

@@ -1,12 +1,27 @@
-"""What came in: kept by the webhook's events, listed here."""
+"""What came in: kept, counted towards consent and tied to the message it answers, once, however often it is told."""
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
+from typing import Final
 
-from sms_connector.ports import Document, Ledger, Operator, Query
+from sms_connector.errors import Conflict
+from sms_connector.messaging.consent import OptOuts
+from sms_connector.messaging.message_store import MessageStore
+from sms_connector.messaging.record import COLLECTION as MESSAGES
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.model.consent import ConsentWords, classify
+from sms_connector.model.inbound_message import InboundMessage, Keyword
+from sms_connector.model.invalid_value import InvalidValueError
+from sms_connector.model.phone_number import SenderKind, parse_recipient, parse_sender
+from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
 
 COLLECTION = "inboundMessages"
+RETENTION_SECONDS = 30 * 24 * 3600.0
+# How many messages to somebody are looked at for the one that is answered, and how many of theirs for a later word.
+LATEST: Final = 10
+CONSENT: Final = (Keyword.STOP, Keyword.START)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +69,97 @@ def _read(document: Document) -> StoredInbound:
         in_reply_to=data.get("inReplyTo"),
         provider_message_id=data["providerMessageId"],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class InboxRules:
+    """How words are read: the provider's documented lists and the connection's own STOP words."""
+
+    words: ConsentWords
+    stop_words: tuple[str, ...] = ()
+
+
+class Inbox:
+    """Takes inbound messages in."""
+
+    def __init__(self, ledger: Ledger, store: MessageStore, opt_outs: OptOuts, *, rules: InboxRules) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._opt_outs = opt_outs
+        self._rules = rules
+
+    def take(self, message: InboundMessage) -> bool:
+        """Keep it, and let STOP and START count. False where it was taken before: then nothing changes.
+
+        The message and what it does to consent are one commit.
+        """
+        document_id = inbound_id(message.provider_message_id)
+        if self._ledger.get(COLLECTION, [document_id])[0] is not None:
+            return False
+        keyword = message.keyword or classify(message.text, self._rules.words, extra_stop=self._rules.stop_words)
+        data = self._document(message, keyword)
+        while True:
+            writes = [Write(COLLECTION, document_id, data, MUST_BE_ABSENT), *self._consent(message, keyword)]
+            try:
+                self._ledger.commit(writes)
+            except Conflict as conflict:
+                if conflict.collection == COLLECTION:
+                    return False
+            else:
+                return True
+
+    def word_after(self, sender: str, moment: float) -> bool:
+        """Has the sender said STOP or START later than that? The last word counts, in whatever order words arrive."""
+        where: tuple[tuple[str, Operator, str], ...] = (("from", "==", sender),)
+        latest = self._ledger.find(Query(COLLECTION, where, order_by="createdAt", descending=True, limit=LATEST))
+        return any(each.data["createdAt"] > moment and each.data.get("keyword") in CONSENT for each in latest)
+
+    def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
+        number, at = _recipient(message.sender), message.received_at.timestamp()
+        if keyword not in CONSENT or number is None or self.word_after(message.sender, at):
+            return []
+        if keyword is Keyword.STOP:
+            return [self._opt_outs.write_of(number, "inbound", message.text.strip()[:40], at=at)]
+        return self._opt_outs.writes_of_start(number, at=at)
+
+    def _document(self, message: InboundMessage, keyword: Keyword | None) -> Json:
+        at = message.received_at.timestamp()
+        return {
+            "from": message.sender,
+            "to": message.to,
+            "text": message.text,
+            "createdAt": at,
+            "mediaUrls": list(message.media_urls),
+            "keyword": None if keyword is None else str(keyword),
+            "inReplyTo": self._answered(message),
+            "providerMessageId": message.provider_message_id,
+            "expiresAt": at + RETENTION_SECONDS,
+        }
+
+    def _answered(self, message: InboundMessage) -> str | None:
+        """Our message it answers: the one the provider names, else the latest one from the number that was written to."""
+        at = message.received_at.timestamp()
+        if message.in_reply_to and (named := self._store.claimed(message.in_reply_to, at=at)):
+            return named
+        where: tuple[tuple[str, Operator, str], ...] = (("to", "==", message.sender),)
+        query = Query(MESSAGES, where, order_by="createdAt", descending=True, limit=LATEST)
+        sent = [r for r in self._store.find(query) if r.provider_message_id is not None and r.created_at <= at]
+        return next((record.id for record in sent if _could_be_from(record, message.to)), None)
+
+
+def inbound_id(provider_message_id: str) -> str:
+    """The same message told again has the same id."""
+    return "inb_" + hashlib.sha256(provider_message_id.encode()).hexdigest()[:26]
+
+
+def _could_be_from(record: MessageRecord, number: str) -> bool:
+    """A pool chooses one of its numbers for each recipient and stays with it: any of ours may be meant."""
+    return record.sender == number or parse_sender(record.sender).kind is SenderKind.POOL
+
+
+def _recipient(sender: str) -> str | None:
+    """The sender as somebody we could write to; None for a name or a code that nobody can."""
+    try:
+        return parse_recipient(sender)
+    except InvalidValueError:
+        return None

@@ -1,0 +1,148 @@
+"""Callbacks from behind the queue: is it the provider's, which message is it about, and apply it once.
+
+    not signed by the provider             nothing is applied; counted, never repeated
+    names one of our messages              applied: to its document, or as news of a campaign's block
+    named by the provider's id alone       looked up; not known yet: kept in the queue and tried again, for an hour
+    an inbound message                     kept, consent applied, tied to what it answers (`inbound`)
+
+Whatever can't be carried out now raises, and the queue brings it again. All of it can be applied twice without harm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sms_connector.errors import InvalidRequest, Kind
+from sms_connector.messaging.callback_address import CallbackAddress
+from sms_connector.messaging.callback_event import CallbackEvent
+from sms_connector.messaging.campaigns.campaign import Place
+from sms_connector.messaging.campaigns.news import write_news
+from sms_connector.messaging.consent import OptOuts
+from sms_connector.messaging.inbound import Inbox
+from sms_connector.messaging.message_store import MessageStore
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.ports import Clock, Json, Ledger, TaskQueue
+from sms_connector.provider import Provider
+from sms_connector.structured_log import StructuredLog
+
+# When a callback is looked at again whose message nobody knows: it may have overtaken the answer that brings the id.
+AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
+
+
+@dataclass(frozen=True, slots=True)
+class EventTools:
+    """What an event needs. `queue` takes back what can't be placed yet; without one (tests) it is counted and dropped."""
+
+    provider: Provider
+    ledger: Ledger
+    store: MessageStore
+    address: CallbackAddress
+    opt_outs: OptOuts
+    inbox: Inbox
+    clock: Clock
+    log: StructuredLog
+    queue: TaskQueue | None = None
+
+
+class CallbackEvents:
+    """`handle` is what the task calls."""
+
+    def __init__(self, tools: EventTools) -> None:
+        self._tools = tools
+
+    def handle(self, payload: Json) -> None:
+        """Apply one callback. Raises InvalidRequest where the payload is none, and whatever the ledger or the queue raises."""
+        event = CallbackEvent.of(payload)
+        if not self._tools.provider.verify_callback(event.callback):
+            return self._reject(event, "signature")
+        try:
+            self._apply(event)
+        except InvalidRequest:
+            self._reject(event, "content")
+
+    def _apply(self, event: CallbackEvent) -> None:
+        provider = self._tools.provider
+        if event.kind == "inbound":
+            for message in provider.read_inbound(event.callback):
+                self._tools.inbox.take(message)
+            return
+        reports = provider.read_status_callback(event.callback)
+        unplaced = [report for report in reports if not self._apply_report(report, event, alone=len(reports) == 1)]
+        if unplaced:
+            self._try_again(event)
+
+    def _apply_report(self, report: DeliveryReport, event: CallbackEvent, *, alone: bool) -> bool:
+        """False where nobody knows the message (yet)."""
+        named = self._tools.address.message_of(event.callback.url) if alone else None
+        message_id = named or self._find(report)
+        if message_id is None:
+            return False
+        at = event.callback.received_at.timestamp()
+        place = Place.of(message_id)
+        if place is not None:
+            self._tell_campaign(place, report, at)
+            return True
+        return self._tell_message(message_id, report, at) or named is not None
+
+    def _find(self, report: DeliveryReport) -> str | None:
+        since = report.created_at or report.updated_at
+        moment = since.timestamp() if since is not None else self._tools.clock.time()
+        return report.message_id or self._tools.store.claimed(report.provider_message_id, at=moment)
+
+    def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
+        if write_news(self._tools.ledger, place, report, at=at) and _is_opt_out(report):
+            [record] = [None] if report.to else self._tools.store.get([place.message_id])
+            self._opt_out(report.to or (record.to if record is not None else None), report, at)
+
+    def _tell_message(self, message_id: str, report: DeliveryReport, at: float) -> bool:
+        """False where there is no such message: it has expired, or was never ours."""
+        [record] = self._tools.store.get([message_id])
+        if record is None:
+            return False
+        heard = Heard(report, at)
+        if heard(record):
+            if _is_opt_out(report):
+                self._opt_out(record.to, report, at)
+            self._tools.store.save([(record, heard)])
+        return True
+
+    def _opt_out(self, recipient: str | None, report: DeliveryReport, at: float) -> None:
+        """Unless they have said START since."""
+        code = report.failure.code if report.failure is not None else None
+        if recipient is not None and not self._tools.inbox.word_after(recipient, at):
+            self._tools.opt_outs.put_once(recipient, "provider", f"reported with {code}", at=at)
+
+    def _try_again(self, event: CallbackEvent) -> None:
+        tools = self._tools
+        if event.tries >= len(AGAIN_AFTER) or tools.queue is None:
+            tools.log.info("callback_unmatched", callback=event.kind, tries=event.tries)
+            return
+        due = tools.clock.time() + AGAIN_AFTER[event.tries]
+        tools.queue.enqueue([event.again().to_task(not_before=due)])
+
+    def _reject(self, event: CallbackEvent, why: str) -> None:
+        """Counted (infra has a metric of it) and told without its content. It stays what it is: no repetition."""
+        self._tools.log.info("callback_rejected", callback=event.kind, why=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a callback told, as a change that can be applied to any state of the record. True where it is news."""
+
+    report: DeliveryReport
+    at: float
+
+    def __call__(self, record: MessageRecord) -> bool:
+        if not record.hear(self.report, at=self.at, source="callback"):
+            return False
+        if record.final:
+            record.next_check_at = None
+        elif record.attempts < record.attempts_allowed:
+            # Polling is the net: it begins one interval after the last news (sending.md section 4).
+            record.next_check_at = max(record.next_check_at or 0.0, self.at + record.interval)
+        return True
+
+
+def _is_opt_out(report: DeliveryReport) -> bool:
+    return report.failure is not None and report.failure.kind is Kind.OPTED_OUT
