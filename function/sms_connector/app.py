@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sms_connector import registry
@@ -62,13 +62,20 @@ def build_connector(node: Node) -> Handle:
     return build_api(Services(node.engine, _profile(node.settings), node.provider.capabilities, _log(node.settings)))
 
 
-def start(environ: Mapping[str, str], *, policy: Policy | None = None) -> Node:
-    """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either."""
+def start(
+    environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None
+) -> Node:
+    """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either.
+
+    `policy` and `timing` are for runs that can't wait as long as production does; `timing` has no say in the route.
+    """
     clock = SystemClock()
     settings = _load(environ, clock)
     secrets = FileSecrets(settings.secrets_dir, clock=clock)
     throttle = Throttle(settings.node_rate, clock=clock)
-    transport = HttpTransport(_transport_settings(settings), clock=clock, gate=throttle.wait_turn, secrets=secrets)
+    transport = HttpTransport(
+        _transport_settings(settings, timing), clock=clock, gate=throttle.wait_turn, secrets=secrets
+    )
     provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = _build_callbacks(settings, secrets)
     ledger = _open_ledger(settings.ledger, clock)
@@ -163,12 +170,13 @@ def _log(settings: Settings) -> StructuredLog:
     return StructuredLog(level=settings.log_level, connection=settings.connection.name, project=settings.project)
 
 
-def _transport_settings(settings: Settings) -> TransportSettings:
+def _transport_settings(settings: Settings, timing: TransportSettings | None = None) -> TransportSettings:
     proxy = None
     if settings.proxy is not None:
         host, port = parse_proxy_url(settings.proxy.url)
         proxy = ProxySettings(host, port, ProxyAuth(settings.proxy.auth), ProxySsl(settings.proxy.ssl))
-    return TransportSettings(proxy=proxy, ca_file=str(settings.ca_file) if settings.ca_file else None)
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    return replace(timing or TransportSettings(), proxy=proxy, ca_file=ca_file)
 
 
 def _build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddress | None:
