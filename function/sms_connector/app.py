@@ -62,9 +62,7 @@ def build_connector(node: Node) -> Handle:
     return build_api(Services(node.engine, _profile(node.settings), node.provider.capabilities, _log(node.settings)))
 
 
-def start(
-    environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None
-) -> Node:
+def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None) -> Node:
     """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either.
 
     `policy` and `timing` are for runs that can't wait as long as production does; `timing` has no say in the route.
