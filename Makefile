@@ -25,6 +25,7 @@ test: $(READY) ## all tests but the long ones
 
 lint: $(READY) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy function infra sandbox cli
 	@PYTHONPATH=function:. $(BIN)/lint-imports --no-logo
 
@@ -55,6 +56,7 @@ $(READY): requirements.txt function/requirements.txt infra/requirements.txt
 	fi; \
 	echo "installing into $(VENV)/ (once; a minute or two)"; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
-	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -m cli "$$@"\n' "$(CURDIR)" "$(CURDIR)" >$(BIN)/sms
+	@printf '%s\n' '#!/bin/sh' 'root=$$(cd "$$(dirname "$$0")/../.." && pwd)' \
+	  'PYTHONPATH="$$root" exec "$$root/$(BIN)/python" -m cli "$$@"' >$(BIN)/sms
 	@chmod +x $(BIN)/sms
 	@touch $@

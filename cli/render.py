@@ -45,17 +45,17 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
     return made
 
 
-def results(rows: Iterable[Mapping[str, Any]]) -> Table:
+def results(rows: Iterable[Mapping[str, Any]], *, ids: bool = True) -> Table:
     """Of a send: one line a record."""
     return table(
-        ("#row", "to", "status", "#segments", "id", "reason"),
+        ("#row", "to", "status", "#segments", *(["id"] if ids else []), "reason"),
         (
             (
                 str(row["index"] + 1),
                 row["to"] or "",
                 status(row["status"]),
                 str(row["segments"]),
-                row["id"] or "",
+                *([row["id"] or ""] if ids else []),
                 reason(row["error"]),
             )
             for row in rows
