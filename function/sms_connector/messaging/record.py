@@ -13,6 +13,9 @@ from sms_connector.ports import Absent, Document, Json, Version, Write
 COLLECTION = "messages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
 HISTORY_LIMIT = 50
+EVIDENCE_LIMIT = 10
+# Who says what is no provider's word of a status: our own notes, and refusals, which are told by their code.
+_NOTES = frozenset({"transport", "connector", "provider"})
 # A message whose attempts are used up is looked at this seldom: for late callbacks, and for its end after 72 h.
 SLOW_CHECK_SECONDS = 3600.0
 
@@ -41,7 +44,6 @@ class MessageRecord:
     segments: int = 0
     encoding: str = ""
     holder: str | None = None
-    lease_until: float = 0.0
     provider_message_id: str | None = None
     failure: FailureReason | None = None
     attempts: int = 0
@@ -50,12 +52,13 @@ class MessageRecord:
     interval: float = 10.0
     attempts_allowed: int = 6
     unknown_until: float | None = None
+    validity_seconds: int | None = None
     resends: int = 0
     evidence: list[str] = field(default_factory=list)
     callback_url: str | None = None
     campaign: str | None = None
     redacted: bool = False
-    announced: bool = False  # its caller's callback is to hear of the final status, or has
+    announced: str | None = None  # the final status its caller's callback was last noted for
     history: list[tuple[float, str, str, str]] = field(default_factory=list)  # at, status, source, provider's word
     version: Version | Absent | None = None
     replayed: bool = False
@@ -66,44 +69,58 @@ class MessageRecord:
         return self.status.final and self.phase == Phase.DONE
 
     def note(self, at: float, source: str, word: str = "") -> None:
-        """Keep what was heard, whether or not it changed the status."""
+        """Keep what was heard, whether or not it changed the status. A full history keeps its beginning and the latest."""
         self.updated_at = at
-        if len(self.history) < HISTORY_LIMIT:
-            self.history.append((at, str(self.status), source, word))
+        if len(self.history) >= HISTORY_LIMIT:
+            self.history.pop()
+        self.history.append((at, str(self.status), source, word))
 
-    def take_receipt(
-        self, provider_message_id: str, status: MessageStatus, word: str, *, at: float, source: str = "send"
-    ) -> None:
-        """The provider has the message."""
-        self.provider_message_id = provider_message_id
-        self.phase = Phase.DONE
-        self.failure = None
+    def hear(self, report: DeliveryReport, *, at: float, source: str) -> bool:
+        """Apply news from the provider, however it came. True where it was news: a word heard before is none.
+
+        It settles an open outcome: the provider has the message. News of another message of the provider's (ours was sent again)
+        is kept in the history only.
+        """
+        if self.provider_message_id not in (None, report.provider_message_id):
+            return self._hear_of_double(report, at=at, source=source)
+        settles = self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
+        if not settles and self._knows(report):
+            return False
+        if settles:
+            self.failure = None
+        self.phase, self.holder = Phase.DONE, None
+        self.provider_message_id = report.provider_message_id
         self.sent_at = self.sent_at or at
-        self.status = advance(self.status, status)
-        self.note(at, source, word)
+        self.status = advance(self.status, report.status)
+        self.segments = report.segments or self.segments
+        if report.failure is not None and self.status is report.status:
+            self.failure = report.failure
+        self.note(at, source, report.raw_status)
+        self._plan_check(at)
+        return True
 
     def refuse(self, failure: FailureReason, *, at: float) -> None:
-        """No call was made, or the provider refused: final. What a callback has settled meanwhile stays."""
-        if self.provider_message_id is not None:
-            return
-        self.phase = Phase.DONE
-        self.status = MessageStatus.ERROR
-        self.failure = failure
-        self.note(at, failure.source, str(failure.code or failure.kind))
+        """No call was made, or the provider refused: final. What is settled already stays."""
+        if self.provider_message_id is None and not self.final:
+            self.phase, self.holder, self.next_check_at = Phase.DONE, None, None
+            self.status, self.failure = MessageStatus.ERROR, failure
+            self.note(at, failure.source, str(failure.code or failure.kind))
 
     def lose_track(self, evidence: str, *, at: float, window: float) -> None:
-        """The call may have been processed. Nothing is repeated; the evidence says what is known. What a callback has settled
-        meanwhile stays."""
+        """The call may have been processed: nothing is repeated, and for `window` seconds (at most as long as the message is
+        valid) it is looked into. What is settled already stays."""
         if self.phase == Phase.DONE:
             return
-        self.phase = Phase.UNKNOWN
+        self.phase, self.holder = Phase.UNKNOWN, None
         self.status = MessageStatus.UNKNOWN
-        self.unknown_until = self.unknown_until or at + window
+        if self.unknown_until is None:
+            self.unknown_until = at + min(window, self.validity_seconds or window)
         self.failure = FailureReason(
             source="transport", kind=Kind.UNKNOWN_OUTCOME, message=evidence, retry=Retry.UNKNOWN_OUTCOME
         )
-        self.add_evidence(evidence)
-        self.note(at, "transport")
+        if self.add_evidence(evidence):
+            self.note(at, "transport")
+        self._plan_check(at)
 
     def give_up(self, *, at: float) -> None:
         """The window for looking into an unknown outcome has ended: final, with the evidence."""
@@ -118,28 +135,30 @@ class MessageRecord:
             self.note(at, "connector", f"no news since {self.status}")
             self.status, self.phase, self.next_check_at = MessageStatus.EXPIRED, Phase.DONE, None
 
-    def add_evidence(self, evidence: str) -> None:
-        if evidence not in self.evidence and len(self.evidence) < 10:
+    def add_evidence(self, evidence: str) -> bool:
+        """True where it is new."""
+        is_new = evidence not in self.evidence
+        if is_new and len(self.evidence) < EVIDENCE_LIMIT:
             self.evidence.append(evidence)
+        return is_new
 
-    def hear(self, report: DeliveryReport, *, at: float, source: str) -> bool:
-        """Apply news. True where it changed anything worth keeping (a status and word heard before is no news)."""
-        if self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN:
-            self.take_receipt(report.provider_message_id, report.status, report.raw_status, at=at, source=source)
-            self._take_failure(report)
-            return True
-        if any(entry[3] == report.raw_status and entry[2] == source for entry in self.history):
+    def _knows(self, report: DeliveryReport) -> bool:
+        explains = report.failure is not None and self.failure is None
+        return not explains and self._has_heard(report.raw_status)
+
+    def _has_heard(self, word: str) -> bool:
+        return any(entry[3] == word and entry[2] not in _NOTES for entry in self.history)
+
+    def _hear_of_double(self, report: DeliveryReport, *, at: float, source: str) -> bool:
+        word = f"{report.raw_status} ({report.provider_message_id})"
+        if self._has_heard(word):
             return False
-        self.status = advance(self.status, report.status)
-        self._take_failure(report)
-        self.note(at, source, report.raw_status)
+        self.note(at, source, word)
         return True
 
-    def _take_failure(self, report: DeliveryReport) -> None:
-        if report.failure is not None and self.status is report.status:
-            self.failure = report.failure
-        if report.segments:
-            self.segments = report.segments
+    def _plan_check(self, at: float) -> None:
+        """Polling is the net under callbacks: an interval after the last news."""
+        self.next_check_at = None if self.final else at + self.interval
 
     def asked(self, at: float) -> None:
         """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up."""
@@ -172,18 +191,18 @@ def to_document(record: MessageRecord) -> Json:
     }
     optional: Json = {
         "holder": record.holder,
-        "leaseUntil": record.lease_until or None,
         "providerMessageId": record.provider_message_id,
         "failure": _failure_to_json(record.failure),
         "sentAt": record.sent_at,
         "nextCheckAt": record.next_check_at,
         "unknownUntil": record.unknown_until,
+        "validitySeconds": record.validity_seconds,
         "resends": record.resends or None,
         "evidence": record.evidence or None,
         "callbackUrl": record.callback_url,
         "campaign": record.campaign,
         "redacted": record.redacted or None,
-        "announced": record.announced or None,
+        "announced": record.announced,
     }
     document.update((name, value) for name, value in optional.items() if value is not None)
     return document
@@ -204,7 +223,6 @@ def from_document(document: Document) -> MessageRecord:
         segments=data["segments"],
         encoding=data["encoding"],
         holder=data.get("holder"),
-        lease_until=data.get("leaseUntil", 0.0),
         provider_message_id=data.get("providerMessageId"),
         failure=_failure_from_json(data.get("failure")),
         attempts=data["attempts"],
@@ -213,12 +231,13 @@ def from_document(document: Document) -> MessageRecord:
         interval=data["interval"],
         attempts_allowed=data["attemptsAllowed"],
         unknown_until=data.get("unknownUntil"),
+        validity_seconds=data.get("validitySeconds"),
         resends=data.get("resends", 0),
         evidence=list(data.get("evidence", ())),
         callback_url=data.get("callbackUrl"),
         campaign=data.get("campaign"),
         redacted=data.get("redacted", False),
-        announced=data.get("announced", False),
+        announced=data.get("announced"),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],
         version=document.version,
     )
