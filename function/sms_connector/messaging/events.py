@@ -88,7 +88,7 @@ class CallbackEvents:
     def _find(self, report: DeliveryReport) -> str | None:
         since = report.created_at or report.updated_at
         moment = since.timestamp() if since is not None else self._tools.clock.time()
-        return report.message_id or self._tools.store.claimed(report.provider_message_id, at=moment)
+        return report.message_id or self._tools.store.claimed(report.provider_message_id, since=moment)
 
     def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
         if write_news(self._tools.ledger, place, report, at=at) and _is_opt_out(report):
@@ -134,14 +134,7 @@ class Heard:
     at: float
 
     def __call__(self, record: MessageRecord) -> bool:
-        if not record.hear(self.report, at=self.at, source="callback"):
-            return False
-        if record.final:
-            record.next_check_at = None
-        elif record.attempts < record.attempts_allowed:
-            # Polling is the net: it begins one interval after the last news (sending.md section 4).
-            record.next_check_at = max(record.next_check_at or 0.0, self.at + record.interval)
-        return True
+        return record.hear(self.report, at=self.at, source="callback")
 
 
 def _is_opt_out(report: DeliveryReport) -> bool:

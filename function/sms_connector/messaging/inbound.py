@@ -139,7 +139,7 @@ class Inbox:
     def _answered(self, message: InboundMessage) -> str | None:
         """Our message it answers: the one the provider names, else the latest one from the number that was written to."""
         at = message.received_at.timestamp()
-        if message.in_reply_to and (named := self._store.claimed(message.in_reply_to, at=at)):
+        if message.in_reply_to and (named := self._store.claimed(message.in_reply_to, since=at)):
             return named
         where: tuple[tuple[str, Operator, str], ...] = (("to", "==", message.sender),)
         query = Query(MESSAGES, where, order_by="createdAt", descending=True, limit=LATEST)

@@ -1,0 +1,109 @@
+"""What the queue calls: one table from a task's path to the function that carries it out, for both ends of the queue.
+
+On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform lets nobody else in; on one machine the
+worker loop takes tasks from the file and calls the same functions (`carry_out`). A task is done when its function returns.
+Whatever it raises makes the queue bring it again, later each time; nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from sms_connector.api.payloads.shapes import Payload
+from sms_connector.api.route import Answer, Call, Route, Services
+from sms_connector.errors import ConnectorError, FieldProblem, InvalidRequest, Retry
+from sms_connector.messaging.callback_event import PATH as CALLBACK
+from sms_connector.messaging.callbacks_out import PATH as ANNOUNCE
+from sms_connector.messaging.callbacks_out import CallbacksOut
+from sms_connector.messaging.campaigns.runner import Attempt, ChunkRunner
+from sms_connector.messaging.events import CallbackEvents
+from sms_connector.messaging.ticker import PATH as TICK
+from sms_connector.messaging.ticker import Ticker
+from sms_connector.ports import MAX_TASK_BYTES, Delivery, Json
+
+CHUNK = "/tasks/chunk"
+# A chunk whose provider takes nothing for the moment, or that another worker carries out.
+LATER_SECONDS = 10.0
+
+TaskFunction = Callable[[Json], None]
+TaskTable = Mapping[str, TaskFunction]
+
+
+class TaskLater(ConnectorError):
+    """Nothing is wrong, but it isn't done: to be brought again after `retry_after` seconds."""
+
+    http_status, rpc_status, retry = 503, "UNAVAILABLE", Retry.SAFE
+
+    def __init__(self, message: str, *, retry_after: float = LATER_SECONDS) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TaskBody(msgspec.Struct):
+    """Any JSON object: each function reads its own payload."""
+
+
+class Done(Payload):
+    """The task was carried out."""
+
+
+def event_tasks(events: CallbackEvents, callbacks_out: CallbacksOut, ticker: Ticker) -> TaskTable:
+    """The tasks of the `events` queue."""
+    return {
+        CALLBACK: events.handle,
+        ANNOUNCE: lambda payload: callbacks_out.deliver(_text(payload, "id")),
+        TICK: lambda _: _tick(ticker),
+    }
+
+
+def chunk_tasks(runner: ChunkRunner) -> TaskTable:
+    """The tasks of the `chunks` queue."""
+    return {CHUNK: lambda payload: _run_chunk(runner, payload)}
+
+
+def task_routes(table: TaskTable) -> tuple[Route, ...]:
+    """The same for tasks that come over HTTP."""
+    return tuple(_route(path, function) for path, function in table.items())
+
+
+def carry_out(table: TaskTable, delivery: Delivery) -> None:
+    """A task that comes from the file. Raises what its function raises."""
+    table[delivery.task.path](delivery.task.payload)
+
+
+def _route(path: str, function: TaskFunction) -> Route:
+    def handle(_services: Services, call: Call) -> Answer:
+        try:
+            function(call.document)
+        except TaskLater as later:
+            # No failure: it is told as an answer, and not as an error in the log.
+            return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
+        return Answer(Done())
+
+    return Route("POST", path, handle, "Carry out a task", Done, body=TaskBody, body_limit=2 * MAX_TASK_BYTES)
+
+
+def _run_chunk(runner: ChunkRunner, payload: Json) -> None:
+    attempt = runner.run(_text(payload, "campaign"), _number(payload, "chunk"))
+    if attempt in (Attempt.AGAIN, Attempt.BUSY):
+        raise TaskLater(f"the chunk is not done: {attempt}")
+
+
+def _tick(ticker: Ticker) -> None:
+    ticker.tick()
+
+
+def _text(payload: Json, name: str) -> str:
+    value = payload.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(FieldProblem(name, "is missing or no text; this is no task of ours"))
+    return value
+
+
+def _number(payload: Json, name: str) -> int:
+    value = payload.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidRequest(FieldProblem(name, "is missing or no number; this is no task of ours"))
+    return value
