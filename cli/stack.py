@@ -71,7 +71,11 @@ def running_stack(
         closing.callback(_stop, process)
         url = f"http://127.0.0.1:{port}"
         _await_health(url, process, log)
-        yield Stack(sandbox.url, {CONNECTOR: url}, {CONNECTOR: log})
+        try:
+            yield Stack(sandbox.url, {CONNECTOR: url}, {CONNECTOR: log})
+        except Unavailable as error:
+            error.add_note(_end_of(log))
+            raise
 
 
 def _environ(folder: Path, provider_url: str) -> dict[str, str]:
@@ -122,8 +126,12 @@ def _await_health(url: str, process: subprocess.Popen[bytes], log: Path) -> None
                     return
             except requests.ConnectionError:
                 time.sleep(0.05)
-    tail = "\n".join(log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:])
-    raise Unavailable(f"the function at {url} did not start; the end of {log}:\n{tail}")
+    raise Unavailable(f"the function at {url} did not start; {_end_of(log)}")
+
+
+def _end_of(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines()[-LOG_LINES_SHOWN:]
+    return "\n".join([f"the end of {log}:", *lines])
 
 
 def _find_port() -> int:
