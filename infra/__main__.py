@@ -12,8 +12,8 @@ import outputs
 import stack_config
 from components.connection import Connection
 from components.platform import Platform
+from lookups import FROM_CLOUD
 from pulumi_values import all_values
-from secret_lookup import has_version
 
 HERE = Path(__file__).parent.absolute()
 
@@ -24,7 +24,7 @@ except (stack_config.ConfigError, archive.ArchiveError) as mistake:
     raise pulumi.RunError(str(mistake)) from None
 
 platform = Platform("platform", config, stack=pulumi.get_stack(), archive=source, folder=HERE / ".build")
-connections = [Connection(wanted, platform, has_version=has_version) for wanted in config.connections]
+connections = [Connection(wanted, platform, lookups=FROM_CLOUD) for wanted in config.connections]
 
 check = connection_check.Check(connection_check.mint, connection_check.post)
 results = {c.config.name: outputs.of_connection(c, platform, check) for c in connections}

@@ -15,9 +15,10 @@ from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
 from components.rotation import RotationNotices
-from components.secrets import ConnectionSecrets, HasVersion
+from components.secrets import ConnectionSecrets
 from components.storage import CampaignSources
 from components.watch import ConnectionWatch
+from lookups import Lookups
 from stack_config import ConnectionConfig
 
 
@@ -32,7 +33,7 @@ class Connection(Component):
         config: ConnectionConfig,
         platform: Platform,
         *,
-        has_version: HasVersion,
+        lookups: Lookups,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(config.name, opts)
@@ -42,7 +43,7 @@ class Connection(Component):
         self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, self.ledger, opts=inside)
         self.rotation = RotationNotices(f"{name}-rotation", config, platform, opts=inside)
         self.secrets = ConnectionSecrets(
-            f"{name}-secrets", config, platform, self.accounts, self.rotation, has_version=has_version, opts=inside
+            f"{name}-secrets", config, platform, self.accounts, self.rotation, lookups=lookups, opts=inside
         )
         self.queues = ConnectionQueues(f"{name}-queues", config, platform, self.accounts, opts=inside)
         self.sources = CampaignSources(f"{name}-sources", config, self.accounts, opts=inside)
@@ -60,6 +61,7 @@ class Connection(Component):
             secrets=self.secrets,
             queues=self.queues,
             network=self.network,
+            lookups=lookups,
             opts=inside,
         )
         self.access = ConnectionAccess(

@@ -17,6 +17,7 @@ from components.queues import ConnectionQueues
 from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
 from labels import own_labels
+from lookups import Lookups
 from naming import ConnectionNames, function_address
 from providers import CA_CERTIFICATES
 from stack_config import ConnectionConfig
@@ -58,11 +59,12 @@ class ConnectionFunctions(Component):
         secrets: ConnectionSecrets,
         queues: ConnectionQueues,
         network: PrivateConnectivity | None,
+        lookups: Lookups,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
         self._config, self._platform, self._secrets, self._network = config, platform, secrets, network
-        self._names = ConnectionNames(config.name)
+        self._names, self._lookups = ConnectionNames(config.name), lookups
         self._variables = environment.variables(config, self._surroundings(ledger, accounts))
         waits: list[pulumi.Resource] = [*platform.build.grants, *accounts.grants, *queues.grants]
         waits += network.ready if network else []
@@ -119,9 +121,9 @@ class ConnectionFunctions(Component):
             entry_point=role,
             service_account=build.account.name,
             docker_repository=build.repository.id,
-            # The provider never reads a function's source back: after a failed update it would report success without sending
-            # the new archive. What it does read back is this variable, so a second `up` heals.
-            environment_variables={"SOURCE_DIGEST": build.digest},
+            environment_variables=self._lookups.build_variables(
+                self._platform.project, self._platform.region, self._names.function(role), build.digest
+            ),
             source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceArgs(
                 storage_source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceStorageSourceArgs(
                     bucket=build.bucket.name,

@@ -15,11 +15,10 @@ from components.component import Component
 from components.platform import Platform
 from components.rotation import RotationNotices
 from labels import own_labels
+from lookups import Lookups
 from naming import ConnectionNames
 from providers import CA_CERTIFICATES, WEBHOOK_KEY, Origin, SecretSpec
 from stack_config import ConnectionConfig
-
-HasVersion = Callable[[str, str], bool]  # (project, secret id): is there a version already?
 
 
 class ConnectionSecrets(Component):
@@ -38,7 +37,7 @@ class ConnectionSecrets(Component):
         accounts: ConnectionAccounts,
         rotation: RotationNotices,
         *,
-        has_version: HasVersion,
+        lookups: Lookups,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -51,7 +50,7 @@ class ConnectionSecrets(Component):
         self.mounted = [
             spec.name
             for spec in self.specs
-            if spec.name in self.versions or has_version(platform.project, self.names.secret(spec.name))
+            if spec.name in self.versions or lookups.has_version(platform.project, self.names.secret(spec.name))
         ]
         self.missing = [spec for spec in self.specs if spec.required and spec.name not in self.mounted]
         self.grants = {

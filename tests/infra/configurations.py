@@ -107,7 +107,7 @@ CONFIGURATIONS: dict[str, Configuration] = {
 def stack(name: str) -> harness.Stack:
     """The named configuration's run, made once."""
     wanted = CONFIGURATIONS[name]
-    return harness.run(wanted.plain, secrets=wanted.secret, versions=wanted.versions)
+    return harness.run(wanted.plain, secrets=wanted.secret, cloud=harness.Cloud(versions=wanted.versions))
 
 
 def secret_values(name: str) -> list[str]:

@@ -75,11 +75,20 @@ class Refused(grpc.RpcError):
         return self._details
 
 
+@dataclass(frozen=True)
+class Cloud:
+    """What is there already: versions of secrets, functions by name with their build's variables; and what fails, and how."""
+
+    versions: frozenset[str] = frozenset()
+    built: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    fail: Mapping[str, str] = field(default_factory=dict)
+
+
 class Google(mocks.Mocks):
     """Fills computed outputs, as the cloud would, and answers the provider's functions."""
 
-    def __init__(self, stack: Stack, versions: frozenset[str], fail: Mapping[str, str]) -> None:
-        self._stack, self._versions, self._fail = stack, versions, fail
+    def __init__(self, stack: Stack, cloud: Cloud) -> None:
+        self._stack, self._versions, self._fail, self._built = stack, cloud.versions, cloud.fail, cloud.built
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
@@ -112,6 +121,11 @@ class Google(mocks.Mocks):
             if args.args["secret"] not in self._versions:
                 raise Refused("googleapi: Error 404: Secret Version was not found.")
             return {"name": f"projects/{NUMBER}/secrets/{args.args['secret']}/versions/1"}
+        if short == "getFunction":
+            if args.args["name"] not in self._built:
+                raise Refused("googleapi: Error 404: Function was not found.")
+            build = {"environmentVariables": self._built[args.args["name"]]}
+            return {"buildConfigs": [build], "state": "ACTIVE"}
         answers = {"getProject": {"number": NUMBER}, "getAccountIdToken": {"idToken": "an-identity-token"}}
         return answers[short]
 
@@ -154,12 +168,11 @@ def run(
     config: Mapping[str, str] | None = None,
     *,
     secrets: Mapping[str, str] | None = None,
-    versions: frozenset[str] = frozenset(),
-    fail: Mapping[str, str] | None = None,
+    cloud: Cloud | None = None,
     preview: bool = False,
     into: Stack | None = None,
 ) -> Stack:
-    """Runs `infra/__main__.py` with keys below `sms-connector:`; `secrets` are set as secrets, `versions` exist already.
+    """Runs `infra/__main__.py` with keys below `sms-connector:`; `secrets` are set as secrets, `cloud` is what exists already.
 
     `into` keeps what was registered before a failure.
     """
@@ -167,7 +180,7 @@ def run(
     ours = {f"sms-connector:{k}": v for k, v in {**(config or {}), **(secrets or {})}.items()}
     sealed = [f"sms-connector:{key}" for key in secrets or {}]
     asyncio.set_event_loop(asyncio.new_event_loop())
-    google = Google(stack, versions, fail or {})
+    google = Google(stack, cloud or Cloud())
     pulumi.runtime.settings.ROOT.set(None)
     pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
     pulumi.runtime.set_all_config({**BASE, **ours}, sealed)

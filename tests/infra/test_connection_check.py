@@ -111,4 +111,4 @@ def test_require_active_fails_the_update() -> None:
 
 
 def test_a_refused_token_does_not_fail_the_update() -> None:
-    assert harness.run(fail={"getAccountIdToken": "Error 403"}).resources
+    assert harness.run(cloud=harness.Cloud(fail={"getAccountIdToken": "Error 403"})).resources

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,7 @@ def comparable(resource: Registration) -> dict[str, Any]:
     text = json.dumps(resource.raw)
     if resource.type == "gcp:secretmanager/secretVersion:SecretVersion":
         text = ""
+    text = re.sub(r'"SOURCE_ATTEMPT": "[0-9a-f]+"', "", text)
     rotation = resource.inputs.get("rotation", {}).get("nextRotationTime", "")
     return {"text": text.replace(rotation, "") if rotation else text, "waits": sorted(resource.depends_on)}
 

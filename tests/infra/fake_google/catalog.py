@@ -81,6 +81,7 @@ class Kind:
 LOC, DNS = "projects/*/locations/*/", "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 DB, TOPIC = "projects/*/databases/*", "[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
 KINDS = [
+    Kind("clouddns", "projects/*/managedZones/*", "name", "", DNS, required="dnsName"),
     Kind("artifactregistry", LOC + "repositories/*", "?repository_id", "POST DELETE", DNS, required="format"),
     Kind("cloudfunctions", LOC + "functions/*", "?functionId", "POST PATCH DELETE", DNS),
     Kind("cloudscheduler", LOC + "jobs/*", "name", "", "[A-Za-z0-9_-]{1,500}", replace=True, required="schedule"),

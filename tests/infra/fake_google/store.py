@@ -52,7 +52,7 @@ class Store:
         missing = [r for r in kind.required.split() if not res.get(r)]
         need(not missing, 400, f"{name}: missing {', '.join(missing)}")
         res["name"] = name.replace(f"/{PROJECT}/", f"/{NUMBER}/", 1) if kind.numbered else name
-        res["name"] = unquote(short) if service in ("logging", "compute", "storage") else res["name"]
+        res["name"] = unquote(short) if service in ("logging", "compute", "storage", "clouddns") else res["name"]
         for field_ in {"updateTime", "userUpdateTime"} & set(values):
             res.pop(field_, None)
         fill(res, values, short)
