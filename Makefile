@@ -15,10 +15,10 @@ help: ## this list
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
 
 run: $(READY) ## send 100 example records through the connector to the sandbox, and show what became of each
-	@$(BIN)/python -m cli demo
+	@$(BIN)/python -m cli demo $(ARGS)
 
 serve: $(READY) ## keep the connector and the sandbox up, and print their addresses
-	@$(BIN)/python -m cli serve
+	@$(BIN)/python -m cli serve $(ARGS)
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak" $(ARGS)

@@ -52,10 +52,10 @@ class Output:
         """A bar on standard error, gone when it is done; nothing where that is no terminal."""
         return Progress(
             SpinnerColumn(),
-            TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TextColumn("{task.description}"),
             console=self._notes,
             transient=True,
             disable=self.as_json or not self._notes.is_terminal,

@@ -30,7 +30,7 @@ OPTED_OUT = "+33639980042"
 DELIVERY_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.1
 NODE_RATE = 25
-HOW_TO_GO_ON = """Try it yourself: `make serve` keeps both up and prints their addresses; then, for example,
+HOW_TO_GO_ON = """Try it yourself: `make serve` keeps both up; then, for example,
   .venv/bin/sms send --to +15558675310 --message "Your code is 1234"
   curl -s localhost:8080/v1/messages:send -H 'Content-Type: application/json' \\
     -d '{"to": "+15558675310", "message": "Your code is 1234"}'"""

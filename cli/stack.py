@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,14 +19,16 @@ from types import FrameType
 
 import requests
 
-from cli.errors import Unavailable
+from cli.errors import Misused, Unavailable
 from sandbox import AdminClient, Options, Sandbox
 from sandbox.options import Settings
 from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
 
 ROOT = Path(__file__).resolve().parent.parent
 SENDER = "+15551234567"
-CONNECTOR = "connector"
+SANDBOX, CONNECTOR = "sandbox", "connector"
+# The entry points that are started, in this order.
+TARGETS = (CONNECTOR,)
 START_SECONDS, STOP_SECONDS = 60.0, 5.0
 LOG_LINES_SHOWN = 15
 
@@ -55,26 +57,29 @@ def running_stack(
     *,
     delivery_seconds: float = 2.0,
     settings: Mapping[str, str] | None = None,
-    ports: Sequence[int] = (0, 0),
+    ports: Mapping[str, int] | None = None,
 ) -> Iterator[Stack]:
-    """Start sandbox and functions; `ports` are theirs in that order, 0 takes a free one. `settings` are more variables.
+    """Start sandbox and functions. `ports` by entry point (and `sandbox`), else free ones; `settings` are more variables.
 
-    Raises Unavailable, with the end of its log, where a function does not start.
+    Raises Misused where a port is taken, Unavailable, with the end of its log, where a function does not start. An
+    Unavailable of whoever uses the stack gets the end of the log too.
     """
+    wanted = {name: _claim_port(name, (ports or {}).get(name, 0)) for name in (SANDBOX, *TARGETS)}
+    urls = {target: f"http://127.0.0.1:{wanted[target]}" for target in TARGETS}
+    logs = {target: folder / f"{target}.log" for target in TARGETS}
     with ExitStack() as closing:
         _terminate_on_sigterm(closing)
-        options = Options(port=ports[0], settings=Settings(delivery_seconds=delivery_seconds))
+        options = Options(port=wanted[SANDBOX], settings=Settings(delivery_seconds=delivery_seconds))
         sandbox = closing.enter_context(Sandbox(options))
         environ = {**_environ(folder, sandbox.url), **(settings or {})}
-        port, log = ports[1] or _find_port(), folder / f"{CONNECTOR}.log"
-        process = _start(CONNECTOR, port, environ=environ, log=log)
-        closing.callback(_stop, process)
-        url = f"http://127.0.0.1:{port}"
-        _await_health(url, process, log)
+        for target in TARGETS:
+            process = _start(target, wanted[target], environ=environ, log=logs[target])
+            closing.callback(_stop, process)
+            _await_health(urls[target], process, logs[target])
         try:
-            yield Stack(sandbox.url, {CONNECTOR: url}, {CONNECTOR: log})
+            yield Stack(sandbox.url, urls, logs)
         except Unavailable as error:
-            error.add_note(_end_of(log))
+            error.add_note(_end_of(logs[CONNECTOR]))
             raise
 
 
@@ -134,10 +139,15 @@ def _end_of(log: Path) -> str:
     return "\n".join([f"the end of {log}:", *lines])
 
 
-def _find_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+def _claim_port(name: str, port: int) -> int:
+    """The port itself, or a free one for 0. Raises Misused where somebody else has it: we would talk to a stranger."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what we left a moment ago is free
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise Misused(f"port {port} for the {name}: {error.strerror}; name another, or 0 for a free one") from None
+        return int(probe.getsockname()[1])
 
 
 def _terminate_on_sigterm(closing: ExitStack) -> None:

@@ -41,7 +41,8 @@ def serve(
     with tempfile.TemporaryDirectory(prefix="sms-serve-") as temporary:
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
-        with running_stack(place, delivery_seconds=delivery_seconds, ports=(sandbox_port, port)) as stack:
+        ports = {"sandbox": sandbox_port, "connector": port}
+        with running_stack(place, delivery_seconds=delivery_seconds, ports=ports) as stack:
             addresses = {**stack.urls, "sandbox": stack.sandbox_url}
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
             run.output.show({"urls": addresses}, *people, *_examples(stack.url, place))

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from cli.errors import Misused, Unavailable
+from cli.stack import running_stack
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,10 +61,17 @@ def test_serve_ends_with_all_it_started(tmp_path: Path, number: signal.Signals) 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_connector_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
-    from cli.errors import Unavailable
-    from cli.stack import running_stack
+def test_a_taken_port_is_told(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(Misused, match=f"port {port} for the connector"),
+            running_stack(tmp_path, ports={"connector": port}),
+        ):
+            pytest.fail("it must not start")
 
+
+def test_a_connector_that_does_not_start_is_told_with_its_log(tmp_path: Path) -> None:
     with (
         pytest.raises(Unavailable, match="SMS_NODE_RATE"),
         running_stack(tmp_path, settings={"SMS_NODE_RATE": "26"}),
