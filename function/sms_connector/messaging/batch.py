@@ -1,39 +1,48 @@
 """Carrying out the calls of one request: as many threads as the provider's slowness takes, and no more.
 
-Groups (what one call takes) go from pending to ready when their intents are durable, a block at a time and ahead of the calls.
-Outcomes are written in groups too, soon after their calls and always before the request is answered.
+Groups (what one call takes) go from pending to ready when their intents are durable. That happens shortly before their turn: a
+node that dies leaves those unknown that it was calling, and the few that were ready. It happens early enough that no turn is
+lost to the ledger. Outcomes are written as soon as no other write of the batch's is under way, and always before the request is
+answered.
+
+Every worker is equal and does what is most urgent: write outcomes, prepare groups, call. Whoever becomes busy with something
+that takes time looks whether anybody is left to take the next turn, and calls for another worker if not.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from math import ceil
 from typing import Generic, Protocol, TypeVar
 
-from sms_connector.messaging.message_store import Change
+from sms_connector.messaging.message_store import Change, Changes
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import MessageRecord
-from sms_connector.messaging.throttle import Place, Throttle
+from sms_connector.messaging.throttle import LONGEST_NAP, Place, Throttle
 from sms_connector.ports import Clock
 
 Group = TypeVar("Group")
-Changes = Sequence[tuple[MessageRecord, Change]]
 
 
 class Steps(Protocol[Group]):
-    """What a batch does with its groups."""
+    """What a batch does with its groups. What any of them raises ends the batch; it is raised when all its workers have ended."""
 
     def prepare(self, block: Sequence[Group]) -> Sequence[Group]:
         """Make the intents durable; return the groups that are to be called."""
+
+    def starting(self, group: Group) -> None:
+        """The turn of the group's call has come, for its first or a further attempt. What it raises keeps it from being made."""
 
     def call(self, group: Group) -> Changes:
         """Make the call; return each record with the change it brought, applied already."""
 
     def save(self, changes: Changes) -> None:
-        """Make outcomes durable."""
+        """Make outcomes durable. May be asked again for the same ones where it failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,97 +56,180 @@ class Workshop:
 
 
 class Batch(Generic[Group]):
-    """`run` returns when every group is done. The first error of the ledger's stops the batch and is raised."""
+    """`run` returns when every group is done."""
 
     def __init__(self, groups: Sequence[Group], steps: Steps[Group], *, workshop: Workshop, place: Place) -> None:
-        self._pending = deque(groups)
-        self._ready: deque[Group] = deque()
         self._steps = steps
         self._workshop = workshop
         self._place = place
-        self._changed = threading.Condition()
-        self._preparing = False
-        self._helpers: list[Future[None]] = []
-        self._calling: set[int] = set()  # workers whose call has started
-        self._working = 0
+        self._lock = threading.Lock()
+        self._pending = deque(groups)
+        self._ready: deque[Group] = deque()
         self._unsaved: list[tuple[MessageRecord, Change]] = []
         self._unsaved_since = 0.0
+        self._ahead = 0  # groups whose intents are durable and whose calls have not started
+        self._lead = workshop.policy.ahead_seconds
+        self._preparing = self._saving = self._failed = False
+        self._workers = 1  # called for, and not ended
+        self._active = 0  # of those, begun
+        self._free = 1  # of those, able to take the next turn
+        self._helpers: list[Future[None]] = []
+        self._ended = threading.Event()
 
     def run(self) -> None:
-        self._place.on_start = self._call_starts
-        self._working = 1
-        self._work()
-        for helper in self._helpers:  # complete: no group is left, so no further helper is called
-            helper.result()
-        self._save_waiting()
+        try:
+            self._work()
+        finally:
+            self._wait_for_helpers()
+            self._save()
+        for helper in self._helpers:
+            if not helper.cancelled():
+                helper.result()
+
+    # --- workers ------------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
+        with self._lock:
+            self._active += 1
+            self._ended.clear()
         finished = False
         try:
-            with self._workshop.throttle.working_for(self._place):
-                while (group := self._take()) is not None:
-                    self._keep(self._steps.call(group))
-                    self._calling.discard(threading.get_ident())
+            while (task := self._next_task()) is not None:
+                task()
             finished = True
         finally:
-            with self._changed:
-                self._working -= 1
-                self._calling.discard(threading.get_ident())
+            with self._lock:
+                self._active -= 1
+                self._workers -= 1
+                self._free -= 1
                 if not finished:
-                    self._pending.clear()
-                    self._ready.clear()
-                    self._preparing = False
-                    self._changed.notify_all()
+                    self._failed = True
+                if not self._active:
+                    self._ended.set()
 
-    def _take(self) -> Group | None:
-        """The next group to call; on the way, prepare a block where few are ready, so that no turn is lost to the ledger."""
+    def _next_task(self) -> Callable[[], None] | None:
+        """What is most urgent; None where nothing is left that this worker could do."""
+        with self._lock:
+            if self._failed:
+                return None
+            if self._outcomes_are_due():
+                return self._save
+            block = self._next_block()
+            if block:
+                return partial(self._prepare, block)
+            if self._ready:
+                return partial(self._call, self._ready.popleft())
+            return None
+
+    def _wait_for_helpers(self) -> None:
+        """Those that never began are not waited for: their threads may be busy with other requests."""
         while True:
-            with self._changed:
-                block = self._next_block()
-                if not block:
-                    if self._ready:
-                        return self._ready.popleft()
-                    if not self._preparing:
-                        return None
-                    self._changed.wait()
-                    continue
-            prepared = self._steps.prepare(block)
-            self._workshop.throttle.forgo(self._place, len(block) - len(prepared))
-            with self._changed:
-                self._ready.extend(prepared)
-                self._preparing = False
-                self._changed.notify_all()
+            with self._lock:
+                if not self._active:
+                    break
+            self._workshop.clock.wait(self._ended, LONGEST_NAP)
+        for helper in self._helpers:
+            helper.cancel()
 
-    def _next_block(self) -> list[Group]:
-        size = self._workshop.policy.block_size
-        if self._preparing or not self._pending or len(self._ready) > size // 2:
-            return []
-        self._preparing = True
-        return [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
-
-    def _call_starts(self) -> None:
-        """If no other worker stands ready for the next turn, the provider is slow: another is wanted."""
-        with self._changed:
-            self._calling.add(threading.get_ident())
-            enough = self._working > len(self._calling) or self._working >= self._workshop.policy.max_parallel_calls
-            if enough or not (self._ready or self._pending):
-                return
-            self._working += 1
+    def _be_busy(self) -> None:
+        """This worker can't take the next turn for a while; under the lock."""
+        self._free -= 1
+        left = self._ready or (self._pending and not self._preparing)
+        if left and not self._free and not self._failed and self._workers < self._most_workers():
+            self._free += 1
+            self._workers += 1
+            self._helpers = [helper for helper in self._helpers if not helper.done() or helper.exception()]
             self._helpers.append(self._workshop.executor.submit(self._work))
 
-    def _keep(self, changes: Changes) -> None:
-        with self._changed:
-            now = self._workshop.clock.monotonic()
-            if not self._unsaved:
-                self._unsaved_since = now
-            self._unsaved.extend(changes)
-            waited = now - self._unsaved_since >= self._workshop.policy.flush_after
-            due = waited or len(self._unsaved) >= self._workshop.policy.block_size
-        if due:
-            self._save_waiting()
+    def _most_workers(self) -> int:
+        policy, lifted = self._workshop.policy, self._workshop.throttle.rate is None
+        return policy.unpaced_calls if lifted else policy.max_parallel_calls
 
-    def _save_waiting(self) -> None:
-        with self._changed:
+    # --- intents ------------------------------------------------------------------------------------------------------
+
+    def _next_block(self) -> list[Group]:
+        """What to prepare now: nothing while enough is ready."""
+        size = self._block_size()
+        if self._preparing or not self._pending or self._ahead > size // 2:
+            return []
+        self._preparing = True
+        self._be_busy()
+        return [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
+
+    def _block_size(self) -> int:
+        """Paced: what the node may call within the lead. Else what makes the ledger's commits cheap."""
+        rate, policy = self._workshop.throttle.rate, self._workshop.policy
+        return policy.block_size if rate is None else min(policy.block_size, max(1, ceil(rate * self._lead)))
+
+    def _prepare(self, block: Sequence[Group]) -> None:
+        throttle, clock = self._workshop.throttle, self._workshop.clock
+        throttle.approach(self._place, self._lead)
+        begun = clock.monotonic()
+        prepared = self._steps.prepare(block)
+        throttle.forgo(self._place, len(block) - len(prepared))
+        with self._lock:
+            self._lead = max(self._workshop.policy.ahead_seconds, 2 * (clock.monotonic() - begun))
+            self._ready.extend(prepared)
+            self._ahead += len(prepared)
+            self._preparing = False
+            self._free += 1
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _call(self, group: Group) -> None:
+        attempts = 0
+
+        def starting(attempt: int) -> None:
+            nonlocal attempts
+            attempts = attempt
+            if attempt == 1:
+                with self._lock:
+                    self._ahead -= 1
+                    self._be_busy()
+            self._steps.starting(group)
+
+        try:
+            with self._workshop.throttle.call_of(self._place, starting):
+                changes = self._steps.call(group)
+            self._keep(changes)
+        finally:
+            with self._lock:
+                if attempts:
+                    self._free += 1
+                else:
+                    self._ahead -= 1
+
+    # --- outcomes -----------------------------------------------------------------------------------------------------
+
+    def _keep(self, changes: Changes) -> None:
+        with self._lock:
+            if not self._unsaved:
+                self._unsaved_since = self._workshop.clock.monotonic()
+            self._unsaved.extend(changes)
+
+    def _outcomes_are_due(self) -> bool:
+        """A paced node has time for a write after each call; an unpaced one waits for some to share a write."""
+        if self._saving or not self._unsaved:
+            return False
+        policy = self._workshop.policy
+        waited = self._workshop.clock.monotonic() - self._unsaved_since >= policy.flush_after
+        due = self._workshop.throttle.rate is not None or waited or len(self._unsaved) >= policy.block_size
+        if due:
+            self._saving = True
+            self._be_busy()
+        return due
+
+    def _save(self) -> None:
+        with self._lock:
             unsaved, self._unsaved = self._unsaved, []
-        if unsaved:
-            self._steps.save(unsaved)
+        saved = False
+        try:
+            if unsaved:
+                self._steps.save(unsaved)
+            saved = True
+        finally:
+            with self._lock:
+                self._saving = False
+                self._free += 1
+                if not saved:
+                    self._unsaved = unsaved + self._unsaved

@@ -6,7 +6,7 @@ ledger has moved on, the change is applied to what is there now, and the holder'
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from typing import Protocol
 
@@ -26,6 +26,7 @@ class Announcer(Protocol):
 
 
 Change = Callable[[MessageRecord], object]
+Changes = Sequence[tuple[MessageRecord, Change]]
 
 
 class MessageStore:
@@ -48,40 +49,51 @@ class MessageStore:
         return [from_document(document) for document in self._ledger.find(query)]
 
     def claimed(self, provider_message_id: str, *, since: float) -> str | None:  # noqa: ARG002  # blocks are found by time
-        """Which message of ours, sent around `since` or later, has that id of the provider's."""
+        """Which message of ours has that id of the provider's, who made it at that time."""
         found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
         return found[0].id if found else None
 
-    def save(self, changes: Sequence[tuple[MessageRecord, Change]]) -> None:
+    def save(self, changes: Changes) -> None:
         """The records were changed already by their changes; make that durable, on top of whatever has happened since."""
-        for start in range(0, len(changes), COMMIT_LIMIT):
-            part = changes[start : start + COMMIT_LIMIT]
-            try:
-                self._commit([record for record, _ in part])
-            except Conflict:
-                for record, change in part:
-                    self._save_one(record, change)
+        for part in _parts(changes):
+            left = part
+            while left:
+                try:
+                    self._commit([record for record, _ in left])
+                    break
+                except Conflict:
+                    left = self._catch_up(left)
 
     def apply(self, record: MessageRecord, change: Change) -> None:
         """Change one record and make it durable."""
         change(record)
-        self._save_one(record, change)
+        self.save([(record, change)])
 
-    def _save_one(self, record: MessageRecord, change: Change) -> None:
-        while True:
-            try:
-                return self._commit([record])
-            except Conflict:
-                [current] = self.get([record.id])
-                if current is None:
-                    return None
+    def rewrite(self, records: Sequence[MessageRecord]) -> None:
+        """Make the records durable as they are, all or none. Raises Conflict where somebody else has touched one."""
+        self._commit(records)
+
+    def _catch_up(self, changes: Changes) -> Changes:
+        """Where the ledger has moved on, apply the change to what is there now. What has been deleted is left out."""
+        found = self.get([record.id for record, _ in changes])
+        for (record, change), current in zip(changes, found, strict=True):
+            if current is not None and current.version != record.version:
                 change(current)
                 become(record, current)
+        return [pair for pair, current in zip(changes, found, strict=True) if current is not None]
 
     def _commit(self, records: Sequence[MessageRecord]) -> None:
+        flags = [record.announced for record in records]
         announced = self.announce(records)
         writes: list[Write] = [record.to_write() for record in records]
-        versions = self._ledger.commit([*writes, *announced])
+        committed = False
+        try:
+            versions = self._ledger.commit([*writes, *announced])
+            committed = True
+        finally:
+            if not committed:  # neither were the announcements
+                for record, flag in zip(records, flags, strict=True):
+                    record.announced = flag
         for record, version in zip(records, versions, strict=False):
             record.version = version
         self.announced(announced)
@@ -96,8 +108,19 @@ class MessageStore:
             self._announcer.enqueue([write.id for write in writes])
 
 
+def _parts(changes: Changes) -> Iterator[Changes]:
+    """What fits into a commit. Two requests may follow the same message: a commit takes it once."""
+    part: dict[str, tuple[MessageRecord, Change]] = {}
+    for pair in changes:
+        if len(part) == COMMIT_LIMIT or pair[0].id in part:
+            yield list(part.values())
+            part = {}
+        part[pair[0].id] = pair
+    yield list(part.values())
+
+
 def become(record: MessageRecord, other: MessageRecord) -> None:
-    """The holder's record takes over what the ledger knows."""
+    """The holder's record takes over what the ledger knows; its place in the holder's request stays."""
     for field in fields(MessageRecord):
-        if field.name != "replayed":
+        if field.name not in ("index", "replayed"):
             setattr(record, field.name, getattr(other, field.name))

@@ -2,7 +2,7 @@
 
 Every intent names the lease it was written under. When the lease has ended without an outcome, nobody knows whether the call was
 made: the message is *unknown*, never *retry* (sending.md section 2). One lease a node instead of one a message costs one write in
-ten seconds, whatever the number of messages.
+five seconds, whatever the number of messages.
 """
 
 from __future__ import annotations
@@ -10,13 +10,27 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
+from sms_connector.errors import RequestError
 from sms_connector.messaging.policy import Policy
 from sms_connector.ports import Clock, Ledger, Write
 
 COLLECTION = "state"
 FORGET_AFTER = 24 * 3600.0
+# Parts of a lease: how often it is looked at, and what has to be left of it then. So it always lasts for a call of a node whose
+# ledger answers, and the ledger may be away for some seconds.
+LOOK_EVERY = 1 / 6
+RENEW_BELOW = 0.85
+
+
+@dataclass(frozen=True, slots=True)
+class _Lease:
+    """`until` is monotonic time, counted from before the renewal was written."""
+
+    name: str
+    until: float
 
 
 class NodeLease:
@@ -29,26 +43,43 @@ class NodeLease:
         self._lock = threading.Lock()
         self._renewing = threading.Lock()
         self._in_flight = 0
-        self._id = ""
-        self._until = 0.0  # monotonic
+        self._lease: _Lease | None = None
         self._idle = threading.Event()
 
     @contextmanager
     def held(self) -> Iterator[str]:
-        """The lease's name; it is renewed in the background until the block ends."""
+        """The lease's name; it is renewed in the background until the block ends.
+
+        A block that breaks off may leave intents without an outcome. Their lease must end although the node lives on, so it is
+        retired; a request that was refused (RequestError) leaves none.
+        """
         self.enter()
+        broken = True
         try:
             yield self.name()
+            broken = False
+        except RequestError:
+            broken = False
+            raise
         finally:
-            self.leave()
+            self.leave(broken=broken)
 
     def name(self) -> str:
-        """The name intents are written under now; renewed first where it is old."""
-        return self._renew_if_due()
+        """The name intents are written under now; renewed first where it is old. Raises what the ledger raises."""
+        if (lease := self._young()) is not None:
+            return lease.name
+        with self._renewing:
+            return (self._young() or self._renew()).name
 
-    def fresh_for(self, seconds: float) -> bool:
-        """Does the lease last that long from now? Only then may a call be started under it."""
-        return self._clock.monotonic() + seconds <= self._until
+    def covers(self, holder: str | None, seconds: float) -> bool:
+        """Is that the present lease, and does it last that long from now? Only then may a call be started under it."""
+        lease = self._lease
+        return lease is not None and lease.name == holder and self._clock.monotonic() + seconds <= lease.until
+
+    def retire(self) -> None:
+        """Let the present lease end: it is not renewed any more, and what follows gets another one. Requests in flight that wrote
+        intents under it write them anew before they call."""
+        self._lease = None
 
     def living(self, names: Iterable[str]) -> set[str]:
         """Which of these leases still hold, as far as anybody can tell."""
@@ -68,27 +99,42 @@ class NodeLease:
                 self._idle = threading.Event()
                 threading.Thread(target=self._keep, args=(self._idle,), name="node-lease", daemon=True).start()
 
-    def leave(self) -> None:
+    def leave(self, *, broken: bool = False) -> None:
+        if broken:
+            self.retire()
         with self._lock:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
 
     def _keep(self, idle: threading.Event) -> None:
-        while not self._clock.wait(idle, self._policy.lease_seconds / 3):
-            self._renew_if_due()
+        while not self._clock.wait(idle, self._policy.lease_seconds * LOOK_EVERY):
+            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and whoever needs it renewed
+            # (`name`) gets the store's error.
+            with suppress(Exception):
+                self.name()
 
-    def _renew_if_due(self) -> str:
-        with self._renewing:
-            if not self.fresh_for(self._policy.lease_seconds * 0.7):
-                self._renew()
-            return self._id
+    def _young(self) -> _Lease | None:
+        lease = self._lease
+        enough = self._clock.monotonic() + self._policy.lease_seconds * RENEW_BELOW
+        return lease if lease is not None and lease.until >= enough else None
 
-    def _renew(self) -> None:
-        # A lease that has lapsed may have been called dead already: its name is not used again.
-        name = self._id if self.fresh_for(0) and self._id else uuid.uuid4().hex
+    def _renew(self) -> _Lease:
+        """A lease that has lapsed may have been called dead already: its name is not used again, nor where it lapsed while its
+        renewal was on the way."""
+        old = self._lease
+        if old is not None:
+            renewed = self._write(old.name)
+            if self._clock.monotonic() < old.until and self._lease is old:
+                self._lease = renewed
+                return renewed
+        self._lease = fresh = self._write(uuid.uuid4().hex)
+        return fresh
+
+    def _write(self, name: str) -> _Lease:
         asked = self._clock.monotonic()
         until = self._clock.time() + self._policy.lease_seconds
-        data = {"leaseUntil": until, "expiresAt": until + FORGET_AFTER}
-        self._ledger.commit([Write(COLLECTION, f"node:{name}", data)])
-        self._id, self._until = name, asked + self._policy.lease_seconds
+        self._ledger.commit(
+            [Write(COLLECTION, f"node:{name}", {"leaseUntil": until, "expiresAt": until + FORGET_AFTER})]
+        )
+        return _Lease(name, asked + self._policy.lease_seconds)

@@ -11,13 +11,16 @@ class Policy:
 
     lease_seconds       how long a node's word holds that it is alive; what it was calling is unknown after that
     clock_skew          how far two nodes' clocks may be apart
-    call_seconds        the longest one provider call may take, waiting for its turn excluded
+    call_seconds        the longest one attempt of a provider call may take, waiting for its turn excluded
     unknown_window      how long an unknown outcome is looked into (sending.md section 3)
     expire_after        a message without news for so long is expired (sending.md section 4)
-    block_size          how many intents are written ahead of their calls: about one second's worth
-    flush_after         how long an outcome may wait for others to be written with
-    max_parallel_calls  threads a request may use while the provider answers slowly
+    ahead_seconds       how long before their calls intents are written; longer where the ledger is slow
+    block_size          how many calls' intents and outcomes share a write at most
+    flush_after         how long an outcome may wait for others to be written with, where the rate is lifted
+    max_parallel_calls  threads a node may use while the provider answers slowly: four seconds' worth of calls
+    unpaced_calls       threads a request uses where the rate is lifted
     resends             how often `onUnknown: resend` repeats
+    resend_after        how long the provider's list is given to show a message before it is sent again
     key_seconds         how long an idempotency key is kept
     """
 
@@ -26,8 +29,11 @@ class Policy:
     call_seconds: float = 21.0
     unknown_window: float = 900.0
     expire_after: float = 72 * 3600.0
+    ahead_seconds: float = 0.2
     block_size: int = 25
     flush_after: float = 0.05
-    max_parallel_calls: int = 100
+    max_parallel_calls: int = 128
+    unpaced_calls: int = 4
     resends: int = 2
+    resend_after: float = 5.0
     key_seconds: float = 24 * 3600.0

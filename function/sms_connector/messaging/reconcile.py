@@ -6,9 +6,10 @@ One match and one intent that could be meant: adopted. Anything else stays unkno
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from math import floor
+from typing import Any
 
 from sms_connector.errors import CallError, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore
@@ -22,9 +23,12 @@ from sms_connector.provider import Provider, ReportQuery
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
 CLOCK_TOLERANCE = 1.0
-# Above so many recipients one list of the sender's is cheaper than a list for each.
+# Up to so many recipients a list for each is cheaper than the sender's: it is short, and read to its end.
 LISTS_BY_RECIPIENT = 3
+# Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look.
 PAGES = 5
+LISTS_A_LOOK = 10
+ALIKE = 1000
 
 
 class Reconciler:
@@ -36,71 +40,86 @@ class Reconciler:
         self._clock = clock
         self._policy = policy
 
-    def resolve(self, records: Sequence[MessageRecord]) -> None:
-        """Settle what can be settled now; what the window has ended for is closed as unknown."""
+    def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
+        """Settle what can be settled now; what the window has ended for is closed as unknown.
+
+        Returns the ids of those the provider does not have as far as it can be asked: its list was read to the end and shows
+        none that could be meant, or it has no list.
+        """
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
-        if unknown:
-            self._look(unknown)
-            self._close_overdue(unknown)
+        absent = self._look(unknown) if unknown else set()
+        self._close_overdue(unknown)
+        return absent
 
-    def _look(self, unknown: Sequence[MessageRecord]) -> None:
+    def _look(self, unknown: Sequence[MessageRecord]) -> set[str]:
         if not self._provider.capabilities.reports_per_page:
-            return self._note(unknown, "the provider has no list of messages to look in")
+            self._note(unknown, "the provider has no list of messages to look in")
+            return {record.id for record in unknown}
         try:
-            reports = [report for query in self._queries(unknown) for report in self._list(query)]
+            return self._look_in_lists(unknown)
         except (CallError, ProviderRefused, RequestError) as error:
-            return self._note(unknown, f"the provider's list could not be read: {error}")
-        for record in unknown:
-            self._settle(record, reports)
-        return None
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN]
+            self._note(left, f"the provider's list could not be read: {error}")
+            return set()
 
-    def _queries(self, unknown: Sequence[MessageRecord]) -> Iterable[ReportQuery]:
-        since = datetime.fromtimestamp(_earliest(min(record.created_at for record in unknown)), UTC)
-        recipients = {record.to for record in unknown}
-        senders = {listed_sender(record) for record in unknown}
-        if len(recipients) <= LISTS_BY_RECIPIENT:
-            return [ReportQuery(since, to=recipient) for recipient in sorted(recipients)]
-        return (
-            [ReportQuery(since, sender=sender) for sender in sorted(senders, key=str)]
-            if None not in senders
-            else [ReportQuery(since)]
-        )
+    def _look_in_lists(self, unknown: Sequence[MessageRecord]) -> set[str]:
+        absent: set[str] = set()
+        by_recipient = _grouped(unknown, lambda record: record.to)
+        if len(by_recipient) > LISTS_BY_RECIPIENT:
+            for sender, meant in _grouped(unknown, listed_sender).items():
+                absent |= self._look_in(ReportQuery(_since(meant), sender=sender), meant)
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in absent]
+            by_recipient = dict(list(_grouped(left, lambda record: record.to).items())[:LISTS_A_LOOK])
+        for recipient, meant in by_recipient.items():
+            absent |= self._look_in(ReportQuery(_since(meant), to=recipient), meant)
+        return absent
 
-    def _list(self, query: ReportQuery) -> list[DeliveryReport]:
-        reports: list[DeliveryReport] = []
-        page: str | None = None
+    def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord]) -> set[str]:
+        """Those of the messages that the whole list doesn't have."""
+        reports, page = list[DeliveryReport](), None
         for _ in range(PAGES):
             answer = self._provider.list_reports(query, page)
             reports.extend(answer.reports)
             page = answer.next_page
             if page is None:
                 break
-        return reports
+        missing = [record for record in meant if not self._settle(record, reports)]
+        if page is not None:
+            return set()
+        self._note(missing, "the provider's list does not have it yet")
+        return {record.id for record in missing}
 
-    def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> None:
+    def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
+        """False where none of the reports could be meant."""
         matches = [report for report in reports if _matches(record, report)]
-        unclaimed = [
-            report for report in matches if self._store.claimed(report.provider_message_id, since=record.created_at) in (None, record.id)
-        ]
+        unclaimed = [report for report in matches if self._owner(report) in (None, record.id)]
         if not unclaimed:
-            return self._note([record], "the provider's list does not have it yet")
-        rivals = self._rivals(record)
+            return False
+        rivals = self._rivals(record, unclaimed)
         if len(unclaimed) == 1 and not rivals:
-            return self._adopt(record, unclaimed[0])
-        ids = ", ".join(report.provider_message_id for report in unclaimed)
-        others = ", ".join(sorted(rivals)) or "none"
-        return self._note([record], f"cannot be told apart: the provider has {ids}; other intents alike: {others}")
+            self._adopt(record, unclaimed[0])
+        else:
+            ids = ", ".join(report.provider_message_id for report in unclaimed)
+            others = ", ".join(sorted(rivals)) or "none"
+            self._note([record], f"cannot be told apart: the provider has {ids}; other intents alike: {others}")
+        return True
 
-    def _rivals(self, record: MessageRecord) -> set[str]:
-        """Intents whose outcome is open and which the same match could mean."""
+    def _owner(self, report: DeliveryReport) -> str | None:
+        return self._store.claimed(report.provider_message_id, since=_created(report))
+
+    def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
+        """Other intents that one of these reports could mean, and that have no message of the provider's."""
         around = record.created_at - self._policy.unknown_window
-        alike = self._store.find(
-            Query(COLLECTION, (("to", "==", record.to), ("createdAt", ">=", around)), order_by="createdAt")
-        )
+        until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
+        where = (("to", "==", record.to), ("createdAt", ">=", around), ("createdAt", "<=", until))
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=ALIKE)  # type: ignore[arg-type]
         return {
             other.id
-            for other in alike
-            if other.id != record.id and other.text_digest == record.text_digest and other.phase != Phase.DONE
+            for other in self._store.find(query)
+            if other.id != record.id
+            and other.provider_message_id is None
+            and (other.phase != Phase.DONE or other.status is MessageStatus.UNKNOWN)
+            and any(_matches(other, report) for report in reports)
         }
 
     def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:
@@ -129,6 +148,24 @@ def _matches(record: MessageRecord, report: DeliveryReport) -> bool:
         and report.created_at.timestamp() >= _earliest(record.created_at)
         and report.status is not MessageStatus.UNKNOWN
     )
+
+
+def _created(report: DeliveryReport) -> float:
+    """`_matches` has seen that it is there."""
+    return report.created_at.timestamp() if report.created_at else 0.0
+
+
+def _since(records: Sequence[MessageRecord]) -> datetime:
+    return datetime.fromtimestamp(_earliest(min(record.created_at for record in records)), UTC)
+
+
+def _grouped(
+    records: Iterable[MessageRecord], key: Callable[[MessageRecord], str | None]
+) -> dict[Any, list[MessageRecord]]:
+    groups: dict[Any, list[MessageRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return groups
 
 
 def _earliest(intent: float) -> float:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
 
@@ -21,25 +21,42 @@ from sms_connector.ports import Clock
 from sms_connector.transport.http import Lane
 
 DEFAULT_QUEUE_LIMIT = 30.0
-# A waiter looks again at least this often: a changed rate must not be slept through.
-LONGEST_NAP = 0.5
+# Waiting threads are woken when their time has come. They look up by themselves this often at most.
+LONGEST_NAP = 60.0
+# A request far from its turns looks this often whether an earlier one is slower than its turns.
+LOOK_AGAIN = 0.5
+# Far below a millisecond, far above what sums of floats lose.
+INSTANT = 1e-6
+
+Starting = Callable[[int], None]
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """A request's place in the line: how many of its calls have not started. `on_start` hears of each that does."""
+    """A request's place in the line: how many of its calls have not started."""
 
     order: int
     remaining: int
-    on_start: Callable[[], None] | None = None
+    nearer: threading.Event = field(default_factory=threading.Event)
+
+
+@dataclass(slots=True, eq=False)
+class _Call:
+    """What one thread is doing for a place. `attempts` counts how often it has passed the gate."""
+
+    place: Place
+    starting: Starting
+    attempts: int = 0
 
 
 @dataclass(order=True, slots=True)
 class _Waiter:
     order: int
     ticket: int
-    place: Place | None = field(compare=False)
+    lane: Lane = field(compare=False)
+    promised: bool = field(compare=False)  # counted by its place already
     wake: threading.Event = field(compare=False, default_factory=threading.Event)
+    started: bool = field(compare=False, default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +71,7 @@ class ThrottleState:
     wait_seconds: float
 
 
-_current_place: ContextVar[Place | None] = ContextVar("place", default=None)
+_current_call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 class Throttle:
@@ -67,125 +84,151 @@ class Throttle:
         self._lock = threading.Lock()
         self._lanes: dict[Lane, list[_Waiter]] = {Lane.SEND: [], Lane.POLL: []}
         self._last_lane = Lane.POLL
-        self._promised = 0  # calls of all places that have not started
+        self._places: dict[int, Place] = {}
         self._orders = count()
         self._tickets = count()
 
+    @property
+    def rate(self) -> int | None:
+        """Calls a second at present; None where the limit is lifted."""
+        return self._schedule.rate if self._schedule is not None else None
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
     @contextmanager
-    def place(self, calls: int, *, on_start: Callable[[], None] | None = None) -> Iterator[Place]:
+    def place(self, calls: int, *, patient: bool = False) -> Iterator[Place]:
         """Take a place in the line for `calls` calls.
 
-        Raises Throttled when the first of them could not start within the queue limit; nothing was sent then.
+        Raises Throttled when the first of them could not start within the queue limit; nothing was sent then. A `patient`
+        one waits as long as it takes.
         """
-        place = self._take_place(calls, on_start)
+        with self._lock:
+            if not patient:
+                self._refuse_if_too_long(Lane.SEND)
+            place = Place(next(self._orders), calls)
+            self._places[place.order] = place
         try:
             yield place
         finally:
             with self._lock:
-                self._promised -= place.remaining
+                del self._places[place.order]
                 place.remaining = 0
+                self._tell_places()
+
+    def approach(self, place: Place, within: float) -> None:
+        """Returns when the turn of the place's next call is at most so many seconds away, or when turns go by unused."""
+        while (distance := self._distance(place)) > within + INSTANT:
+            self._clock.wait(place.nearer, min(distance - within, LOOK_AGAIN))
+            place.nearer.clear()
 
     @contextmanager
-    def working_for(self, place: Place) -> Iterator[None]:
-        """Calls that this thread makes inside are the place's."""
-        token = _current_place.set(place)
+    def call_of(self, place: Place, starting: Starting) -> Iterator[None]:
+        """One call of the place's is made by this thread inside. `starting` hears of each attempt (from 1) when its turn has
+        come; what it raises keeps the attempt from being made."""
+        call = _Call(place, starting)
+        token = _current_call.set(call)
         try:
             yield
         finally:
-            _current_place.reset(token)
+            _current_call.reset(token)
+            if not call.attempts:
+                self.forgo(place, 1)
 
     def forgo(self, place: Place, calls: int) -> None:
         """So many of the place's calls are not needed after all."""
-        with self._lock:
-            given_up = min(calls, place.remaining)
-            place.remaining -= given_up
-            self._promised -= given_up
+        if calls:
+            with self._lock:
+                place.remaining -= min(calls, place.remaining)
+                self._tell_places()
+
+    # --- turns --------------------------------------------------------------------------------------------------------
 
     def wait_turn(self, lane: Lane) -> None:
         """The transport's gate: returns when the call may start, and counts it as started.
 
         A call without a place of its own is refused (Throttled) where it could not start within the queue limit.
         """
-        if self._schedule is None:
-            self._notify(_current_place.get())
-            return
-        waiter = self._join(lane, self._schedule)
-        while (pause := self._try_start(waiter, lane, self._schedule)) is not None:
-            self._clock.wait(waiter.wake, pause)
-            waiter.wake.clear()
-        self._notify(waiter.place)
+        call = _current_call.get()
+        if self._schedule is not None:
+            self._stand_in_line(lane, call, self._schedule)
+        if call is not None:
+            call.attempts += 1
+            call.starting(call.attempts)
 
     def change_rate(self, rate: int) -> None:
         """What this node may start a second from now on (its share of the connection's rate)."""
         if self._schedule is not None:
             with self._lock:
                 self._schedule.change_rate(rate)
+                self._tell_places()
+                for waiter in (*self._lanes[Lane.SEND], *self._lanes[Lane.POLL]):
+                    waiter.wake.set()
 
     def state(self) -> ThrottleState:
         if self._schedule is None:
             return ThrottleState(0, 0, 0, 0, self.queue_limit, 0.0)
         with self._lock:
-            now = self._clock.monotonic()
-            started = self._schedule.started_since(now - WINDOW)
-            queued = self._queued()
-            wait = self._schedule.start_after(now, queued) - now
-            rate = self._schedule.rate
-            available = max(0, rate - started - queued) if self._schedule.next_start(now) <= now else 0
-            return ThrottleState(rate, started, available, queued, self.queue_limit, max(0.0, wait))
-
-    # --- inside --------------------------------------------------------------------------------------------------------
-
-    def _take_place(self, calls: int, on_start: Callable[[], None] | None) -> Place:
-        with self._lock:
-            if self._schedule is not None:
-                self._refuse_if_too_long(self._schedule)
-            self._promised += calls
-            return Place(next(self._orders), calls, on_start)
-
-    def _refuse_if_too_long(self, schedule: Schedule) -> None:
-        now = self._clock.monotonic()
-        wait = schedule.start_after(now, self._queued()) - now
-        if wait > self.queue_limit:
-            after = WINDOW if wait == inf else wait - self.queue_limit
-            raise Throttled(
-                f"the node is busy: this request could not start within {self.queue_limit:g} s; "
-                f"nothing was sent; ask again in {after:.1f} s or spread the load over more nodes",
-                retry_after=after,
+            schedule, now = self._schedule, self._clock.monotonic()
+            queued = self._sends() + len(self._lanes[Lane.POLL])
+            return ThrottleState(
+                rate=schedule.rate,
+                started_last_second=schedule.started_since(now - WINDOW),
+                available_now=max(0, schedule.free_now(now, schedule.rate) - queued),
+                queued=queued,
+                queue_limit_seconds=self.queue_limit,
+                wait_seconds=schedule.start_after(now, self._ahead(Lane.SEND, self._sends())) - now,
             )
 
-    def _queued(self) -> int:
-        homeless = sum(1 for lane in self._lanes.values() for waiter in lane if waiter.place is None)
-        return self._promised + homeless
+    # --- inside, under the lock ---------------------------------------------------------------------------------------
 
-    def _join(self, lane: Lane, schedule: Schedule) -> _Waiter:
-        place = _current_place.get()
+    def _stand_in_line(self, lane: Lane, call: _Call | None, schedule: Schedule) -> None:
+        waiter = self._join(lane, call)
+        try:
+            while (pause := self._try_start(waiter, call, schedule)) > 0:
+                self._clock.wait(waiter.wake, min(pause, LONGEST_NAP))
+                waiter.wake.clear()
+        finally:
+            if not waiter.started:
+                self._leave(waiter)
+
+    def _join(self, lane: Lane, call: _Call | None) -> _Waiter:
         with self._lock:
-            if place is None:
-                self._refuse_if_too_long(schedule)
-            order = place.order if place is not None else next(self._orders)
-            waiter = _Waiter(order, next(self._tickets), place)
+            if call is None:
+                self._refuse_if_too_long(lane)
+            order = call.place.order if call is not None else next(self._orders)
+            promised = call is not None and not call.attempts
+            waiter = _Waiter(order, next(self._tickets), lane, promised)
             heappush(self._lanes[lane], waiter)
             return waiter
 
-    def _try_start(self, waiter: _Waiter, lane: Lane, schedule: Schedule) -> float | None:
-        """None when the waiter's call has started, else how long it may sleep before it looks again."""
+    def _try_start(self, waiter: _Waiter, call: _Call | None, schedule: Schedule) -> float:
+        """0 when the waiter's call has started, else how long it may sleep before it looks again."""
         with self._lock:
             if self._next_waiter() is not waiter:
-                return LONGEST_NAP
+                return inf
             now = self._clock.monotonic()
             pause = schedule.next_start(now) - now
             if pause > 0:
-                return min(pause, LONGEST_NAP)
+                return pause
             schedule.start(now)
-            heappop(self._lanes[lane])
-            self._last_lane = lane
-            if waiter.place is not None and waiter.place.remaining:
-                waiter.place.remaining -= 1
-                self._promised -= 1
-            follower = self._next_waiter()
-        if follower is not None:
-            follower.wake.set()
-        return None
+            heappop(self._lanes[waiter.lane])
+            waiter.started = True
+            self._last_lane = waiter.lane
+            if call is not None and waiter.promised and call.place.remaining:
+                call.place.remaining -= 1
+            self._wake_next()
+            return 0.0
+
+    def _leave(self, waiter: _Waiter) -> None:
+        with self._lock:
+            self._lanes[waiter.lane].remove(waiter)
+            heapify(self._lanes[waiter.lane])
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        waiter = self._next_waiter()
+        if waiter is not None:
+            waiter.wake.set()
 
     def _next_waiter(self) -> _Waiter | None:
         other = Lane.POLL if self._last_lane is Lane.SEND else Lane.SEND
@@ -194,7 +237,41 @@ class Throttle:
                 return self._lanes[lane][0]
         return None
 
-    @staticmethod
-    def _notify(place: Place | None) -> None:
-        if place is not None and place.on_start is not None:
-            place.on_start()
+    def _tell_places(self) -> None:
+        for place in self._places.values():
+            place.nearer.set()
+
+    def _refuse_if_too_long(self, lane: Lane) -> None:
+        if self._schedule is None:
+            return
+        now = self._clock.monotonic()
+        own = self._sends() if lane is Lane.SEND else len(self._lanes[Lane.POLL])
+        wait = self._schedule.start_after(now, self._ahead(lane, own)) - now
+        if wait > self.queue_limit + INSTANT:
+            after = WINDOW if wait == inf else wait - self.queue_limit
+            raise Throttled(
+                f"the node is busy: this request could not start within {self.queue_limit:g} s; "
+                f"nothing was sent; ask again in {after:.1f} s or spread the load over more nodes",
+                retry_after=after,
+            )
+
+    def _sends(self, before: float = inf) -> int:
+        """Calls in the sends' lane of requests that came before: promised ones, retries, and those without a place."""
+        promised = sum(place.remaining for place in self._places.values() if place.order < before)
+        others = sum(not waiter.promised and waiter.order < before for waiter in self._lanes[Lane.SEND])
+        return promised + others
+
+    def _ahead(self, lane: Lane, own: int) -> int:
+        """Calls of both lanes that start before one which has `own` calls before it in its own lane."""
+        other = len(self._lanes[Lane.POLL]) if lane is Lane.SEND else self._sends()
+        return own + min(other, own + (self._last_lane is lane))
+
+    def _distance(self, place: Place) -> float:
+        """Seconds until the place's next call may start."""
+        with self._lock:
+            if self._schedule is None:
+                return 0.0
+            now = self._clock.monotonic()
+            if not self._lanes[Lane.SEND] and self._schedule.next_start(now) <= now:
+                return 0.0
+            return self._schedule.start_after(now, self._ahead(Lane.SEND, self._sends(place.order))) - now

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from sms_connector.errors import ConnectorError, Kind, NotSent
-from sms_connector.messaging.batch import Changes
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
     CHUNKS,
@@ -26,12 +25,12 @@ from sms_connector.messaging.campaigns.campaign import (
 )
 from sms_connector.messaging.campaigns.chunk import Chunk
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
+from sms_connector.messaging.message_store import Changes
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.requests import Draft
-from sms_connector.messaging.send import FirstCall, Job, Sender, SendTools
+from sms_connector.messaging.send import FirstCall, Job, Sender, SendTools, new_record
 from sms_connector.model.delivery_report import FailureReason
-from sms_connector.model.message import text_digest
 from sms_connector.ports import Ledger
 from sms_connector.provider import SendOutcome
 
@@ -124,22 +123,7 @@ class ChunkRunner:
 
     def _new_record(self, campaign: Campaign, draft: Draft, place: Place) -> MessageRecord:
         now = self.tools.workshop.clock.time()
-        options = campaign.options
-        return MessageRecord(
-            id=place.message_id,
-            to=draft.to,
-            sender=options.sender,
-            text_digest=text_digest(draft.text),
-            created_at=now,
-            updated_at=now,
-            index=draft.index,
-            segments=draft.segments.count,
-            encoding=str(draft.segments.encoding),
-            interval=options.tracking.interval,
-            attempts_allowed=options.tracking.attempts,
-            callback_url=options.callback_url,
-            campaign=campaign.id,
-        )
+        return new_record(draft, campaign.options, place.message_id, at=now, campaign=campaign.id)
 
     def _is_halted(self, campaign_id: str) -> bool:
         [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
@@ -175,13 +159,12 @@ class ChunkCall(FirstCall):
         return super().prepare(block)
 
     def call(self, group: list[Job]) -> Changes:
-        outcomes = self._outcomes(group)
-        if any(_takes_nothing(outcome) for outcome in outcomes):
+        outcomes = list(zip(group, self._outcomes(group), strict=True))
+        for job, _ in filter(lambda pair: _takes_nothing(pair[1]), outcomes):
             self.refused_by_provider = True
-            for job in group:
-                self._store.withdraw(job.record)
-            return []
-        return self._note_outcomes(group, outcomes)
+            self._store.withdraw(job.record)
+        taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
+        return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
 
     def _must_stop(self) -> bool:
         now = self._clock.monotonic()
