@@ -9,19 +9,25 @@ from typing import TYPE_CHECKING
 from sms_connector import registry
 from sms_connector.api.door import Handle
 from sms_connector.api.entry import build_api
+from sms_connector.api.payloads.callbacks import render_result
 from sms_connector.api.route import ConnectionProfile, Services
+from sms_connector.api.webhook import Replies, WebhookParts, build_webhook
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.messaging.callback_address import KEY_SECRETS, CallbackAddress
+from sms_connector.messaging.callback_signature import Signer
+from sms_connector.messaging.callbacks_out import Announcements, CallbacksOut, Outgoing
+from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.engine import Engine, EngineParts, build_engine
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.throttle import Throttle
-from sms_connector.ports import Clock, Ledger, SecretSource
+from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.settings import Settings, load
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import NoTransport
+from sms_connector.transport.outgoing import OUTGOING, AllowedHosts, GuardedResolver, make_outgoing
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import (
     ProxyAuth,
@@ -48,18 +54,44 @@ class Node:
     clock: Clock
     engine: Engine
     callbacks: CallbackAddress | None
+    callbacks_out: CallbacksOut
 
 
 def build(target: str, environ: Mapping[str, str]) -> Handle:
     """The HTTP function of that name. Raises StartError listing everything that is wrong with settings or secrets."""
+    if target == "webhook":
+        return build_webhook(start_webhook(environ))
     if target != "connector":
-        raise StartError([f"FUNCTION_TARGET (environment): {target!r} is no function of ours; there is connector"])
+        known = "connector, webhook"
+        raise StartError([f"FUNCTION_TARGET (environment): {target!r} is no function of ours; there are {known}"])
     return build_connector(start(environ))
 
 
 def build_connector(node: Node) -> Handle:
     """The private API."""
-    return build_api(Services(node.engine, _profile(node.settings), node.provider.capabilities, _log(node.settings)))
+    settings = node.settings
+    services = Services(node.engine, _profile(settings), node.provider.capabilities, _log(settings), node.callbacks_out)
+    return build_api(services)
+
+
+def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
+    """What the webhook is made of: no ledger, no secret but its key. Raises StartError listing everything that is wrong."""
+    clock = SystemClock()
+    settings = load(environ, needs_ledger=False)
+    secrets = FileSecrets(settings.secrets_dir, clock=clock)
+    key = KEY_SECRETS[0]
+    wanted = {
+        "SMS_WEBHOOK_URL is missing: looked in the environment; the webhook can't know its own address": settings.webhook_url,
+        "SMS_QUEUE is missing: looked in the environment; the webhook has nowhere to put callbacks": settings.queue,
+        f"secret {key} is missing: looked at {secrets.where(key)}; write its value there": secrets.get(key),
+    }
+    problems = [problem for problem, there in wanted.items() if not there]
+    address, queue = _build_callbacks(settings, secrets), _open_queue(settings, clock)
+    if problems or address is None or queue is None:
+        raise StartError(problems)
+    provider = registry.provider_factory(settings.provider)(None, secrets, NoTransport())
+    replies = Replies(settings.help_reply, settings.stop_words)
+    return WebhookParts(address, provider, queue, _log(settings), clock.time, replies)
 
 
 def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None) -> Node:
@@ -77,6 +109,8 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = _build_callbacks(settings, secrets)
     ledger = _open_ledger(settings.ledger, clock)
+    queue, log = _open_queue(settings, clock), _log(settings)
+    announcer = Announcements(queue, clock=clock, log=log)
     parts = EngineParts(
         provider=provider,
         ledger=ledger,
@@ -86,8 +120,11 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         callbacks=callbacks,
         configured_suspension=settings.connection.suspended,
         connection_rate=settings.connection_rate,
+        announcer=announcer,
     )
-    return Node(settings, provider, ledger, secrets, throttle, clock, build_engine(parts), callbacks)
+    outgoing = _build_outgoing(settings, secrets, clock)
+    callbacks_out = CallbacksOut(ledger, BlockStore(ledger), queue, outgoing, clock, log)
+    return Node(settings, provider, ledger, secrets, throttle, clock, build_engine(parts), callbacks, callbacks_out)
 
 
 def _load(environ: Mapping[str, str], clock: Clock) -> Settings:
@@ -160,6 +197,7 @@ def _profile(settings: Settings) -> ConnectionProfile:
         retry_interval_millis=settings.tracking.retry_interval_millis,
         retry_attempts=settings.tracking.retry_attempts,
         callbacks=settings.webhook_url is not None,
+        callback_url=settings.callback_url,
         on_platform=settings.on_platform,
     )
 
@@ -183,6 +221,29 @@ def _build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddre
     return CallbackAddress(
         settings.webhook_url, provider=settings.provider, connection=settings.connection.name, secrets=secrets
     )
+
+
+def _build_outgoing(settings: Settings, secrets: SecretSource, clock: Clock) -> Outgoing:
+    """The way to callers' callback addresses: past the provider's proxy and throttle, and into no private network."""
+    transport = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
+    guard = GuardedResolver(AllowedHosts.of(settings.callback_private_hosts))
+    return Outgoing(
+        make_outgoing(transport, clock=clock, secrets=secrets, resolve=guard), Signer(secrets), render_result
+    )
+
+
+def _open_queue(settings: Settings, clock: Clock) -> TaskQueue | None:
+    address = settings.queue
+    if address is None:
+        return None
+    if address.path is not None:
+        from sms_connector.local.queue import SqliteQueue
+
+        return SqliteQueue(address.path, clock=clock)
+    from sms_connector.cloud.queue import CloudTasksQueue, Target
+
+    names = (address.project, address.location, settings.connection.name)
+    return CloudTasksQueue.connect(Target(*names, address.worker_url, address.connector_url, address.account))
 
 
 def _open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:

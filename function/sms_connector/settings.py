@@ -103,17 +103,18 @@ class Settings:
     campaign_sources: tuple[str, ...] = ()
     stop_words: tuple[str, ...] = ()
     help_reply: str | None = None
+    callback_url: str | None = None
     callback_private_hosts: tuple[str, ...] = ()
     on_platform: bool = False
     project: str | None = None
 
 
-def load(environ: Mapping[str, str]) -> Settings:
+def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     """The settings of a start. Raises StartError listing all that is missing or wrong."""
     reader = _Reader(environ)
     on_platform = bool(environ.get("K_SERVICE"))
     ledger = reader.read("SMS_LEDGER", _parse_ledger, None)
-    if ledger is None and not environ.get("SMS_LEDGER", "").strip():
+    if needs_ledger and ledger is None and not environ.get("SMS_LEDGER", "").strip():
         reader.problems.append(f"SMS_LEDGER is missing: looked in the environment; set it to {LEDGER_FORMS}")
     settings = Settings(
         ledger=ledger or LedgerAddress("sqlite"),
@@ -136,6 +137,7 @@ def load(environ: Mapping[str, str]) -> Settings:
         campaign_sources=reader.read("SMS_CAMPAIGN_SOURCES", values.list_of(values.campaign_source), ()),
         stop_words=reader.read("SMS_STOP_WORDS", values.list_of(values.keyword), ()),
         help_reply=reader.read("SMS_HELP_REPLY", values.text(1600), None),
+        callback_url=reader.read("SMS_CALLBACK_URL", values.callback_url, None),
         callback_private_hosts=reader.read("SMS_CALLBACK_PRIVATE_HOSTS", values.list_of(values.host), ()),
         on_platform=on_platform,
         project=environ.get("GOOGLE_CLOUD_PROJECT") or (ledger.project if ledger else "") or None,
@@ -268,6 +270,7 @@ def _urls(settings: Settings) -> list[tuple[str, str | None]]:
     return [
         ("SMS_PROVIDER_URL", settings.provider_url),
         ("SMS_WEBHOOK_URL", settings.webhook_url),
+        ("SMS_CALLBACK_URL", settings.callback_url),
         ("SMS_WORKER_URL", queue.worker_url if queue else None),
         ("SMS_CONNECTOR_URL", queue.connector_url if queue else None),
     ]

@@ -104,6 +104,16 @@ def base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def callback_url(raw: str) -> str:
+    """An http(s) address that results are posted to; it may have a query."""
+    parts = _split(raw)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not raw.isascii():
+        raise ValueError("it has to be an absolute https:// address in ASCII")
+    if parts.username is not None or parts.fragment:
+        raise ValueError("it must hold no user name, password or fragment; receivers know us by our signature")
+    return raw
+
+
 def proxy_url(raw: str) -> str:
     parts = _split(raw)
     if parts.username is not None:

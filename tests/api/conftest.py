@@ -81,6 +81,7 @@ def make_api(
         profile=profile,
         capabilities=capabilities,
         log=StructuredLog("sms", level, "a-project", stream=log, now=lambda: NOW),
+        callbacks_out=double.callbacks_out,
         now=lambda: NOW,
     )
     return Api(double, make_app(services).test_client(), log)

@@ -120,7 +120,7 @@ from sms_connector.structured_log import StructuredLog
 from tests.fixtures.engine_double import EngineDouble
 
 _handle = build_api(
-    Services(EngineDouble().engine, ConnectionProfile("sms", "twilio"), Capabilities(), StructuredLog(level="error"))
+    Services(EngineDouble().engine, ConnectionProfile("sms", "twilio"), Capabilities(), StructuredLog(level="error"), None)
 )
 
 

@@ -75,6 +75,7 @@ def test_everything_said(tmp_path: Path) -> None:
             "SMS_CAMPAIGN_SOURCES": "gs://lists, gs://other-lists/sms/",
             "SMS_STOP_WORDS": "STOPP, ARRÊT",
             "SMS_HELP_REPLY": "Call 0800 1234",
+            "SMS_CALLBACK_URL": "https://crm.example/sms?tenant=7",
             "SMS_CALLBACK_PRIVATE_HOSTS": "10.1.0.0/16,crm.internal",
         }
     )
@@ -97,6 +98,7 @@ def test_everything_said(tmp_path: Path) -> None:
     assert settings.proxy == ProxySettings("http://proxy.example:3128", "digest", "tunnel")
     assert settings.campaign_sources == ("gs://lists", "gs://other-lists/sms")
     assert settings.stop_words == ("STOPP", "ARRÊT")
+    assert settings.callback_url == "https://crm.example/sms?tenant=7"
     assert settings.callback_private_hosts == ("10.1.0.0/16", "crm.internal")
     assert (settings.on_platform, settings.project) == (True, "a-project")
 
@@ -150,6 +152,8 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param(
             {"SMS_CALLBACK_PRIVATE_HOSTS": "http://x/"}, "leave scheme and path out", id="an address for a host"
         ),
+        pytest.param({"SMS_CALLBACK_URL": "crm.example"}, "absolute https://", id="results to no address"),
+        pytest.param({"SMS_CALLBACK_URL": "https://a:b@crm.example"}, "no user name", id="results with a password"),
         pytest.param({"SMS_STOP_WORDS": "x" * 41}, "too long", id="a sentence for a word"),
         pytest.param({"SMS_SENDR": "x"}, "did you mean SMS_SENDER?", id="a slip of the pen"),
         pytest.param({"SMS_FLAVOUR": "x"}, "docs/settings.md lists them all", id="nothing like it"),
@@ -168,6 +172,7 @@ def test_one_problem(wrong: dict[str, str], told: str) -> None:
         ({"SMS_QUEUE": "sqlite:/x"}, "cloud-tasks:<project>/<location>"),
         ({"SMS_PROVIDER_URL": "http://127.0.0.1:8080"}, "https://"),
         ({"SMS_WEBHOOK_URL": "http://hooks.example"}, "https://"),
+        ({"SMS_CALLBACK_URL": "http://crm.example"}, "https://"),
         (TASKS | {"SMS_WORKER_URL": "http://worker.example"}, "https://"),
         ({"SMS_CAMPAIGN_SOURCES": "/lists"}, "gs://<bucket>"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import flask
 import msgspec
 
-from sms_connector.api import connection, consent, health, messages
+from sms_connector.api import callbacks, connection, consent, health, messages
 from sms_connector.api.body import parse_json, read_body
 from sms_connector.api.conversion import convert, convert_query
 from sms_connector.api.door import Door, Handle, Visit
@@ -18,7 +18,7 @@ from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.router import Router
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 
-ROUTES = (*messages.ROUTES, *connection.ROUTES, *consent.ROUTES, *health.ROUTES)
+ROUTES = (*messages.ROUTES, *connection.ROUTES, *consent.ROUTES, *callbacks.ROUTES, *health.ROUTES)
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:

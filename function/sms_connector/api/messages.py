@@ -142,6 +142,7 @@ def _option_rules(services: Services) -> OptionRules:
         tracking=Tracking(profile.retry_interval_millis / 1000, profile.retry_attempts),
         now=services.now(),
         http_to_loopback=not profile.on_platform,
+        callback_url=profile.callback_url,
     )
 
 

@@ -20,6 +20,7 @@ _PARAMETER = re.compile(r"<(\w+):(\w+)>")
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"schema": {"type": "string", "pattern": "^msg_[A-Za-z0-9_-]+$", "maxLength": 68}},
+    "callback": {"schema": {"type": "string", "pattern": "^cb_[0-9a-f]{26}$"}},
     "address": {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9+:._@-]+$", "maxLength": 100},
         "description": "A number in E.164 form, or a channel address.",

@@ -19,6 +19,7 @@ from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 
 if TYPE_CHECKING:
+    from sms_connector.messaging.callbacks_out import CallbacksOut
     from sms_connector.messaging.engine import Engine
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -30,6 +31,7 @@ class ConnectionProfile:
     """What the API tells of the connection, and the defaults it fills into requests. `proxy_url` holds no credentials.
 
     `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
+    `callback_url` is where results are posted that a request names no address for.
     `callbacks` says whether the provider reaches us; without it, news comes by asking.
     """
 
@@ -47,6 +49,7 @@ class ConnectionProfile:
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
     callbacks: bool = False
+    callback_url: str | None = None
     on_platform: bool = False
 
 
@@ -58,6 +61,7 @@ class Services:
     profile: ConnectionProfile
     capabilities: Capabilities
     log: StructuredLog
+    callbacks_out: CallbacksOut
     now: Callable[[], float] = time.time
 
 

@@ -115,15 +115,10 @@ class Announcements:
         return [self._write(record) for record in records if self._is_due(record)]
 
     def enqueue(self, ids: Sequence[str]) -> None:
-        """Have them delivered. A queue out of reach harms no message: the sweep finds what has no task."""
-        if self._queue is None:
-            return
-        try:
-            self._queue.enqueue([task_of(callback) for callback in ids])
-            if self._plan is not None:
-                self._plan(self._clock.time() + OVERDUE_SECONDS)
-        except QueueUnavailable as error:
-            self._log.error("callback tasks were not put; the sweep will", exception=error, count=len(ids))
+        """Have them delivered, and have the ticker look whether they were."""
+        put_tasks(self._queue, [task_of(callback) for callback in ids], self._log)
+        if self._plan is not None:
+            self._plan(self._clock.time() + OVERDUE_SECONDS)
 
     def _is_due(self, record: MessageRecord) -> bool:
         """A final status may still yield to another (unknown to delivered, delivered to read): that is told too."""
@@ -193,10 +188,9 @@ class CallbacksOut:
         """Put tasks for those that are overdue; when the next sweep is due (epoch seconds), None where nothing is pending."""
         where: tuple[tuple[str, Operator, float], ...] = (("nextAttemptAt", "<=", now - OVERDUE_SECONDS),)
         overdue = self.ledger.find(Query(COLLECTION, where, order_by="nextAttemptAt", limit=SWEEP_LIMIT))
-        if overdue and self.queue is not None:
-            # Named by the minute: a queue that is only slow gets no second task every round.
-            slot = int(now // OVERDUE_SECONDS)
-            self.queue.enqueue([task_of(each.id, name=f"{each.id}-{slot}") for each in overdue])
+        # Named by the minute: a queue that is only slow gets no second task every round.
+        slot = int(now // OVERDUE_SECONDS)
+        put_tasks(self.queue, [task_of(each.id, name=f"{each.id}-{slot}") for each in overdue], self.log)
         first = self.ledger.find(Query(COLLECTION, order_by="nextAttemptAt", limit=1))
         return max(float(first[0].data["nextAttemptAt"]), now) + OVERDUE_SECONDS if first else None
 
@@ -221,8 +215,7 @@ class CallbacksOut:
         callback.delivered_at = callback.last_error = None
         callback.version = None  # whoever is delivering it now comes second
         self.ledger.commit([callback.to_write()])
-        if self.queue is not None:
-            self.queue.enqueue([task_of(id_)])
+        put_tasks(self.queue, [task_of(id_)], self.log)
         return callback
 
     def _get(self, id_: str) -> Callback | None:
@@ -262,8 +255,18 @@ class CallbacksOut:
             self.ledger.commit([callback.to_write()])
         except Conflict:
             return  # delivered twice at the same moment, or replayed: what is there now counts
-        if callback.next_attempt_at is not None and self.queue is not None:
-            self.queue.enqueue([task_of(callback.id, not_before=callback.next_attempt_at)])
+        if callback.next_attempt_at is not None:
+            put_tasks(self.queue, [task_of(callback.id, not_before=callback.next_attempt_at)], self.log)
+
+
+def put_tasks(queue: TaskQueue | None, tasks: Sequence[Task], log: StructuredLog) -> None:
+    """A queue out of reach must harm no message: what is noted in the ledger and has no task is found by the sweep."""
+    if queue is None or not tasks:
+        return
+    try:
+        queue.enqueue(tasks)
+    except QueueUnavailable as error:
+        log.error("callback tasks were not put; the sweep will", exception=error, count=len(tasks))
 
 
 def task_of(id_: str, *, name: str | None = None, not_before: float | None = None) -> Task:

@@ -11,7 +11,7 @@ from sms_connector.messaging.connection import ConnectionControl
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.idempotency import IdempotencyKeys
 from sms_connector.messaging.inbound import InboundMessages
-from sms_connector.messaging.message_store import MessageStore
+from sms_connector.messaging.message_store import Announcer, MessageStore
 from sms_connector.messaging.messages import Messages
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
@@ -55,11 +55,12 @@ class EngineParts:
     callbacks: CallbackAddress | None = None
     configured_suspension: bool = False
     connection_rate: int | None = None
+    announcer: Announcer | None = None
 
 
 def build_engine(parts: EngineParts) -> Engine:
     provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
-    store = MessageStore(ledger)
+    store = MessageStore(ledger, parts.announcer)
     lease = NodeLease(ledger, clock=clock, policy=policy)
     opt_outs = OptOuts(ledger, clock=clock)
     reconciler = Reconciler(provider, store, clock=clock, policy=policy)

@@ -28,6 +28,7 @@ class OptionRules:
     tracking: Tracking
     now: float
     http_to_loopback: bool = False
+    callback_url: str | None = None
 
 
 def read_options(body: SendBody, rules: OptionRules) -> SendOptions:
@@ -52,7 +53,7 @@ def read_options(body: SendBody, rules: OptionRules) -> SendOptions:
         media_urls=tuple(body.media_urls),
         validity_seconds=None if body.validity_seconds is UNSET else body.validity_seconds,
         send_at=send_at,
-        callback_url=None if body.callback_url is UNSET else body.callback_url,
+        callback_url=rules.callback_url if body.callback_url is UNSET else body.callback_url,
     )
 
 
