@@ -12,7 +12,7 @@ import sys
 import time
 from types import ModuleType
 
-from . import cold_start, cpu_per_message, ideal_time, memory_in_flight, report, throttle_load
+from . import bench_webhook, cold_start, cpu_per_message, ideal_time, memory_in_flight, report, throttle_load
 
 BENCHMARKS: dict[int, ModuleType] = {
     1: ideal_time,
@@ -20,6 +20,7 @@ BENCHMARKS: dict[int, ModuleType] = {
     3: cpu_per_message,
     4: cold_start,
     5: memory_in_flight,
+    6: bench_webhook,
 }
 
 
