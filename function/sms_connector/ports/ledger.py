@@ -1,47 +1,13 @@
-"""What the connector needs around it. Each port has an adapter in `cloud/` and one in `local/`, in files of one name.
-
-The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe
-(intents, leases, idempotency, exactly-once counts) is written once above it, in `messaging/`, and holds on any
-store that can do these four.
-"""
+"""The durable store: a small document store, the same on SQLite and on Firestore."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, BinaryIO, Literal, Protocol, get_args
+from typing import Any, Literal, Protocol
 
 Json = dict[str, Any]
-
-# --- secrets ----------------------------------------------------------------------------------------------------------
-
-
-class Secret(str):
-    """A secret value. It is a string where it is used and `'***'` wherever it would be shown by repr."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
-class SecretSource(Protocol):
-    """Named secrets, read when used, through a cache of at most 30 s, so that a rotation needs no redeploy."""
-
-    def get(self, name: str) -> Secret | None:
-        """The current value without its trailing newline; None where there is none (or it is empty)."""
-
-    def refresh(self) -> None:
-        """Forget the cache: the next `get` reads anew. Called when a provider answered 401."""
-
-    def where(self, name: str) -> str:
-        """The place `get` looks at, for messages (a path or a resource name, never a value)."""
-
-
-# --- the ledger -------------------------------------------------------------------------------------------------------
 
 
 class Absent(Enum):
@@ -122,6 +88,7 @@ def expiry(write: Write) -> float | None:
 
 
 Operator = Literal["==", "<", "<=", ">", ">="]
+Condition = tuple[str, Operator, Scalar]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +103,7 @@ class Query:
     """
 
     collection: str
-    where: tuple[tuple[str, Operator, Scalar], ...] = ()
+    where: tuple[Condition, ...] = ()
     order_by: str | None = None
     descending: bool = False
     limit: int = 100
@@ -219,87 +186,3 @@ class Ledger(Protocol):
 
         Exact up to documents that have expired and are not deleted yet, which may still be counted.
         """
-
-
-# --- durable work -----------------------------------------------------------------------------------------------------
-
-QueueName = Literal["chunks", "events"]
-# Cloud Tasks holds 100 KB of a task with everything around the body (cloud.google.com/tasks/docs/quotas).
-MAX_TASK_BYTES = 96_000
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One piece of durable work, delivered at least once as a POST of `payload` to `path` of the queue's function.
-
-    `chunks` goes to `worker`, `events` to `connector`. `name` de-duplicates: a second task of the same name is
-    dropped silently, for an hour at least after the first was done. `not_before` is epoch seconds. The payload
-    carries references, never records: at most MAX_TASK_BYTES of JSON.
-    """
-
-    queue: QueueName
-    path: str
-    payload: Json
-    name: str | None = None
-    not_before: float | None = None
-
-
-class TaskQueue(Protocol):
-    """Where durable work is put. Delivery is at least once, in no particular order, with backoff until it is done."""
-
-    def enqueue(self, tasks: Sequence[Task]) -> None:
-        """Durable on return. Raises `errors.QueueUnavailable` where some or all may not have been put: put them again, named
-        ones fall together.
-
-        Raises ValueError for a payload over MAX_TASK_BYTES or a queue that isn't there (`check_task`).
-        """
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A task as it arrives. `attempt` counts from 1; more: an earlier one failed, or its worker was lost."""
-
-    task: Task
-    attempt: int
-
-
-def check_task(task: Task, *, size: int) -> None:
-    """Refuse (ValueError) what no queue takes; `size` is the payload's, in bytes of JSON."""
-    if task.queue not in get_args(QueueName):
-        raise ValueError(f"no queue {task.queue!r}; there are {', '.join(get_args(QueueName))}")
-    if not task.path.startswith("/"):
-        raise ValueError(f"the path of a task begins with '/': {task.path!r}")
-    if size > MAX_TASK_BYTES:
-        raise ValueError(
-            f"a payload for {task.path} has {size} bytes; at most {MAX_TASK_BYTES}: pass references instead"
-        )
-
-
-# --- what campaigns read ----------------------------------------------------------------------------------------------
-
-
-class ObjectSource(Protocol):
-    """Large inputs kept elsewhere: objects in buckets the connector may read, or files below one folder."""
-
-    def open_lines(self, uri: str) -> AbstractContextManager[BinaryIO]:
-        """The content as a binary stream (iterate it for lines), in constant memory, of one version throughout.
-
-        Raises `errors.InvalidRequest`, naming the field `source`, for an address that is none of ours or where there
-        is nothing that may be read.
-        """
-
-
-# --- time -------------------------------------------------------------------------------------------------------------
-
-
-class Clock(Protocol):
-    """Time, so that tests own it. `time` is epoch seconds, `monotonic` never goes back."""
-
-    def time(self) -> float: ...
-
-    def monotonic(self) -> float: ...
-
-    def wait(self, event: threading.Event, timeout: float) -> bool:
-        """Wait until the event is set (True) or `timeout` seconds have passed (False)."""
-
-    def sleep(self, seconds: float) -> None: ...

@@ -1,0 +1,27 @@
+"""Secrets by name, read when they are used."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Secret(str):
+    """A secret value. It is a string where it is used and `'***'` wherever it would be shown by repr."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class SecretSource(Protocol):
+    """Named secrets, read when used, through a cache of at most 30 s, so that a rotation needs no redeploy."""
+
+    def get(self, name: str) -> Secret | None:
+        """The current value without its trailing newline; None where there is none (or it is empty)."""
+
+    def refresh(self) -> None:
+        """Forget the cache: the next `get` reads anew. Called when a provider answered 401."""
+
+    def where(self, name: str) -> str:
+        """The place `get` looks at, for messages (a path or a resource name, never a value)."""
