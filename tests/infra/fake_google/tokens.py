@@ -1,4 +1,7 @@
-"""Identity tokens the fake issues and recognises: the form of a JWT, signed with a key of this process."""
+"""Identity tokens the fake issues and recognises: the form of a JWT, signed with a key of this process.
+
+The emulator of Cloud Tasks, which belongs to the same small world, makes its own without a signature; they are recognised too.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,19 @@ def issue(email: str, audience: str) -> str:
 def read(token: str) -> dict[str, str] | None:
     """The claims of a token of ours; None for anything else."""
     signed, _, signature = token.rpartition(".")
-    if not signed or not hmac.compare_digest(signature, _sign(signed)):
+    head, _, body = signed.partition(".")
+    if not body:
         return None
-    claims: dict[str, str] = json.loads(base64.urlsafe_b64decode(signed.partition(".")[2] + "=="))
-    return claims
+    emulated = not signature and _decode(head).get("alg") == "none"
+    return _decode(body) if emulated or hmac.compare_digest(signature, _sign(signed)) else None
+
+
+def _decode(part: str) -> dict[str, str]:
+    try:
+        decoded = json.loads(base64.urlsafe_b64decode(part + "=="))
+    except ValueError:
+        return {}
+    return decoded if isinstance(decoded, dict) else {}
 
 
 def _encode(value: object) -> str:
