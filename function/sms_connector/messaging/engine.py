@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from sms_connector.messaging.batch import Workshop
 from sms_connector.messaging.callback_address import CallbackAddress
+from sms_connector.messaging.campaigns.block_store import BlockStore
+from sms_connector.messaging.campaigns.control import Campaigns
+from sms_connector.messaging.campaigns.forecast import Forecaster, Pace
+from sms_connector.messaging.campaigns.intake import Intake, IntakeTools
+from sms_connector.messaging.campaigns.results import CampaignResults
+from sms_connector.messaging.campaigns.runner import ChunkRunner, RunnerTools
 from sms_connector.messaging.connection import ConnectionControl
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.idempotency import IdempotencyKeys
 from sms_connector.messaging.inbound import InboundMessages
-from sms_connector.messaging.message_store import Announcer, MessageStore
+from sms_connector.messaging.message_store import Announcer
 from sms_connector.messaging.messages import Messages
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
@@ -19,8 +26,10 @@ from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record_keys import RecordKeys
 from sms_connector.messaging.send import Sender, SendTools
 from sms_connector.messaging.throttle import Throttle
+from sms_connector.messaging.tick_planner import TickPlanner
+from sms_connector.messaging.ticker import Ticker, TickerTools
 from sms_connector.messaging.tracking import Tracker
-from sms_connector.ports import Clock, Ledger
+from sms_connector.ports import Clock, Ledger, TaskQueue
 from sms_connector.provider import Provider
 
 
@@ -33,6 +42,11 @@ class Engine:
     opt_outs     `get`, `put`, `delete`, `list`
     inbound      `list`
     connection   `test`, `suspend`, `resume`, `require_active`, `limits`
+    intake       `take(order, records)` a campaign, or `look` at what it would be
+    campaigns    `get(id)`, `page`, `pause`, `resume`, `cancel`
+    results      `page(campaign)`, `all(campaign)`
+    runner       `run(campaign, chunk)`: what a worker does with a task
+    ticker       `tick()`: what follows everything that waits
     """
 
     sender: Sender
@@ -41,11 +55,20 @@ class Engine:
     opt_outs: OptOuts
     inbound: InboundMessages
     connection: ConnectionControl
+    intake: Intake
+    campaigns: Campaigns
+    results: CampaignResults
+    runner: ChunkRunner
+    ticker: Ticker
 
 
 @dataclass(frozen=True, slots=True)
 class EngineParts:
-    """What the engine is made of, handed in by the composition root. The provider's transport goes through the throttle."""
+    """What the engine is made of, handed in by the composition root. The provider's transport goes through the throttle.
+
+    Without a `queue` no campaign is taken, and nobody follows a message whose request was answered; `planner` is the queue's.
+    `pace` is what campaigns are forecast by. `sweep` sends callbacks whose task was lost (`CallbacksOut.sweep`).
+    """
 
     provider: Provider
     ledger: Ledger
@@ -56,11 +79,16 @@ class EngineParts:
     configured_suspension: bool = False
     connection_rate: int | None = None
     announcer: Announcer | None = None
+    queue: TaskQueue | None = None
+    planner: TickPlanner | None = None
+    pace: Pace = field(default_factory=Pace)
+    sweep: Callable[[float], float | None] | None = None
 
 
 def build_engine(parts: EngineParts) -> Engine:
     provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
-    store = MessageStore(ledger, parts.announcer)
+    planner = parts.planner or TickPlanner(parts.queue, connection="local", clock=clock)
+    store = BlockStore(ledger, parts.announcer)
     lease = NodeLease(ledger, clock=clock, policy=policy)
     opt_outs = OptOuts(ledger, clock=clock)
     reconciler = Reconciler(provider, store, clock=clock, policy=policy)
@@ -77,20 +105,47 @@ def build_engine(parts: EngineParts) -> Engine:
         reconciler=reconciler,
         tracker=tracker,
         workshop=Workshop(parts.throttle, executor, clock, policy),
+        planner=planner,
         callbacks=parts.callbacks,
     )
+    connection = ConnectionControl(
+        provider,
+        ledger,
+        parts.throttle,
+        clock=clock,
+        configured_suspension=parts.configured_suspension,
+        connection_rate=parts.connection_rate,
+    )
+    campaigns = Campaigns(ledger, parts.queue, lease, clock=clock)
     return Engine(
         sender=Sender(tools),
         messages=Messages(provider, store, tracker, clock=clock, policy=policy),
         keys=IdempotencyKeys(ledger, lease, clock=clock, policy=policy),
         opt_outs=opt_outs,
         inbound=InboundMessages(ledger),
-        connection=ConnectionControl(
-            provider,
-            ledger,
-            parts.throttle,
-            clock=clock,
-            configured_suspension=parts.configured_suspension,
-            connection_rate=parts.connection_rate,
+        connection=connection,
+        intake=Intake(
+            IntakeTools(
+                ledger, parts.queue, lease, campaigns, planner, Forecaster(parts.pace, provider.capabilities), clock
+            )
+        ),
+        campaigns=campaigns,
+        results=CampaignResults(ledger, store),
+        runner=ChunkRunner(
+            RunnerTools(tools, ledger, planner, lambda: connection.suspended() is not None, parts.announcer)
+        ),
+        ticker=Ticker(
+            TickerTools(
+                ledger=ledger,
+                store=store,
+                tracker=tracker,
+                campaigns=campaigns,
+                lease=lease,
+                planner=planner,
+                clock=clock,
+                policy=policy,
+                callbacks=parts.callbacks is not None,
+                sweep=parts.sweep,
+            )
         ),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sms_connector.errors import (
@@ -12,6 +13,7 @@ from sms_connector.errors import (
     NotSent,
     OutcomeUnknown,
     ProviderRefused,
+    QueueUnavailable,
     RequestError,
 )
 from sms_connector.messaging.batch import Batch, Steps, Workshop
@@ -25,6 +27,7 @@ from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.record_keys import RecordKeys
 from sms_connector.messaging.requests import Draft, OnUnknown, SendOptions, SendRequest
+from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import Provider, SendOutcome
@@ -50,6 +53,7 @@ class SendTools:
     reconciler: Reconciler
     tracker: Tracker
     workshop: Workshop
+    planner: TickPlanner | None = None
     callbacks: CallbackAddress | None = None
 
 
@@ -67,11 +71,21 @@ class Sender:
             for draft in request.drafts
         ]
         with tools.lease.held():
+            self._plan_round(now + tools.workshop.policy.lease_seconds)  # should this node die over it
             self.carry_out(jobs, FirstCall(tools, options))
-            self._settle_unknown(jobs, options)
+            self.settle_unknown(jobs, options)
             if options.tracking.wait:
                 tools.tracker.follow([job.record for job in jobs], options.tracking)
+            times = [job.record.next_check_at for job in jobs if not job.record.final]
+            self._plan_round(min((time for time in times if time is not None), default=None))
         return [job.record for job in jobs]
+
+    def _plan_round(self, due: float | None) -> None:
+        """Somebody has to ask after what is open when the request is answered. A queue out of reach must stop no message: the
+        next one plans again."""
+        if self._tools.planner is not None and due is not None:
+            with suppress(QueueUnavailable):
+                self._tools.planner.plan(due)
 
     def carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]], *, patient: bool = False) -> None:
         """Carry out the calls for these jobs, step by step; inside `lease.held()`.
@@ -92,7 +106,7 @@ class Sender:
         size = capabilities.recipients_per_call
         return (part[start : start + size] for part in alike.values() for start in range(0, len(part), size))
 
-    def _settle_unknown(self, jobs: Sequence[Job], options: SendOptions) -> None:
+    def settle_unknown(self, jobs: Sequence[Job], options: SendOptions) -> None:
         """Resolve what is unknown; where the caller prefers twice to never, send again what the provider doesn't have."""
         tools, records = self._tools, [job.record for job in jobs]
         tools.tracker.mark_abandoned(records)
@@ -185,9 +199,11 @@ class FirstCall:
 
     def _refuse_opted_out(self, jobs: Sequence[Job]) -> None:
         opted_out = self._tools.opt_outs.among(job.draft.to for job in jobs)
+        self._refuse([job for job in jobs if job.draft.to in opted_out])
+
+    def _refuse(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            if job.draft.to in opted_out:
-                job.record.refuse(OPTED_OUT, at=self._tools.workshop.clock.time())
+            job.record.refuse(OPTED_OUT, at=self._tools.workshop.clock.time())
 
     def _create(self, jobs: Sequence[Job]) -> list[Job]:
         """Make the intents durable; what another request has sent or is sending already is left out."""

@@ -1,72 +1,42 @@
 """The net under everything that waits: one round at a time for the whole connection, as a durable task.
 
 A round folds news into blocks, asks the provider for what is due in as few calls as can be, looks into unknown outcomes, ends
-what had no news for too long, sends callbacks whose task was lost, and clears away an intake that died. It plans the next round
-for when something is due again; when nothing is, there is none until somebody sends.
+what had no news for too long, sends callbacks whose task was lost, and finishes what a dead node has left of a campaign's
+creation. It plans the next round for when something is due again; when nothing is, there is none until somebody sends.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from math import ceil
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.blocks import BLOCKS, Block
-from sms_connector.messaging.campaigns.campaign import (
-    CAMPAIGNS,
-    PROGRESS,
-    Campaign,
-    CampaignState,
-    Progress,
-    chunk_id,
-)
+from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, Campaign, CampaignState
 from sms_connector.messaging.campaigns.control import Campaigns
-from sms_connector.messaging.campaigns.intake import GROUP_CHUNKS, discard
+from sms_connector.messaging.campaigns.intake import LOOK_AFTER, discard
 from sms_connector.messaging.campaigns.news import read_news, report_of
 from sms_connector.messaging.message_store import Change
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION as MESSAGES
-from sms_connector.messaging.record import MessageRecord
+from sms_connector.messaging.record import MessageRecord, Phase
+from sms_connector.messaging.tick_planner import PATH as PATH
+from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Task, TaskQueue, Write
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Version, Write
 
-PATH = "/tasks/tick"
 STATE, DOCUMENT = "state", "ticker"
-ROUND_SECONDS = 120.0
 MESSAGES_A_ROUND = 1000
 BLOCKS_A_ROUND = 400
-LEAST_PAUSE = 1.0
-# A campaign whose records are still being taken in by a node that is gone.
-INTAKE_SECONDS = 600.0
-
-
-class TickPlanner:
-    """Makes sure that a round comes. Named tasks: however many nodes plan the same second, one task is made."""
-
-    def __init__(self, queue: TaskQueue | None, *, connection: str, clock: Clock) -> None:
-        self._queue = queue
-        self._connection = connection
-        self._clock = clock
-        self._planned = 0
-
-    def plan(self, due: float) -> None:
-        """A round at `due` (epoch seconds), or within a second after."""
-        slot = ceil(max(due, self._clock.time() + LEAST_PAUSE))
-        now = self._clock.time()
-        if self._queue is None or now < self._planned <= slot:
-            return  # an earlier round is coming; it plans what follows
-        self._planned = slot
-        self._queue.enqueue(
-            [Task("events", PATH, {"at": slot}, name=f"{self._connection}-tick-{slot}", not_before=slot)]
-        )
+# Campaigns that run at the same time; more are looked at when one of their messages is due.
+CAMPAIGNS_A_ROUND = 100
 
 
 @dataclass(frozen=True, slots=True)
 class TickerTools:
-    """What a round needs. `sweep_callbacks` sends callbacks whose task was lost and says when the next one is due."""
+    """What a round needs. `sweep` sends callbacks whose task was lost and says when the next one is due."""
 
     ledger: Ledger
     store: BlockStore
@@ -77,7 +47,7 @@ class TickerTools:
     clock: Clock
     policy: Policy
     callbacks: bool
-    sweep_callbacks: Callable[[float], float | None]
+    sweep: Callable[[float], float | None] | None = None
 
 
 class Ticker:
@@ -87,66 +57,68 @@ class Ticker:
         self._tools = tools
 
     def tick(self) -> bool:
-        """One round. False where another node is at it; that one plans the next."""
+        """One round. False where another node is at it: that one plans the next, and if it dies, its task comes again."""
         tools = self._tools
-        with tools.lease.held():
-            claim = self._claim()
+        with tools.lease.held() as holder:
+            claim = self._claim(holder)
             if claim is None:
                 return False
-            touched = self._round(tools.clock.time())
-            for campaign_id in sorted(touched):
-                tools.campaigns.roll(campaign_id)
-                tools.campaigns.get(campaign_id)
-            next_callback = tools.sweep_callbacks(tools.clock.time())
-            self._clear_intakes()
-            tools.ledger.commit([Write(STATE, DOCUMENT, {"until": 0.0})])
-        self._plan(next_callback)
+            try:
+                next_callback = self._round(tools.clock.time())
+            finally:
+                self._let_go(claim)
+            self._plan(next_callback)
         return True
 
-    def _claim(self) -> Write | None:
+    def _claim(self, holder: str) -> Version | None:
         [document] = self._tools.ledger.get(STATE, [DOCUMENT])
-        now = self._tools.clock.time()
-        if document is not None and document.data["until"] > now:
+        if document is not None and self._tools.lease.living([document.data["holder"]]):
             return None
-        claim = Write(STATE, DOCUMENT, {"until": now + ROUND_SECONDS}, document.version if document else MUST_BE_ABSENT)
+        expected = document.version if document is not None else MUST_BE_ABSENT
         try:
-            self._tools.ledger.commit([claim])
+            [version] = self._tools.ledger.commit([Write(STATE, DOCUMENT, {"holder": holder}, expected)])
         except Conflict:
             return None
-        return claim
+        return version
 
-    def _round(self, now: float) -> set[str]:
+    def _let_go(self, claim: Version) -> None:
+        try:
+            self._tools.ledger.commit([Write(STATE, DOCUMENT, {"holder": ""}, claim)])
+        except Conflict:
+            return  # our lease ended: another node is at it
+
+    def _round(self, now: float) -> float | None:
+        touched = self._follow(now)
+        running = self._campaigns(CampaignState.RUNNING)
+        for campaign_id in sorted(touched | {campaign.id for campaign in running}):
+            self._tools.campaigns.settle(campaign_id)
+        self._finish_creations([*running, *self._campaigns(CampaignState.ACCEPTING)])
+        return self._tools.sweep(now) if self._tools.sweep is not None else None
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def _follow(self, now: float) -> set[str]:
         """Everything that is due; returns the campaigns that were touched."""
         tools = self._tools
         messages = tools.store.find(_due(MESSAGES, now, MESSAGES_A_ROUND))
-        blocks = self._blocks_due(now)
-        folded = self._fold(blocks.values(), now)
+        blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_A_ROUND)))}
+        if tools.callbacks:
+            self._fold(blocks)
         tracked = [record for block in blocks.values() for record in block.open()] + messages
         self._end_overdue(tracked, now)
         due = [r for r in tracked if not r.final and r.next_check_at is not None and r.next_check_at <= now]
         tools.tracker.ask(due, keep_count=True)
-        return {block.campaign for block in blocks.values()} | folded
+        return {block.campaign for block in blocks.values()}
 
-    def _blocks_due(self, now: float) -> dict[str, Block]:
-        """What is being carried out belongs to its worker and is left out: it comes when its chunk is sent."""
-        blocks = [Block.of(document) for document in self._tools.ledger.find(_due(BLOCKS, now, BLOCKS_A_ROUND))]
-        chunks = sorted({_chunk_of(block) for block in blocks})
-        documents: Sequence[Document | None] = self._tools.ledger.get(PROGRESS, chunks) if chunks else []
-        ours = {d.id for d in documents if d is not None and not Progress.of(d).in_hand}
-        return {block.id: block for block in blocks if _chunk_of(block) in ours}
-
-    def _fold(self, blocks: Iterable[Block], now: float) -> set[str]:
+    def _fold(self, blocks: dict[str, Block]) -> None:
         """What callbacks told since the last round."""
-        tools = self._tools
-        if not tools.callbacks:
-            return set()
-        loaded = {block.id: block for block in blocks}
         changes: list[tuple[MessageRecord, Change]] = []
-        for block in loaded.values():
-            news = read_news(tools.ledger, block, final_only=True)
-            changes += [(block.records[n.data["position"]], _Told(n, now)) for n in _of_open(block, news)]
-        tools.store.save_in_blocks(changes, loaded=loaded)
-        return {block.campaign for block in loaded.values()}
+        for block in blocks.values():
+            # Any news settles an unknown outcome; of the others only a final one is worth a write.
+            settled = all(record.phase == Phase.DONE for record in block.records.values())
+            news = read_news(self._tools.ledger, block, final_only=settled)
+            changes += [(block.records[n.data["position"]], _Told(n)) for n in _of_open(block, news)]
+        self._tools.store.save_in_blocks(changes, loaded=blocks)
 
     def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
         limit = self._tools.policy.expire_after
@@ -154,24 +126,35 @@ class Ticker:
             if not record.final and record.created_at + limit <= now:
                 self._tools.store.apply(record, lambda current: current.expire(at=now))
 
-    def _clear_intakes(self) -> None:
+    # --- campaigns ----------------------------------------------------------------------------------------------------
+
+    def _campaigns(self, state: CampaignState) -> list[Campaign]:
+        where = (("state", "==", str(state)),)
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_A_ROUND)  # type: ignore[arg-type]
+        return [Campaign.of(document) for document in self._tools.ledger.find(query)]
+
+    def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
+        """A node that died while it took records in leaves nothing; one that died while it made tasks, all of them."""
         tools = self._tools
-        where = (("state", "==", str(CampaignState.ACCEPTING)),)
-        found = tools.ledger.find(Query(CAMPAIGNS, where, order_by="createdAt", limit=20))  # type: ignore[arg-type]
-        campaigns = [Campaign.of(document) for document in found]
-        living = tools.lease.living(campaign.holder for campaign in campaigns)
-        for campaign in campaigns:
-            if campaign.holder not in living:
-                discard(tools.ledger, campaign.id, _chunks_begun(tools.ledger, campaign.id) + GROUP_CHUNKS)
+        begun = [campaign for campaign in campaigns if campaign.holder]
+        living = tools.lease.living(campaign.holder for campaign in begun)
+        for campaign in begun:
+            if campaign.holder in living:
+                tools.planner.plan(tools.clock.time() + LOOK_AFTER)
+            elif campaign.state is CampaignState.ACCEPTING:
+                discard(tools.ledger, campaign)
+            else:
+                tools.campaigns.enqueue_left(campaign.id)
+
+    # --- the next round -----------------------------------------------------------------------------------------------
 
     def _plan(self, next_callback: float | None) -> None:
-        tools = self._tools
         times = [next_callback] if next_callback is not None else []
         for collection in (MESSAGES, BLOCKS):
-            first = tools.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
+            first = self._tools.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
             times += [float(document.data["nextCheckAt"]) for document in first]
         if times:
-            tools.planner.plan(min(times))
+            self._tools.planner.plan(min(times))
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,30 +162,15 @@ class _Told:
     """News as a change that can be applied again."""
 
     news: Document
-    at: float
 
     def __call__(self, record: MessageRecord) -> None:
         record.hear(report_of(self.news), at=self.news.data["at"], source="callback")
-        if record.final:
-            record.next_check_at = None
 
 
 def _of_open(block: Block, news: Iterable[Document]) -> list[Document]:
-    open_positions = {position for position, record in block.records.items() if not record.final}
-    return [document for document in news if document.data["position"] in open_positions]
-
-
-def _chunk_of(block: Block) -> str:
-    return block.id.rpartition("-")[0]
+    told = sorted(news, key=lambda each: float(each.data["at"]))
+    return [n for n in told if n.data["position"] in block.records and not block.records[n.data["position"]].final]
 
 
 def _due(collection: str, now: float, limit: int) -> Query:
     return Query(collection, (("nextCheckAt", "<=", now),), order_by="nextCheckAt", limit=limit)
-
-
-def _chunks_begun(ledger: Ledger, campaign: str) -> int:
-    """How many chunks a broken intake has left: they were written in order."""
-    count = 0
-    while any(ledger.get(PROGRESS, [chunk_id(campaign, number) for number in range(count, count + 100)])):
-        count += 100
-    return count

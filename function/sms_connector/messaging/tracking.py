@@ -80,7 +80,9 @@ class Tracker:
 
         `keep_count`: whoever asks next has only the ledger to tell how often was asked, so that is written too.
         """
-        self._reread([record for record in records if self._callbacks or record.phase == Phase.CALLING])
+        # What was told of a campaign's messages is folded in by whoever asks.
+        alone = [record for record in records if record.campaign is None]
+        self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
         self.mark_abandoned(records)
         self._reconciler.resolve(records)
         known = [record for record in records if record.provider_message_id and not record.final]
@@ -185,7 +187,8 @@ class Tracker:
         self, records: Sequence[MessageRecord], reports: dict[str, DeliveryReport], *, keep_count: bool
     ) -> None:
         changes = [
-            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time(), keep_count)) for record in records
+            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time(), keep_count))
+            for record in records
         ]
         for record, change in changes:
             change(record)

@@ -6,7 +6,7 @@ chunk's counts and what has to be announced of it are one commit: applied once, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, read_blocks
@@ -17,9 +17,11 @@ from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Ledger, Query, Write
 
 Changes = Sequence[tuple[MessageRecord, Change]]
-# Blocks around an intent that are looked through for who else may own a message: a slow call takes seconds, a lease a minute.
-NEIGHBOURS_SECONDS = 120.0
-NEIGHBOURS = 2000
+# Blocks that are looked through for who may own a message of the provider's: it was made at most so long after its block was
+# begun (a block holds a second's worth of calls, at a hundredth of the rate two minutes' worth).
+NEIGHBOURS_SECONDS = 180.0
+TOLERANCE = 2.0
+PAGE = 500
 
 
 class BlockStore(MessageStore):
@@ -47,17 +49,17 @@ class BlockStore(MessageStore):
             self.save_in_blocks([(record, change)])
 
     def find(self, query: Query) -> list[MessageRecord]:
-        """By recipient, the messages of blocks around that time are found too: intents that could be meant (reconcile)."""
+        """By recipient up to a time, the messages of blocks around it are found too: intents that could be meant (reconcile)."""
         found = super().find(query)
         conditions = {(field, operator): value for field, operator, value in query.where}
-        to, since = conditions.get(("to", "==")), conditions.get(("createdAt", ">="))
-        if isinstance(to, str) and isinstance(since, int | float) and not query.descending:
-            found += [record for record in self._neighbours(float(since)) if record.to == to]
+        to, until = conditions.get(("to", "==")), conditions.get(("createdAt", "<="))
+        if isinstance(to, str) and isinstance(until, int | float):
+            found += self._neighbours("to", to, at=float(until))
         return found
 
     def claimed(self, provider_message_id: str, *, since: float) -> str | None:
         own = super().claimed(provider_message_id, since=since)
-        owners = (r.id for r in self._neighbours(since) if r.provider_message_id == provider_message_id)
+        owners = (record.id for record in self._neighbours("providerMessageId", provider_message_id, at=since))
         return own or next(owners, None)
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> None:
@@ -80,15 +82,15 @@ class BlockStore(MessageStore):
         [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)])
         if block is None or document is None:
             return True  # expired with its campaign
-        progress = Progress.of(document)
-        if progress.in_hand:
+        if block.held:
             return True  # its worker will record what it did; this news is heard again by the next round
+        progress = Progress.of(document)
         before = Tally.of(block.records.values())
         for place, record, change in items:
-            current = block.records[place.position]
-            change(current)
-            become(record, current)
-        block.plan_next_check()
+            if place.position in block.records:
+                current = block.records[place.position]
+                change(current)
+                become(record, current)
         progress.recount(before, Tally.of(block.records.values()))
         return self._commit_block(block, progress, float(document.data["expiresAt"]))
 
@@ -116,11 +118,23 @@ class BlockStore(MessageStore):
             if place.block_id in blocks and _is_in(place, blocks[place.block_id])
         }
 
-    def _neighbours(self, since: float) -> Iterable[MessageRecord]:
-        where = (("createdAt", ">=", since - NEIGHBOURS_SECONDS),)
-        documents = self._ledger.find(Query(BLOCKS, where, order_by="createdAt", limit=NEIGHBOURS))  # type: ignore[arg-type]
-        for document in documents:
-            yield from Block.of(document).records.values()
+    def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:
+        """The messages with that value in blocks from which a call at that time can have come."""
+        where = (("createdAt", ">=", at - NEIGHBOURS_SECONDS), ("createdAt", "<=", at + TOLERANCE))
+        after: tuple[float, str] | None = None
+        while True:
+            query = Query(BLOCKS, where, order_by="createdAt", limit=PAGE, after=after)  # type: ignore[arg-type]
+            documents = self._ledger.find(query)
+            for document in documents:
+                if any(item.get(name) == value for item in document.data["items"].values()):
+                    yield from (r for r in Block.of(document).records.values() if _value(r, name) == value)
+            if len(documents) < PAGE:
+                return
+            after = (documents[-1].data["createdAt"], documents[-1].id)
+
+
+def _value(record: MessageRecord, name: str) -> str | None:
+    return record.to if name == "to" else record.provider_message_id
 
 
 def _is_in(place: Place, block: Block) -> bool:

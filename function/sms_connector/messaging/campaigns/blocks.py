@@ -1,8 +1,9 @@
 """Blocks: up to 25 messages of a chunk in one document, with what is told of them afterwards.
 
-While a node carries a chunk out, it alone writes the chunk's blocks (`ChunkStore`): intents a few ahead of the calls, outcomes
-along with the next intents or when a block is complete. So a message costs a quarter of a write, and a node that dies leaves
-the few messages it was calling. Afterwards whoever has news folds it in, guarded by the document's version (`fold`).
+While a block is `held`, the worker that carries its chunk out alone writes it (`ChunkStore`): intents some ahead of the calls,
+outcomes when it is complete. So a message costs a quarter of a write, and a worker that dies leaves the few messages it was
+calling. From then on whoever has news folds it in, guarded by the document's version (`fold`). A chunk's counts are those of its
+blocks that are not held: a block and what it counts for change in one commit.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "call
 
 @dataclass(slots=True)
 class Block:
-    """The messages of a block by position. `next_check_at` is when somebody should ask after those that are open."""
+    """The messages of a block by position."""
 
     id: str
     campaign: str
@@ -30,22 +31,17 @@ class Block:
     interval: float
     attempts_allowed: int
     callback_url: str | None
+    held: bool = False
     records: dict[int, MessageRecord] = field(default_factory=dict)
-    next_check_at: float | None = None
-    version: Version | Absent = MUST_BE_ABSENT
+    version: Version | Absent | None = MUST_BE_ABSENT
 
     def open(self) -> list[MessageRecord]:
         return [record for record in self.records.values() if not record.final]
 
-    def plan_next_check(self) -> None:
-        """When somebody should ask after the messages that are open."""
-        times = [record.next_check_at for record in self.open() if record.next_check_at is not None]
-        self.next_check_at = min(times, default=None)
+    def to_write(self, *, held: bool = False) -> Write:
+        return Write(BLOCKS, self.id, self._to_document(held), self.version)
 
-    def to_write(self) -> Write:
-        return Write(BLOCKS, self.id, self._to_document(), self.version)
-
-    def _to_document(self) -> Json:
+    def _to_document(self, held: bool) -> Json:
         items = {str(position): _item(record) for position, record in sorted(self.records.items())}
         data: Json = {
             "campaign": self.campaign,
@@ -54,10 +50,13 @@ class Block:
             "interval": self.interval,
             "attemptsAllowed": self.attempts_allowed,
             "callbackUrl": self.callback_url,
+            "held": held,
             "items": items,
             "expiresAt": self.created_at + RETENTION_SECONDS,
         }
-        return data if self.next_check_at is None else data | {"nextCheckAt": self.next_check_at}
+        # When somebody should ask after the messages that are open; a held block's are its worker's business.
+        times = [record.next_check_at for record in self.open() if record.next_check_at is not None]
+        return data | {"nextCheckAt": min(times)} if times and not held else data
 
     @classmethod
     def of(cls, document: Document) -> Block:
@@ -70,7 +69,7 @@ class Block:
             interval=data["interval"],
             attempts_allowed=data["attemptsAllowed"],
             callback_url=data["callbackUrl"],
-            next_check_at=data.get("nextCheckAt"),
+            held=data["held"],
             version=document.version,
         )
         chunk = int(document.id.rsplit("-", 2)[1])

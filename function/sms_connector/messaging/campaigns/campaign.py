@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -78,7 +78,6 @@ class Campaign:
     id: str
     state: CampaignState
     text: str
-    mapping: Mapping[str, str]
     options: SendOptions
     request_id: str
     created_at: float
@@ -102,6 +101,11 @@ class Campaign:
     def valid(self) -> int:
         return self.total - self.refused
 
+    @property
+    def keep_until(self) -> float:
+        """When its parts may go: a day after itself."""
+        return self.updated_at + RETENTION_SECONDS + 86_400
+
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(CAMPAIGNS, self.id, self._to_document(), self.version if expect is None else expect)
 
@@ -110,7 +114,6 @@ class Campaign:
         data: Json = {_camel(each.name): getattr(self, each.name) for each in fields(self) if each.name not in skipped}
         return data | {
             "state": str(self.state),
-            "mapping": dict(self.mapping),
             "options": options_to_json(self.options),
             "expiresAt": self.updated_at + RETENTION_SECONDS,
         }
@@ -124,14 +127,22 @@ class Campaign:
         return cls(id=document.id, version=document.version, state=state, options=options, **values)
 
 
+# Every call was made: messages are still asked after; only late news may come; all are final.
+SENT, QUIET, OVER = "sent", "quiet", "over"
+CHUNK_STATES = {
+    "pending": "nobody has begun",
+    "running": "begun; with a living holder: carried out at this moment",
+    SENT: "every call was made, and some messages are still asked after",
+    QUIET: "nobody asks any more; late news may come",
+    OVER: "all messages are final",
+    "rolled": "its counts are in the campaign's own",
+}
+
+
 @dataclass(slots=True)
 class Progress:
-    """How far a chunk is. `counts` are its messages by status; `open_messages` of them are not final, and `tracked` of those
-    are still asked after.
-
-    `state`: `pending` (nobody has begun), `running` (begun; with a living `holder`: carried out at this moment), `sent` (every
-    call was made; messages may be open), `rolled` (all are final, and its counts are in the campaign's).
-    """
+    """How far a chunk is. `counts` are its messages by status, as far as its worker has given them away; `open_messages` of
+    them are not final, and `tracked` of those are still asked after. `state` is one of `CHUNK_STATES`."""
 
     campaign: str
     chunk: int
@@ -146,11 +157,6 @@ class Progress:
     @property
     def id(self) -> str:
         return chunk_id(self.campaign, self.chunk)
-
-    @property
-    def in_hand(self) -> bool:
-        """A worker carries it out: its blocks are that worker's alone."""
-        return self.state == "running" and bool(self.holder)
 
     def to_write(self, *, expires_at: float, expect: Version | Absent | None = None) -> Write:
         data = {
@@ -181,9 +187,6 @@ class Progress:
             version=document.version,
         )
 
-    def set(self, tally: Tally) -> None:
-        self.counts, self.open_messages, self.tracked = dict(tally.counts), tally.open_messages, tally.tracked
-
     def recount(self, before: Tally, after: Tally) -> None:
         """Some of the chunk's messages have moved on."""
         counts = Counter(self.counts)
@@ -192,15 +195,27 @@ class Progress:
         self.counts = {status: count for status, count in counts.items() if count}
         self.open_messages += after.open_messages - before.open_messages
         self.tracked += after.tracked - before.tracked
+        if self.state in (SENT, QUIET, OVER):
+            self.state = self._state_when_sent()
+
+    def conclude(self) -> None:
+        """Its worker is done with it, for now or for good."""
+        self.holder = ""
+        self.state = self._state_when_sent() if sum(self.counts.values()) == self.valid else "running"
+
+    def _state_when_sent(self) -> str:
+        if self.tracked:
+            return SENT
+        return QUIET if self.open_messages else OVER
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
     """What some messages amount to."""
 
-    counts: Counter[str]
-    open_messages: int
-    tracked: int
+    counts: Counter[str] = field(default_factory=Counter)
+    open_messages: int = 0
+    tracked: int = 0
 
     @classmethod
     def of(cls, records: Iterable[MessageRecord]) -> Tally:
@@ -236,11 +251,6 @@ def options_from_json(data: Json) -> SendOptions:
         send_at=datetime.fromtimestamp(data["sendAt"], UTC) if data["sendAt"] is not None else None,
         callback_url=data["callbackUrl"],
     )
-
-
-def without_wait(options: SendOptions) -> SendOptions:
-    """A campaign's caller has its answer already."""
-    return replace(options, tracking=replace(options.tracking, wait=False))
 
 
 def _camel(name: str) -> str:

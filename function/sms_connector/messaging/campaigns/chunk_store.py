@@ -1,76 +1,120 @@
-"""The message store of a node that carries a chunk out: the same promises as `MessageStore`, kept a block at a time.
+"""The message store of a worker that carries a chunk out: the same promises as `MessageStore`, kept a block at a time.
 
-`create` writes the block with the new intents, and with whatever outcomes have come in since; `save` only remembers outcomes
-until a block is complete or `flush` is called. A node that dies in between leaves those messages as being called, hence
-unknown, and they are looked up at the provider: the rule of every message.
+`create` writes a block with its new intents. `save` remembers outcomes until all of the block's are there; then the block is
+written, counted, and given away to whoever has news of its messages. A worker that dies in between leaves those messages as
+being called, hence unknown, and they are looked up at the provider: the rule of every message.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 
+from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.blocks import Block, read_blocks
-from sms_connector.messaging.campaigns.campaign import BLOCK_RECORDS, Campaign, Place, block_id
-from sms_connector.messaging.message_store import Announcer, Change
+from sms_connector.messaging.campaigns.campaign import (
+    BLOCK_RECORDS,
+    PROGRESS,
+    Campaign,
+    Place,
+    Progress,
+    Tally,
+    block_id,
+)
+from sms_connector.messaging.message_store import Announcer, Change, Changes
 from sms_connector.messaging.record import MessageRecord, Phase
-from sms_connector.ports import Ledger
+from sms_connector.ports import Ledger, Version, Write
+
+Count = Callable[[Progress], None]
 
 
 class ChunkStore(BlockStore):
-    """One chunk's messages. Thread-safe. Raises Conflict where another node writes the same block: then this one must stop."""
+    """One chunk's messages. Thread-safe. Raises Conflict where another worker has taken the chunk over: then this one must stop.
+
+    `progress` is the chunk's, claimed by this worker.
+    """
 
     def __init__(
-        self, ledger: Ledger, campaign: Campaign, chunk: int, *, valid: int, announcer: Announcer | None = None
+        self, ledger: Ledger, campaign: Campaign, progress: Progress, *, announcer: Announcer | None = None
     ) -> None:
         super().__init__(ledger, announcer)
         self._ledger = ledger
         self._campaign = campaign
-        self._chunk = chunk
-        self._valid = valid
-        self._lock = threading.Lock()
+        self._progress = progress
+        self._lock = threading.RLock()
         self._blocks: dict[str, Block] = {}
         self._dirty: set[str] = set()
 
-    def load(self) -> list[MessageRecord]:
-        """What an earlier attempt at this chunk has left, in order."""
-        numbers = range(-(-self._valid // BLOCK_RECORDS))
-        self._blocks = read_blocks(
-            self._ledger, [block_id(self._campaign.id, self._chunk, number) for number in numbers]
-        )
+    def take_over(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
+        """What earlier attempts at this chunk have begun. Blocks that were not given away, and those that have room for more
+        messages, are this worker's from now on; `abandon` is told of messages that were being called.
+
+        Returns all messages there are; those in held blocks are the worker's own.
+        """
+        numbers = range(-(-self._progress.valid // BLOCK_RECORDS))
+        ids = [block_id(self._campaign.id, self._progress.chunk, number) for number in numbers]
+        self._blocks = read_blocks(self._ledger, ids)
+        for id_, block in list(self._blocks.items()):
+            while (block.held or len(block.records) < self._room(block)) and not self._take(block, abandon):
+                block = self._blocks[id_] = read_blocks(self._ledger, [id_])[id_]
         return [record for block in self._blocks.values() for record in block.records.values()]
 
-    def blocks(self) -> list[Block]:
-        return list(self._blocks.values())
+    def changing(self) -> AbstractContextManager[object]:
+        """Around changes of records: no block is written in the middle of one."""
+        return self._lock
 
     def create(self, records: Sequence[MessageRecord]) -> None:
         with self._lock:
-            touched = [self._put(record) for record in records]
-            self._write(touched)
+            blocks = {block.id: block for block in map(self._put, records)}
+            self._write(list(blocks.values()), given_away=False)
 
-    def save(self, changes: Sequence[tuple[MessageRecord, Change]]) -> None:
-        """The records are the blocks' own and changed already."""
+    def rewrite(self, records: Sequence[MessageRecord]) -> None:
         with self._lock:
-            touched = {self._block_of(record).id for record, _ in changes}
-            self._dirty |= touched
-            self._write([block for id_ in touched if self._complete(block := self._blocks[id_])])
+            self._write(self._held_blocks_of(records), given_away=False)
+
+    def save(self, changes: Changes) -> None:
+        """The records are the blocks' own and changed already. One that is to be called (again) is written at once."""
+        with self._lock:
+            touched = self._held_blocks_of([record for record, _ in changes])
+            self._dirty |= {block.id for block in touched}
+            called = [block for block in touched if self._is_called(block)]
+            self._write([block for block in called if _is_settled(block)], given_away=True)
+            intents = self._held_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
+            self._write([block for block in touched if block.held and block in [*called, *intents]], given_away=False)
 
     def apply(self, record: MessageRecord, change: Change) -> None:
         change(record)
         self.save([(record, change)])
 
     def withdraw(self, record: MessageRecord) -> None:
-        """The provider did not take it and is not to be bothered now: as if the call had never been meant."""
+        """No call was made and none is to be made now: as if it had never been meant."""
         with self._lock:
             block = self._block_of(record)
             block.records.pop(_position(record), None)
             self._dirty.add(block.id)
 
     def flush(self) -> None:
-        """Write every outcome that is only remembered."""
+        """Write what is only remembered."""
         with self._lock:
-            self._write([self._blocks[id_] for id_ in sorted(self._dirty)])
+            self._write([self._blocks[id_] for id_ in sorted(self._dirty)], given_away=False)
+
+    def conclude(self) -> Progress:
+        """The worker is done with the chunk, for now or for good: whoever has news of its messages may write it."""
+        with self._lock:
+            held = [block for block in self._blocks.values() if block.held]
+            tally = Tally.of(record for block in held for record in block.records.values())
+
+            def count(progress: Progress) -> None:
+                progress.recount(Tally(), tally)
+                progress.conclude()
+
+            self._store_blocks(held, count, held=False)
+            return self._progress
+
+    # --- inside, under the lock -------------------------------------------------------------------------------------
 
     def _put(self, record: MessageRecord) -> Block:
         block = self._block_of(record)
@@ -78,7 +122,7 @@ class ChunkStore(BlockStore):
         return block
 
     def _block_of(self, record: MessageRecord) -> Block:
-        place = Place(self._campaign.id, self._chunk, _position(record))
+        place = Place(self._campaign.id, self._progress.chunk, _position(record))
         block = self._blocks.get(place.block_id)
         if block is None:
             tracking = self._campaign.options.tracking
@@ -90,27 +134,89 @@ class ChunkStore(BlockStore):
                 interval=tracking.interval,
                 attempts_allowed=tracking.attempts,
                 callback_url=record.callback_url,
+                held=True,
             )
             self._blocks[block.id] = block
         return block
 
-    def _complete(self, block: Block) -> bool:
-        full = len(block.records) == BLOCK_RECORDS
+    def _take(self, block: Block, abandon: Callable[[MessageRecord], None]) -> bool:
+        """False where somebody had news of it at the same moment."""
+        counted = Tally() if block.held else Tally.of(block.records.values())
+        for record in block.records.values():
+            if record.phase == Phase.CALLING:
+                abandon(record)
+        try:
+            self._store_blocks([block], lambda progress: progress.recount(counted, Tally()))
+        except Conflict as conflict:
+            if conflict.collection == PROGRESS:
+                raise
+            return False
+        return True
+
+    def _room(self, block: Block) -> int:
+        first = int(block.id.rpartition("-")[2]) * BLOCK_RECORDS
+        return min(BLOCK_RECORDS, self._progress.valid - first)
+
+    def _held_blocks_of(self, records: Sequence[MessageRecord]) -> list[Block]:
+        blocks = {block.id: block for block in map(self._block_of, records)}
+        return [block for block in blocks.values() if block.held]
+
+    def _is_called(self, block: Block) -> bool:
+        full = len(block.records) == self._room(block)
         return full and all(record.phase != Phase.CALLING for record in block.records.values())
 
-    def _write(self, blocks: Iterable[Block]) -> None:
-        chosen = list({block.id: block for block in blocks}.values())
-        if not chosen:
+    def _write(self, blocks: Sequence[Block], *, given_away: bool) -> None:
+        if not blocks:
             return
-        for block in chosen:
-            block.plan_next_check()
-        announced = self.announce([record for block in chosen for record in block.records.values()])
-        versions = self._ledger.commit([*(block.to_write() for block in chosen), *announced])
-        for block, version in zip(chosen, versions, strict=False):
-            if version is not None:
-                block.version = version
-            self._dirty.discard(block.id)
+        tally = Tally.of(record for block in blocks for record in block.records.values())
+        count = (lambda progress: progress.recount(Tally(), tally)) if given_away else None
+        self._store_blocks(blocks, count, held=not given_away)
+        self._dirty -= {block.id for block in blocks}
+
+    def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, held: bool = True) -> None:
+        """One commit of blocks and, where it counts, of the chunk's progress, which news of other blocks may have changed."""
+        records = [record for block in blocks for record in block.records.values()]
+        flags = [record.announced for record in records]
+        announced = self.announce(records)
+        writes = [*(block.to_write(held=held) for block in blocks), *announced]
+        try:
+            versions = self._commit_counting(writes, count) if count is not None else self._ledger.commit(writes)
+        except BaseException:
+            for record, flag in zip(records, flags, strict=True):
+                record.announced = flag
+            raise
+        for block, version in zip(blocks, versions, strict=False):
+            block.version, block.held = version, held
         self.announced(announced)
+
+    def _commit_counting(self, writes: Sequence[Write], count: Count) -> list[Version | None]:
+        while True:
+            progress = replace(self._progress)
+            count(progress)
+            try:
+                *versions, version = self._ledger.commit(
+                    [*writes, progress.to_write(expires_at=self._campaign.keep_until)]
+                )
+            except Conflict as conflict:
+                if conflict.collection != PROGRESS:
+                    raise
+                self._read_progress()
+                continue
+            progress.version, self._progress = version, progress
+            return versions
+
+    def _read_progress(self) -> None:
+        """Raises Conflict where it is not this worker's any more."""
+        [document] = self._ledger.get(PROGRESS, [self._progress.id])
+        current = Progress.of(document) if document is not None else None
+        if current is None or current.holder != self._progress.holder:
+            raise Conflict(PROGRESS, self._progress.id)
+        self._progress = current
+
+
+def _is_settled(block: Block) -> bool:
+    """Nothing is left that its worker could still do: what is unknown may be called again."""
+    return all(record.phase == Phase.DONE for record in block.records.values())
 
 
 def _position(record: MessageRecord) -> int:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sms_connector.errors import Conflict, Kind, NotFound, PreconditionFailed
-from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, PROGRESS, Campaign, CampaignState, Progress
-from sms_connector.messaging.campaigns.intake import enqueue_chunks
+from sms_connector.messaging.campaigns.campaign import (
+    CAMPAIGNS,
+    OVER,
+    PROGRESS,
+    QUIET,
+    SENT,
+    Campaign,
+    CampaignState,
+    Progress,
+)
+from sms_connector.messaging.campaigns.tasks import enqueue_chunks
+from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.ports import Clock, Ledger, Query, TaskQueue
 
 Cursor = tuple[float, str]
-PROGRESS_PAGE = 1000
+PAGE = 1000
+# One commit takes 500 writes: the campaign's and its chunks'.
+ROLL_AT_ONCE = 400
 
 
 @dataclass(frozen=True, slots=True)
 class CampaignProgress:
-    """What a campaign has come to. `counts` by status hold every record, `waiting` those that were not called yet.
+    """What a campaign has come to. `counts` by status hold every record but the `waiting` ones, which have not been called (or
+    are being called this second).
 
     `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds.
     """
@@ -33,27 +46,29 @@ class CampaignProgress:
 @dataclass(frozen=True, slots=True)
 class _Sums:
     counts: Counter[str]
-    called: int
     open_messages: int
-    tracked: int
-    unsent_chunks: int
+
+    @property
+    def called(self) -> int:
+        return sum(self.counts.values())
 
 
 class Campaigns:
     """Looking up, pausing, resuming, canceling; noticing that one is done."""
 
-    def __init__(self, ledger: Ledger, queue: TaskQueue | None, *, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, queue: TaskQueue | None, lease: NodeLease, *, clock: Clock) -> None:
         self._ledger = ledger
         self._queue = queue
+        self._lease = lease
         self._clock = clock
 
     def get(self, campaign_id: str) -> CampaignProgress:
         """Raises NotFound."""
-        campaign = self.read(campaign_id)
-        sums = self._sum(campaign)
-        if campaign.state is CampaignState.RUNNING and not sums.unsent_chunks and not sums.tracked:
-            campaign = self._change(campaign_id, _finish(self._clock.time()))
-        return self._describe(campaign, sums)
+        while True:
+            campaign = self.read(campaign_id)
+            sums = self._sum(campaign)
+            if self.read(campaign_id).rolled == campaign.rolled:  # else a chunk may have been counted twice
+                return self._describe(campaign, sums)
 
     def page(
         self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
@@ -66,26 +81,32 @@ class Campaigns:
         return found[:limit], more
 
     def pause(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
-        """Workers stop within seconds; what they are calling gets its outcome. Pausing what is paused changes nothing."""
+        """Workers stop within seconds; what they are calling gets its outcome. Pausing what is paused changes nothing.
+
+        Raises NotFound, and PreconditionFailed from a state that can't be left so; as `resume` and `cancel` do.
+        """
         return self._move(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
 
-    def cancel(self, campaign_id: str) -> CampaignProgress:
+    def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """What was not called never will be."""
-        return self._move(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, None)
+        return self._move(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason)
 
-    def resume(self, campaign_id: str) -> CampaignProgress:
+    def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Workers take up what is left, at their rate."""
-        self._move(campaign_id, CampaignState.RUNNING, {CampaignState.PAUSED}, None)
-        self.enqueue_left(campaign_id)
-        return self.get(campaign_id)
+        with self._lease.held():
+            resumed = self._move(campaign_id, CampaignState.RUNNING, {CampaignState.PAUSED}, reason)
+            self.enqueue_left(campaign_id)
+        return resumed
 
     def enqueue_left(self, campaign_id: str) -> None:
         """A task for every chunk that is not sent. One too many does no harm: a chunk is carried out by one worker."""
-        numbers = [p.chunk for p in self._progress(campaign_id, ("pending", "running"))]
+        numbers = [progress.chunk for progress in self._progress(campaign_id, ("pending", "running"))]
         if self._queue is not None:
             enqueue_chunks(self._queue, campaign_id, sorted(numbers))
+        self._change(campaign_id, _let_go)
 
     def read(self, campaign_id: str) -> Campaign:
+        """Raises NotFound."""
         [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
         if document is None:
             raise NotFound(
@@ -95,11 +116,19 @@ class Campaigns:
 
     # --- counting -----------------------------------------------------------------------------------------------------
 
-    def roll(self, campaign_id: str) -> None:
-        """Add chunks that are over to the campaign's own sums, so that counting stays cheap however large it is."""
-        over = [p for p in self._progress(campaign_id, ("sent",)) if not p.open_messages]
-        for start in range(0, len(over), 200):
-            self._roll(self.read(campaign_id), over[start : start + 200])
+    def settle(self, campaign_id: str) -> None:
+        """Add chunks that are over to the campaign's own sums, so that counting stays cheap however large it is; see whether it
+        is done."""
+        over = list(self._progress(campaign_id, (OVER,)))
+        for start in range(0, len(over), ROLL_AT_ONCE):
+            self._roll(self.read(campaign_id), over[start : start + ROLL_AT_ONCE])
+        campaign = self.read(campaign_id)
+        if campaign.state is CampaignState.RUNNING and not self._is_busy(campaign_id):
+            self._change(campaign_id, _finish(self._clock.time()))
+
+    def _is_busy(self, campaign_id: str) -> bool:
+        """Something is left to send or to ask after."""
+        return any(self._find(campaign_id, state, limit=1) for state in ("pending", "running", SENT))
 
     def _roll(self, campaign: Campaign, over: list[Progress]) -> None:
         counts = Counter(campaign.counts)
@@ -107,37 +136,35 @@ class Campaigns:
             counts.update(progress.counts)
             progress.state = "rolled"
         campaign.counts, campaign.rolled = dict(counts), campaign.rolled + len(over)
-        expires_at = campaign.updated_at + 31 * 86_400
+        writes = [progress.to_write(expires_at=campaign.keep_until) for progress in over]
         try:
-            self._ledger.commit([campaign.to_write(), *(progress.to_write(expires_at=expires_at) for progress in over)])
+            self._ledger.commit([campaign.to_write(), *writes])
         except Conflict:
             return  # somebody was quicker; the next round sees what is left
 
     def _sum(self, campaign: Campaign) -> _Sums:
+        """The states in the order a chunk goes through them: one that moves on meanwhile is met twice, and not missed."""
+        chunks = {each.chunk: each for each in self._progress(campaign.id, ("running", SENT, QUIET, OVER))}
         counts = Counter(campaign.counts)
-        called = sum(campaign.counts.values())
-        open_messages = tracked = 0
-        seen = campaign.rolled
-        for progress in self._progress(campaign.id, ("running", "sent")):
+        for progress in chunks.values():
             counts.update(progress.counts)
-            called += sum(progress.counts.values())
-            open_messages += progress.open_messages
-            tracked += progress.tracked
-            seen += progress.state == "sent"
-        return _Sums(counts, called, open_messages, tracked, campaign.chunks - seen)
+        return _Sums(counts, sum(progress.open_messages for progress in chunks.values()))
 
-    def _progress(self, campaign_id: str, states: Iterable[str]) -> list[Progress]:
-        found: list[Progress] = []
+    def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:
             after: tuple[str, str] | None = None
-            while True:
-                where = (("campaign", "==", campaign_id), ("state", "==", state))
-                page = self._ledger.find(Query(PROGRESS, where, limit=PROGRESS_PAGE, after=after))  # type: ignore[arg-type]
-                found += [Progress.of(document) for document in page]
-                if len(page) < PROGRESS_PAGE:
+            while page := self._find(campaign_id, state, limit=PAGE, after=after):
+                yield from page
+                if len(page) < PAGE:
                     break
                 after = (page[-1].id, page[-1].id)
-        return found
+
+    def _find(
+        self, campaign_id: str, state: str, *, limit: int, after: tuple[str, str] | None = None
+    ) -> list[Progress]:
+        where = (("campaign", "==", campaign_id), ("state", "==", state))
+        found = self._ledger.find(Query(PROGRESS, where, limit=limit, after=after))  # type: ignore[arg-type]
+        return [Progress.of(document) for document in found]
 
     def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:
         counts = sums.counts.copy()
@@ -169,8 +196,10 @@ class Campaigns:
             campaign.state, campaign.state_reason, campaign.updated_at = to, reason, now
             if to is CampaignState.RUNNING:
                 campaign.running_since, campaign.sent_before = now, self._sum(campaign).called
+                campaign.holder = self._lease.name()
 
-        return self._describe(campaign := self._change(campaign_id, change), self._sum(campaign))
+        self._change(campaign_id, change)
+        return self.get(campaign_id)
 
     def _change(self, campaign_id: str, change: Callable[[Campaign], None]) -> Campaign:
         while True:
@@ -189,3 +218,8 @@ def _finish(now: float) -> Callable[[Campaign], None]:
             campaign.state, campaign.done_at, campaign.updated_at = CampaignState.DONE, now, now
 
     return change
+
+
+def _let_go(campaign: Campaign) -> None:
+    """Every task was made: nobody has to make sure of it."""
+    campaign.holder = ""

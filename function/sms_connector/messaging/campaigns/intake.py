@@ -1,4 +1,4 @@
-"""Taking a campaign's records in: a stream in, chunks out, with memory for one batch of chunks only.
+"""Taking a campaign's records in: a stream in, chunks out, with memory for two groups of chunks only.
 
 A record that is wrong is its own error and stops no other. A body that breaks takes everything with it: what was written is
 deleted again, by us or, where we died over it, by the ticker.
@@ -6,117 +6,258 @@ deleted again, by us or, where we died over it, by the ticker.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from sms_connector.errors import Kind, PreconditionFailed
+from sms_connector.errors import Conflict, FieldProblem, InvalidRequest, Kind, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
-    CHUNK_RECORDS,
     CHUNKS,
+    OVER,
     PROGRESS,
     Campaign,
     CampaignState,
     Progress,
     chunk_id,
 )
-from sms_connector.messaging.campaigns.chunk import CHUNK_BYTES, AcceptedRecord, Chunk, Record
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Ledger, Task, TaskQueue, Write
+from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Chunk, Record, RefusedRecord
+from sms_connector.messaging.campaigns.control import Campaigns
+from sms_connector.messaging.campaigns.forecast import Forecast, Forecaster
+from sms_connector.messaging.node_lease import NodeLease
+from sms_connector.messaging.requests import SendOptions
+from sms_connector.messaging.tick_planner import TickPlanner
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Ledger, TaskQueue, Write
 
 MAX_RECORDS = 1_000_000
 # Chunks are written in groups, as large as Firestore takes in one commit (10 MiB) with room to spare.
 GROUP_CHUNKS = 16
 GROUP_BYTES = 4_000_000
+# How long until somebody looks whether the node that takes a campaign in is still there.
+LOOK_AFTER = 60.0
+REFUSALS_SHOWN = 100
+
+
+@dataclass(frozen=True, slots=True)
+class CampaignOrder:
+    """What is to be sent, checked; the records come apart from it. The same `nonce` makes the same campaign."""
+
+    text: str
+    placeholders: int
+    options: SendOptions
+    nonce: str
+    request_id: str
+    source: str | None = None
+
+
+@dataclass(slots=True)
+class Totals:
+    """What records amount to."""
+
+    total: int = 0
+    refused: int = 0
+    segments: int = 0
+    encodings: Counter[str] = field(default_factory=Counter)
+    refusals: list[RefusedRecord] = field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        if self.total >= MAX_RECORDS:
+            raise InvalidRequest(
+                FieldProblem(
+                    "records", f"a campaign holds at most {MAX_RECORDS:,} records; send the rest as another one"
+                )
+            )
+        self.total += 1
+        if isinstance(record, AcceptedRecord):
+            self.segments += record.segments
+            self.encodings[record.encoding] += 1
+        else:
+            self.refused += 1
+            if len(self.refusals) < REFUSALS_SHOWN:
+                self.refusals.append(record)
+
+    def refuse_nothing(self) -> None:
+        """Raises InvalidRequest where there is no record at all."""
+        if not self.total:
+            raise InvalidRequest(FieldProblem("records", "there is no record; send at least one", Kind.MISSING_VALUE))
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeTools:
+    """`queue` None: campaigns can be looked at, but none is taken."""
+
+    ledger: Ledger
+    queue: TaskQueue | None
+    lease: NodeLease
+    campaigns: Campaigns
+    planner: TickPlanner
+    forecaster: Forecaster
+    clock: Clock
 
 
 class Intake:
-    """`take` writes all of a campaign, or nothing."""
+    """`take` keeps all of a campaign, or nothing; `look` keeps nothing."""
 
-    def __init__(self, ledger: Ledger, queue: TaskQueue, *, clock: Clock) -> None:
-        self._ledger = ledger
-        self._queue = queue
-        self._clock = clock
+    def __init__(self, tools: IntakeTools) -> None:
+        self._tools = tools
 
-    def open(self, campaign: Campaign) -> None:
-        """The campaign's document is there first, so that what follows is never without an owner."""
-        [version] = self._ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
-        campaign.version = version
+    def require_queue(self) -> None:
+        """Raises PreconditionFailed where no queue is configured."""
+        if self._tools.queue is None:
+            raise PreconditionFailed(
+                "campaigns need a queue, and none is configured: set SMS_QUEUE", kind=Kind.UNSUPPORTED
+            )
 
-    def fill(self, campaign: Campaign, records: Iterable[Record]) -> None:
-        """Write the records in chunks. Raises what `records` raises; then `discard` must follow."""
-        group: list[Chunk] = []
-        chunk = Chunk(campaign.id, 0)
-        encodings: Counter[str] = Counter()
+    def look(self, order: CampaignOrder, records: Iterable[Record]) -> tuple[Totals, Forecast]:
+        """What the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no records."""
+        totals = Totals()
         for record in records:
-            if len(chunk.accepted) + len(chunk.refused) >= CHUNK_RECORDS or chunk.size >= CHUNK_BYTES:
-                group.append(chunk)
-                chunk = Chunk(campaign.id, chunk.number + 1)
-                group = self._write_full(campaign, group)
-            self._count(campaign, record, encodings)
-            chunk.add(record)
-        if chunk.accepted or chunk.refused:
-            group.append(chunk)
-        self._write(campaign, group)
-        campaign.encodings = dict(encodings)
+            totals.add(record)
+        totals.refuse_nothing()
+        return totals, self._forecast(order, totals)
 
-    def start(self, campaign: Campaign) -> None:
-        """All records are there: workers may begin."""
-        now = self._clock.time()
+    def take(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
+        """The campaign, running. Raises as `look` does, and PreconditionFailed where its forecast says that it can't be sent as
+        it is; then nothing is kept."""
+        self.require_queue()
+        with self._tools.lease.held() as holder:
+            campaign = self._open(order, holder)
+            if campaign.state is CampaignState.ACCEPTING:
+                self._fill_or_discard(campaign, order, records)
+                self._start(campaign)
+            if campaign.holder:
+                self._tools.campaigns.enqueue_left(campaign.id)
+        return self._tools.campaigns.read(campaign.id)
+
+    # --- the campaign's document --------------------------------------------------------------------------------------
+
+    def _open(self, order: CampaignOrder, holder: str) -> Campaign:
+        """The document is there first, so that what follows is never without an owner. What an earlier attempt at the same request
+        has left of it is cleared away; where it was complete already, it is that one."""
+        now = self._tools.clock.time()
+        campaign = Campaign(
+            id=campaign_id(order.nonce),
+            state=CampaignState.ACCEPTING,
+            text=order.text,
+            options=order.options,
+            request_id=order.request_id,
+            created_at=now,
+            updated_at=now,
+            source=order.source,
+            holder=holder,
+        )
+        self._tools.planner.plan(now + LOOK_AFTER)
+        try:
+            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+        except Conflict:
+            left = self._tools.campaigns.read(campaign.id)
+            if left.state is not CampaignState.ACCEPTING:
+                return left
+            discard(self._tools.ledger, left)
+            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+        return campaign
+
+    def _fill_or_discard(self, campaign: Campaign, order: CampaignOrder, records: Iterable[Record]) -> None:
+        filled = False
+        try:
+            totals = self._fill(campaign, records)
+            totals.refuse_nothing()
+            refusal = self._forecast(order, totals).refusal
+            if refusal is not None:
+                raise PreconditionFailed(f"nothing was kept: {refusal}", kind=Kind.QUEUE_FULL)
+            filled = True
+        finally:
+            if not filled:
+                discard(self._tools.ledger, campaign)
+        campaign.total, campaign.refused = totals.total, totals.refused
+        campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
+
+    def _start(self, campaign: Campaign) -> None:
+        """All records are there: workers may begin. It stays ours until each chunk has its task."""
+        now = self._tools.clock.time()
         campaign.state = CampaignState.RUNNING if campaign.valid else CampaignState.DONE
         campaign.updated_at = campaign.running_since = now
         campaign.done_at = None if campaign.valid else now
-        campaign.holder = ""
-        [version] = self._ledger.commit([campaign.to_write()])
-        campaign.version = version
-        enqueue_chunks(self._queue, campaign.id, range(campaign.chunks))
+        [campaign.version] = self._tools.ledger.commit([campaign.to_write()])
 
-    def discard(self, campaign: Campaign) -> None:
-        """Leave nothing of it."""
-        discard(self._ledger, campaign.id, campaign.chunks + GROUP_CHUNKS)
+    def _forecast(self, order: CampaignOrder, totals: Totals) -> Forecast:
+        return self._tools.forecaster.forecast(
+            messages=totals.total - totals.refused,
+            segments=totals.segments,
+            one_text=not order.placeholders,
+            options=order.options,
+            now=self._tools.clock.time(),
+        )
 
-    def _count(self, campaign: Campaign, record: Record, encodings: Counter[str]) -> None:
-        if campaign.total >= MAX_RECORDS:
-            raise PreconditionFailed(
-                f"a campaign holds at most {MAX_RECORDS:,} records; send the rest as another one",
-                kind=Kind.INVALID_REQUEST,
-            )
-        campaign.total += 1
-        if isinstance(record, AcceptedRecord):
-            campaign.segments += record.segments
-            encodings[record.encoding] += 1
-        else:
-            campaign.refused += 1
+    # --- its records --------------------------------------------------------------------------------------------------
 
-    def _write_full(self, campaign: Campaign, group: list[Chunk]) -> list[Chunk]:
-        if len(group) < GROUP_CHUNKS and sum(chunk.size for chunk in group) < GROUP_BYTES:
-            return group
-        self._write(campaign, group)
-        return []
+    def _fill(self, campaign: Campaign, records: Iterable[Record]) -> Totals:
+        """Write the records in chunks. One group is written while the next one is read."""
+        totals = Totals()
+        written: Future[None] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
+            for group in _groups(campaign, records, totals):
+                if written is not None:
+                    written.result()
+                campaign.chunks += len(group)
+                written = writer.submit(self._write, campaign, group)
+            if written is not None:
+                written.result()
+        return totals
 
     def _write(self, campaign: Campaign, group: Sequence[Chunk]) -> None:
-        expires_at = campaign.updated_at + 31 * 86_400
         writes: list[Write] = []
         for chunk in group:
             progress = Progress(campaign.id, chunk.number, len(chunk.accepted))
-            progress.state = "pending" if chunk.accepted else "sent"
-            writes.append(chunk.to_write(expires_at=expires_at))
-            writes.append(progress.to_write(expires_at=expires_at, expect=MUST_BE_ABSENT))
-        if writes:
-            self._ledger.commit(writes)
-        campaign.chunks += len(group)
+            progress.state = "pending" if chunk.accepted else OVER
+            writes.append(chunk.to_write(expires_at=campaign.keep_until))
+            writes.append(progress.to_write(expires_at=campaign.keep_until, expect=MUST_BE_ABSENT))
+        self._tools.ledger.commit(writes)
 
 
-def enqueue_chunks(queue: TaskQueue, campaign: str, numbers: Iterable[int]) -> None:
-    """One task a chunk; workers take them in parallel, each at its node's rate."""
-    tasks = [Task("chunks", "/tasks/chunk", {"campaign": campaign, "chunk": number}) for number in numbers]
-    for start in range(0, len(tasks), 500):
-        queue.enqueue(tasks[start : start + 500])
+def _groups(campaign: Campaign, records: Iterable[Record], totals: Totals) -> Iterator[list[Chunk]]:
+    group: list[Chunk] = []
+    size = 0
+    chunk = Chunk(campaign.id, 0)
+    for record in records:
+        totals.add(record)
+        chunk.add(record)
+        if chunk.full:
+            group.append(chunk)
+            size += chunk.size
+            chunk = Chunk(campaign.id, chunk.number + 1)
+            if len(group) == GROUP_CHUNKS or size >= GROUP_BYTES:
+                yield group
+                group, size = [], 0
+    if chunk.accepted or chunk.refused:
+        group.append(chunk)
+    if group:
+        yield group
 
 
-def discard(ledger: Ledger, campaign: str, chunks: int) -> None:
-    """Delete a campaign whose intake broke: its chunks, then itself."""
-    ids = [chunk_id(campaign, number) for number in range(chunks)]
-    for start in range(0, len(ids), 200):
-        part = ids[start : start + 200]
-        ledger.commit([Write(collection, id_, None) for id_ in part for collection in (CHUNKS, PROGRESS)])
-    ledger.commit([Write(CAMPAIGNS, campaign, None)])
+def campaign_id(nonce: str) -> str:
+    return "cmp_c" + hashlib.sha256(nonce.encode()).hexdigest()[:20]
+
+
+def discard(ledger: Ledger, campaign: Campaign) -> None:
+    """Delete a campaign whose intake broke: its parts, then itself. Nothing, where it is somebody else's by now."""
+    campaign.holder = ""
+    try:
+        [campaign.version] = ledger.commit([campaign.to_write()])
+    except Conflict:
+        return
+    # From the end, so that what a deletion that breaks off leaves can be found by its beginning.
+    for start in reversed(range(0, _chunks_begun(ledger, campaign), 200)):
+        ids = [chunk_id(campaign.id, number) for number in range(start, start + 200)]
+        ledger.commit([Write(collection, id_, None) for id_ in ids for collection in (CHUNKS, PROGRESS)])
+    ledger.commit([Write(CAMPAIGNS, campaign.id, None, campaign.version)])
+
+
+def _chunks_begun(ledger: Ledger, campaign: Campaign) -> int:
+    """How many chunks may be there: they were written in order."""
+    count = campaign.chunks + GROUP_CHUNKS
+    while any(ledger.get(PROGRESS, [chunk_id(campaign.id, number) for number in range(count, count + GROUP_CHUNKS)])):
+        count += GROUP_CHUNKS
+    return count

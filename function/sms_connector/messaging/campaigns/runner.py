@@ -7,37 +7,35 @@ attempt instead of the messages: what was not sent is tried again with the next 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sms_connector.errors import ConnectorError, Kind, NotSent
+from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
     CHUNKS,
+    OVER,
     PROGRESS,
     Campaign,
     CampaignState,
     Place,
     Progress,
-    Tally,
     chunk_id,
 )
 from sms_connector.messaging.campaigns.chunk import Chunk
+from sms_connector.messaging.campaigns.chunk_call import ChunkCall
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
-from sms_connector.messaging.message_store import Changes
+from sms_connector.messaging.message_store import Announcer
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
-from sms_connector.messaging.requests import Draft
-from sms_connector.messaging.send import FirstCall, Job, Sender, SendTools, new_record
-from sms_connector.model.delivery_report import FailureReason
+from sms_connector.messaging.send import Job, Sender, SendTools, new_record
+from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.ports import Ledger
-from sms_connector.provider import SendOutcome
 
-LOOK_EVERY = 1.0
 LOST = "the worker that was sending it stopped before it recorded an outcome"
-# Refusals that are about the account or the moment, not about the message: the next attempt may go through.
-_NOT_THE_MESSAGE = frozenset({Kind.AUTHENTICATION, Kind.ACCOUNT, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
 
 
 class Attempt(Enum):
@@ -45,135 +43,152 @@ class Attempt(Enum):
 
     SENT = "sent"  # every record has its outcome (or is unknown and looked into)
     HALTED = "halted"  # paused, canceled or suspended; resuming makes a new task
-    BUSY = "busy"  # another worker carries it out
+    BUSY = "busy"  # another worker carries it out; should that one die, it has to be tried again
     AGAIN = "again"  # the provider took no more; try again later
 
 
 @dataclass(frozen=True, slots=True)
-class ChunkRunner:
+class RunnerTools:
     """`suspended` says whether the whole connection is."""
 
-    tools: SendTools
+    send: SendTools
     ledger: Ledger
+    planner: TickPlanner
     suspended: Callable[[], bool]
+    announcer: Announcer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One chunk, as it was read."""
+
+    campaign: Campaign
+    chunk: Chunk
+    progress: Progress
+    halted: bool
+
+    @property
+    def is_sent(self) -> bool:
+        return self.progress.state not in ("pending", "running")
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """It is halted, and no earlier attempt has left anything behind."""
+        return self.halted and not self.progress.holder
+
+
+class ChunkRunner:
+    """`run` is what the task calls. One chunk is carried out by one thread of one node at a time."""
+
+    def __init__(self, tools: RunnerTools) -> None:
+        self._tools = tools
+        self._clock = tools.send.workshop.clock
+        self._lock = threading.Lock()
+        self._at_work: set[str] = set()
 
     def run(self, campaign_id: str, number: int) -> Attempt:
-        with self.tools.lease.held() as holder:
-            campaign, chunk, progress = self._read(campaign_id, number)
-            if campaign is None or chunk is None or progress is None or progress.state in ("sent", "rolled"):
-                return Attempt.SENT
-            if campaign.state is not CampaignState.RUNNING or self.suspended():
-                return Attempt.HALTED
-            if progress.state == "running" and progress.holder != holder and self.tools.lease.living([progress.holder]):
+        """Raises what the ledger raises; whatever it breaks off, the next attempt carries on."""
+        with self._alone(chunk_id(campaign_id, number)) as alone, self._tools.send.lease.held() as holder:
+            if not alone:
                 return Attempt.BUSY
-            begun_before = progress.state != "pending"
-            self._claim(progress, campaign, holder)
-            return self._carry_out(campaign, chunk, progress, begun_before=begun_before)
+            try:
+                return self._run(campaign_id, number, holder)
+            except Conflict:
+                return Attempt.BUSY  # another node has called this one dead and taken the chunk over
 
-    def _read(self, campaign_id: str, number: int) -> tuple[Campaign | None, Chunk | None, Progress | None]:
-        [campaign] = self.ledger.get(CAMPAIGNS, [campaign_id])
-        [chunk] = self.ledger.get(CHUNKS, [chunk_id(campaign_id, number)])
-        [progress] = self.ledger.get(PROGRESS, [chunk_id(campaign_id, number)])
-        return (
-            Campaign.of(campaign) if campaign else None,
-            Chunk.of(chunk) if chunk else None,
-            Progress.of(progress) if progress else None,
+    @contextmanager
+    def _alone(self, chunk: str) -> Iterator[bool]:
+        """A task may be delivered twice to the same node."""
+        with self._lock:
+            alone = chunk not in self._at_work
+            self._at_work.add(chunk)
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._lock:
+                    self._at_work.discard(chunk)
+
+    def _run(self, campaign_id: str, number: int, holder: str) -> Attempt:
+        work = self._read(campaign_id, number)
+        if work is None:
+            return Attempt.SENT  # discarded, or expired
+        if work.is_sent:
+            self._tools.planner.plan(self._clock.time())
+            return Attempt.SENT
+        if work.nothing_to_do:
+            return Attempt.HALTED
+        if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+            return Attempt.BUSY
+        return self._carry_out(work, self._claim(work, holder))
+
+    def _read(self, campaign_id: str, number: int) -> _Work | None:
+        ledger, id_ = self._tools.ledger, chunk_id(campaign_id, number)
+        [campaign], [chunk], [progress] = (
+            ledger.get(CAMPAIGNS, [campaign_id]),
+            ledger.get(CHUNKS, [id_]),
+            ledger.get(PROGRESS, [id_]),
         )
+        if campaign is None or chunk is None or progress is None:
+            return None
+        halted = campaign.data["state"] != CampaignState.RUNNING or self._tools.suspended()
+        return _Work(Campaign.of(campaign), Chunk.of(chunk), Progress.of(progress), halted)
 
-    def _claim(self, progress: Progress, campaign: Campaign, holder: str) -> None:
+    def _claim(self, work: _Work, holder: str) -> Progress:
         """Raises Conflict where another worker was quicker."""
-        progress.state, progress.holder = "running", holder
-        self._store_progress(progress, campaign)
+        progress = replace(work.progress, state="running", holder=holder)
+        [progress.version] = self._tools.ledger.commit([progress.to_write(expires_at=work.campaign.keep_until)])
+        return progress
 
-    def _store_progress(self, progress: Progress, campaign: Campaign) -> None:
-        [version] = self.ledger.commit([progress.to_write(expires_at=campaign.updated_at + 31 * 86_400)])
-        progress.version = version
-
-    def _carry_out(self, campaign: Campaign, chunk: Chunk, progress: Progress, *, begun_before: bool) -> Attempt:
-        store = ChunkStore(self.ledger, campaign, chunk.number, valid=len(chunk.accepted))
+    def _carry_out(self, work: _Work, progress: Progress) -> Attempt:
+        store = ChunkStore(self._tools.ledger, work.campaign, progress, announcer=self._tools.announcer)
         tools = self._tools_for(store)
-        left = store.load() if begun_before else []
-        self._settle_left(left, tools)
-        known = {record.id for record in left}
-        jobs = [job for job in self._jobs(campaign, chunk) if job.record.id not in known]
-        steps = ChunkCall(tools, campaign, store, halted=lambda: self._is_halted(campaign.id))
-        Sender(tools).carry_out(jobs, steps)
-        tools.reconciler.resolve([job.record for job in jobs])
-        store.flush()
-        return self._conclude(campaign, progress, store, steps)
+        left = {} if work.progress.state == "pending" else {r.id: r for r in store.take_over(self._abandon)}
+        jobs = self._jobs(work, left)
+        new = [] if work.halted else [job for job in jobs if job.record.id not in left]
+        steps = ChunkCall(tools, work.campaign, new, halted=lambda: self._is_halted(work.campaign.id))
+        self._send(Sender(tools), jobs, new, steps)
+        concluded = store.conclude()
+        self._plan_round(concluded, jobs)
+        if concluded.state != "running":
+            return Attempt.SENT
+        return Attempt.HALTED if work.halted or steps.halted_by_campaign else Attempt.AGAIN
+
+    def _send(self, sender: Sender, jobs: Sequence[Job], new: Sequence[Job], steps: ChunkCall) -> None:
+        complete = False
+        try:
+            sender.carry_out(new, steps, patient=True)
+            sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], steps.options)
+            complete = True
+        finally:
+            if not complete:
+                steps.store.flush()
 
     def _tools_for(self, store: ChunkStore) -> SendTools:
-        workshop = self.tools.workshop
-        reconciler = Reconciler(self.tools.provider, store, clock=workshop.clock, policy=workshop.policy)
-        return replace(self.tools, store=store, reconciler=reconciler)
+        workshop, send = self._tools.send.workshop, self._tools.send
+        reconciler = Reconciler(send.provider, store, clock=workshop.clock, policy=workshop.policy)
+        return replace(send, store=store, reconciler=reconciler)
 
-    def _settle_left(self, left: Sequence[MessageRecord], tools: SendTools) -> None:
-        """An attempt before this one died: what it was calling is unknown, and looked up."""
-        now, window = tools.workshop.clock.time(), tools.workshop.policy.unknown_window
-        for record in left:
-            if record.phase == Phase.CALLING:
-                record.lose_track(LOST, at=now, window=window)
-        tools.reconciler.resolve(left)
+    def _abandon(self, record: MessageRecord) -> None:
+        """An attempt before this one died over it: what it was calling is unknown, and looked up."""
+        record.lose_track(LOST, at=self._clock.time(), window=self._tools.send.workshop.policy.unknown_window)
 
-    def _jobs(self, campaign: Campaign, chunk: Chunk) -> list[Job]:
-        return [
-            Job(draft, self._new_record(campaign, draft, Place(campaign.id, chunk.number, position)))
-            for position, draft in enumerate(chunk.drafts(campaign))
-        ]
-
-    def _new_record(self, campaign: Campaign, draft: Draft, place: Place) -> MessageRecord:
-        now = self.tools.workshop.clock.time()
-        return new_record(draft, campaign.options, place.message_id, at=now, campaign=campaign.id)
+    def _jobs(self, work: _Work, left: dict[str, MessageRecord]) -> list[Job]:
+        campaign, now, jobs = work.campaign, self._clock.time(), []
+        for position, draft in enumerate(work.chunk.drafts(campaign)):
+            id_ = Place(campaign.id, work.chunk.number, position).message_id
+            record = left.get(id_) or new_record(draft, campaign.options, id_, at=now, campaign=campaign.id)
+            jobs.append(Job(draft, record))
+        return jobs
 
     def _is_halted(self, campaign_id: str) -> bool:
-        [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
+        [document] = self._tools.ledger.get(CAMPAIGNS, [campaign_id])
         running = document is not None and document.data["state"] == CampaignState.RUNNING
-        return not running or self.suspended()
+        return not running or self._tools.suspended()
 
-    def _conclude(self, campaign: Campaign, progress: Progress, store: ChunkStore, steps: ChunkCall) -> Attempt:
-        records = [record for block in store.blocks() for record in block.records.values()]
-        progress.set(Tally.of(records))
-        complete = len(records) == progress.valid
-        progress.state, progress.holder = ("sent" if complete else "running"), ""
-        self._store_progress(progress, campaign)
-        if complete:
-            return Attempt.SENT
-        return Attempt.HALTED if steps.halted_by_campaign else Attempt.AGAIN
-
-
-class ChunkCall(FirstCall):
-    """The steps of a campaign's message."""
-
-    def __init__(self, tools: SendTools, campaign: Campaign, store: ChunkStore, *, halted: Callable[[], bool]) -> None:
-        super().__init__(tools, campaign.options)
-        self._store = store
-        self._halted = halted
-        self._clock = tools.workshop.clock
-        self._looked_at = self._clock.monotonic()
-        self.halted_by_campaign = False
-        self.refused_by_provider = False
-
-    def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
-        if self._must_stop():
-            return []
-        return super().prepare(block)
-
-    def call(self, group: list[Job]) -> Changes:
-        outcomes = list(zip(group, self._outcomes(group), strict=True))
-        for job, _ in filter(lambda pair: _takes_nothing(pair[1]), outcomes):
-            self.refused_by_provider = True
-            self._store.withdraw(job.record)
-        taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
-        return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
-
-    def _must_stop(self) -> bool:
-        now = self._clock.monotonic()
-        if now - self._looked_at >= LOOK_EVERY:
-            self._looked_at = now
-            self.halted_by_campaign = self._halted()
-        return self.halted_by_campaign or self.refused_by_provider
-
-
-def _takes_nothing(outcome: SendOutcome | ConnectorError) -> bool:
-    about_now = isinstance(outcome, FailureReason) and outcome.kind in _NOT_THE_MESSAGE
-    return about_now or isinstance(outcome, NotSent)
+    def _plan_round(self, progress: Progress, jobs: Sequence[Job]) -> None:
+        """For when the first of the messages is due; at once, where the chunk may have been the campaign's last."""
+        times = [job.record.next_check_at for job in jobs if job.record.next_check_at is not None]
+        if progress.state == OVER or not times:
+            times.append(self._clock.time())
+        self._tools.planner.plan(min(times))

@@ -1,0 +1,152 @@
+"""The steps of a campaign's message (`runner`): those of any new message, a block at a time, for as long as they may go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import ceil
+from typing import cast
+
+from sms_connector.errors import ConnectorError, Kind, NotSent, Throttled
+from sms_connector.messaging.campaigns.campaign import Campaign
+from sms_connector.messaging.campaigns.chunk_store import ChunkStore
+from sms_connector.messaging.message_store import Changes
+from sms_connector.messaging.record import MessageRecord, Phase
+from sms_connector.messaging.send import FirstCall, Job, SendTools
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.provider import SendOutcome
+
+LOOK_EVERY = 1.0
+# Intents are written for so many seconds of calls at once, and for so many at least: each write is of a whole block.
+AHEAD_SECONDS = 0.5
+AHEAD_LEAST, AHEAD_MOST = 5, 13
+# Refusals that are about the account or the moment, not about the message: the next attempt may go through.
+_NOT_THE_MESSAGE = frozenset({Kind.AUTHENTICATION, Kind.ACCOUNT, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
+
+
+class ChunkCall(FirstCall):
+    """`jobs` in their order. `halted` asks the ledger whether to go on."""
+
+    def __init__(
+        self, tools: SendTools, campaign: Campaign, jobs: Sequence[Job], *, halted: Callable[[], bool]
+    ) -> None:
+        super().__init__(tools, campaign.options)
+        self.options = campaign.options
+        self.store = cast(ChunkStore, tools.store)
+        self._halted = halted
+        self._clock = tools.workshop.clock
+        self._throttle = tools.workshop.throttle
+        self._looked_at = self._clock.monotonic()
+        self._waiting = {job.record.id: job for job in jobs}
+        self._written: dict[str, str | None] = {}  # intents, and under whose lease
+        self.halted_by_campaign = False
+        self.refused_by_provider = False
+
+    def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
+        return [] if self._must_stop() else super().prepare(block)
+
+    def starting(self, group: list[Job]) -> None:
+        if self._must_stop():
+            raise NotSent("the campaign was halted: nothing was sent")
+        super().starting(group)
+
+    def call(self, group: list[Job]) -> Changes:
+        outcomes = list(zip(group, self._outcomes(group), strict=True))
+        for job in (job for job, outcome in outcomes if _takes_nothing(outcome)):
+            self.refused_by_provider = True
+            self.store.withdraw(job.record)
+        taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
+        with self.store.changing():
+            return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
+
+    def _must_stop(self) -> bool:
+        now = self._clock.monotonic()
+        if now - self._looked_at >= LOOK_EVERY:
+            self._looked_at = now
+            self.halted_by_campaign = self.halted_by_campaign or self._halted()
+        return self.halted_by_campaign or self.refused_by_provider
+
+    # --- intents ------------------------------------------------------------------------------------------------------
+
+    def _date(self, jobs: Sequence[Job]) -> None:
+        with self.store.changing():
+            super()._date(jobs)
+
+    def _refuse(self, jobs: Sequence[Job]) -> None:
+        with self.store.changing():
+            super()._refuse(jobs)
+
+    def _create(self, jobs: Sequence[Job]) -> list[Job]:
+        """The intents of these, and of some that follow, are one write; those that were written with earlier ones cost none, but
+        for recipients who have opted out since, and where the lease is another by now."""
+        begun = [job.record for job in jobs if job.record.id in self._written]
+        if any(record.holder not in (None, self._written[record.id]) for record in begun):
+            self.store.rewrite(begun)
+        self.store.save([(record, _as_it_is) for record in begun if record.phase == Phase.DONE])
+        new = [job for job in jobs if job.record.id in self._waiting]
+        if new:
+            self._write_intents(new)
+        return list(jobs)
+
+    def _write_intents(self, new: list[Job]) -> None:
+        for job in new:
+            del self._waiting[job.record.id]
+        ahead = [self._waiting.pop(id_) for id_ in list(self._waiting)[: max(0, self._ahead() - len(new))]]
+        self._date(ahead)
+        for together in _without_repeated_keys([*new, *ahead]):
+            self._claim_keys(together)
+            self.store.create([job.record for job in together])
+            self._written |= {job.record.id: job.record.holder for job in together}
+
+    def _claim_keys(self, jobs: Sequence[Job]) -> None:
+        """A record whose key belongs to another message is not sent: it shows what became of that one."""
+        claimed = [(job.draft, replace(job.record, history=[], evidence=[])) for job in jobs]
+        for job, (_, copy), is_fresh in zip(jobs, claimed, self._tools.record_keys.claim(claimed), strict=True):
+            if not is_fresh:
+                _stand_in(job.record, copy, at=self._tools.workshop.clock.time())
+
+    def _ahead(self) -> int:
+        rate = self._throttle.rate
+        if rate is None:
+            return AHEAD_MOST
+        return min(AHEAD_MOST, max(AHEAD_LEAST, ceil(rate * AHEAD_SECONDS)))
+
+
+def _as_it_is(record: MessageRecord) -> None:
+    """The record was changed already."""
+
+
+def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
+    """One part, as a rule; a key that comes again begins another, so that it meets the first one's message."""
+    part: list[Job] = []
+    keys: set[str] = set()
+    for job in jobs:
+        if job.draft.key is not None and job.draft.key in keys:
+            yield part
+            part, keys = [], set()
+        part.append(job)
+        keys |= {job.draft.key} if job.draft.key is not None else set()
+    yield part
+
+
+def _stand_in(record: MessageRecord, found: MessageRecord, *, at: float) -> None:
+    """`found` is the message that has the record's key, or the record with the reason why there is none."""
+    if found.id == record.id and found.failure is not None:
+        return record.refuse(found.failure, at=at)
+    if found.provider_message_id is None and not found.final:
+        message = f"the message with this key is {found.id}, whose outcome is not known yet"
+        return record.refuse(FailureReason("connector", Kind.IN_PROGRESS, message), at=at)
+    record.phase, record.holder, record.status, record.failure = Phase.DONE, None, found.status, found.failure
+    record.provider_message_id, record.sent_at, record.segments = (
+        found.provider_message_id,
+        found.sent_at,
+        found.segments,
+    )
+    record.note(at, "connector", f"the message with this key is {found.id}")
+    record.next_check_at = None if record.final else at + record.interval
+    return None
+
+
+def _takes_nothing(outcome: SendOutcome | ConnectorError) -> bool:
+    about_now = isinstance(outcome, FailureReason) and outcome.kind in _NOT_THE_MESSAGE
+    return about_now or isinstance(outcome, NotSent | Throttled)

@@ -1,0 +1,31 @@
+"""When the next round of the ticker is due. Named tasks: however many nodes plan the same second, one task is made."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from sms_connector.ports import Clock, Task, TaskQueue
+
+PATH = "/tasks/tick"
+# A round is never planned for the present second: a task of that name may have been carried out already.
+LEAST_PAUSE = 1.0
+
+
+class TickPlanner:
+    """Makes sure that a round comes; does nothing where there is no queue."""
+
+    def __init__(self, queue: TaskQueue | None, *, connection: str, clock: Clock) -> None:
+        self._queue = queue
+        self._connection = connection
+        self._clock = clock
+        self._planned = 0
+
+    def plan(self, due: float) -> None:
+        """A round at `due` (epoch seconds), or within a second after. Raises what the queue raises."""
+        now = self._clock.time()
+        slot = ceil(max(due, now + LEAST_PAUSE))
+        if self._queue is None or now < self._planned <= slot:
+            return  # an earlier round is coming; it plans what follows
+        name = f"{self._connection}-tick-{slot}"
+        self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
+        self._planned = slot
