@@ -48,6 +48,7 @@ def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulum
         "SMS_REGION": around.region,
         "SMS_NODES_MIN": str(config.nodes_min),
         "SMS_NODES_MAX": str(config.nodes_max),
+        "SMS_WORKERS_MAX": str(config.workers_max),
         "SMS_PROVIDER": config.provider,
         "SMS_RETRY_INTERVAL_MILLIS": str(config.retry_interval_millis),
         "SMS_RETRY_ATTEMPTS": str(config.retry_attempts),

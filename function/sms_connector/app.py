@@ -19,9 +19,11 @@ from sms_connector.messaging.callback_address import KEY_SECRETS, CallbackAddres
 from sms_connector.messaging.callback_signature import Signer
 from sms_connector.messaging.callbacks_out import Announcements, CallbacksOut, Outgoing
 from sms_connector.messaging.campaigns.block_store import BlockStore
+from sms_connector.messaging.campaigns.forecast import Pace
 from sms_connector.messaging.engine import Engine, EngineParts, build_engine
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.throttle import Throttle
+from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.settings import Settings, load
@@ -110,7 +112,10 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     callbacks = _build_callbacks(settings, secrets)
     ledger = _open_ledger(settings.ledger, clock)
     queue, log = _open_queue(settings, clock), _log(settings)
-    announcer = Announcements(queue, clock=clock, log=log)
+    planner = TickPlanner(queue, connection=settings.connection.name, clock=clock)
+    announcer = Announcements(queue, clock=clock, log=log, plan=planner.try_plan)
+    outgoing = _build_outgoing(settings, secrets, clock)
+    callbacks_out = CallbacksOut(ledger, BlockStore(ledger), queue, outgoing, clock, log)
     parts = EngineParts(
         provider=provider,
         ledger=ledger,
@@ -121,9 +126,11 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         configured_suspension=settings.connection.suspended,
         connection_rate=settings.connection_rate,
         announcer=announcer,
+        queue=queue,
+        planner=planner,
+        pace=Pace(settings.node_rate, settings.workers_max, settings.connection_rate),
+        sweep=callbacks_out.sweep,
     )
-    outgoing = _build_outgoing(settings, secrets, clock)
-    callbacks_out = CallbacksOut(ledger, BlockStore(ledger), queue, outgoing, clock, log)
     return Node(settings, provider, ledger, secrets, throttle, clock, build_engine(parts), callbacks, callbacks_out)
 
 

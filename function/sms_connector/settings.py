@@ -94,6 +94,7 @@ class Settings:
     tracking: TrackingSettings = field(default_factory=TrackingSettings)
     node_rate: int = 25
     connection_rate: int | None = None
+    workers_max: int = 1
     secrets_dir: Path = Path("/secrets")
     queue: QueueAddress | None = None
     webhook_url: str | None = None
@@ -128,6 +129,7 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
         ),
         node_rate=reader.read("SMS_NODE_RATE", values.whole_number(1, 25), 25),
         connection_rate=reader.read("SMS_CONNECTION_RATE", values.whole_number(1, 100_000), None),
+        workers_max=reader.read("SMS_WORKERS_MAX", values.whole_number(1, 1000), 1),
         secrets_dir=reader.read("SMS_SECRETS_DIR", Path, Path("/secrets")),
         queue=_read_queue(reader),
         webhook_url=reader.read("SMS_WEBHOOK_URL", values.base_url, None),

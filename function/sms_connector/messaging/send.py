@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sms_connector.errors import (
@@ -13,7 +12,6 @@ from sms_connector.errors import (
     NotSent,
     OutcomeUnknown,
     ProviderRefused,
-    QueueUnavailable,
     RequestError,
 )
 from sms_connector.messaging.batch import Batch, Steps, Workshop
@@ -81,11 +79,9 @@ class Sender:
         return [job.record for job in jobs]
 
     def _plan_round(self, due: float | None) -> None:
-        """Somebody has to ask after what is open when the request is answered. A queue out of reach must stop no message: the
-        next one plans again."""
+        """Somebody has to ask after what is open when the request is answered."""
         if self._tools.planner is not None and due is not None:
-            with suppress(QueueUnavailable):
-                self._tools.planner.plan(due)
+            self._tools.planner.try_plan(due)
 
     def carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]], *, patient: bool = False) -> None:
         """Carry out the calls for these jobs, step by step; inside `lease.held()`.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import ceil
 
+from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import Clock, Task, TaskQueue
 
 PATH = "/tasks/tick"
@@ -29,3 +31,8 @@ class TickPlanner:
         name = f"{self._connection}-tick-{slot}"
         self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
         self._planned = slot
+
+    def try_plan(self, due: float) -> None:
+        """The same where a queue out of reach must stop nothing: whatever happens next plans again."""
+        with suppress(QueueUnavailable):
+            self.plan(due)
