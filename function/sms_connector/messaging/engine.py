@@ -83,6 +83,7 @@ class EngineParts:
     planner: TickPlanner | None = None
     pace: Pace = field(default_factory=Pace)
     sweep: Callable[[float], float | None] | None = None
+    executor: ThreadPoolExecutor | None = None
 
 
 def build_engine(parts: EngineParts) -> Engine:
@@ -95,7 +96,7 @@ def build_engine(parts: EngineParts) -> Engine:
     tracker = Tracker(
         provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=parts.callbacks is not None
     )
-    executor = ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
+    executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
     tools = SendTools(
         provider=provider,
         store=store,

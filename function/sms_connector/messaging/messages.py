@@ -42,7 +42,9 @@ class Messages:
         """Newest first, as the ledger has them; the second value is where the next page begins."""
         # A provider's id names one message: no order, and so no index of its own.
         order = None if wanted.provider_message_id else "createdAt"
-        query = Query(COLLECTION, _where(wanted), order_by=order, descending=order is not None, limit=limit + 1, after=after)
+        query = Query(
+            COLLECTION, _where(wanted), order_by=order, descending=order is not None, limit=limit + 1, after=after
+        )
         found = self._store.find(query)
         more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
         return found[:limit], more

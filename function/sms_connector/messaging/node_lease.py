@@ -109,6 +109,8 @@ class NodeLease:
 
     def _keep(self, idle: threading.Event) -> None:
         while not self._clock.wait(idle, self._policy.lease_seconds * LOOK_EVERY):
+            if self._renewing.locked():
+                continue
             # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and whoever needs it renewed
             # (`name`) gets the store's error.
             with suppress(Exception):

@@ -18,6 +18,8 @@ EVIDENCE_LIMIT = 10
 _NOTES = frozenset({"transport", "connector", "provider"})
 # A message whose attempts are used up is looked at this seldom: for late callbacks, and for its end after 72 h.
 SLOW_CHECK_SECONDS = 3600.0
+# One whose outcome is unknown is looked for this often then, until its window ends.
+UNKNOWN_CHECK_SECONDS = 60.0
 
 
 class Phase:
@@ -163,8 +165,11 @@ class MessageRecord:
     def asked(self, at: float) -> None:
         """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up."""
         self.attempts += 1
-        pause = self.interval if self.attempts < self.attempts_allowed else SLOW_CHECK_SECONDS
-        self.next_check_at = None if self.final else at + pause
+        self._plan_check(at)
+        if self.attempts >= self.attempts_allowed and not self.final:
+            self.next_check_at = at + SLOW_CHECK_SECONDS
+            if self.phase == Phase.UNKNOWN:
+                self.next_check_at = min(at + UNKNOWN_CHECK_SECONDS, self.unknown_until or at)
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)

@@ -84,6 +84,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._lanes: dict[Lane, list[_Waiter]] = {Lane.SEND: [], Lane.POLL: []}
         self._last_lane = Lane.POLL
+        self._until = inf
         self._places: dict[int, Place] = {}
         self._orders = count()
         self._tickets = count()
@@ -155,11 +156,13 @@ class Throttle:
             call.attempts += 1
             call.starting(call.attempts)
 
-    def change_rate(self, rate: int) -> None:
-        """What this node may start a second from now on (its share of the connection's rate)."""
+    def change_rate(self, rate: int, *, until: float = inf) -> None:
+        """What this node may start a second from now on: its share of the connection's rate, which is leased. At `until` (of
+        the clock's monotonic time) its lease ends, and nothing starts any more, however late a thread looks."""
         if self._schedule is not None:
             with self._lock:
                 self._schedule.change_rate(rate)
+                self._until = until
                 self._tell_places()
                 for waiter in (*self._lanes[Lane.SEND], *self._lanes[Lane.POLL]):
                     waiter.wake.set()
@@ -207,7 +210,7 @@ class Throttle:
             if self._next_waiter() is not waiter:
                 return inf
             now = self._clock.monotonic()
-            pause = schedule.next_start(now) - now
+            pause = schedule.next_start(now) - now if now < self._until else inf
             if pause > 0:
                 return pause
             schedule.start(now)

@@ -17,7 +17,7 @@ from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, 
 
 BLOCKS = "blocks"
 # What every message of a block shares with its campaign is not kept again for each.
-_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl", "nextCheckAt")
+_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
 @dataclass(slots=True)

@@ -75,6 +75,8 @@ class Forecaster:
         return Forecast(rate, handing_over, sender_rate, wait, ends_at, refusal)
 
     def _refusal(self, wait: float, sender_rate: float | None, options: SendOptions) -> str | None:
+        if not sender_rate:
+            return None
         most, life = self.capabilities.sender_queue_seconds, options.validity_seconds
         slow = f"the sender sends {sender_rate:g} segments a second, so the last messages would wait {_say(wait)}"
         if most and wait > most:
