@@ -6,9 +6,11 @@ reads no number need not pay.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from functools import cache
 
-from phonenumbers import PhoneNumber
+from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber
 from phonenumbers import phonenumberutil as library
 
 _HOW = "write + and the country code, then the number without its leading 0, such as +15558675310"
@@ -23,6 +25,8 @@ _LENGTHS = {
 
 def find_flaw(number: str) -> str | None:
     """Why `number`, which has the form of E.164, is no possible number; None when it is one."""
+    if _is_plainly_possible(number):
+        return None
     parsed = _parse(number, None)
     if parsed is None:
         return f"has no country code that exists, or too few digits after it; {_HOW}"
@@ -37,6 +41,38 @@ def find_flaw(number: str) -> str | None:
     if canonical == number:
         return None
     return f"has a trunk prefix (0) after its country code; {f'write {canonical}' if _is_taken(canonical) else _HOW}"
+
+
+def _is_plainly_possible(number: str) -> bool:
+    """A shortcut through the library, which takes 15 µs for a number, and a campaign has a million of them.
+
+    Where the digits after the country code don't begin with what may be a national prefix, the library strips nothing, and
+    whether the number is possible depends on their count alone.
+    """
+    for end in (2, 3, 4):
+        plan = _plan_of(number[1:end])
+        if plan is not None:
+            lengths, national_prefix = plan
+            national = number[end:]
+            return len(national) in lengths and (national_prefix is None or not national_prefix.match(national))
+    return False
+
+
+@cache
+def _plan_of(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
+    """How many digits may follow the country code, and what may stand before them; None where there is no such code."""
+    code = int(country_code) if country_code.isdecimal() and not country_code.startswith("0") else 0
+    regions = COUNTRY_CODE_TO_REGION_CODE.get(code)
+    if not regions:
+        return None
+    metadata = PhoneMetadata.metadata_for_region_or_calling_code(code, regions[0])
+    if metadata is None or metadata.general_desc is None:
+        return None
+    lengths = frozenset(metadata.general_desc.possible_length) - frozenset(
+        metadata.general_desc.possible_length_local_only
+    )
+    prefix = metadata.national_prefix_for_parsing
+    return lengths, re.compile(prefix) if prefix else None
 
 
 def find_region(number: str) -> str | None:
