@@ -49,21 +49,23 @@ def metric(names: ConnectionNames, key: str) -> str:
 
 def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
     """The alert table of a connection."""
+    return (*_traffic_alerts(names), *_upkeep_alerts(names))
+
+
+REQUESTS = "run_googleapis_com:request_count"
+
+
+def _traffic_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
     connector, worker, webhook = (names.function(role) for role in ("connector", "worker", "webhook"))
-    requests = "run_googleapis_com:request_count"
     every = f'service_name=~"{connector}|{worker}|{webhook}"'
-    failed = f'sum(rate({requests}{{{every},response_code_class="5xx"}}[5m]))'
-    refused = f'sum(rate({requests}{{service_name=~"{connector}|{worker}",response_code="429"}}[5m]))'
-    callbacks = f'sum(increase({requests}{{service_name="{webhook}"}}[1h]))'
-    age = (
-        f'pubsub_googleapis_com:subscription_oldest_unacked_message_age{{subscription_id="{names.other("rotation")}"}}'
-    )
-    depth = f'cloudtasks_googleapis_com:queue_depth{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
+    failed = f'sum(rate({REQUESTS}{{{every},response_code_class="5xx"}}[5m]))'
+    refused = f'sum(rate({REQUESTS}{{service_name=~"{connector}|{worker}",response_code="429"}}[5m]))'
+    callbacks = f'sum(increase({REQUESTS}{{service_name="{webhook}"}}[1h]))'
     return (
         Alert(
             "error-rate",
             "more than 5 % of requests fail",
-            f"{failed} / sum(rate({requests}{{{every}}}[5m])) > 0.05",
+            f"{failed} / sum(rate({REQUESTS}{{{every}}}[5m])) > 0.05",
             "300s",
             "ERROR",
             "Look at the functions' logs at severity ERROR, then at the provider's status page.",
@@ -84,10 +86,17 @@ def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             "WARNING",
             "Statuses are still polled. See whether the provider shows failed deliveries to the webhook's address.",
         ),
+    )
+
+
+def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
+    inbox = f'{{subscription_id="{names.other("rotation")}"}}'
+    queues = f'{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
+    return (
         Alert(
             "rotation-overdue",
             "a secret is due for rotation for three days",
-            f"max({age}) > {3 * 24 * 3600}",
+            f"max(pubsub_googleapis_com:subscription_oldest_unacked_message_age{inbox}) > {3 * 24 * 3600}",
             "300s",
             "WARNING",
             "Rotate as the stack's output `commands.rotate` says; its last line takes the notice out of the inbox.",
@@ -103,7 +112,7 @@ def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
         Alert(
             "queue-backlog",
             "more than 10 000 tasks wait",
-            f"max({depth}) > 10000",
+            f"max(cloudtasks_googleapis_com:queue_depth{queues}) > 10000",
             "900s",
             "WARNING",
             "A campaign larger than the rate explains it. If not, look at the worker's logs and at `workers.max`.",

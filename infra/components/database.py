@@ -44,7 +44,11 @@ class LedgerDatabase(Component):
         self.register_outputs({"name": self.database.name})
 
     def _fields(self) -> None:
-        """What expires, and what no query asks for. In a chain: Firestore refuses index changes that meet each other."""
+        """What expires, and what no query asks for.
+
+        In a chain, since Firestore refuses changes that meet each other, and without waiting for each to be done, which takes a
+        minute or more on the service's side: the functions take longer to be built, and an empty database has nothing to index.
+        """
         before: pulumi.Resource = self.database
         for setting in indexes.fields():
             before = gcp.firestore.Field(
@@ -55,6 +59,7 @@ class LedgerDatabase(Component):
                 field=setting.field,
                 ttl_config=gcp.firestore.FieldTtlConfigArgs() if setting.expires else None,
                 index_config=gcp.firestore.FieldIndexConfigArgs(indexes=[]),
+                skip_wait=True,
                 opts=self.child(before),
             )
 
@@ -70,5 +75,6 @@ class LedgerDatabase(Component):
                 collection=collection,
                 query_scope="COLLECTION",
                 fields=[gcp.firestore.IndexFieldArgs(field_path=path, order=way) for path, way in fields],
+                skip_wait=True,
                 opts=self.child(before),
             )

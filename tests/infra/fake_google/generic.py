@@ -78,7 +78,8 @@ class Generic(Rules):
             return op
         name = "/".join([*call.parts[: 0 if call.service == "serviceusage" else 4], "operations", uuid.uuid4().hex])
         response = {"@type": f"type.googleapis.com/google.{call.service}.Resource"} | res
-        op = {"name": name, "done": True, "metadata": metadata or {"createTime": stamp()}, "response": response}
+        about = metadata or {"createTime": stamp(), "field": call.name}
+        op = {"name": name, "done": True, "metadata": about, "response": response}
         self.operations[f"{call.service}/{name}"] = op
         return op
 
