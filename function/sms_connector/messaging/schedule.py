@@ -52,6 +52,12 @@ class Schedule:
         while len(self._starts) > self.rate:
             self._starts.popleft()
 
+    def delay(self, start: float, actual: float) -> None:
+        """The call that took its turn at `start` was held up and starts at `actual` only: the window counts from then."""
+        if start in self._starts:
+            self._starts.remove(start)
+            self._starts = deque(sorted((*self._starts, actual)))
+
     def change_rate(self, rate: int) -> None:
         """A new rate holds at once, for the calls already started too. 0 lets nothing start."""
         self.rate = rate

@@ -56,7 +56,7 @@ class _Waiter:
     lane: Lane = field(compare=False)
     promised: bool = field(compare=False)  # counted by its place already
     wake: threading.Event = field(compare=False, default_factory=threading.Event)
-    started: bool = field(compare=False, default=False)
+    started: float | None = field(compare=False, default=None)  # when its turn came
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,11 +150,13 @@ class Throttle:
         A call without a place of its own is refused (Throttled) where it could not start within the queue limit.
         """
         call = _current_call.get()
-        if self._schedule is not None:
-            self._stand_in_line(lane, call, self._schedule)
+        turn = self._stand_in_line(lane, call, self._schedule) if self._schedule is not None else None
         if call is not None:
             call.attempts += 1
             call.starting(call.attempts)
+        if self._schedule is not None and turn is not None:
+            with self._lock:
+                self._schedule.delay(turn, self._clock.monotonic())
 
     def change_rate(self, rate: int, *, until: float = inf) -> None:
         """What this node may start a second from now on: its share of the connection's rate, which is leased. At `until` (of
@@ -184,14 +186,16 @@ class Throttle:
 
     # --- inside, under the lock ---------------------------------------------------------------------------------------
 
-    def _stand_in_line(self, lane: Lane, call: _Call | None, schedule: Schedule) -> None:
+    def _stand_in_line(self, lane: Lane, call: _Call | None, schedule: Schedule) -> float | None:
+        """When the turn came."""
         waiter = self._join(lane, call)
         try:
             while (pause := self._try_start(waiter, call, schedule)) > 0:
                 self._clock.wait(waiter.wake, min(pause, LONGEST_NAP))
                 waiter.wake.clear()
+            return waiter.started
         finally:
-            if not waiter.started:
+            if waiter.started is None:
                 self._leave(waiter)
 
     def _join(self, lane: Lane, call: _Call | None) -> _Waiter:
@@ -215,7 +219,7 @@ class Throttle:
                 return pause
             schedule.start(now)
             heappop(self._lanes[waiter.lane])
-            waiter.started = True
+            waiter.started = now
             self._last_lane = waiter.lane
             if call is not None and waiter.promised and call.place.remaining:
                 call.place.remaining -= 1
