@@ -71,18 +71,20 @@ def _commands(connection: Connection, platform: Platform) -> Result:
     }
 
 
-def _rotate(connection: Connection, platform: Platform) -> pulumi.Output[str]:
-    """The old token stays valid for callbacks, the new one is used within half a minute, the notice leaves the inbox."""
+def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Output[str]]:
+    """By secret. A new value is used within half a minute; the token before it stays valid for callbacks on their way."""
     project, names = f"--project={platform.project}", connection.secrets.names
-    steps = []
-    if "auth-token-previous" in connection.secrets.by_name:
-        old, previous = names.secret("auth-token"), names.secret("auth-token-previous")
-        steps.append(
-            f"gcloud secrets versions access latest --secret={old} {project} "
-            f"| gcloud secrets versions add {previous} {project} --data-file=-"
-        )
-    steps += [add_command(platform, names.secret(spec.name)) for spec in connection.secrets.specs if spec.rotates][:1]
-    inbox = connection.rotation.inbox.name
-    return inbox.apply(
-        lambda name: " && ".join([*steps, f"gcloud pubsub subscriptions pull {name} {project} --auto-ack"])
+    previous = (
+        f"gcloud secrets versions access latest --secret={names.secret('auth-token')} {project} | "
+        f"gcloud secrets versions add {names.secret('auth-token-previous')} {project} --data-file=- && "
     )
+    return {
+        spec.name: pulumi.Output.concat(
+            previous if spec.name == "auth-token" else "",
+            f"{add_command(platform, names.secret(spec.name))} && gcloud pubsub subscriptions pull ",
+            connection.rotation.inbox.name,
+            f" {project} --auto-ack --limit=100",
+        )
+        for spec in connection.secrets.specs
+        if spec.rotates and spec.name in connection.secrets.mounted
+    }

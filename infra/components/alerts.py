@@ -99,7 +99,7 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             f"max(pubsub_googleapis_com:subscription_oldest_unacked_message_age{inbox}) > {3 * 24 * 3600}",
             "300s",
             "WARNING",
-            "Rotate as the stack's output `commands.rotate` says; its last line takes the notice out of the inbox.",
+            "Rotate as the stack's output `commands.rotate` says; its last part takes the notice out of the inbox.",
         ),
         Alert(
             "not-active",

@@ -17,6 +17,7 @@ import grpc
 import pulumi
 from google.protobuf import json_format
 from pulumi.runtime import mocks, rpc
+from pulumi.runtime.stack import Stack as Root
 
 ROOT = Path(__file__).resolve().parents[2]
 INFRA = ROOT / "infra"
@@ -158,11 +159,6 @@ class Recorder(mocks.MockMonitor):
             )
         return answer
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        if request.urn.endswith("pulumi:pulumi:Stack::sms-connector-test"):
-            self._stack.outputs.update(json_format.MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # as above
-
 
 def run(
     config: Mapping[str, str] | None = None,
@@ -184,7 +180,7 @@ def run(
     pulumi.runtime.settings.ROOT.set(None)
     pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
     pulumi.runtime.set_all_config({**BASE, **ours}, sealed)
-    pulumi.runtime.test(run_main)()  # type: ignore[no-untyped-call]  # as above
+    pulumi.runtime.test(lambda: run_main(stack))()  # type: ignore[no-untyped-call]  # as above
     return stack
 
 
@@ -203,5 +199,10 @@ def checkout() -> Path:
     return root
 
 
-def run_main() -> None:
+def run_main(stack: Stack) -> pulumi.Output[None]:
+    """Runs the program; what is returned is known when all its outputs are."""
     runpy.run_path(str(checkout() / "infra" / "__main__.py"), run_name="__main__")
+    root = pulumi.runtime.get_root_resource()
+    assert isinstance(root, Root)
+    exported = root.outputs
+    return pulumi.Output.from_input(exported).apply(stack.outputs.update)

@@ -1,0 +1,67 @@
+"""What a stack tells when it is up: nothing secret, and commands that can be pasted."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.infra import configurations, harness
+from tests.infra.configurations import CONFIGURATIONS
+
+
+def told(name: str) -> dict[str, Any]:
+    connections: dict[str, Any] = configurations.stack(name).outputs["connections"]
+    return connections
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_no_secret_value_is_told(name: str) -> None:
+    text = json.dumps(configurations.stack(name).outputs)
+    assert [value for value in configurations.secret_values(name) if value in text] == []
+
+
+def test_the_outputs_of_a_connection() -> None:
+    connection = told("two keys")["sms"]
+    assert connection["webhookUrl"] == "https://sms-webhook-123456789012.us-central1.run.app"
+    assert connection["connectorUrl"].endswith("/sms-connector")
+    assert set(connection["accounts"]) == {"connector", "worker", "webhook", "tasks", "check"}
+    assert connection["queues"] == {"chunks": "sms-chunks", "events": "sms-events"}
+    assert set(connection["state"]) == {"state", "description", "latencyMillis"}
+    assert set(connection["missingSecrets"]) == {"auth-token"}
+    assert "sms-auth-token" in connection["secrets"].values()
+
+
+def test_every_missing_secret_has_its_command() -> None:
+    missing = told("minimal")["sms"]["missingSecrets"]
+    assert missing == {
+        name: f'printf %s "$VALUE" | gcloud secrets versions add sms-{name} --project=demo-project --data-file=-'
+        for name in ("account-sid", "auth-token")
+    }
+
+
+def test_rotating_keeps_the_token_before() -> None:
+    commands = told("everything")["orders"]["commands"]["rotate"]
+    assert set(commands) == {"auth-token", "api-key-secret", "proxy-password"}
+    for name, command in commands.items():
+        assert f"versions add orders-{name} " in command
+        assert command.endswith("pull orders-rotation --project=demo-project --auto-ack --limit=100")
+        assert ("orders-auth-token-previous" in command) == (name == "auth-token")
+
+
+def test_what_a_destroy_keeps_is_told() -> None:
+    assert told("unprotected")["sms"]["keptByDestroy"] == []
+    assert set(told("minimal")["sms"]["keptByDestroy"]) >= {"sms-ledger", "sms-auth-token", "sms-webhook-key"}
+
+
+def test_commands_call_the_connector() -> None:
+    commands = told("minimal")["sms"]["commands"]
+    assert commands["send"].startswith("curl -X POST -H ")
+    assert commands["send"].endswith("/sms-connector/v1/messages:send")
+    assert commands["test"].endswith("/v1/connection:test")
+
+
+def test_each_connection_tells_for_itself() -> None:
+    assert set(told("several")) == {"retail", "alarms"}
+    assert configurations.stack("several").outputs["archive"] == harness.run().outputs["archive"]
