@@ -6,10 +6,11 @@ the platform had no instance for (503 with Retry-After), and, where the same req
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 import requests
@@ -27,7 +28,10 @@ _NOT_LET_IN = {
     403: "the connector does not let us in: this identity needs the role roles/run.invoker on the function",
 }
 
+_PIECE = 256 * 1024
+
 Notify = Callable[[str], None]
+Read = Callable[[requests.Response], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +98,34 @@ class Client:
         key: str | None = None,
     ) -> Any:
         """The answer's document. `query` entries that are None are left out."""
-        prepared = requests.Request(
-            method,
-            self.url + path,
-            params={name: value for name, value in (query or {}).items() if value is not None},
-            json=document,
-            headers={KEY_HEADER: key} if key else {},
-        )
-        repeatable = method != "POST" or key is not None
+        return self._ask(requests.Request(method, self.url + path, params=_given(query), json=document), key=key)
+
+    def upload(
+        self, path: str, file: BinaryIO, *, headers: Mapping[str, str], query: Mapping[str, Any], key: str | None = None
+    ) -> Any:
+        """POST a file; each try reads it from its beginning."""
+        url, params = self.url + path, _given(query)
+        return self._ask(requests.Request("POST", url, params=params, data=file, headers=dict(headers)), key=key)
+
+    def download(self, path: str, accept: str, into: BinaryIO) -> None:
+        """An answer of any size; each try begins `into` anew."""
+
+        def copy(response: requests.Response) -> None:
+            into.seek(0)
+            into.truncate()
+            for piece in response.iter_content(_PIECE):
+                into.write(piece)
+
+        self._ask(requests.Request("GET", self.url + path, headers={"Accept": accept}), read=copy)
+
+    def _ask(self, request: requests.Request, *, key: str | None = None, read: Read | None = None) -> Any:
+        """What `read` makes of the answer, else its document."""
+        if key is not None:
+            request.headers[KEY_HEADER] = key
+        repeatable = request.method != "POST" or key is not None
         left = self._patience.seconds
         for tried in range(1, self._patience.tries + 1):
-            outcome = self._try(prepared, tried=tried, repeatable=repeatable)
+            outcome = self._try(request, tried=tried, repeatable=repeatable, read=read)
             if not isinstance(outcome, _Wait):
                 return outcome
             if outcome.pause is None or outcome.pause > left or tried == self._patience.tries:
@@ -115,21 +136,26 @@ class Client:
             left -= outcome.pause
         raise AssertionError("the last try returns or raises")
 
-    def _try(self, request: requests.Request, *, tried: int, repeatable: bool) -> Any | _Wait:
+    def _try(self, request: requests.Request, *, tried: int, repeatable: bool, read: Read | None) -> Any | _Wait:
         try:
-            prepared = self._session.prepare_request(request)
-            settings = self._session.merge_environment_settings(prepared.url, {}, None, None, None)
-            response = self._session.send(
-                prepared, timeout=(CONNECT_SECONDS, READ_SECONDS), allow_redirects=False, **settings
-            )
+            with self._send(request, stream=read is not None) as response:
+                if response.ok:
+                    return (read or _read_document)(response)
+                problem = _read_problem(response)
         except requests.RequestException as error:
             return self._explain_loss(error, tried=tried, repeatable=repeatable)
         if response.status_code == 401 and tried == 1 and isinstance(self._session.auth, IdentityToken):
             self._session.auth.forget()
-            return _Wait(_read_problem(response), 0.0)
-        if response.ok:
-            return _read_document(response)
-        return _Wait(_read_problem(response), _asked_pause(response, repeatable=repeatable))
+            return _Wait(problem, 0.0)
+        return _Wait(problem, _asked_pause(response, repeatable=repeatable))
+
+    def _send(self, request: requests.Request, *, stream: bool) -> requests.Response:
+        if isinstance(request.data, io.IOBase):
+            request.data.seek(0)
+        prepared = self._session.prepare_request(request)
+        settings = self._session.merge_environment_settings(prepared.url, {}, stream, None, None)
+        timeout = (CONNECT_SECONDS, READ_SECONDS)
+        return self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
 
     def _explain_loss(self, error: requests.RequestException, *, tried: int, repeatable: bool) -> _Wait:
         """Nobody there at the first try is an answer; later it may be a restart."""
@@ -163,6 +189,10 @@ def open_session(url: str, environ: Mapping[str, str]) -> requests.Session:
 def in_path(value: str) -> str:
     """A value as one part of a path: numbers begin with a plus, channel addresses hold a colon."""
     return quote(value, safe="")
+
+
+def _given(query: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {name: value for name, value in (query or {}).items() if value is not None}
 
 
 def _read_document(response: requests.Response) -> Any:

@@ -43,16 +43,25 @@ def _read_text(path: Path, encoding: str | None) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise Misused(f"{path} can't be read: {error.strerror}") from None
-    found = encoding or next((name for mark, name in _MARKS if raw.startswith(mark)), "utf-8")
+    found = find_encoding(raw, encoding)
     try:
         return raw.decode(found)
+    except UnicodeDecodeError as error:
+        raise wrong_encoding(path, raw[: error.start].count(b"\n") + 1, found) from None
+
+
+def find_encoding(beginning: bytes, named: str | None) -> str:
+    """The one that was named, else what the file's mark says, else UTF-8. Raises Misused where Python knows no such one."""
+    found = named or next((name for mark, name in _MARKS if beginning.startswith(mark)), "utf-8")
+    try:
+        codecs.lookup(found)
     except LookupError:
         raise Misused(f"--encoding: Python knows no {found!r}; try cp1252 or latin-1") from None
-    except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise Misused(
-            f"{path}, line {line}: not {found}; save it as UTF-8, or name its encoding: --encoding cp1252"
-        ) from None
+    return found
+
+
+def wrong_encoding(path: Path, line: int, encoding: str) -> Misused:
+    return Misused(f"{path}, line {line}: not {encoding}; save it as UTF-8, or name its encoding: --encoding cp1252")
 
 
 def _find_delimiter(header: str) -> str:

@@ -6,15 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
 ARRIVED = frozenset({"delivered", "read"})
 ON_THE_WAY = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
+WAITING = "waiting"
 
 
 def status(word: str) -> Text:
-    style = "green" if word in ARRIVED or word == "ACTIVE" else "yellow" if word in ON_THE_WAY else "red"
+    style = (
+        "green" if word in ARRIVED or word == "ACTIVE" else "yellow" if word in ON_THE_WAY or word == WAITING else "red"
+    )
     return Text(word, style)
 
 
@@ -108,6 +112,121 @@ def history(entries: Iterable[Mapping[str, Any]]) -> Table:
             for entry in entries
         ),
     )
+
+
+def campaign(row: Mapping[str, Any]) -> Table:
+    because = f": {row['reason']}" * bool(row["reason"])
+    pairs: list[tuple[str, str | Text]] = [
+        ("id", row["id"]),
+        ("state", Text.assemble(state(row["state"]), because)),
+        ("sender", row["sender"]),
+        ("records", Text.assemble(f"{row['total']:,}: ", summary(row["counts"] | _waiting(row)))),
+        ("segments", f"{row['segments']:,} ({encodings(row['encodings'])})"),
+        ("created", moment(row["createdAt"])),
+    ]
+    if row["source"]:
+        pairs.append(("source", row["source"]))
+    if row["rate"] and not row["doneAt"]:
+        pairs.append(("rate", f"{row['rate']:.1f} messages a second"))
+    ends = [("done", row["doneAt"]), ("estimated end", row["estimatedEnd"])]
+    return facts([*pairs, *((name, moment(at)) for name, at in ends if at)])
+
+
+def _waiting(row: Mapping[str, Any]) -> dict[str, int]:
+    return {WAITING: row["waiting"]} if row["waiting"] else {}
+
+
+def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
+    return table(
+        ("created", "id", "state", "#records", "#refused", "#segments", "sender", "reason"),
+        (
+            (
+                moment(row["createdAt"]),
+                row["id"],
+                state(row["state"]),
+                f"{row['total']:,}",
+                f"{row['refused']:,}",
+                f"{row['segments']:,}",
+                row["sender"],
+                row["reason"] or "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
+    """What a campaign would be: its flaws first."""
+    forecast, right = answer["forecast"], answer["total"] - answer["refused"]
+    sender_rate = forecast["senderRate"]
+    pairs: list[tuple[str, str | Text]] = [
+        ("records", f"{answer['total']:,}, {answer['refused']:,} of them can't be sent"),
+        ("segments", f"{answer['segments']:,} ({encodings(answer['encodings'])})"),
+        ("handed over in", f"{duration(forecast['handOverSeconds'])}, {forecast['rate']:g} messages a second"),
+        ("the sender sends", f"{sender_rate:g} segments a second" if sender_rate else "at a rate nobody has published"),
+        ("longest wait", duration(forecast["longestWaitSeconds"])),
+        ("estimated end", moment(forecast["estimatedEnd"])),
+    ]
+    if answer["wouldBeRefused"]:
+        pairs.append(("would be refused", Text(answer["wouldBeRefused"], "red")))
+    flaws = table(
+        ("#row", "to", "field", "reason"),
+        (
+            (
+                str(each["index"] + 1),
+                each["to"] or "",
+                _field_name(each["field"]),
+                f"{each['kind']} · {each['message']}",
+            )
+            for each in answer["refusals"]
+        ),
+    )
+    more = answer["refused"] - len(answer["refusals"])
+    shown: list[RenderableType] = [flaws] if answer["refusals"] else []
+    shown += [f"… and {more:,} more"] if more else []
+    return [*shown, facts(pairs), f"{right:,} messages; nothing was sent"]
+
+
+def _field_name(path: str) -> str:
+    return path.partition(".")[2] if path.startswith("records[") else path
+
+
+def callbacks(rows: Iterable[Mapping[str, Any]]) -> Table:
+    return table(
+        ("created", "id", "message", "url", "state", "#attempts", "last error"),
+        (
+            (
+                moment(row["createdAt"]),
+                row["id"],
+                row["message"],
+                row["url"],
+                state(row["state"]),
+                str(row["attempts"]),
+                row["lastError"] or "",
+            )
+            for row in rows
+        ),
+    )
+
+
+def state(word: str) -> Text:
+    """Of a campaign or a callback."""
+    good = word in ("done", "delivered")
+    return Text(word, "green" if good else "red" if word in ("canceled", "given_up") else "yellow")
+
+
+def encodings(counts: Mapping[str, int]) -> str:
+    """`58 messages in GSM-7, 40 messages in UCS-2`."""
+    ordered = sorted(counts.items(), key=lambda item: -item[1])
+    return ", ".join(f"{count:,} messages in {encoding}" for encoding, count in ordered) or "no messages"
+
+
+def duration(seconds: float) -> str:
+    """`3 h 20 min`, `45 s`."""
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    return f"{whole // 60} min" if whole < 7200 else f"{whole // 3600} h {whole % 3600 // 60} min"
 
 
 def moment(text: str | None) -> str:

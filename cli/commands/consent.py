@@ -10,10 +10,10 @@ from rich.table import Table
 
 from cli import render
 from cli.client import in_path
+from cli.commands.options import Limit
 from cli.context import context_of
 
 Number = Annotated[str, typer.Argument(help="In E.164 form: +15558675310.")]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most, newest first.")]
 
 opt_outs = typer.Typer(help="Who is never written to.", no_args_is_help=True)
 

@@ -11,6 +11,25 @@ from typing import Annotated, Any
 import typer
 
 from cli import render
+from cli.commands.options import (
+    Attempts,
+    CallbackUrl,
+    Csv,
+    Encoding,
+    Interval,
+    Map,
+    Message,
+    Ndjson,
+    OnUnknown,
+    SendAt,
+    SenderAddress,
+    To,
+    Unknown,
+    Validity,
+    given,
+    read_mapping,
+    to_millis,
+)
 from cli.context import Context, context_of
 from cli.errors import NOT_DELIVERED, CliError, Misused
 from cli.records import Record, read_csv, read_ndjson
@@ -19,30 +38,9 @@ from cli.sending import BATCH_SIZE, Batch, Sent, make_batches, send_batches
 SHOWN_TEXTS = 20
 
 
-class OnUnknown(StrEnum):
-    REPORT = "report"
-    RESEND = "resend"
-
-
 class OnInvalid(StrEnum):
     REFUSE = "refuse"
     REPORT = "report"
-
-
-Message = Annotated[
-    str,
-    typer.Option(
-        "--message", "-m", help="The text; <name> is a placeholder, filled from each record's field of that name."
-    ),
-]
-To = Annotated[str | None, typer.Option(help="One recipient, in E.164 form: +15558675310.")]
-Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Records; the first line names the fields.")]
-Ndjson = Annotated[Path | None, typer.Option(metavar="FILE", help="Records, one JSON object a line.")]
-Map = Annotated[
-    list[str] | None,
-    typer.Option("--map", metavar="NAME=FIELD", help="`to` or a placeholder → a field. May be repeated."),
-]
-Encoding = Annotated[str | None, typer.Option(help="Of the file, where it is not UTF-8 or UTF-16.")]
 
 
 def send(
@@ -54,16 +52,14 @@ def send(
     ndjson: Ndjson = None,
     mapping: Map = None,
     encoding: Encoding = None,
-    sender: Annotated[str | None, typer.Option(help="Instead of the connection's default one.")] = None,
+    sender: SenderAddress = None,
     wait: Annotated[bool, typer.Option(help="Wait until tracking ends, or only until each is accepted.")] = True,
-    interval: Annotated[float | None, typer.Option(help="Seconds between two status questions.")] = None,
-    attempts: Annotated[int | None, typer.Option(help="How many status questions.")] = None,
-    validity: Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")] = None,
-    send_at: Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")] = None,
-    callback_url: Annotated[str | None, typer.Option(help="Where the connector posts results.")] = None,
-    on_unknown: Annotated[
-        OnUnknown, typer.Option(help="An outcome nobody knows: report it, or send again.")
-    ] = OnUnknown.REPORT,
+    interval: Interval = None,
+    attempts: Attempts = None,
+    validity: Validity = None,
+    send_at: SendAt = None,
+    callback_url: CallbackUrl = None,
+    on_unknown: Unknown = OnUnknown.REPORT,
     on_invalid: Annotated[
         OnInvalid,
         typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
@@ -80,14 +76,14 @@ def send(
     """Send one message (--to), or one to each record of a file (--csv, --ndjson)."""
     run = context_of(ctx)
     tracking = {
-        "retryIntervalMillis": None if interval is None else round(interval * 1000),
+        "retryIntervalMillis": to_millis(interval),
         "retryAttempts": attempts,
         "wait": wait,
     }
     options = {
         "message": message,
         "sender": sender,
-        "tracking": _given(tracking),
+        "tracking": given(tracking),
         "onUnknown": on_unknown.value,
         "onInvalid": on_invalid.value,
         "validitySeconds": validity,
@@ -96,7 +92,7 @@ def send(
     }
     records = _read_records(to, csv, ndjson, encoding=encoding)
     key = key or uuid.uuid4().hex
-    batches = _plan(_given(options), to, records, mapping=_read_mapping(mapping), key=key)
+    batches = _plan(given(options), to, records, mapping=read_mapping(mapping), key=key)
     if dry_run:
         _show_dry(run, _dry(run, batches))
         return
@@ -121,7 +117,7 @@ def preview(
     body: dict[str, Any] = {"message": message}
     if to is not None or csv is not None or ndjson is not None:
         records = _read_records(to, csv, ndjson, encoding=encoding)
-        body |= {"to": to} if records is None else {"records": records[:BATCH_SIZE], "mapping": _read_mapping(mapping)}
+        body |= {"to": to} if records is None else {"records": records[:BATCH_SIZE], "mapping": read_mapping(mapping)}
     answer = run.client.post("/v1/messages:preview", body)
     rows = (
         (
@@ -142,10 +138,6 @@ def preview(
     run.output.show(answer, render.table(("#row", "to", "#segments", "encoding", "text", "remarks"), rows))
 
 
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if value is not None}
-
-
 def _read_records(
     to: str | None, csv: Path | None, ndjson: Path | None, *, encoding: str | None
 ) -> list[Record] | None:
@@ -158,16 +150,6 @@ def _read_records(
     if not records:
         raise Misused(f"{csv or ndjson} has no records")
     return records
-
-
-def _read_mapping(pairs: Sequence[str] | None) -> dict[str, str]:
-    mapping = {}
-    for pair in pairs or ():
-        name, equals, field = pair.partition("=")
-        if not (name and equals and field):
-            raise Misused(f'--map: {pair!r} has to be NAME=FIELD, such as to=mobile or "first name=firstName"')
-        mapping[name] = field
-    return mapping
 
 
 def _plan(

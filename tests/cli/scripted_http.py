@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -47,7 +48,7 @@ class ScriptedAdapter(BaseAdapter):
         response.status_code, response.url, response.request = answer.status, str(request.url), request
         response.headers.update(answer.headers)
         text = answer.body if isinstance(answer.body, str) else json.dumps(answer.body)
-        response._content = text.encode()
+        response.raw = io.BytesIO(text.encode())
         return response
 
     def close(self) -> None:

@@ -1,0 +1,59 @@
+"""Options that several commands have, and what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cli.errors import Misused
+
+
+class OnUnknown(StrEnum):
+    REPORT = "report"
+    RESEND = "resend"
+
+
+MESSAGE = typer.Option(
+    "--message", "-m", help="The text; <name> is a placeholder, filled from each record's field of that name."
+)
+Message = Annotated[str, MESSAGE]
+To = Annotated[str | None, typer.Option(help="One recipient, in E.164 form: +15558675310.")]
+Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Records; the first line names the fields.")]
+Ndjson = Annotated[Path | None, typer.Option(metavar="FILE", help="Records, one JSON object a line.")]
+Map = Annotated[
+    list[str] | None,
+    typer.Option("--map", metavar="NAME=FIELD", help="`to` or a placeholder → a field. May be repeated."),
+]
+Encoding = Annotated[str | None, typer.Option(help="Of the file, where it is not UTF-8 or UTF-16.")]
+SenderAddress = Annotated[str | None, typer.Option(help="Instead of the connection's default one.")]
+Interval = Annotated[float | None, typer.Option(help="Seconds between two status questions.")]
+Attempts = Annotated[int | None, typer.Option(help="How many status questions.")]
+Validity = Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")]
+SendAt = Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")]
+CallbackUrl = Annotated[str | None, typer.Option(help="Where the connector posts results.")]
+Unknown = Annotated[OnUnknown, typer.Option(help="An outcome nobody knows: report it, or send again.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many at most, newest first.")]
+
+
+def given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that say something."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def read_mapping(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Raises Misused."""
+    mapping = {}
+    for pair in pairs or ():
+        name, equals, field = pair.partition("=")
+        if not (name and equals and field):
+            raise Misused(f'--map: {pair!r} has to be NAME=FIELD, such as to=mobile or "first name=firstName"')
+        mapping[name] = field
+    return mapping
+
+
+def to_millis(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)

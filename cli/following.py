@@ -1,0 +1,63 @@
+"""A campaign from its creation to its end, as the command line follows it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rich.progress import Progress
+
+from cli import render
+from cli.client import Client, in_path
+
+CAMPAIGNS = "/v1/campaigns"
+ENDED = frozenset({"done", "canceled"})
+LOOK_SECONDS = 1.0
+
+Campaign = dict[str, Any]
+Sleep = Callable[[float], None]
+
+
+def path_of(campaign_id: str, what: str = "") -> str:
+    """`what` is `/results` or a verb, such as `:pause`."""
+    return f"{CAMPAIGNS}/{in_path(campaign_id)}{what}"
+
+
+def follow(
+    client: Client, campaign: Campaign, *, interval: float = LOOK_SECONDS, sleep: Sleep = time.sleep
+) -> Iterator[Campaign]:
+    """The campaign as it is, again and again, until it has ended."""
+    yield campaign
+    while campaign["state"] not in ENDED:
+        sleep(interval)
+        campaign = client.get(path_of(campaign["id"]))
+        yield campaign
+
+
+def watch(client: Client, campaign: Campaign, bar: Progress, *, interval: float = LOOK_SECONDS) -> Campaign:
+    """Follow it with a bar, which is full when every message is final; the campaign at its end."""
+    task = bar.add_task(campaign["state"], total=campaign["total"])
+    news = campaign
+    for news in follow(client, campaign, interval=interval):
+        bar.update(task, total=news["total"], completed=settled(news), description=describe(news))
+    return news
+
+
+def settled(campaign: Mapping[str, Any]) -> int:
+    """How many records are final."""
+    return int(campaign["total"] - campaign["waiting"] - campaign["open"])
+
+
+def describe(campaign: Mapping[str, Any]) -> str:
+    """`paused · 20 delivered · 3 sent · 24.9/s · until 10:03:20`."""
+    parts = [campaign["state"]] if campaign["state"] != "running" else []
+    parts += [render.summary(campaign["counts"]).plain] if campaign["counts"] else []
+    parts += [f"{campaign['rate']:.1f}/s"] if campaign["rate"] and campaign["waiting"] else []
+    parts += [f"until {render.moment(campaign['estimatedEnd'])[11:]}"] if campaign["estimatedEnd"] else []
+    return " · ".join(parts) or campaign["state"]
+
+
+def arrived(campaign: Mapping[str, Any]) -> bool:
+    """Whether no record has failed: each has arrived, or may still."""
+    return set(campaign["counts"]) <= render.ARRIVED | render.ON_THE_WAY
