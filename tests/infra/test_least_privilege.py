@@ -11,7 +11,6 @@ from tests.infra.harness import NUMBER, PROJECT, ROOT, Registration
 
 Grant = tuple[str, str, str]  # who, role, on
 
-FULL = configurations.stack("everything")
 CONNECTION = "orders"
 ONLY_WITH = {"campaign buckets": "campaigns.buckets", "callers": "callers"}
 
@@ -90,8 +89,9 @@ def test_no_row_is_there_twice() -> None:
 
 
 def test_every_secret_is_granted_to_connector_and_worker_and_one_to_the_webhook() -> None:
-    secrets = {r.inputs["secretId"] for r in FULL.of("gcp:secretmanager/secret:Secret")}
-    granted = FULL.of("gcp:secretmanager/secretIamMember:SecretIamMember")
+    full = configurations.stack("everything")
+    secrets = {r.inputs["secretId"] for r in full.of("gcp:secretmanager/secret:Secret")}
+    granted = full.of("gcp:secretmanager/secretIamMember:SecretIamMember")
     for role in ("connector", "worker"):
         assert {g.inputs["secretId"] for g in granted if f"-{role}-reads-" in g.name} == secrets
     assert {g.inputs["secretId"] for g in granted if "-webhook-reads-" in g.name} == {f"{CONNECTION}-webhook-key"}

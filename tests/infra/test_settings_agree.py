@@ -15,15 +15,6 @@ from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
 from tests.infra.harness import Registration
 
-FUNCTIONS = [
-    (name, function)
-    for name in CONFIGURATIONS
-    # Mocks register resources in the order their inputs resolve; test workers have to agree on one.
-    for function in sorted(
-        configurations.stack(name).of("gcp:cloudfunctionsv2/function:Function"), key=lambda each: each.name
-    )
-]
-
 
 def environment(function: Registration, folder: Path) -> dict[str, str]:
     """The declared variables on the platform, with the mounts as files: exactly what a started function sees."""
@@ -37,12 +28,13 @@ def environment(function: Registration, folder: Path) -> dict[str, str]:
     return {**rooted, "K_SERVICE": function.inputs["name"]}
 
 
-@pytest.mark.parametrize(("name", "function"), FUNCTIONS, ids=lambda part: getattr(part, "name", part))
-def test_the_functions_accept_every_variable(name: str, function: Registration, tmp_path: Path) -> None:
-    loaded = settings.load(environment(function, tmp_path))
-    assert loaded.on_platform
-    assert loaded.connection.name == function.name.rpartition("-")[0]
-    assert loaded.provider in providers.PROVIDERS
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_the_functions_accept_every_variable(name: str, tmp_path: Path) -> None:
+    for function in configurations.stack(name).of("gcp:cloudfunctionsv2/function:Function"):
+        loaded = settings.load(environment(function, tmp_path / function.name))
+        assert loaded.on_platform
+        assert loaded.connection.name == function.name.rpartition("-")[0]
+        assert loaded.provider in providers.PROVIDERS
 
 
 def test_the_values_arrive(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ class FrontDoor:
         self.backend: int | None = None
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"door": self}))
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def refusal(self, authorization: str) -> tuple[int, str] | None:
         """Why a request is turned away; None where it may go on. An audience that isn't this service's is no token for it."""
