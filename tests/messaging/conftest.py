@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,13 +24,13 @@ from sms_connector.messaging.record_keys import RecordKeys
 from sms_connector.messaging.requests import Draft, OnUnknown, SendOptions, SendRequest, Tracking
 from sms_connector.messaging.send import Sender, SendTools
 from sms_connector.messaging.throttle import Throttle
+from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
 from sms_connector.model.segments import measure
-from sms_connector.ports import Clock
 from sms_connector.provider import Capabilities
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import ONE_BY_ONE, FakeProvider, Network
-from tests.fixtures.memory_ledger import FatedLedger, Fate, MemoryLedger
+from tests.fixtures.memory_ledger import Fate, FatedLedger, MemoryLedger
 
 SENDER = "+15551234567"
 
@@ -61,7 +61,7 @@ class Node:
         rate: int | None = 25,
         capabilities: Capabilities = ONE_BY_ONE,
         fate: Fate | None = None,
-        executor: Executor | None = None,
+        executor: ThreadPoolExecutor | None = None,
         callbacks: bool = False,
         queue_limit: float = 30.0,
     ) -> None:
@@ -94,6 +94,7 @@ class Node:
             reconciler=self.reconciler,
             tracker=self.tracker,
             workshop=Workshop(self.throttle, pool, clock, policy),
+            planner=TickPlanner(None, connection="test", clock=clock),
         )
         self.sender = Sender(self.tools)
 
@@ -127,7 +128,7 @@ class Node:
 class World:
     """What outlives a node."""
 
-    clock: Clock
+    clock: ThreadedClock
     policy: Policy = field(default_factory=Policy)
 
     def __post_init__(self) -> None:

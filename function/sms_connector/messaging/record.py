@@ -135,7 +135,8 @@ class MessageRecord:
         """No news for too long: final, the last known status stays in the history."""
         if not self.final:
             self.note(at, "connector", f"no news since {self.status}")
-            self.status, self.phase, self.next_check_at = MessageStatus.EXPIRED, Phase.DONE, None
+            self.status, self.phase = MessageStatus.EXPIRED, Phase.DONE
+            self.holder = self.next_check_at = None
 
     def add_evidence(self, evidence: str) -> bool:
         """True where it is new."""
