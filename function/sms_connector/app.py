@@ -14,12 +14,14 @@ from sms_connector.api.route import ConnectionProfile, Services
 from sms_connector.api.webhook import Replies, WebhookParts, build_webhook
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock
+from sms_connector.local.objects import FileObjects
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.messaging.callback_address import KEY_SECRETS, CallbackAddress
 from sms_connector.messaging.callback_signature import Signer
 from sms_connector.messaging.callbacks_out import Announcements, CallbacksOut, Outgoing
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.forecast import Pace
+from sms_connector.messaging.campaigns.sources import BUCKETS, AllowedSources
 from sms_connector.messaging.engine import Engine, EngineParts, build_engine
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.throttle import Throttle
@@ -72,7 +74,14 @@ def build(target: str, environ: Mapping[str, str]) -> Handle:
 def build_connector(node: Node) -> Handle:
     """The private API."""
     settings = node.settings
-    services = Services(node.engine, _profile(settings), node.provider.capabilities, _log(settings), node.callbacks_out)
+    services = Services(
+        node.engine,
+        _profile(settings),
+        node.provider.capabilities,
+        _log(settings),
+        node.callbacks_out,
+        objects=_open_sources(settings),
+    )
     return build_api(services)
 
 
@@ -251,6 +260,16 @@ def _open_queue(settings: Settings, clock: Clock) -> TaskQueue | None:
 
     names = (address.project, address.location, settings.connection.name)
     return CloudTasksQueue.connect(Target(*names, address.worker_url, address.connector_url, address.account))
+
+
+def _open_sources(settings: Settings) -> AllowedSources:
+    buckets = [source for source in settings.campaign_sources if source.startswith(BUCKETS)]
+    folders = [FileObjects(source) for source in settings.campaign_sources if not source.startswith(BUCKETS)]
+    if not buckets:
+        return AllowedSources(folders=folders)
+    from sms_connector.cloud.objects import BucketObjects
+
+    return AllowedSources(buckets, buckets=BucketObjects.connect(settings.project or ""), folders=folders)
 
 
 def _open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:

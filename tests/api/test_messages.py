@@ -100,7 +100,6 @@ def test_a_token_belongs_to_its_filter(api: Any) -> None:
         pytest.param(
             "status=delivered&to=%2B15558675310", {"to": TO, "status": "delivered"}, id="both indexed together"
         ),
-        pytest.param("campaign=cmp_1", {"campaign": "cmp_1"}, id="campaign"),
         pytest.param("providerMessageId=SM1", {"provider_message_id": "SM1"}, id="the provider's id"),
         pytest.param(
             "createdAfter=2026-01-01T00:00:00Z&createdBefore=2026-01-01T00:00:01.5Z",
@@ -120,7 +119,7 @@ def test_filters(api: Any, query: str, wanted: dict[str, Any]) -> None:
 @pytest.mark.parametrize("fields", sorted(map(sorted, COMBINABLE)), ids=" + ".join)
 def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> None:
     """Otherwise a filter that is allowed here would fail there, as a fault of ours."""
-    values = {"to": TO, "status": "sent", "campaign": "cmp_1", "providerMessageId": "SM1"}
+    values = {"to": TO, "status": "sent", "campaign": "cmp_c" + "0" * 20, "providerMessageId": "SM1"}
     names = {"providerMessageId": "provider_message_id"}
     query = MessageQuery(**{names.get(field, field): values[field] for field in fields})  # type: ignore[arg-type]
     asked: list[Query] = []

@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NoReturn
+from typing import Any, BinaryIO, NoReturn, cast
 
 import flask
 
@@ -46,13 +46,18 @@ def read_body(request: flask.Request, *, limit: int) -> bytes:
 
 def read_at_most(request: flask.Request, limit: int) -> bytes | None:
     """The body whatever it holds; None where it is longer than `limit` bytes."""
-    # The framework reads the rest after our answer and would fail with its own error there: the limit is ours alone.
-    request.max_content_length = 1 << 40
-    raw: bytes = request.stream.read(limit + 1)
+    raw = unlimited(request).read(limit + 1)
     if len(raw) <= limit:
         return raw
-    _drain(request)
+    drain(request)
     return None
+
+
+def unlimited(request: flask.Request) -> BinaryIO:
+    """The body as a stream. The framework reads the rest after our answer and would fail with its own error there: limits are
+    ours alone."""
+    request.max_content_length = 1 << 40
+    return cast(BinaryIO, request.stream)
 
 
 def parse_json(raw: bytes) -> Any:
@@ -70,7 +75,7 @@ def parse_json(raw: bytes) -> Any:
     except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
         raise _refuse("the body holds a number with too many digits") from None
     if _SUSPICIOUS.search(raw):
-        _check_text(document)
+        check_text(document)
     return document
 
 
@@ -83,7 +88,7 @@ def digest(document: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _drain(request: flask.Request) -> None:
+def drain(request: flask.Request) -> None:
     """Read what is still being sent: a sender answered in the middle would see a broken connection, not our answer."""
     left = _DRAIN_AT_MOST
     while left > 0 and (piece := request.stream.read(_PIECE)):
@@ -138,7 +143,8 @@ def _walk_pairs(value: Any, path: str) -> Iterator[str]:
             yield from _walk_pairs(item, f"{path}[{index}]")
 
 
-def _check_text(document: Any) -> None:
+def check_text(document: Any) -> None:
+    """Raises InvalidRequest where a text has half a character or NUL."""
     try:
         problems = [_explain_unfit(path, found) for path, found in _walk_text(document, "")]
     except RecursionError:

@@ -56,7 +56,8 @@ def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
     """The query string as a `wanted`; None where the route takes no parameters, and then there may be none."""
     if not query and wanted is None:
         return None
-    parameters = _parse_query(query)
+    lists = _list_fields(wanted) if wanted is not None else frozenset[str]()
+    parameters = _parse_query(query, lists)
     if wanted is None:
         raise InvalidRequest(
             *(FieldProblem(n, "there is no such query parameter here", Kind.UNKNOWN_FIELD) for n in parameters)
@@ -68,7 +69,13 @@ def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
         raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
 
 
-def _parse_query(query: bytes) -> dict[str, str]:
+def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
+    """Parameters that may be given more than once."""
+    fields = msgspec.structs.fields(wanted)
+    return frozenset(field.encode_name for field in fields if get_origin(_unwrap(field.type)) is list)
+
+
+def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:
     try:
         pairs = parse_qsl(
             query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
@@ -76,14 +83,16 @@ def _parse_query(query: bytes) -> dict[str, str]:
     except ValueError:
         message = f"the query string is not percent-encoded UTF-8, or has over {_MAX_PARAMETERS} parameters"
         raise InvalidRequest(FieldProblem("", message)) from None
-    parameters = dict(pairs)
-    twice = sorted({name for name, _ in pairs if sum(name == other for other, _ in pairs) > 1})
-    nul = sorted(name for name, value in parameters.items() if "\x00" in name + value)
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    twice = sorted(name for name, given in values.items() if len(given) > 1 and name not in lists)
+    nul = sorted(name for name, given in values.items() if "\x00" in "".join((name, *given)))
     problems = [FieldProblem(name, "is given twice; give it once") for name in twice]
     problems += [FieldProblem(name.replace("\x00", "�"), "has a NUL character (%00); take it out") for name in nul]
     if problems:
         raise InvalidRequest(*problems)
-    return parameters
+    return {name: given if name in lists else given[0] for name, given in values.items()}
 
 
 def _find_struct_problems(document: Any, wanted: type, path: str, *, strict: bool) -> Iterator[FieldProblem]:

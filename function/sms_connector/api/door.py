@@ -83,6 +83,6 @@ def _log_request(visit: Visit, **how: Any) -> None:
 
 
 def _write_response(answer: Answer, request_id: str) -> flask.Response:
-    content = answer.content if isinstance(answer.content, bytes) else msgspec.json.encode(answer.content)
+    content = msgspec.json.encode(answer.content) if isinstance(answer.content, msgspec.Struct) else answer.content
     headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", **answer.headers}
     return flask.Response(content, answer.status, headers, content_type=answer.headers.get("Content-Type", _JSON))

@@ -9,8 +9,8 @@ from typing import Any
 import flask
 import msgspec
 
-from sms_connector.api import callbacks, connection, consent, health, messages
-from sms_connector.api.body import parse_json, read_body
+from sms_connector.api import callbacks, campaigns, connection, consent, health, messages
+from sms_connector.api.body import drain, parse_json, read_body, unlimited
 from sms_connector.api.conversion import convert, convert_query
 from sms_connector.api.door import Door, Handle, Visit
 from sms_connector.api.openapi import with_document
@@ -18,7 +18,7 @@ from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.router import Router
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 
-ROUTES = (*messages.ROUTES, *connection.ROUTES, *consent.ROUTES, *callbacks.ROUTES, *health.ROUTES)
+ROUTES = (*messages.ROUTES, *campaigns.ROUTES, *connection.ROUTES, *consent.ROUTES, *callbacks.ROUTES, *health.ROUTES)
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
@@ -42,13 +42,20 @@ class Entry:
     def respond(self, visit: Visit) -> Answer:
         route, path = self.router.match(visit.request.method, visit.request.path)
         visit.route = route.path
-        return route.handler(self.services, _read_call(visit, route, path))
+        try:
+            return route.handler(self.services, _read_call(visit, route, path))
+        finally:
+            if route.streamed:
+                drain(visit.request)
 
 
 def _read_call(visit: Visit, route: Route, path: Mapping[str, str]) -> Call:
-    query = convert_query(visit.request.query_string, route.query)
-    document, body = _read_body(visit.request, route)
-    return Call(visit.request_id, path, query, body, document, visit.request.headers, visit.log)
+    request = visit.request
+    query = convert_query(request.query_string, route.query)
+    if route.streamed:
+        return Call(visit.request_id, path, query, None, None, request.headers, visit.log, unlimited(request))
+    document, body = _read_body(request, route)
+    return Call(visit.request_id, path, query, body, document, request.headers, visit.log)
 
 
 def _read_body(request: flask.Request, route: Route) -> tuple[Any, msgspec.Struct | None]:

@@ -5,34 +5,27 @@ from __future__ import annotations
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
-
-import msgspec
+from typing import TypeVar
 
 from sms_connector.api import body as json_body
-from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key
+from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
 from sms_connector.api.payloads import message as payloads
 from sms_connector.api.payloads.connection import EmptyBody
 from sms_connector.api.payloads.filter import read_filter
-from sms_connector.api.payloads.options import OptionRules, read_options
+from sms_connector.api.payloads.options import read_options
 from sms_connector.api.payloads.preview import write_preview
-from sms_connector.api.payloads.send import MAX_TEXT, PreviewAnswer, PreviewBody, SendBody
+from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, SendBody
+from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Answer, Call, Route, Services
-from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound, RequestError
-from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
-from sms_connector.model.phone_number import region_of
-
-if TYPE_CHECKING:
-    from sms_connector.messaging.record import MessageRecord
+from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.messaging.requests import Draft, SendOptions, SendRequest
 
 T = TypeVar("T")
 
 SEND_BODY_LIMIT = 10 * 1024 * 1024
-KEY_HEADER = "Idempotency-Key"
-REPLAYED_HEADER = "Idempotency-Replayed"
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
@@ -47,38 +40,12 @@ def send(services: Services, call: Call) -> Answer:
     if key is None:
         results += _send_drafts(services, call, drafts, options, uuid.uuid4().hex)
         return Answer(payloads.write_answer(results, request_id=call.request_id))
-    return _send_with_key(services, call, drafts, options, results, key=key)
 
+    def carry_out(nonce: str) -> payloads.SendAnswer:
+        sent = _send_drafts(services, call, drafts, options, nonce)
+        return payloads.write_answer([*results, *sent], request_id=call.request_id)
 
-def _send_with_key(
-    services: Services,
-    call: Call,
-    drafts: list[Draft],
-    options: SendOptions,
-    results: list[payloads.SendResult],
-    *,
-    key: str,
-) -> Answer:
-    from sms_connector.messaging.idempotency import Replay
-
-    keys = services.engine.keys
-    begun = keys.begin(key, json_body.digest(call.document))
-    if isinstance(begun, Replay):
-        return Answer(begun.answer, begun.status, {REPLAYED_HEADER: "true"})
-    settled = False
-    try:
-        results += _send_drafts(services, call, drafts, options, begun.nonce)
-        answer = msgspec.json.encode(payloads.write_answer(results, request_id=call.request_id))
-        settled = True
-    except RequestError:
-        settled = True
-        keys.abandon(begun)  # refused before anything was sent
-        raise
-    finally:
-        if not settled:
-            keys.release(begun)
-    keys.finish(begun, answer, 200)
-    return Answer(answer)
+    return answer_once(services, key, json_body.digest(call.document), carry_out=carry_out)
 
 
 def _send_drafts(
@@ -97,9 +64,11 @@ def _read_send(
     """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
     body: SendBody = call.body
     problems: list[FieldProblem] = []
-    key = _collect(problems, lambda: _read_key(call))
-    options = _collect(problems, lambda: read_options(body, _option_rules(services)))
-    read = _collect(problems, lambda: draft_payloads.read_drafts(body, _recipient_rules(services, body)))
+    key = _collect(problems, lambda: read_key(call))
+    options = _collect(problems, lambda: read_options(body, option_rules(services)))
+    read = _collect(
+        problems, lambda: draft_payloads.read_drafts(body, recipient_rules(services, has_media=bool(body.media_urls)))
+    )
     drafts, refused = read or ([], [])
     if body.on_invalid == "refuse":
         problems += [problem for each in refused for problem in each.problems]
@@ -116,40 +85,10 @@ def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
         return None
 
 
-def _read_key(call: Call) -> str | None:
-    key = call.headers.get(KEY_HEADER)
-    if key is not None and not _KEY.fullmatch(key):
-        raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
-    return key
-
-
-def _recipient_rules(services: Services, body: SendBody | PreviewBody) -> draft_payloads.RecipientRules:
-    """Where a national number is probably from: where the default sender is."""
-    sender, capabilities = services.profile.sender, services.capabilities
-    return draft_payloads.RecipientRules(
-        channels=capabilities.channels,
-        region=region_of(sender.address) if sender else None,
-        text_limit=min(MAX_TEXT, capabilities.text_limit),
-        needs_text=not getattr(body, "media_urls", ()),
-    )
-
-
-def _option_rules(services: Services) -> OptionRules:
-    profile = services.profile
-    return OptionRules(
-        capabilities=services.capabilities,
-        sender=profile.sender,
-        tracking=Tracking(profile.retry_interval_millis / 1000, profile.retry_attempts),
-        now=services.now(),
-        http_to_loopback=not profile.on_platform,
-        callback_url=profile.callback_url,
-    )
-
-
 def preview(services: Services, call: Call) -> Answer:
     """What would be sent; whatever is wrong with a record is told with it."""
     body: PreviewBody = call.body
-    return Answer(write_preview(body, replace(_recipient_rules(services, body), needs_text=False)))
+    return Answer(write_preview(body, recipient_rules(services, has_media=True)))
 
 
 def get(services: Services, call: Call) -> Answer:
@@ -159,10 +98,22 @@ def get(services: Services, call: Call) -> Answer:
 def list_messages(services: Services, call: Call) -> Answer:
     query: payloads.MessageQuery = call.query
     wanted = read_filter(query)
+    if wanted.campaign is not None:
+        return _list_campaign(services, query, wanted.campaign)
     after = read_token(query.page_token, "messages", wanted)
     found, cursor = services.engine.messages.list(wanted, limit=query.page_size, after=after)
     messages = [payloads.write_message(record, history=False) for record in found]
     token = write_token(cursor, "messages", wanted)
+    return Answer(payloads.MessageList(messages=messages, next_page_token=token))
+
+
+def _list_campaign(services: Services, query: payloads.MessageQuery, campaign_id: str) -> Answer:
+    """A campaign's messages, in the order of its records; those that were not called yet are none."""
+    campaign = services.engine.campaigns.read(campaign_id)
+    start = read_place(query.page_token, f"messages of {campaign.id}")
+    page, place = services.engine.results.page(campaign, limit=query.page_size, start=start)
+    messages = [payloads.write_message(each, history=False) for each in page if isinstance(each, MessageRecord)]
+    token = write_place(place, f"messages of {campaign.id}")
     return Answer(payloads.MessageList(messages=messages, next_page_token=token))
 
 
@@ -198,7 +149,7 @@ ROUTES = (
         body=SendBody,
         body_limit=SEND_BODY_LIMIT,
         errors=(403, 409, 422, 429, 502, 504),
-        headers={KEY_HEADER: "1 to 255 visible ASCII characters; kept 24 hours"},
+        headers={KEY_HEADER: KEY_DESCRIPTION},
     ),
     Route(
         "POST",

@@ -20,6 +20,7 @@ _PARAMETER = re.compile(r"<(\w+):(\w+)>")
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"schema": {"type": "string", "pattern": "^msg_[A-Za-z0-9_-]+$", "maxLength": 68}},
+    "campaign": {"schema": {"type": "string", "pattern": "^cmp_c[0-9a-f]{20}$"}},
     "callback": {"schema": {"type": "string", "pattern": "^cb_[0-9a-f]{26}$"}},
     "address": {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9+:._@-]+$", "maxLength": 100},
@@ -78,7 +79,12 @@ def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
 
 def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     """The document as plain data."""
-    named = {kind for route in routes for kind in (route.answer, route.body, route.query) if kind is not None}
+    named = {
+        kind
+        for route in routes
+        for kind in (route.answer, route.also_answers, route.body, route.query)
+        if kind is not None
+    }
     types = sorted(named | {ProblemDocument}, key=lambda each: each.__name__)
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     references = dict(zip(types, schemas, strict=True))
@@ -119,6 +125,7 @@ def _describe(route: Route, references: dict[type, Any], components: dict[str, A
     }
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body]}}
+        content |= {form: {"schema": {"type": "string"}} for form in route.streamed}
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
 
@@ -152,7 +159,11 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str, Any]]:
     schema = references[route.answer] if route.answer else {}
-    yield "200", _response("Done.", schema, {"X-Request-Id": _REQUEST_ID})
+    done = _response("Done.", schema, {"X-Request-Id": _REQUEST_ID})
+    done["content"] |= {form: {"schema": {"type": "string"}} for form in route.also_as}
+    yield str(route.status), done
+    if route.also_answers is not None:
+        yield "200", _response("With `dryRun`.", references[route.also_answers], {"X-Request-Id": _REQUEST_ID})
     for status in sorted({*EVERYWHERE, *route.errors}):
         headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
         if status in (409, 429, 502, 504):

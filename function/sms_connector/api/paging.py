@@ -10,6 +10,8 @@ from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.page import decode_token, encode_token
 
 Cursor = tuple[float, str]
+Place = tuple[int, int]
+_OTHER = "is of another list or filter; send it with the filter it was given for, or leave it out"
 
 
 def read_token(token: str, *filtered: Hashable) -> Cursor | None:
@@ -23,12 +25,31 @@ def read_token(token: str, *filtered: Hashable) -> Cursor | None:
     match key:
         case (mark, int() | float() as value, str() as document_id) if mark == _mark(filtered):
             return float(value), document_id
-    message = "is of another list or filter; send it with the filter it was given for, or leave it out"
-    raise InvalidRequest(FieldProblem("pageToken", message))
+    raise InvalidRequest(FieldProblem("pageToken", _OTHER))
 
 
 def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
     return None if cursor is None else encode_token((_mark(filtered), *cursor))
+
+
+def read_place(token: str, listed: str) -> Place:
+    """Where the page of something in numbered parts begins: the part, and the place in it. Raises InvalidRequest."""
+    if not token:
+        return 0, 0
+    try:
+        key = decode_token(token)
+    except InvalidValueError as error:
+        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
+    match key:
+        case (mark, int() as part, int() as place) if (
+            mark == _mark((listed,)) and min(part, place) >= 0 and max(part, place) < 2**31
+        ):
+            return part, place
+    raise InvalidRequest(FieldProblem("pageToken", _OTHER))
+
+
+def write_place(place: Place | None, listed: str) -> str | None:
+    return None if place is None else encode_token((_mark((listed,)), *place))
 
 
 def _mark(filtered: tuple[Hashable, ...]) -> str:

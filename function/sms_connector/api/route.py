@@ -7,14 +7,17 @@ made of it. So what is documented and what is checked can't differ.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import msgspec
 from werkzeug.datastructures import Headers
 
+from sms_connector.messaging.campaigns.sources import NO_SOURCES
 from sms_connector.model.phone_number import Sender
+from sms_connector.ports import ObjectSource
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 
@@ -63,11 +66,15 @@ class Services:
     log: StructuredLog
     callbacks_out: CallbacksOut
     now: Callable[[], float] = time.time
+    objects: ObjectSource = NO_SOURCES
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as sent."""
+    """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as sent.
+
+    `stream` is the body of a route that reads it itself.
+    """
 
     request_id: str
     path: Mapping[str, str]
@@ -76,13 +83,14 @@ class Call:
     document: Any
     headers: Headers
     log: StructuredLog
+    stream: BinaryIO = field(default_factory=BytesIO)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What goes back: a payload, or JSON that is encoded already."""
+    """What goes back: a payload, JSON that is encoded already, or pieces that are made as they are sent."""
 
-    content: msgspec.Struct | bytes
+    content: msgspec.Struct | bytes | Iterator[bytes]
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -91,7 +99,9 @@ class Answer:
 class Route:
     """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
 
-    `errors` are the statuses it can answer with besides those every route can (400, 405, 500).
+    `errors` are the statuses it can answer with besides those every route can (400, 405, 500). `status` is that of success, and
+    `also_answers` what it answers with 200 besides. `streamed` are content types of bodies that the route reads itself, JSON
+    among them, `also_as` those it can answer in.
     """
 
     method: Method
@@ -105,3 +115,7 @@ class Route:
     query: type[msgspec.Struct] | None = None
     errors: tuple[int, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    status: int = 200
+    also_answers: type[msgspec.Struct] | None = None
+    streamed: tuple[str, ...] = ()
+    also_as: tuple[str, ...] = ()

@@ -31,7 +31,7 @@ class Router:
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
         rules = [Rule(route.path, methods=[route.method], endpoint=route) for route in self.routes]
-        converters = {"id": _Id, "callback": _Id, "address": _Address}
+        converters = {"id": _Id, "callback": _Id, "campaign": _Id, "address": _Address}
         self._map = Map(rules, converters=converters, merge_slashes=False, strict_slashes=True)
 
     def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import UNSET
 
+from sms_connector.api.payloads.campaign_body import CampaignBody
 from sms_connector.api.payloads.send import MAX_KEY, MAX_TEXT, PreviewBody, SendBody
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.requests import Draft
@@ -41,19 +42,27 @@ class RecipientRules:
     needs_text: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
-    """What is the same for all records; `measured` is there for a text without placeholders.
+class CheckedRecord(NamedTuple):
+    """A record that can be sent: its recipient, the placeholders' values, what they make, and its key."""
 
-    `prefix` tells where a record's fields are in the body.
-    """
+    to: str
+    values: Mapping[str, str]
+    text: str
+    segments: Segments
+    key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordReader:
+    """What is the same for all records; `measured` is there for a text without placeholders."""
 
     template: Template
     mapping: FieldMapping
     rules: RecipientRules
     measured: Segments | None
 
-    def read(self, index: int, record: Mapping[str, object], prefix: str) -> Draft | Refused:
+    def check(self, index: int, record: Mapping[str, object], prefix: str) -> CheckedRecord | Refused:
+        """`prefix` tells where the record's fields are in the body."""
         problems: list[FieldProblem] = []
         try:
             mapped = self.mapping.apply(record)
@@ -69,7 +78,7 @@ class _Reader:
         if problems or mapped is None:
             shown = record.get(self.mapping.to_field)
             return Refused(index, shown[:100] if isinstance(shown, str) else None, tuple(problems))
-        return Draft(index, mapped.to, text, self.measured or measure(text), key)
+        return CheckedRecord(mapped.to, mapped.values, text, self.measured or measure(text), key)
 
     def _check_recipient(self, record: Mapping[str, object], prefix: str, mapped: Mapped | None) -> list[FieldProblem]:
         to = mapped.to if mapped else record.get(self.mapping.to_field)
@@ -94,11 +103,15 @@ def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[li
     problems = [*_check_shape(body, template), *([] if template.placeholders else check_text(template.text, "", rules))]
     if problems:
         raise InvalidRequest(*problems)
-    reader = _Reader(template, mapping, rules, None if template.placeholders else measure(template.text))
+    reader = make_reader(template, mapping, rules)
     outcomes = list(_read_records(body, reader))
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     return _refuse_repeated_keys(drafts, refused)
+
+
+def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules) -> RecordReader:
+    return RecordReader(template, mapping, rules, None if template.placeholders else measure(template.text))
 
 
 def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProblem]:
@@ -112,15 +125,21 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     return [FieldProblem(record or "message", flaw, Kind.INVALID_MESSAGE)] if flaw else []
 
 
-def _read_records(body: SendBody | PreviewBody, reader: _Reader) -> Iterator[Draft | Refused]:
+def _read_records(body: SendBody | PreviewBody, reader: RecordReader) -> Iterator[Draft | Refused]:
     if body.records is UNSET:
-        yield reader.read(0, {"to": body.to}, "")
+        yield _to_draft(0, reader.check(0, {"to": body.to}, ""))
         return
     for index, record in enumerate(body.records):
-        yield reader.read(index, record, f"records[{index}].")
+        yield _to_draft(index, reader.check(index, record, f"records[{index}]."))
 
 
-def read_template(body: SendBody | PreviewBody) -> tuple[Template, FieldMapping]:
+def _to_draft(index: int, checked: CheckedRecord | Refused) -> Draft | Refused:
+    if isinstance(checked, Refused):
+        return checked
+    return Draft(index, checked.to, checked.text, checked.segments, checked.key)
+
+
+def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template, FieldMapping]:
     try:
         template = Template.parse(body.message)
     except InvalidValueError as error:

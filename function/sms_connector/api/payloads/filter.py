@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from msgspec import UNSET
@@ -14,6 +15,7 @@ from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.phone_number import parse_recipient
 from sms_connector.ports import COMPOSITE_INDEXES
 
+_CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
 _INDEXED = frozenset(
     frozenset(fields)
     for collection, fields, order, _ in COMPOSITE_INDEXES
@@ -34,9 +36,24 @@ def read_filter(query: MessageQuery) -> MessageFilter:
         created_before=_read_moment(query.created_before, "createdBefore", problems),
     )
     _check_combination(wanted, problems)
+    _check_campaign(wanted, problems)
     if problems:
         raise InvalidRequest(*problems)
     return wanted
+
+
+def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
+    """A campaign's messages are listed as its results are: all of them, in order."""
+    if wanted.campaign is None or problems:
+        return
+    if wanted.created_after is not None or wanted.created_before is not None:
+        problems.append(
+            FieldProblem("campaign", "can't be combined with times; a campaign's messages are listed in order")
+        )
+    if not _CAMPAIGN.fullmatch(wanted.campaign):
+        problems.append(
+            FieldProblem("campaign", f"{quote(wanted.campaign)} is no campaign's id; those begin with cmp_")
+        )
 
 
 def read_address(text: str, field: str, problems: list[FieldProblem]) -> str | None:

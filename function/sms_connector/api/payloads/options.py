@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import UNSET
 
+from sms_connector.api.payloads.campaign_body import CampaignBody
 from sms_connector.api.payloads.send import SendBody, TrackingBody
 from sms_connector.api.payloads.shapes import read_time
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
@@ -31,7 +32,7 @@ class OptionRules:
     callback_url: str | None = None
 
 
-def read_options(body: SendBody, rules: OptionRules) -> SendOptions:
+def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptions:
     """Raises InvalidRequest naming every option that is wrong or that the provider can't do."""
     problems: list[FieldProblem] = []
     sender = _read_sender(body, rules, problems)
@@ -63,7 +64,7 @@ def read_tracking(body: TrackingBody, default: Tracking) -> Tracking:
     return Tracking(interval, attempts, body.wait)
 
 
-def _read_sender(body: SendBody, rules: OptionRules, problems: list[FieldProblem]) -> Sender | None:
+def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: list[FieldProblem]) -> Sender | None:
     if body.sender is UNSET:
         if rules.sender is None:
             message = "is missing, and the connection has no default one: name a sender, or set SMS_SENDER"
@@ -90,7 +91,7 @@ def _find_sender_flaw(sender: Sender, capabilities: Capabilities) -> str | None:
     return None
 
 
-def _check_media(body: SendBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
+def _check_media(body: SendBody | CampaignBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
     limit = capabilities.media_limit
     if len(body.media_urls) > limit:
         message = (
@@ -101,7 +102,7 @@ def _check_media(body: SendBody, capabilities: Capabilities) -> Iterator[FieldPr
         yield from _check_url(f"mediaUrls[{index}]", url)
 
 
-def _check_validity(body: SendBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
+def _check_validity(body: SendBody | CampaignBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
     most = capabilities.max_validity_seconds
     if body.validity_seconds is UNSET or body.validity_seconds <= most:
         return
@@ -111,7 +112,7 @@ def _check_validity(body: SendBody, capabilities: Capabilities) -> Iterator[Fiel
     yield FieldProblem("validitySeconds", message, Kind.INVALID_REQUEST if most else Kind.UNSUPPORTED)
 
 
-def _read_send_at(body: SendBody, rules: OptionRules, problems: list[FieldProblem]) -> datetime | None:
+def _read_send_at(body: SendBody | CampaignBody, rules: OptionRules, problems: list[FieldProblem]) -> datetime | None:
     if body.send_at is UNSET:
         return None
     window = rules.capabilities.schedule_window

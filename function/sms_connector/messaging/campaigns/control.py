@@ -23,6 +23,8 @@ from sms_connector.ports import Clock, Ledger, Query, TaskQueue
 
 Cursor = tuple[float, str]
 PAGE = 1000
+# A paused one that has nothing left to send has come to its end too.
+_UNFINISHED = (CampaignState.RUNNING, CampaignState.PAUSED)
 # One commit takes 500 writes: the campaign's and its chunks'.
 ROLL_AT_ONCE = 400
 
@@ -123,7 +125,7 @@ class Campaigns:
         for start in range(0, len(over), ROLL_AT_ONCE):
             self._roll(self.read(campaign_id), over[start : start + ROLL_AT_ONCE])
         campaign = self.read(campaign_id)
-        if campaign.state is CampaignState.RUNNING and not self._is_busy(campaign_id):
+        if campaign.state in _UNFINISHED and not self._is_busy(campaign_id):
             self._change(campaign_id, _finish(self._clock.time()))
 
     def _is_busy(self, campaign_id: str) -> bool:
@@ -214,7 +216,7 @@ class Campaigns:
 
 def _finish(now: float) -> Callable[[Campaign], None]:
     def change(campaign: Campaign) -> None:
-        if campaign.state is CampaignState.RUNNING:
+        if campaign.state in _UNFINISHED:
             campaign.state, campaign.done_at, campaign.updated_at = CampaignState.DONE, now, now
 
     return change

@@ -1,0 +1,179 @@
+"""`/v1/campaigns`: create, look up, list, results, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+
+from sms_connector.api.campaign_request import FORMS, CampaignRequest, open_records, read_request
+from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key
+from sms_connector.api.paging import read_place, read_token, write_place, write_token
+from sms_connector.api.payloads import campaign as payloads
+from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
+from sms_connector.api.payloads.result_csv import write_csv
+from sms_connector.api.route import Answer, Call, Route, Services
+from sms_connector.api.spool import Spooled, spool
+from sms_connector.errors import Kind, NotFound
+
+if TYPE_CHECKING:
+    from sms_connector.messaging.campaigns.control import CampaignProgress
+
+CSV = "text/csv"
+_ID = re.compile(r"cmp_c[0-9a-f]{20}")
+
+
+def create(services: Services, call: Call) -> Answer:
+    """202 when every record is kept and the queue has a task for each chunk of them."""
+    services.engine.intake.require_queue()
+    key = read_key(call)
+    with spool(call.stream) as spooled:
+        request = read_request(services, call, spooled)
+        if request.body.dry_run:
+            return _look(services, call, request, spooled)
+
+        def carry_out(nonce: str) -> payloads.CampaignInfo:
+            return _take(services, call, request, spooled=spooled, nonce=nonce)
+
+        if key is None:
+            answer = Answer(msgspec.json.encode(carry_out(uuid.uuid4().hex)), 202)
+        else:
+            answer = answer_once(services, key, request.digest, carry_out=carry_out, status=202)
+    return _with_location(answer)
+
+
+def _take(
+    services: Services, call: Call, request: CampaignRequest, *, spooled: Spooled, nonce: str
+) -> payloads.CampaignInfo:
+    services.engine.connection.require_active()
+    with open_records(services, request, spooled) as records:
+        campaign = services.engine.intake.take(request.order(call, nonce), records)
+    return payloads.write_progress(services.engine.campaigns.get(campaign.id), request_id=call.request_id)
+
+
+def _look(services: Services, call: Call, request: CampaignRequest, spooled: Spooled) -> Answer:
+    with open_records(services, request, spooled) as records:
+        totals, forecast = services.engine.intake.look(request.order(call, ""), records)
+    return Answer(payloads.write_plan(totals, forecast))
+
+
+def _with_location(answer: Answer) -> Answer:
+    content = answer.content if isinstance(answer.content, bytes) else b""
+    campaign = msgspec.json.decode(content)["id"]
+    return Answer(content, answer.status, {**answer.headers, "Location": f"/v1/campaigns/{campaign}"})
+
+
+def get(services: Services, call: Call) -> Answer:
+    return Answer(payloads.write_progress(services.engine.campaigns.get(_id(call))))
+
+
+def list_campaigns(services: Services, call: Call) -> Answer:
+    query: payloads.CampaignListQuery = call.query
+    state = None if query.state is UNSET else query.state
+    after = read_token(query.page_token, "campaigns", state)
+    found, cursor = services.engine.campaigns.page(limit=query.page_size, after=after, state=state)
+    listed = [payloads.write_campaign(campaign) for campaign in found]
+    return Answer(payloads.CampaignList(listed, write_token(cursor, "campaigns", state)))
+
+
+def results(services: Services, call: Call) -> Answer:
+    """A page; or, to whoever accepts CSV, everything, a chunk in memory at a time."""
+    query: payloads.ResultQuery = call.query
+    campaign = services.engine.campaigns.read(_id(call))
+    if _wants_csv(call):
+        name = f'attachment; filename="{campaign.id}.csv"'
+        content = write_csv(services.engine.results.all(campaign))
+        return Answer(content, headers={"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": name})
+    start = read_place(query.page_token, campaign.id)
+    page, place = services.engine.results.page(campaign, limit=query.page_size, start=start)
+    return Answer(payloads.write_result_page(page, write_place(place, campaign.id)))
+
+
+def pause(services: Services, call: Call) -> Answer:
+    return _move(services.engine.campaigns.pause, call)
+
+
+def resume(services: Services, call: Call) -> Answer:
+    services.engine.intake.require_queue()
+    return _move(services.engine.campaigns.resume, call)
+
+
+def cancel(services: Services, call: Call) -> Answer:
+    return _move(services.engine.campaigns.cancel, call)
+
+
+def _move(move: Callable[[str, str | None], CampaignProgress], call: Call) -> Answer:
+    body: payloads.ReasonBody = call.body
+    return Answer(payloads.write_progress(move(_id(call), body.reason or None)))
+
+
+def _id(call: Call) -> str:
+    """An id that can't be ours is not looked for: stores have their own ideas of what an id may be."""
+    campaign_id = call.path["campaign_id"]
+    if not _ID.fullmatch(campaign_id):
+        raise NotFound(f"there is no campaign {campaign_id[:80]!r}; ids begin with cmp_", kind=Kind.NOT_FOUND)
+    return campaign_id
+
+
+def _wants_csv(call: Call) -> bool:
+    return CSV in call.headers.get("Accept", "").lower()
+
+
+_PATH = "/v1/campaigns/<campaign:campaign_id>"
+
+
+def _verb(verb: str, handler: Callable[[Services, Call], Answer], summary: str) -> Route:
+    return Route(
+        "POST",
+        f"{_PATH}:{verb}",
+        handler,
+        summary,
+        payloads.CampaignInfo,
+        body=payloads.ReasonBody,
+        body_required=False,
+        errors=(404, 422),
+    )
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/campaigns",
+        create,
+        "Send up to 1 000 000 records, carried out by the queue",
+        payloads.CampaignInfo,
+        status=202,
+        also_answers=payloads.CampaignPlan,
+        body=CampaignBody,
+        streamed=tuple(FORMS),
+        query=CampaignQuery,
+        errors=(403, 409, 422),
+        headers={KEY_HEADER: KEY_DESCRIPTION},
+    ),
+    Route(
+        "GET",
+        "/v1/campaigns",
+        list_campaigns,
+        "List campaigns, newest first",
+        payloads.CampaignList,
+        query=payloads.CampaignListQuery,
+    ),
+    Route("GET", _PATH, get, "How far a campaign is", payloads.CampaignInfo, errors=(404,)),
+    Route(
+        "GET",
+        f"{_PATH}/results",
+        results,
+        "What became of each record, in order; as CSV with Accept: text/csv",
+        payloads.CampaignResultList,
+        query=payloads.ResultQuery,
+        errors=(404,),
+        also_as=(CSV,),
+    ),
+    _verb("pause", pause, "Stop sending for now; within seconds"),
+    _verb("resume", resume, "Go on sending"),
+    _verb("cancel", cancel, "Send nothing more, for good"),
+)

@@ -1,0 +1,52 @@
+"""A request with an Idempotency-Key is carried out once: whoever asks again gets the stored answer (sending.md section 2, rule 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import msgspec
+
+from sms_connector.api.route import Answer, Call, Services
+from sms_connector.errors import FieldProblem, InvalidRequest, RequestError
+from sms_connector.messaging.idempotency import Replay
+
+KEY_HEADER = "Idempotency-Key"
+KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
+REPLAYED_HEADER = "Idempotency-Replayed"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def read_key(call: Call) -> str | None:
+    """Raises InvalidRequest."""
+    key = call.headers.get(KEY_HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
+    return key
+
+
+def answer_once(
+    services: Services, key: str, digest: str, *, carry_out: Callable[[str], msgspec.Struct], status: int = 200
+) -> Answer:
+    """The answer that `carry_out` gives, or gave the first time; it is told the nonce that names what it makes.
+
+    A request that it refuses (RequestError) has done nothing, and its key is free again; whatever else breaks it off leaves the key
+    for whoever asks again.
+    """
+    keys = services.engine.keys
+    begun = keys.begin(key, digest)
+    if isinstance(begun, Replay):
+        return Answer(begun.answer, begun.status, {REPLAYED_HEADER: "true"})
+    settled = False
+    try:
+        content = msgspec.json.encode(carry_out(begun.nonce))
+        settled = True
+    except RequestError:
+        settled = True
+        keys.abandon(begun)
+        raise
+    finally:
+        if not settled:
+            keys.release(begun)
+    keys.finish(begun, content, status)
+    return Answer(content, status)

@@ -1,0 +1,198 @@
+"""Campaigns on their way out: what they are, what became of their records, and what one would be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.payloads.message import SendResult, write_refused, write_results
+from sms_connector.api.payloads.shapes import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+    write_time_or_none,
+)
+from sms_connector.errors import FieldProblem, Kind
+from sms_connector.messaging.campaigns.campaign import CampaignState
+from sms_connector.messaging.campaigns.chunk import RefusedRecord
+from sms_connector.messaging.record import MessageRecord
+from sms_connector.model.status import MessageStatus
+
+if TYPE_CHECKING:
+    from sms_connector.messaging.campaigns.campaign import Campaign
+    from sms_connector.messaging.campaigns.control import CampaignProgress
+    from sms_connector.messaging.campaigns.forecast import Forecast
+    from sms_connector.messaging.campaigns.intake import Totals
+    from sms_connector.messaging.campaigns.results import Result
+
+Encodings = Annotated[dict[str, int], msgspec.Meta(description="How many records have which encoding.")]
+
+
+class CampaignInfo(Payload):
+    """A campaign. In a list it is without what has to be counted."""
+
+    id: str
+    state: CampaignState
+    reason: Annotated[str | None, msgspec.Meta(description="Why it was paused, resumed or canceled, if that was said.")]
+    sender: str
+    source: str | None
+    total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
+    refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
+    segments: int
+    encodings: Encodings
+    created_at: Time
+    updated_at: Time
+    done_at: Time | None
+    waiting: Annotated[int, msgspec.Meta(description="Records that were not called yet.")] | UnsetType = UNSET
+    counts: (
+        Annotated[dict[str, int], msgspec.Meta(description="All other records by status; both add up to `total`.")]
+        | UnsetType
+    ) = UNSET
+    open: Annotated[int, msgspec.Meta(description="Messages whose status is not final.")] | UnsetType = UNSET
+    rate: (
+        Annotated[float | None, msgspec.Meta(description="Messages a second, since it last began to run.")] | UnsetType
+    ) = UNSET
+    estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
+    request_id: str | UnsetType = UNSET
+
+
+class RefusedInfo(Payload):
+    """A record that can't be sent, and why."""
+
+    index: int
+    to: str | None
+    field: str
+    kind: Kind
+    message: str
+
+
+class ForecastInfo(Payload):
+    """How long it would take. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
+
+    rate: Annotated[float, msgspec.Meta(description="Messages a second: workers, node's rate, connection's rate.")]
+    hand_over_seconds: Annotated[float, msgspec.Meta(description="Until the last message is handed to the provider.")]
+    sender_rate: Annotated[
+        float | None, msgspec.Meta(description="Segments a second of this kind of sender; null: not published.")
+    ]
+    longest_wait_seconds: Annotated[float, msgspec.Meta(description="Of the last message, at the provider.")]
+    estimated_end: Time
+
+
+class CampaignPlan(Payload):
+    """What a campaign would be (`dryRun`); nothing was sent or kept."""
+
+    total: int
+    refused: int
+    refusals: Annotated[list[RefusedInfo], msgspec.Meta(description="The first 100.")]
+    segments: int
+    encodings: Encodings
+    forecast: ForecastInfo
+    would_be_refused: Annotated[str | None, msgspec.Meta(description="Why the same request without `dryRun` fails.")]
+    dry_run: bool = True
+
+
+class CampaignList(Payload):
+    """A page of campaigns, newest first."""
+
+    campaigns: list[CampaignInfo]
+    next_page_token: NextPageToken
+
+
+class CampaignListQuery(Body):
+    """Which campaigns."""
+
+    state: CampaignState | UnsetType = UNSET
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+class CampaignResultList(Payload):
+    """A page of results in the order of the records; `summary` counts this page's by status."""
+
+    results: list[SendResult]
+    summary: dict[str, int]
+    next_page_token: NextPageToken
+
+
+class ResultQuery(Body):
+    """Which results."""
+
+    page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many a page holds.")] = 100
+    page_token: PageToken = ""
+
+
+class ReasonBody(Body):
+    """Why; the body may be left out."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+def write_campaign(campaign: Campaign) -> CampaignInfo:
+    return CampaignInfo(
+        id=campaign.id,
+        state=campaign.state,
+        reason=campaign.state_reason,
+        sender=campaign.options.sender,
+        source=campaign.source,
+        total=campaign.total,
+        refused=campaign.refused,
+        segments=campaign.segments,
+        encodings=campaign.encodings,
+        created_at=write_time(campaign.created_at),
+        updated_at=write_time(campaign.updated_at),
+        done_at=write_time_or_none(campaign.done_at),
+    )
+
+
+def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = UNSET) -> CampaignInfo:
+    info = write_campaign(progress.campaign)
+    info.waiting = progress.waiting
+    info.counts = dict(progress.counts)
+    info.open = progress.open_messages
+    info.rate = None if progress.rate is None else round(progress.rate, 3)
+    info.estimated_end = write_time_or_none(progress.estimated_end)
+    info.request_id = request_id
+    return info
+
+
+def write_plan(totals: Totals, forecast: Forecast) -> CampaignPlan:
+    return CampaignPlan(
+        total=totals.total,
+        refused=totals.refused,
+        refusals=[RefusedInfo(each.index, each.to, each.field, each.kind, each.message) for each in totals.refusals],
+        segments=totals.segments,
+        encodings=dict(totals.encodings),
+        forecast=ForecastInfo(
+            rate=forecast.rate,
+            hand_over_seconds=round(forecast.hand_over_seconds, 3),
+            sender_rate=forecast.sender_rate,
+            longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
+            estimated_end=write_time(forecast.ends_at),
+        ),
+        would_be_refused=forecast.refusal,
+    )
+
+
+def write_result_page(results: Sequence[Result], next_page_token: str | None) -> CampaignResultList:
+    written = [write_result(result) for result in results]
+    summary = Counter(str(each.status) for each in written)
+    return CampaignResultList(results=written, summary=dict(summary), next_page_token=next_page_token)
+
+
+def write_result(result: Result) -> SendResult:
+    """A message, a record that was refused, or one that was not called: then it is `accepted`, or `canceled` for good."""
+    if isinstance(result, MessageRecord):
+        return write_results([result])[0]
+    if isinstance(result, RefusedRecord):
+        return write_refused(result.index, result.to, FieldProblem(result.field, result.message, result.kind))
+    status = MessageStatus.CANCELED if result.canceled else MessageStatus.ACCEPTED
+    return SendResult(index=result.index, id=result.message_id, to=result.to, status=status, final=result.canceled)

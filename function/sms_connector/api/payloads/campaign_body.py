@@ -1,0 +1,147 @@
+"""What a campaign is created from: a JSON document, or query parameters with NDJSON or CSV as the body."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.payloads.record_formats import Format
+from sms_connector.api.payloads.send import (
+    RETRY_ATTEMPTS,
+    RETRY_INTERVAL_MILLIS,
+    Mapping,
+    Record,
+    Text,
+    TrackingBody,
+    Url,
+)
+from sms_connector.api.payloads.shapes import Body
+from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+
+Records = Annotated[
+    list[Record],
+    msgspec.Meta(min_length=1, extra_json_schema={"maxItems": 1_000_000}, description="Read as a stream."),
+]
+Source = Annotated[
+    str,
+    msgspec.Meta(
+        min_length=1,
+        max_length=2048,
+        description="Instead of `records`: `gs://bucket/object` or, on one machine, `file:…`; CSV or NDJSON, also as gzip.",
+    ),
+]
+SenderText = Annotated[
+    str, msgspec.Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool.")
+]
+OnUnknownText = Annotated[
+    Literal["report", "resend"],
+    msgspec.Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
+]
+SendAt = Annotated[str, msgspec.Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
+Delimiter = Annotated[
+    Literal["comma", "semicolon", "tab", "pipe"],
+    msgspec.Meta(description="Of a CSV; left out: the one its header has most of."),
+]
+DryRun = Annotated[bool, msgspec.Meta(description="Check, count and forecast; send and keep nothing.")]
+
+
+class CampaignBody(Body):
+    """Up to 1 000 000 records in the document (`records`), or in an object elsewhere (`source`)."""
+
+    message: Text
+    records: Records | UnsetType = UNSET
+    source: Source | UnsetType = UNSET
+    format: (
+        Annotated[
+            Format, msgspec.Meta(description="Of the source; left out: what its name says (.csv, .ndjson, .jsonl).")
+        ]
+        | UnsetType
+    ) = UNSET
+    delimiter: Delimiter | UnsetType = UNSET
+    mapping: Mapping | UnsetType = UNSET
+    sender: SenderText | UnsetType = UNSET
+    tracking: TrackingBody = msgspec.field(default_factory=TrackingBody)
+    on_unknown: OnUnknownText = "report"
+    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
+    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
+    send_at: SendAt | UnsetType = UNSET
+    callback_url: Url | UnsetType = UNSET
+    dry_run: DryRun = False
+
+
+class CampaignQuery(Body):
+    """The same for a body of NDJSON or CSV; none of it stands beside a JSON document."""
+
+    message: Text | UnsetType = UNSET
+    mapping: Annotated[
+        list[str],
+        msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
+    ] = msgspec.field(default_factory=list)
+    delimiter: Delimiter | UnsetType = UNSET
+    sender: SenderText | UnsetType = UNSET
+    retry_interval_millis: (
+        Annotated[int, msgspec.Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])] | UnsetType
+    ) = UNSET
+    retry_attempts: Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1])] | UnsetType = UNSET
+    on_unknown: OnUnknownText = "report"
+    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
+    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
+    send_at: SendAt | UnsetType = UNSET
+    callback_url: Url | UnsetType = UNSET
+    dry_run: DryRun = False
+
+
+def read_query(query: CampaignQuery) -> CampaignBody:
+    """Raises InvalidRequest."""
+    if query.message is UNSET:
+        raise InvalidRequest(FieldProblem("message", "is missing; send it as a query parameter", Kind.MISSING_VALUE))
+    return CampaignBody(
+        message=query.message,
+        delimiter=query.delimiter,
+        mapping=_read_mapping(query.mapping),
+        sender=query.sender,
+        tracking=TrackingBody(query.retry_interval_millis, query.retry_attempts),
+        on_unknown=query.on_unknown,
+        media_urls=query.media_urls,
+        validity_seconds=query.validity_seconds,
+        send_at=query.send_at,
+        callback_url=query.callback_url,
+        dry_run=query.dry_run,
+    )
+
+
+def refuse_query(query: CampaignQuery) -> None:
+    """A document says everything itself: two places for one thing would need a rule of precedence."""
+    names = {each.name: each.encode_name for each in msgspec.structs.fields(query)}
+    given = [name for name in names if getattr(query, name) != getattr(CampaignQuery(), name)]
+    if given:
+        raise InvalidRequest(
+            *(FieldProblem(names[name], "stands in the JSON document, not in the query") for name in given)
+        )
+
+
+def _read_mapping(entries: list[str]) -> dict[str, str] | UnsetType:
+    if not entries:
+        return UNSET
+    if len(entries) == 1 and entries[0].startswith("{"):
+        return _read_mapping_object(entries[0])
+    pairs = [entry.partition(":") for entry in entries]
+    mapping = {name: field for name, _, field in pairs}
+    if any(not colon or not name for name, colon, _ in pairs) or len(mapping) < len(pairs):
+        raise InvalidRequest(
+            FieldProblem("mapping", "must be placeholder:field, each placeholder once, such as mapping=to:mobile")
+        )
+    return mapping
+
+
+def _read_mapping_object(text: str) -> dict[str, str]:
+    try:
+        document: Any = json.loads(text)
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not all(isinstance(value, str) for value in document.values()):
+        raise InvalidRequest(FieldProblem("mapping", 'must be a JSON object of names, such as {"to": "mobile"}'))
+    return document

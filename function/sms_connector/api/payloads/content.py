@@ -1,0 +1,68 @@
+"""Bytes of a campaign's body as they are read: decompressed, measured, and given up on where they can't be what they say.
+
+Whatever breaks here breaks the body as a whole (InvalidRequest); a record that is merely wrong does not.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from typing import BinaryIO
+
+from sms_connector.errors import FieldProblem, InvalidRequest
+
+# A million records of a kilobyte. What was compressed to less than a thousandth is no list of records.
+MAX_CONTENT_BYTES = 1024 * 1024 * 1024
+MAX_RECORD_BYTES = 256 * 1024
+BUFFER_BYTES = 64 * 1024
+_GZIP = b"\x1f\x8b"
+
+
+class Content(io.RawIOBase):
+    """The content behind a stream, `compressed` or not. `mark` says that a record was complete: nothing in between may have more
+    than MAX_RECORD_BYTES."""
+
+    def __init__(self, source: BinaryIO, *, compressed: bool) -> None:
+        self._source = gzip.GzipFile(fileobj=source) if compressed else source
+        self._read = 0
+        self._since_mark = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # the base says "any buffer"
+        piece = self._read_piece(len(buffer))
+        self._read += len(piece)
+        self._since_mark += len(piece)
+        if self._read > MAX_CONTENT_BYTES:
+            raise broken(f"the body has more than {MAX_CONTENT_BYTES:,} bytes when decompressed; split the campaign")
+        if self._since_mark > MAX_RECORD_BYTES + BUFFER_BYTES:
+            raise broken(f"a record has more than {MAX_RECORD_BYTES:,} bytes, or the body is not in the form it says")
+        buffer[: len(piece)] = piece
+        return len(piece)
+
+    def mark(self) -> None:
+        self._since_mark = 0
+
+    def buffered(self) -> io.BufferedReader:
+        return io.BufferedReader(self, BUFFER_BYTES)
+
+    def _read_piece(self, size: int) -> bytes:
+        try:
+            return self._source.read(size) or b""
+        except EOFError:
+            raise broken("the compressed body is cut off; send all of it") from None
+        except (gzip.BadGzipFile, zlib.error):
+            raise broken("the body is not gzip, or damaged; send it as gzip made it") from None
+
+
+def is_gzip(file: BinaryIO) -> bool:
+    """By its first bytes, for an object whose headers nobody tells us; the file is at its beginning afterwards."""
+    beginning = file.read(len(_GZIP))
+    file.seek(0)
+    return beginning == _GZIP
+
+
+def broken(message: str, *, field: str = "") -> InvalidRequest:
+    return InvalidRequest(FieldProblem(field, message))

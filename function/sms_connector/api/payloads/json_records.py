@@ -1,0 +1,129 @@
+"""A JSON document with a million records, read twice: first all but the records, then the records, one at a time.
+
+So its fields may come in any order. The first reading also sees what the second can't: a key that is there twice, and half
+characters, which the parser turns into question marks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import ijson
+from ijson.common import ObjectBuilder
+
+from sms_connector.api.payloads.content import BUFFER_BYTES, Content, broken
+from sms_connector.api.payloads.half_characters import HalfCharacters
+from sms_connector.api.payloads.record_formats import Flaw, RawRecord
+
+RECORDS = "records"
+Events = Iterator[tuple[str, Any]]
+
+
+def read_outline(content: Content) -> dict[str, Any]:
+    """The document without its records: `records` is True where there are some. Raises InvalidRequest for broken JSON."""
+    with _Whole(content) as whole:
+        events = iter(ijson.basic_parse(_Checked(content), use_float=True, buf_size=BUFFER_BYTES))
+        if next(events)[0] != "start_map":
+            raise broken("the body must be a JSON object")
+        return dict(_read_fields(events, content, whole))
+
+
+def read_records(content: Content) -> Iterator[RawRecord]:
+    """The records of a document that `read_outline` has read to its end."""
+    for record in ijson.items(content, f"{RECORDS}.item", use_float=True, buf_size=BUFFER_BYTES):
+        content.mark()
+        yield record if isinstance(record, dict) else Flaw("must be an object")
+
+
+class _Whole:
+    """Where the reader is, for the error that says where JSON broke."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self.records = 0
+
+    def __enter__(self) -> _Whole:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        # The parser's own words quote the body.
+        if isinstance(error, ijson.JSONError | UnicodeDecodeError | StopIteration):
+            place = f" after records[{self.records - 1}]" if self.records else ""
+            raise broken(f"the body is not JSON, or cut off{place}; send one JSON object in UTF-8") from None
+
+
+def _read_fields(events: Events, content: Content, whole: _Whole) -> Iterator[tuple[str, Any]]:
+    seen: set[str] = set()
+    for event, name in events:
+        if event == "end_map":
+            break
+        if name in seen:
+            raise broken("appears twice in one object; send it once", field=name)
+        seen.add(name)
+        if name == RECORDS:
+            _skip_records(events, content, whole)
+            yield name, True
+        else:
+            yield name, _read_value(events)
+    for _ in events:  # to the end: nothing but white space may follow
+        pass
+
+
+def _read_value(events: Events) -> Any:
+    builder = ObjectBuilder()
+    for event, value in _one_value(events):
+        builder.event(event, value)
+    return builder.value
+
+
+def _one_value(events: Events) -> Events:
+    depth = 0
+    for event, value in events:
+        depth += (event in ("start_map", "start_array")) - (event in ("end_map", "end_array"))
+        yield event, value
+        if not depth and event != "map_key":
+            return
+
+
+def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
+    """As little as can be for each event: there are ten million of them."""
+    first, _ = next(events)
+    if first != "start_array":
+        raise broken("must be a list", field=RECORDS)
+    objects: list[set[str]] = []
+    keys: set[str] = set()
+    arrays = 1
+    for event, value in events:
+        if event == "map_key":
+            if value in keys:
+                raise broken("appears twice in one object; send it once", field=f"{RECORDS}[{whole.records}].{value}")
+            keys.add(value)
+        elif event == "start_map":
+            objects.append(keys)
+            keys = set()
+        elif event == "end_map":
+            keys = objects.pop()
+            if not objects and arrays == 1:
+                whole.records += 1
+                content.mark()
+        elif event == "start_array":
+            arrays += 1
+        elif event == "end_array":
+            arrays -= 1
+            if not arrays:
+                return
+
+
+class _Checked:
+    """The content as the parser reads it, refused where an escape stands for half a character."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._halves = HalfCharacters()
+
+    def read(self, size: int) -> bytes:
+        piece = self._content.read(size) or b""
+        if self._halves.found_in(piece):
+            raise broken("the body has half a character (such as \\ud83d alone); send the text as it was, in UTF-8")
+        return piece
