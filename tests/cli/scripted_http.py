@@ -38,10 +38,12 @@ class ScriptedAdapter(BaseAdapter):
         super().__init__()
         self._answers = answers
         self.requests: list[requests.PreparedRequest] = []
+        self.contents: list[bytes] = []
 
     def send(self, request: requests.PreparedRequest, *args: Any, **kwargs: Any) -> requests.Response:
         answer = self._answers[min(len(self.requests), len(self._answers) - 1)]
         self.requests.append(request)
+        self.contents.append(request.body.read() if hasattr(request.body, "read") else b"")
         if isinstance(answer, Exception):
             raise answer
         response = requests.Response()
