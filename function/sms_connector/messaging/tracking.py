@@ -1,14 +1,15 @@
 """Following messages to a final status while a request waits for them (sending.md section 4).
 
-All waiting requests of a node share one round of questions: whoever waits longest asks for everybody. A round takes the cheaper
-way, the provider's list or single questions, from what is due. A round is put off for half an interval so that more messages are
-due together, yet not past the moment when the last waiting one is due.
+All waiting requests of a node share one round of questions: whoever finds it due asks for everybody. A round takes the cheaper
+way, the provider's list or single questions, from what is due; what a list tells of messages that are not due yet is heard, too.
+A round is put off for half an interval so that more messages are due together, yet not past the moment when the last one is due.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -24,16 +25,18 @@ from sms_connector.ports import Clock
 from sms_connector.provider import Provider, ReportQuery
 
 MAX_PAGES = 20
+# Whoever asks for everybody wakes the others. They look up by themselves this often at most.
+LONGEST_NAP = 60.0
 LOST = "the node that was sending it stopped before it recorded an outcome"
 
 
 @dataclass(slots=True, eq=False)
 class _Following:
-    """One request's messages; `due` is when its next one is to be asked for."""
+    """One request's messages; `news` wakes its thread."""
 
     records: list[MessageRecord]
     tracking: Tracking
-    done: threading.Event = field(default_factory=threading.Event)
+    news: threading.Event = field(default_factory=threading.Event)
 
     def open(self) -> list[MessageRecord]:
         return [record for record in self.records if not record.final and record.attempts < self.tracking.attempts]
@@ -75,48 +78,45 @@ class Tracker:
             with self._lock:
                 self._waiting.remove(following)
 
-    def ask(self, records: Sequence[MessageRecord], *, keep_count: bool = False) -> None:
-        """Ask for these messages now, in as few calls as can be.
+    def ask(
+        self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), keep_count: bool = False
+    ) -> None:
+        """Ask for these messages now, in as few calls as can be. What is told of the `also` ones is taken, and not counted.
 
         `keep_count`: whoever asks next has only the ledger to tell how often was asked, so that is written too.
         """
-        # What was told of a campaign's messages is folded in by whoever asks.
-        alone = [record for record in records if record.campaign is None]
-        self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
-        self.mark_abandoned(records)
-        self._reconciler.resolve(records)
-        known = [record for record in records if record.provider_message_id and not record.final]
-        try:
-            reports = self._reports(known)
-        except (CallError, ProviderRefused, RequestError):
-            reports = {}  # the attempt counts: a provider that can't be asked must not hold its caller for ever
-        self._store_news(records, reports, keep_count=keep_count)
+        first = {record.id: record for record in reversed([*records, *also])}
+        distinct = [record for record in records if record is first[record.id]]
+        self._ask(distinct, [record for record in also if record is first[record.id]], keep_count=keep_count)
+        for record in (*records, *also):  # two requests may follow the same message
+            if record is not first[record.id]:
+                become(record, first[record.id])
 
     def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
         """What a node was calling whose lease has ended is unknown from now on."""
         calling = [record for record in records if record.phase == Phase.CALLING]
         living = self._lease.living(record.holder or "" for record in calling)
-        now = self._clock.time()
-        for record in calling:
-            if record.holder not in living:
-                self._store.apply(record, lambda current: _abandon(current, at=now, window=self._policy.unknown_window))
+        now, window = self._clock.time(), self._policy.unknown_window
+        changes = [(r, _Abandon(r.holder, now, window)) for r in calling if r.holder not in living]
+        for record, change in changes:
+            change(record)
+        self._store.save(changes)
 
     # --- rounds -------------------------------------------------------------------------------------------------------
 
     def _ask_or_wait(self, following: _Following) -> None:
         """One of the waiting requests asks for all of them; the others look again when it has."""
         pause = self._until_next_round()
-        if pause > 0:
-            self._clock.wait(following.done, min(pause, 1.0))
-            following.done.clear()
-        elif self._asking.acquire(blocking=False):
+        if pause <= 0 and self._asking.acquire(blocking=False):
             try:
-                self.ask(self._due())
+                due, others = self._open_messages()
+                self.ask(due, also=others)
             finally:
                 self._asking.release()
-            self._wake_all()
+                self._wake_all()
         else:
-            self._clock.wait(following.done, 0.05)
+            self._clock.wait(following.news, pause if pause > 0 else LONGEST_NAP)
+            following.news.clear()
 
     def _until_next_round(self) -> float:
         times = [
@@ -128,9 +128,12 @@ class Tracker:
         latest = max(due for due, _ in times)
         return min(first + interval / 2, latest) - self._clock.time()
 
-    def _due(self) -> list[MessageRecord]:
+    def _open_messages(self) -> tuple[list[MessageRecord], list[MessageRecord]]:
+        """What is due, and what is not yet."""
         now = self._clock.time()
-        return [record for following in self._snapshot() for record in following.open() if self._due_at(record) <= now]
+        waiting = [record for following in self._snapshot() for record in following.open()]
+        due = [record for record in waiting if self._due_at(record) <= now]
+        return due, [record for record in waiting if self._due_at(record) > now]
 
     def _due_at(self, record: MessageRecord) -> float:
         """One interval after the message was last heard of or asked for."""
@@ -142,9 +145,20 @@ class Tracker:
 
     def _wake_all(self) -> None:
         for following in self._snapshot():
-            following.done.set()
+            following.news.set()
 
     # --- questions ----------------------------------------------------------------------------------------------------
+
+    def _ask(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], *, keep_count: bool) -> None:
+        # What was told of a campaign's messages is folded in by whoever asks.
+        alone = [record for record in records if record.campaign is None]
+        self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
+        now = self._clock.time()
+        due = [record for record in records if not record.final and self._due_at(record) <= now]
+        self.mark_abandoned(due)
+        self._reconciler.resolve(due)
+        reports = self._reports(due, also)
+        self._store_news(due, also, reports, keep_count=keep_count)
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
         """A callback may have brought news to the ledger: reading that costs no call."""
@@ -154,41 +168,52 @@ class Tracker:
             if current is not None and current.version != record.version:
                 become(record, current)
 
-    def _reports(self, records: Sequence[MessageRecord]) -> dict[str, DeliveryReport]:
+    def _reports(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord]) -> dict[str, DeliveryReport]:
+        """What could be learned, by the provider's ids. A provider that can't be asked must not hold its callers for ever: the
+        attempt counts all the same."""
         capabilities = self._provider.capabilities
-        missing = {record.provider_message_id or "": record for record in records}
+        missing = {id_: record for record in records if (id_ := record.provider_message_id) and not record.final}
+        others = {id_ for record in also if (id_ := record.provider_message_id)}
         found: dict[str, DeliveryReport] = {}
-        if capabilities.reports_per_page and len(missing) > max(1, capabilities.reports_by_id):
-            self._read_list(missing, found)
-        if capabilities.reports_by_id:
-            self._read_each([id_ for id_ in missing if id_ not in found], found)
+        with suppress(CallError, ProviderRefused, RequestError):
+            if capabilities.reports_per_page and len(missing) > max(1, capabilities.reports_by_id):
+                self._read_list(missing, others, found)
+            if capabilities.reports_by_id:
+                self._read_each([id_ for id_ in missing if id_ not in found], found)
         return found
 
-    def _read_list(self, missing: dict[str, MessageRecord], found: dict[str, DeliveryReport]) -> None:
-        """Page after page while that is cheaper than asking for the rest one by one."""
+    def _read_list(self, missing: dict[str, MessageRecord], others: set[str], found: dict[str, DeliveryReport]) -> None:
+        """Page after page, while the pages are fewer than the single questions that would be left."""
         query, page = _query_for(list(missing.values())), None
-        for _ in range(MAX_PAGES):
+        for pages in range(1, MAX_PAGES + 1):
             answer = self._provider.list_reports(query, page)
-            news = {
-                report.provider_message_id: report for report in answer.reports if report.provider_message_id in missing
-            }
-            found.update(news)
-            page = answer.next_page
-            if page is None or len(found) == len(missing) or not news:
+            told = {report.provider_message_id: report for report in answer.reports}
+            found.update({id_: report for id_, report in told.items() if id_ in missing or id_ in others})
+            page, left = answer.next_page, sum(id_ not in found for id_ in missing)
+            if page is None or pages * max(1, self._provider.capabilities.reports_by_id) >= left:
                 return
 
     def _read_each(self, ids: Sequence[str], found: dict[str, DeliveryReport]) -> None:
         size = self._provider.capabilities.reports_by_id
         for start in range(0, len(ids), size):
-            for report in self._provider.fetch_reports(ids[start : start + size]):
-                found[report.provider_message_id] = report
+            with suppress(ProviderRefused):  # one that is refused stops no other
+                for report in self._provider.fetch_reports(ids[start : start + size]):
+                    found[report.provider_message_id] = report
 
     def _store_news(
-        self, records: Sequence[MessageRecord], reports: dict[str, DeliveryReport], *, keep_count: bool
+        self,
+        records: Sequence[MessageRecord],
+        also: Sequence[MessageRecord],
+        reports: dict[str, DeliveryReport],
+        *,
+        keep_count: bool,
     ) -> None:
-        changes = [
-            (record, _Asked(reports.get(record.provider_message_id or ""), self._clock.time(), keep_count))
-            for record in records
+        now = self._clock.time()
+        changes = [(r, _Asked(reports.get(r.provider_message_id or ""), now, count_kept=keep_count)) for r in records]
+        changes += [
+            (r, _Asked(reports[r.provider_message_id or ""], now, counts=False))
+            for r in also
+            if r.provider_message_id in reports
         ]
         for record, change in changes:
             change(record)
@@ -197,26 +222,36 @@ class Tracker:
 
 @dataclass(slots=True)
 class _Asked:
-    """The message was asked for once more; what was heard, if anything."""
+    """The message was asked for once more (or, where it does not count, told of in passing); what was heard, if anything."""
 
     report: DeliveryReport | None
     at: float
+    counts: bool = True
     count_kept: bool = False
     changed: bool = False
 
     def __call__(self, record: MessageRecord) -> None:
         if self.report is not None and not record.final:
             self.changed = record.hear(self.report, at=self.at, source="poll") or self.changed
-        record.asked(self.at)
+        if self.counts:
+            record.asked(self.at)
 
     def worth_keeping(self, record: MessageRecord) -> bool:
         """The ledger is written for news, and when the attempts end; a question without an answer costs no write."""
-        return self.changed or self.count_kept or record.attempts >= record.attempts_allowed
+        return self.changed or self.count_kept or (self.counts and record.attempts >= record.attempts_allowed)
 
 
-def _abandon(record: MessageRecord, *, at: float, window: float) -> None:
-    if record.phase == Phase.CALLING:
-        record.lose_track(LOST, at=at, window=window)
+@dataclass(frozen=True, slots=True)
+class _Abandon:
+    """The lease has ended under which it was called. Somebody may have begun to send it again under another one meanwhile."""
+
+    holder: str | None
+    at: float
+    window: float
+
+    def __call__(self, record: MessageRecord) -> None:
+        if record.phase == Phase.CALLING and record.holder == self.holder:
+            record.lose_track(LOST, at=self.at, window=self.window)
 
 
 def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:
