@@ -38,18 +38,18 @@ def send(services: Services, call: Call) -> Answer:
         results += payloads.write_dry_results(drafts)
         return Answer(payloads.write_answer(results, request_id=call.request_id, dry_run=True))
     if key is None:
-        results += _send_drafts(services, call, drafts, options, uuid.uuid4().hex)
+        results += _send_drafts(services, call, drafts, options=options, nonce=uuid.uuid4().hex)
         return Answer(payloads.write_answer(results, request_id=call.request_id))
 
     def carry_out(nonce: str) -> payloads.SendAnswer:
-        sent = _send_drafts(services, call, drafts, options, nonce)
+        sent = _send_drafts(services, call, drafts, options=options, nonce=nonce)
         return payloads.write_answer([*results, *sent], request_id=call.request_id)
 
     return answer_once(services, key, json_body.digest(call.document), carry_out=carry_out)
 
 
 def _send_drafts(
-    services: Services, call: Call, drafts: list[Draft], options: SendOptions, nonce: str
+    services: Services, call: Call, drafts: list[Draft], *, options: SendOptions, nonce: str
 ) -> list[payloads.SendResult]:
     if not drafts:
         return []

@@ -91,24 +91,7 @@ def build_engine(parts: EngineParts) -> Engine:
     planner = parts.planner or TickPlanner(parts.queue, connection="local", clock=clock)
     store = BlockStore(ledger, parts.announcer)
     lease = NodeLease(ledger, clock=clock, policy=policy)
-    opt_outs = OptOuts(ledger, clock=clock)
-    reconciler = Reconciler(provider, store, clock=clock, policy=policy)
-    tracker = Tracker(
-        provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=parts.callbacks is not None
-    )
-    executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
-    tools = SendTools(
-        provider=provider,
-        store=store,
-        opt_outs=opt_outs,
-        record_keys=RecordKeys(ledger, store, lease, clock=clock, policy=policy),
-        lease=lease,
-        reconciler=reconciler,
-        tracker=tracker,
-        workshop=Workshop(parts.throttle, executor, clock, policy),
-        planner=planner,
-        callbacks=parts.callbacks,
-    )
+    tools = _build_tools(parts, store, lease, planner=planner)
     connection = ConnectionControl(
         provider,
         ledger,
@@ -118,35 +101,56 @@ def build_engine(parts: EngineParts) -> Engine:
         connection_rate=parts.connection_rate,
     )
     campaigns = Campaigns(ledger, parts.queue, lease, clock=clock)
+    forecaster = Forecaster(parts.pace, provider.capabilities)
+    runner = RunnerTools(tools, ledger, planner, lambda: connection.suspended() is not None, parts.announcer)
     return Engine(
         sender=Sender(tools),
-        messages=Messages(provider, store, tracker, clock=clock, policy=policy),
+        messages=Messages(provider, store, tools.tracker, clock=clock, policy=policy),
         keys=IdempotencyKeys(ledger, lease, clock=clock, policy=policy),
-        opt_outs=opt_outs,
+        opt_outs=tools.opt_outs,
         inbound=InboundMessages(ledger),
         connection=connection,
-        intake=Intake(
-            IntakeTools(
-                ledger, parts.queue, lease, campaigns, planner, Forecaster(parts.pace, provider.capabilities), clock
-            )
-        ),
+        intake=Intake(IntakeTools(ledger, parts.queue, lease, campaigns, planner, forecaster, clock)),
         campaigns=campaigns,
         results=CampaignResults(ledger, store),
-        runner=ChunkRunner(
-            RunnerTools(tools, ledger, planner, lambda: connection.suspended() is not None, parts.announcer)
-        ),
-        ticker=Ticker(
-            TickerTools(
-                ledger=ledger,
-                store=store,
-                tracker=tracker,
-                campaigns=campaigns,
-                lease=lease,
-                planner=planner,
-                clock=clock,
-                policy=policy,
-                callbacks=parts.callbacks is not None,
-                sweep=parts.sweep,
-            )
-        ),
+        runner=ChunkRunner(runner),
+        ticker=_build_ticker(parts, store, tools, campaigns=campaigns, planner=planner),
+    )
+
+
+def _build_tools(parts: EngineParts, store: BlockStore, lease: NodeLease, *, planner: TickPlanner) -> SendTools:
+    provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
+    callbacks = parts.callbacks is not None
+    reconciler = Reconciler(provider, store, clock=clock, policy=policy)
+    executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
+    return SendTools(
+        provider=provider,
+        store=store,
+        opt_outs=OptOuts(ledger, clock=clock),
+        record_keys=RecordKeys(ledger, store, lease, clock=clock, policy=policy),
+        lease=lease,
+        reconciler=reconciler,
+        tracker=Tracker(provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=callbacks),
+        workshop=Workshop(parts.throttle, executor, clock, policy),
+        planner=planner,
+        callbacks=parts.callbacks,
+    )
+
+
+def _build_ticker(
+    parts: EngineParts, store: BlockStore, tools: SendTools, *, campaigns: Campaigns, planner: TickPlanner
+) -> Ticker:
+    return Ticker(
+        TickerTools(
+            ledger=parts.ledger,
+            store=store,
+            tracker=tools.tracker,
+            campaigns=campaigns,
+            lease=tools.lease,
+            planner=planner,
+            clock=parts.clock,
+            policy=parts.policy,
+            callbacks=parts.callbacks is not None,
+            sweep=parts.sweep,
+        )
     )

@@ -25,7 +25,7 @@ from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.tick_planner import PATH as PATH
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Version, Write
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Condition, Document, Ledger, Query, Version, Write
 
 STATE, DOCUMENT = "state", "ticker"
 MESSAGES_A_ROUND = 1000
@@ -129,8 +129,8 @@ class Ticker:
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
     def _campaigns(self, state: CampaignState) -> list[Campaign]:
-        where = (("state", "==", str(state)),)
-        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_A_ROUND)  # type: ignore[arg-type]
+        where: tuple[Condition, ...] = (("state", "==", str(state)),)
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_A_ROUND)
         return [Campaign.of(document) for document in self._tools.ledger.find(query)]
 
     def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:

@@ -14,7 +14,7 @@ from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress
 from sms_connector.messaging.campaigns.news import fold, read_news
 from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
-from sms_connector.ports import Ledger, Query, Write
+from sms_connector.ports import Condition, Ledger, Query, Write
 
 Changes = Sequence[tuple[MessageRecord, Change]]
 # Blocks that are looked through for who may own a message of the provider's: it was made at most so long after its block was
@@ -120,10 +120,13 @@ class BlockStore(MessageStore):
 
     def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:
         """The messages with that value in blocks from which a call at that time can have come."""
-        where = (("createdAt", ">=", at - NEIGHBOURS_SECONDS), ("createdAt", "<=", at + TOLERANCE))
+        where: tuple[Condition, ...] = (
+            ("createdAt", ">=", at - NEIGHBOURS_SECONDS),
+            ("createdAt", "<=", at + TOLERANCE),
+        )
         after: tuple[float, str] | None = None
         while True:
-            query = Query(BLOCKS, where, order_by="createdAt", limit=PAGE, after=after)  # type: ignore[arg-type]
+            query = Query(BLOCKS, where, order_by="createdAt", limit=PAGE, after=after)
             documents = self._ledger.find(query)
             for document in documents:
                 if any(item.get(name) == value for item in document.data["items"].values()):

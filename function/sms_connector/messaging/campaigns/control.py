@@ -19,7 +19,7 @@ from sms_connector.messaging.campaigns.campaign import (
 )
 from sms_connector.messaging.campaigns.tasks import enqueue_chunks
 from sms_connector.messaging.node_lease import NodeLease
-from sms_connector.ports import Clock, Ledger, Query, TaskQueue
+from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue
 
 Cursor = tuple[float, str]
 PAGE = 1000
@@ -76,8 +76,8 @@ class Campaigns:
         self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
     ) -> tuple[list[Campaign], Cursor | None]:
         """Newest first, without their counts; the second value is where the next page begins."""
-        where = (("state", "==", str(state)),) if state else ()
-        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)  # type: ignore[arg-type]
+        where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
         found = [Campaign.of(document) for document in self._ledger.find(query)]
         more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
         return found[:limit], more
@@ -164,8 +164,8 @@ class Campaigns:
     def _find(
         self, campaign_id: str, state: str, *, limit: int, after: tuple[str, str] | None = None
     ) -> list[Progress]:
-        where = (("campaign", "==", campaign_id), ("state", "==", state))
-        found = self._ledger.find(Query(PROGRESS, where, limit=limit, after=after))  # type: ignore[arg-type]
+        where: tuple[Condition, ...] = (("campaign", "==", campaign_id), ("state", "==", state))
+        found = self._ledger.find(Query(PROGRESS, where, limit=limit, after=after))
         return [Progress.of(document) for document in found]
 
     def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:

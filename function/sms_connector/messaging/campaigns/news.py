@@ -15,7 +15,7 @@ from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Query, Write
+from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
 
 NEWS = "news"
 PAGE = 300
@@ -45,8 +45,10 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
 
 def read_news(ledger: Ledger, block: Block, *, final_only: bool) -> list[Document]:
     """A block has at most 25 messages and each a handful of statuses: a page holds them all."""
-    where = (("block", "==", block.id), ("final", "==", True)) if final_only else (("block", "==", block.id),)
-    return ledger.find(Query(NEWS, where, limit=PAGE))  # type: ignore[arg-type]  # mypy joins the two tuples to object
+    where: tuple[Condition, ...] = (
+        (("block", "==", block.id), ("final", "==", True)) if final_only else (("block", "==", block.id),)
+    )
+    return ledger.find(Query(NEWS, where, limit=PAGE))
 
 
 def fold(block: Block, news: Iterable[Document]) -> list[MessageRecord]:
