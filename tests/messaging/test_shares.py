@@ -262,7 +262,7 @@ def test_busy_nodes_use_all_of_it(rate: int, nodes: int, expected: int) -> None:
     begin = simulation.world.now
     simulation.run(20.0)
     assert most_in_a_window(simulation.starts()) <= rate
-    assert simulation.rate_since(begin) == pytest.approx(expected, rel=0.03)
+    assert simulation.rate_since(begin) == pytest.approx(expected, rel=0.03, abs=0.15)
 
 
 def test_what_a_dead_node_held_comes_back() -> None:

@@ -23,10 +23,14 @@ CATCH_UP_TURNS = 3
 
 
 class Schedule:
-    """Start times of one stream of calls. Not thread-safe: its owner holds a lock. Times are seconds of a monotonic clock."""
+    """Start times of one stream of calls. Not thread-safe: its owner holds a lock. Times are seconds of a monotonic clock.
 
-    def __init__(self, rate: int) -> None:
+    `spare` seconds more of margin are for streams that are counted together: then each one's lateness counts for all.
+    """
+
+    def __init__(self, rate: int, *, spare: float = 0.0) -> None:
         self.rate = rate
+        self._spare = spare
         self._starts: deque[float] = deque()
         self._paced = False
         self._due = -inf  # the pace: when the next call is due
@@ -92,15 +96,16 @@ class Schedule:
 
     @property
     def _spacing(self) -> float:
-        return (WINDOW + PACE_MARGIN) / self.rate
+        return (WINDOW + PACE_MARGIN + self._spare) / self.rate
 
     def _window_opens(self) -> float:
-        return self._starts[-self.rate] + WINDOW + WINDOW_MARGIN if len(self._starts) >= self.rate else -inf
+        opens = WINDOW + WINDOW_MARGIN + self._spare
+        return self._starts[-self.rate] + opens if len(self._starts) >= self.rate else -inf
 
     def _idle_at(self, now: float) -> bool:
-        return not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN
+        return not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
 
     def _copy(self) -> Schedule:
-        copy = Schedule(self.rate)
+        copy = Schedule(self.rate, spare=self._spare)
         copy._starts, copy._paced, copy._due = self._starts.copy(), self._paced, self._due
         return copy

@@ -33,6 +33,8 @@ COLLECTION, DOCUMENT = "shares", "allocation"
 # A call that was let through may leave so much later.
 DEPARTURE = 0.05
 SETTLING = WINDOW + DEPARTURE
+# Where a rate is counted over several nodes, one late call of any of them counts: their throttles keep this margin more.
+SPARE = 0.010
 # A want falls only when so many renewals in a row have seen less.
 REMEMBERED = 3
 
@@ -40,17 +42,18 @@ REMEMBERED = 3
 @dataclass(frozen=True, slots=True)
 class ShareTiming:
     """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its lease lasts
-    `grace` longer, which has to be more than a window and some tries."""
+    `grace` longer, which has to be more than a window and some tries. After `retry` a renewal that failed is tried again, and
+    a node that has less than falls to it looks whether others have given way."""
 
     period: float = 1.0
     grace: float = 2.0
     writes_per_second: float = 1.0
-    retry: float = 0.2
+    retry: float = 0.5
 
 
 # A Firestore document takes about one write a second for long (cloud.google.com/firestore/quotas); a file takes any.
 FIRESTORE_TIMING = ShareTiming()
-SQLITE_TIMING = ShareTiming(period=0.5, grace=1.5, writes_per_second=20.0)
+SQLITE_TIMING = ShareTiming(period=0.5, grace=1.5, writes_per_second=20.0, retry=0.1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,7 @@ class ShareKeeper:
         self._demands: deque[int] = deque(maxlen=REMEMBERED)
         self._beat = 0
         self._deadline = -inf  # monotonic: the lease's end
+        self._due = -inf  # monotonic: when it has to be renewed
         self._rate = 0  # the throttle's
         self._high, self._settled_at = 0, -inf  # the highest of the last window, until then
 
@@ -157,11 +161,24 @@ class ShareKeeper:
         period = max(timing.period, len(entries) / timing.writes_per_second)
         target, share = self._decide(entries)
         asked, lease = self._clock.monotonic(), period + timing.grace
+        unchanged = share == entries[self._node].share and max(self._demands) <= entries[self._node].want
+        if unchanged and asked < self._due:
+            return self._pause(asked, hungry=share < target)  # nothing to write yet
         mine = self._entry(share, lease=lease)
         if not self._write(document, {**entries, self._node: mine}):
             return None
+        self._due = asked + period
         self._take(target, share, deadline=asked + lease)
-        return max(0.0, min(period, self._settled_at - asked)) if self._settled_at > asked else period
+        return self._pause(asked, hungry=share < target)
+
+    def _pause(self, now: float, *, hungry: bool) -> float:
+        """Until the next look: early where a smaller share can be written, or where others are to give way."""
+        times = [self._due - now]
+        if self._settled_at > now:
+            times.append(self._settled_at - now)
+        if hungry:
+            times.append(self._rules.timing.retry)
+        return max(0.0, min(times))
 
     def _living(self, document: Document | None) -> dict[str, Entry]:
         entries = read_entries(document)
@@ -228,4 +245,4 @@ class ShareKeeper:
         """Nobody counts our share any more: so long ago has its lease ended. Nothing starts, but requests may queue."""
         self._throttle.change_rate(self._rules.limit, until=-inf)
         self._rate = self._high = 0
-        self._settled_at = -inf
+        self._settled_at = self._due = -inf

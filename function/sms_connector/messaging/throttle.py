@@ -75,10 +75,12 @@ _current_call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 class Throttle:
-    """Thread-safe. `rate` None lifts the limit (benchmarks of everything else)."""
+    """Thread-safe. `rate` None lifts the limit (benchmarks of everything else). `spare` is the schedule's."""
 
-    def __init__(self, rate: int | None, *, clock: Clock, queue_limit: float = DEFAULT_QUEUE_LIMIT) -> None:
-        self._schedule = Schedule(rate) if rate is not None else None
+    def __init__(
+        self, rate: int | None, *, clock: Clock, queue_limit: float = DEFAULT_QUEUE_LIMIT, spare: float = 0.0
+    ) -> None:
+        self._schedule = Schedule(rate, spare=spare) if rate is not None else None
         self._clock = clock
         self.queue_limit = queue_limit
         self._lock = threading.Lock()
