@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+import zlib
+from base64 import b64decode, b64encode
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sms_connector.errors import Conflict, KeyInProgress, Kind, PreconditionFailed
@@ -25,14 +28,16 @@ class Replay:
 
 @dataclass(slots=True)
 class Started:
-    """The request may run. `nonce` names its messages: a request carried on after a crash has the nonce of the first."""
+    """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce of the
+    first."""
 
     document_id: str
     digest: str
     nonce: str
     holder: str
     created_at: float
-    version: Version | None
+    carried_on: bool = False
+    version: Version | None = None
 
 
 class IdempotencyKeys:
@@ -50,54 +55,54 @@ class IdempotencyKeys:
         self._lease.enter()
         holding = False
         try:
-            begun = self._begin(key, digest)
+            started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time())
+            begun = self._begin(started)
             holding = isinstance(begun, Started)
         finally:
             if not holding:
                 self._lease.leave()
         return begun
 
-    def _begin(self, key: str, digest: str) -> Replay | Started:
-        started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time(), None)
-        try:
-            return self._write(started, MUST_BE_ABSENT)
-        except Conflict:
-            return self._meet(started)
-
     def finish(self, started: Started, answer: bytes, status: int) -> None:
         """Keep the answer. If another node has taken the request over meanwhile, its answer counts."""
-        self._end(started, self._document(started) | {"state": "done", "answer": answer.decode(), "status": status})
+        answered = {"state": "done", "answer": b64encode(zlib.compress(answer)).decode(), "status": status}
+        self._end(started, self._document(started) | answered)
 
     def abandon(self, started: Started) -> None:
-        """Nothing was sent: forget the key."""
-        self._end(started, None)
+        """Nothing was sent: forget the key. What an attempt before this one may have sent is not forgotten."""
+        if started.carried_on:
+            self.release(started)
+        else:
+            self._end(started, None)
 
     def release(self, started: Started) -> None:
         """It broke off in the middle: whoever asks again with the key carries it on at once."""
         started.holder = ""
         self._end(started, self._document(started) | {"state": "running"})
 
-    def _meet(self, started: Started) -> Replay | Started:
-        [found] = self._ledger.get(COLLECTION, [started.document_id])
-        if found is None or found.data["validUntil"] <= self._clock.time():
-            return self._write(started, found.version if found else None)
+    def _begin(self, started: Started) -> Replay | Started:
+        try:
+            with suppress(Conflict):
+                return self._write(started, MUST_BE_ABSENT)
+            [found] = self._ledger.get(COLLECTION, [started.document_id])
+            if found is None or found.data["validUntil"] <= self._clock.time():
+                return self._write(started, found.version if found else MUST_BE_ABSENT)
+            return self._meet(started, found)
+        except Conflict:  # another request with this key came at the same moment, and was quicker
+            raise self._in_progress() from None
+
+    def _meet(self, started: Started, found: Document) -> Replay | Started:
         if found.data["digest"] != started.digest:
             raise PreconditionFailed(
                 "this idempotency key was used for another request; use a new key for a new request",
                 kind=Kind.KEY_REUSED,
             )
         if found.data["state"] == "done":
-            return Replay(found.data["answer"].encode(), found.data["status"])
-        return self._take_over(started, found)
-
-    def _take_over(self, started: Started, found: Document) -> Started:
-        if found.data["holder"] in self._lease.living([found.data["holder"]]):
+            return Replay(zlib.decompress(b64decode(found.data["answer"])), found.data["status"])
+        if self._lease.living([found.data["holder"]]):
             raise self._in_progress()
-        started.nonce, started.created_at = found.data["nonce"], found.data["createdAt"]
-        try:
-            return self._write(started, found.version)
-        except Conflict:
-            raise self._in_progress() from None
+        started.nonce, started.created_at, started.carried_on = found.data["nonce"], found.data["createdAt"], True
+        return self._write(started, found.version)
 
     def _in_progress(self) -> KeyInProgress:
         return KeyInProgress(
@@ -106,7 +111,7 @@ class IdempotencyKeys:
             retry_after=ASK_AGAIN_SECONDS,
         )
 
-    def _write(self, started: Started, expect: Version | Absent | None) -> Started:
+    def _write(self, started: Started, expect: Version | Absent) -> Started:
         data = self._document(started) | {"state": "running"}
         [started.version] = self._ledger.commit([Write(COLLECTION, started.document_id, data, expect)])
         return started
@@ -124,12 +129,14 @@ class IdempotencyKeys:
         }
 
     def _end(self, started: Started, data: Json | None) -> None:
+        """The node's lease is retired where the ledger can't be told: a key in progress must not live on with the node."""
+        told = False
         try:
-            self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
-        except Conflict:
-            return
+            with suppress(Conflict):
+                self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
+            told = True
         finally:
-            self._lease.leave()
+            self._lease.leave(broken=not told)
 
 
 def key_id(key: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sms_connector.errors import Conflict, Kind
 from sms_connector.messaging.idempotency import COLLECTION, key_id
@@ -13,7 +14,7 @@ from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import Draft
 from sms_connector.model.delivery_report import FailureReason
-from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Document, Ledger, Version, Write
+from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Absent, Clock, Document, Ledger, Version, Write
 
 Pair = tuple[Draft, MessageRecord]
 
@@ -28,72 +29,75 @@ class RecordKeys:
         self._clock = clock
         self._policy = policy
 
-    def claim(self, pairs: Sequence[Pair]) -> list[bool]:
-        """For each: True where the message is this request's to send. Else its record is now the one that is there, or an error."""
+    def claim(self, pairs: Sequence[Pair], *, attachment: str = "") -> list[bool]:
+        """For each: True where the message is this request's to send. Else its record is now the one that is there, or an error.
+
+        `attachment` is what makes a message another one beside recipient, sender and text.
+        """
         keyed = [pair for pair in pairs if pair[0].key is not None]
-        if not keyed:
-            return [True] * len(pairs)
-        try:
-            self._ledger.commit([self._write(pair, MUST_BE_ABSENT) for pair in keyed])
-            return [True] * len(pairs)
-        except Conflict:
-            fresh = {id(pair[1]): self._claim_one(pair) for pair in keyed}
+        claims = {id(pair[1]): self._claim(pair, attachment) for pair in keyed}
+        ours = self._claim_together(keyed, claims)
+        fresh = {id(pair[1]): id(pair[1]) in ours or self._claim_one(pair, claims[id(pair[1])]) for pair in keyed}
         return [fresh.get(id(record), True) for _, record in pairs]
 
-    def _claim_one(self, pair: Pair) -> bool:
-        [found] = self._ledger.get(COLLECTION, [_id(pair[0])])
-        if found is not None and found.data["validUntil"] > self._clock.time():
-            return self._meet(pair, found)
-        return self._take(pair, found.version if found else MUST_BE_ABSENT)
-
-    def _take(self, pair: Pair, expect: Version | Absent) -> bool:
+    def _claim_together(self, keyed: Sequence[Pair], claims: dict[int, Write]) -> set[int]:
+        """The happy path: all keys are new, and one commit takes them. None are taken where one is not."""
+        writes = list(claims.values())
+        if not keyed or len(keyed) > MAX_WRITES or len({write.id for write in writes}) < len(writes):
+            return set()
         try:
-            self._ledger.commit([self._write(pair, expect)])
+            self._ledger.commit(writes)
+        except Conflict:
+            return set()
+        return set(claims)
+
+    def _claim_one(self, pair: Pair, claim: Write) -> bool:
+        [found] = self._ledger.get(COLLECTION, [claim.id])
+        if found is not None and found.data["validUntil"] > self._clock.time():
+            return self._meet(pair, claim, found)
+        return self._take(pair, claim, found.version if found else MUST_BE_ABSENT)
+
+    def _take(self, pair: Pair, claim: Write, expect: Version | Absent) -> bool:
+        try:
+            self._ledger.commit([replace(claim, expect=expect)])
         except Conflict:
             return self._refuse(
                 pair[1], Kind.IN_PROGRESS, "another request with this key came at the same moment; ask again"
             )
         return True
 
-    def _meet(self, pair: Pair, found: Document) -> bool:
+    def _meet(self, pair: Pair, claim: Write, found: Document) -> bool:
         record = pair[1]
         if found.data["message"] == record.id:
             return True
-        if found.data["digest"] != _digest(pair):
+        if claim.data is None or found.data["digest"] != claim.data["digest"]:
             return self._refuse(
                 record, Kind.KEY_REUSED, "this key was used for another message; use a new key for a new message"
             )
         [existing] = self._store.get([found.data["message"]])
         if existing is not None:
-            index = record.index
             become(record, existing)
-            record.index, record.replayed = index, True
+            record.replayed = True
             return False
         if self._lease.living([found.data["holder"]]):
             return self._refuse(record, Kind.IN_PROGRESS, "the first record with this key is being sent; ask again")
-        return self._take(pair, found.version)  # its node died before the intent was written: nothing was ever sent
+        return self._take(
+            pair, claim, found.version
+        )  # its node died before the intent was written: nothing was ever sent
 
     def _refuse(self, record: MessageRecord, kind: Kind, message: str) -> bool:
         record.refuse(FailureReason("connector", kind, message), at=self._clock.time())
         return False
 
-    def _write(self, pair: Pair, expect: Version | Absent) -> Write:
+    def _claim(self, pair: Pair, attachment: str) -> Write:
         draft, record = pair
         valid_until = self._clock.time() + self._policy.key_seconds
+        message = "\0".join((draft.to, record.sender, draft.text, attachment))
         data = {
-            "digest": _digest(pair),
+            "digest": hashlib.sha256(message.encode()).hexdigest()[:32],
             "message": record.id,
             "holder": record.holder,
             "validUntil": valid_until,
             "expiresAt": valid_until + 24 * 3600.0,
         }
-        return Write(COLLECTION, _id(draft), data, expect)
-
-
-def _id(draft: Draft) -> str:
-    return "record:" + key_id(draft.key or "")
-
-
-def _digest(pair: Pair) -> str:
-    draft, record = pair
-    return hashlib.sha256("\0".join((draft.to, record.sender, draft.text)).encode()).hexdigest()[:32]
+        return Write(COLLECTION, "record:" + key_id(draft.key or ""), data, MUST_BE_ABSENT)

@@ -203,7 +203,8 @@ class FirstCall:
 
     def _create(self, jobs: Sequence[Job]) -> list[Job]:
         """Make the intents durable; what another request has sent or is sending already is left out."""
-        fresh = self._tools.record_keys.claim([(job.draft, job.record) for job in jobs])
+        pairs = [(job.draft, job.record) for job in jobs]
+        fresh = self._tools.record_keys.claim(pairs, attachment=" ".join(self._options.media_urls))
         wanted = [job for job, is_fresh in zip(jobs, fresh, strict=True) if is_fresh]
         parts = [wanted[start : start + COMMIT_LIMIT] for start in range(0, len(wanted), COMMIT_LIMIT)]
         return [job for part in parts for job in self._create_part(part)]
