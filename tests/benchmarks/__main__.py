@@ -26,6 +26,7 @@ BENCHMARKS = {
     4: "cold_start",
     5: "memory_in_flight",
     6: "bench_webhook",
+    7: "bench_campaign_intake",
 }
 
 
