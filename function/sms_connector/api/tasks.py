@@ -18,12 +18,12 @@ from sms_connector.messaging.callback_event import PATH as CALLBACK
 from sms_connector.messaging.callbacks_out import PATH as ANNOUNCE
 from sms_connector.messaging.callbacks_out import CallbacksOut
 from sms_connector.messaging.campaigns.runner import Attempt, ChunkRunner
+from sms_connector.messaging.campaigns.tasks import PATH as CHUNK
 from sms_connector.messaging.events import CallbackEvents
-from sms_connector.messaging.ticker import PATH as TICK
+from sms_connector.messaging.tick_planner import PATH as TICK
 from sms_connector.messaging.ticker import Ticker
 from sms_connector.ports import MAX_TASK_BYTES, Delivery, Json
 
-CHUNK = "/tasks/chunk"
 # A chunk whose provider takes nothing for the moment, or that another worker carries out.
 LATER_SECONDS = 10.0
 
@@ -49,13 +49,13 @@ class Done(Payload):
     """The task was carried out."""
 
 
-def event_tasks(events: CallbackEvents, callbacks_out: CallbacksOut, ticker: Ticker) -> TaskTable:
-    """The tasks of the `events` queue."""
-    return {
-        CALLBACK: events.handle,
+def event_tasks(events: CallbackEvents | None, callbacks_out: CallbacksOut, ticker: Ticker) -> TaskTable:
+    """The tasks of the `events` queue; callbacks only where they come in."""
+    table: dict[str, TaskFunction] = {
         ANNOUNCE: lambda payload: callbacks_out.deliver(_text(payload, "id")),
         TICK: lambda _: _tick(ticker),
     }
+    return table if events is None else {CALLBACK: events.handle, **table}
 
 
 def chunk_tasks(runner: ChunkRunner) -> TaskTable:

@@ -1,0 +1,30 @@
+"""The composition root: settings in, a wired function out. The one place where everything meets.
+
+node          what connector and worker share: the engine and what it stands on
+surroundings  settings whose secrets are there
+adapters      from a setting to what it names
+connector, worker, webhook   the three functions
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sms_connector.errors import StartError
+
+if TYPE_CHECKING:
+    from sms_connector.api.door import Handle
+
+FUNCTIONS = ("connector", "worker", "webhook")
+
+
+def build(target: str, environ: Mapping[str, str]) -> Handle:
+    """The HTTP function of that name. Raises StartError listing everything that is wrong with settings or secrets."""
+    if target not in FUNCTIONS:
+        known = ", ".join(FUNCTIONS)
+        raise StartError([f"FUNCTION_TARGET (environment): {target!r} is no function of ours; there are {known}"])
+    # A start pays for its own function only.
+    handle: Handle = import_module(f"sms_connector.app.{target}").serve(environ)
+    return handle

@@ -1,0 +1,78 @@
+"""From a setting to what it names: ledgers, queues, sources, the way out. Cloud libraries are imported when they are named."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sms_connector.local.objects import FileObjects
+from sms_connector.messaging.callback_address import CallbackAddress
+from sms_connector.messaging.campaigns.sources import BUCKETS, AllowedSources
+from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
+from sms_connector.settings import Settings
+from sms_connector.structured_log import StructuredLog
+from sms_connector.transport.settings import (
+    ProxyAuth,
+    ProxySettings,
+    ProxySsl,
+    TransportSettings,
+    parse_proxy_url,
+)
+
+if TYPE_CHECKING:
+    from sms_connector.settings import LedgerAddress
+
+
+def make_log(settings: Settings) -> StructuredLog:
+    return StructuredLog(level=settings.log_level, connection=settings.connection.name, project=settings.project)
+
+
+def make_transport_settings(settings: Settings, timing: TransportSettings | None = None) -> TransportSettings:
+    proxy = None
+    if settings.proxy is not None:
+        host, port = parse_proxy_url(settings.proxy.url)
+        proxy = ProxySettings(host, port, ProxyAuth(settings.proxy.auth), ProxySsl(settings.proxy.ssl))
+    ca_file = str(settings.ca_file) if settings.ca_file else None
+    return replace(timing or TransportSettings(), proxy=proxy, ca_file=ca_file)
+
+
+def build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddress | None:
+    if settings.webhook_url is None:
+        return None
+    return CallbackAddress(
+        settings.webhook_url, provider=settings.provider, connection=settings.connection.name, secrets=secrets
+    )
+
+
+def open_queue(settings: Settings, clock: Clock) -> TaskQueue | None:
+    address = settings.queue
+    if address is None:
+        return None
+    if address.path is not None:
+        from sms_connector.local.queue import SqliteQueue
+
+        return SqliteQueue(address.path, clock=clock)
+    from sms_connector.cloud.queue import CloudTasksQueue, Target
+
+    names = (address.project, address.location, settings.connection.name)
+    return CloudTasksQueue.connect(Target(*names, address.worker_url, address.connector_url, address.account))
+
+
+def open_sources(settings: Settings) -> AllowedSources:
+    buckets = [source for source in settings.campaign_sources if source.startswith(BUCKETS)]
+    folders = [FileObjects(source) for source in settings.campaign_sources if not source.startswith(BUCKETS)]
+    if not buckets:
+        return AllowedSources(folders=folders)
+    from sms_connector.cloud.objects import BucketObjects
+
+    return AllowedSources(buckets, buckets=BucketObjects.connect(settings.project or ""), folders=folders)
+
+
+def open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:
+    if address.path is not None:
+        from sms_connector.local.ledger import SqliteLedger
+
+        return SqliteLedger(address.path, clock=clock)
+    from sms_connector.cloud.ledger import FirestoreLedger
+
+    return FirestoreLedger.connect(address.project, address.database, clock=clock)

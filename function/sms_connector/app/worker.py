@@ -1,0 +1,70 @@
+"""The `worker` function: chunks of campaigns, one at a time. On one machine it takes its tasks from the queue's file itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import flask
+
+from sms_connector.api.door import Handle
+from sms_connector.api.entry import serve as serve_routes
+from sms_connector.api.health import ROUTES as HEALTH
+from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks, task_routes
+from sms_connector.app.adapters import make_log
+from sms_connector.app.connector import make_event_tasks, make_services
+from sms_connector.app.node import Node, start
+from sms_connector.local.queue import SqliteQueue
+from sms_connector.local.worker_loop import WorkerLoop
+from sms_connector.ports import Clock, Delivery, QueueName
+from sms_connector.structured_log import StructuredLog
+
+# On one machine a worker carries out one chunk at a time, as on the platform, and events beside it, as the connector would.
+LOOPS: tuple[QueueName, ...] = ("chunks", "events", "events")
+
+
+def serve(environ: Mapping[str, str]) -> Handle:
+    return build_worker(start(environ))
+
+
+def build_worker(node: Node) -> Handle:
+    chunks = chunk_tasks(node.engine.runner)
+    handle = serve_routes(make_services(node), (*HEALTH, *task_routes(chunks)))
+    if not isinstance(node.queue, SqliteQueue):
+        return handle
+    loops = Loops(node.queue, {**chunks, **make_event_tasks(node)}, node.clock, make_log(node.settings))
+    os.register_at_fork(after_in_child=loops.start)
+    return partial(_handle_beside, loops, handle)
+
+
+@dataclass(slots=True)
+class Loops:
+    """The threads that take tasks from the file, in the process that serves: a server may fork after it has loaded us, and
+    threads don't come along."""
+
+    queue: SqliteQueue
+    table: TaskTable
+    clock: Clock
+    log: StructuredLog
+    running_in: int = field(default=0)
+
+    def start(self) -> None:
+        if self.running_in == os.getpid():
+            return
+        self.running_in = os.getpid()
+        for name in LOOPS:
+            handler = partial(carry_out, self.table)
+            WorkerLoop(self.queue, name, handler, clock=self.clock, report=self.report).start()
+
+    def report(self, delivery: Delivery | None, failure: BaseException) -> None:
+        if isinstance(failure, TaskLater):
+            return
+        task = {"task": delivery.task.path, "attempt": delivery.attempt} if delivery is not None else {}
+        self.log.error("task failed", exception=failure, **task)
+
+
+def _handle_beside(loops: Loops, handle: Handle, request: flask.Request) -> flask.Response:
+    loops.start()
+    return handle(request)
