@@ -67,7 +67,7 @@ def test_what_is_filled_in_on_the_way(api: Api, admin: AdminClient) -> None:
     assert timedelta(seconds=99) <= updated - created <= timedelta(seconds=101)
 
 
-def test_instant_delivery_is_still_answered_queued(documents: OpenApiDocuments | None) -> None:
+def test_instant_delivery_is_still_answered_queued(documents: OpenApiDocuments) -> None:
     with Sandbox(Options(settings=Settings(delivery_seconds=0.0))) as sandbox:
         api = Api(sandbox.url, documents)
         made = api.created()

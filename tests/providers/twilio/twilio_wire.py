@@ -27,7 +27,7 @@ SECRETS = {"account-sid": ACCOUNT, "auth-token": TOKEN}
 DATE = "Mon, 06 Jul 2026 12:00:00 +0000"
 JSON = {"content-type": "application/json"}
 
-WITNESS = OpenApiWitness(Path(__file__).parent / "openapi" / "twilio_api_v2010.json", root="/2010-04-01")
+WITNESS = OpenApiWitness(Path(__file__).parents[2] / "openapi" / "twilio_api_v2010.json", root="/2010-04-01")
 
 
 def message_sid(number: int, prefix: str = "SM") -> str:
