@@ -14,10 +14,10 @@ help: ## this list
 
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
 
-run: $(READY) ## send 100 example records through the connector to the sandbox, and show what became of each
+run: $(READY) ## send 100 example records as a campaign to the sandbox, and show what became of each
 	@$(BIN)/python -m cli demo $(ARGS)
 
-serve: $(READY) ## keep the connector and the sandbox up, and print their addresses
+serve: $(READY) ## keep connector, worker, webhook and sandbox up, and print their addresses
 	@$(BIN)/python -m cli serve $(ARGS)
 
 test: $(READY) ## all tests but the long ones

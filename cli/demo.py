@@ -1,7 +1,7 @@
 """`make run`: the main job from end to end, with nothing but this machine.
 
-The example's records go through the connector's HTTP API to the sandbox: a template and a mapping, names in several
-alphabets, and three records that can't arrive, each for a reason of its own.
+The example's spreadsheet goes through the connector's HTTP API to the sandbox as a campaign, and the sandbox calls back: a
+template and a mapping, names in several alphabets, and three records that can't arrive, each for a reason of its own.
 """
 
 from __future__ import annotations
@@ -11,36 +11,46 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from rich.progress import Progress
-
-from cli import render
+from cli import following, render
 from cli.client import Client, in_path, open_client
 from cli.context import Output
-from cli.records import read_csv
-from cli.sending import SEND, Result
+from cli.following import CAMPAIGNS, Campaign
+from cli.sending import Result
 from cli.stack import ROOT, Stack, running_stack
+from cli.upload import packed
 
 EXAMPLES = ROOT / "examples"
 # Beside the bad number and the one the sandbox's carrier refuses, which are in the file.
 OPTED_OUT = "+33639980042"
 DELIVERY_SECONDS = 2.0
-LOOK_EVERY_SECONDS = 0.1
+LOOK_EVERY_SECONDS = 0.25
 NODE_RATE = 25
-HOW_TO_GO_ON = """Try it yourself: `make serve` keeps both up; then, for example,
+HOW_TO_GO_ON = """Try it yourself: `make serve` keeps all of it up; then, for example,
+  .venv/bin/sms campaign create examples/customers.csv --message "Hello <Vorname>" --map to=Mobilnummer
   .venv/bin/sms send --to +15558675310 --message "Your code is 1234"
   curl -s localhost:8080/v1/messages:send -H 'Content-Type: application/json' \\
     -d '{"to": "+15558675310", "message": "Your code is 1234"}'"""
 
 
+@dataclass(frozen=True, slots=True)
+class _Traffic:
+    """What the sandbox has seen: calls of ours, and its own to our webhook that were taken."""
+
+    sends: int
+    questions: int
+    callbacks: int
+
+    @property
+    def calls(self) -> int:
+        return self.sends + self.questions
+
+
 def run_demo(output: Output, environ: Mapping[str, str]) -> bool:
     """Whether every message reached a final status."""
-    request = json.loads((EXAMPLES / "customers.json").read_text(encoding="utf-8"))
-    request["records"] = read_csv(EXAMPLES / "customers.csv")
-    output.note("starting the connector, and a sandbox in the provider's place …")
+    output.note("starting the connector, its worker and its webhook, and a sandbox in the provider's place …")
     with (
         tempfile.TemporaryDirectory(prefix="sms-demo-") as folder,
         running_stack(Path(folder), delivery_seconds=DELIVERY_SECONDS) as stack,
@@ -48,62 +58,74 @@ def run_demo(output: Output, environ: Mapping[str, str]) -> bool:
         client = open_client(stack.url, environ, output.note)
         client.call("PUT", f"/v1/optOuts/{in_path(OPTED_OUT)}", document={"reason": "asked for it on the phone"})
         begun = time.monotonic()
-        results = _send(client, request, output)
-        _show(output, results, stack=stack, seconds=time.monotonic() - begun)
+        campaign = _follow(client, _create(client), stack, output)
+        seconds = time.monotonic() - begun
+        path = following.path_of(campaign["id"], "/results")
+        results = list(client.pages(path, "results", limit=campaign["total"]))
+        _show(output, results, traffic=_look(stack), seconds=seconds)
     return all(result["final"] for result in results)
 
 
-def _send(client: Client, request: Mapping[str, Any], output: Output) -> list[Result]:
-    """One request for all records, which answers when tracking has ended; the bar is what the ledger says meanwhile."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        with output.progress() as bar:
-            task = bar.add_task("sending", total=len(request["records"]))
-            answer = pool.submit(client.post, SEND, request)
-            while not answer.done():
-                time.sleep(LOOK_EVERY_SECONDS)
-                _look(client, bar, task)
-            results: list[Result] = answer.result()["results"]
-            bar.update(task, completed=len(results))
-        return results
-    finally:
-        pool.shutdown(wait=False)  # interrupted: the request ends with the connector, which ends next
+def _create(client: Client) -> Campaign:
+    options = json.loads((EXAMPLES / "customers.json").read_text(encoding="utf-8"))
+    query = {**options, "mapping": json.dumps(options["mapping"])}
+    with packed(EXAMPLES / "customers.csv") as upload:
+        campaign: Campaign = client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query)
+    return campaign
 
 
-def _look(client: Client, bar: Progress, task: Any) -> None:
-    found = list(client.pages("/v1/messages", "messages", limit=200))
-    counts = Counter(message["status"] for message in found)
-    bar.update(task, completed=sum(message["final"] for message in found), description=render.summary(counts).plain)
+def _follow(client: Client, campaign: Campaign, stack: Stack, output: Output) -> Campaign:
+    """The bar is what the campaign says of itself, and what the sandbox says of its callbacks."""
+    news = campaign
+    with output.progress() as bar:
+        task = bar.add_task("", total=campaign["total"])
+        for news in following.follow(client, campaign, interval=LOOK_EVERY_SECONDS):
+            words = f"{following.describe(news)} · {_look(stack).callbacks} callbacks"
+            bar.update(task, completed=following.settled(news), description=words)
+    return news
 
 
-def _show(output: Output, results: Sequence[Result], *, stack: Stack, seconds: float) -> None:
+def _look(stack: Stack) -> _Traffic:
+    summary = stack.sandbox.summary()
+    sends = stack.sandbox.summary(method="POST")["total"]
+    taken = sum(200 <= (attempt["status"] or 0) < 300 for attempt in stack.sandbox.callbacks())
+    return _Traffic(sends, summary["total"] - sends, taken)
+
+
+def _show(output: Output, results: Sequence[Result], *, traffic: _Traffic, seconds: float) -> None:
     arrived = [result for result in results if result["status"] in render.ARRIVED]
     others = [result for result in results if result["status"] not in render.ARRIVED]
-    calls = stack.sandbox.summary()["total"]
-    segments = sum(result["segments"] for result in results if result["providerMessageId"])
-    totals = render.facts(
+    called = [result for result in results if result["providerMessageId"]]
+    segments = sum(result["segments"] for result in called)
+    told = sum(result["final"] and result["attempts"] == 0 for result in called)
+    totals = (
+        ("records", render.summary(Counter(result["status"] for result in results))),
+        ("segments", f"{segments} ({render.encodings(Counter(result['encoding'] for result in called))})"),
+        ("provider calls", _describe(traffic, len(arrived))),
+        ("callbacks", f"{traffic.callbacks} received; {told} of {len(called)} final states came by them"),
         (
-            ("records", render.summary(Counter(result["status"] for result in results))),
-            ("segments", f"{segments} ({_encodings(results)})"),
-            ("provider calls", f"{calls} ({calls / len(arrived):.2f} for each delivered message)"),
-            (
-                "time",
-                f"{seconds:.1f} s: a node makes {NODE_RATE} calls a second, the sandbox delivers after {DELIVERY_SECONDS:.0f} s",
-            ),
-        )
+            "time",
+            f"{seconds:.1f} s: a node makes {NODE_RATE} calls a second, the sandbox delivers after {DELIVERY_SECONDS:.0f} s",
+        ),
     )
-    document = {"results": results, "segments": segments, "providerCalls": calls, "seconds": round(seconds, 3)}
+    counts = {
+        "segments": segments,
+        "providerCalls": traffic.calls,
+        "callbacks": traffic.callbacks,
+        "toldByCallbacks": told,
+    }
     output.show(
-        document,
+        {"results": results, **counts, "seconds": round(seconds, 3)},
         f"\n{len(arrived)} delivered; the others:",
         render.results(others, ids=False),
         "",
-        totals,
+        render.facts(totals),
         "",
         HOW_TO_GO_ON,
     )
 
 
-def _encodings(results: Sequence[Result]) -> str:
-    counts = Counter(result["encoding"] for result in results if result["providerMessageId"])
-    return ", ".join(f"{count} messages in {encoding}" for encoding, count in counts.most_common())
+def _describe(traffic: _Traffic, arrived: int) -> str:
+    """Of calls to the provider."""
+    asked = f"{traffic.questions} of them asked for a status" if traffic.questions else "no status had to be asked for"
+    return f"{traffic.calls} ({traffic.calls / max(arrived, 1):.2f} for each delivered message); {asked}"

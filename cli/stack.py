@@ -1,17 +1,18 @@
 """The connector and a sandbox on this machine: the deployed entry points under functions-framework, on free loopback ports.
 
-Ledger, secrets and logs are in one folder, which the caller keeps or throws away. Whatever happens, the processes end.
+Ledger, queue, secrets and logs are in one folder, which the caller keeps or throws away. Whatever happens, the processes end.
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,9 +27,9 @@ from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
 
 ROOT = Path(__file__).resolve().parent.parent
 SENDER = "+15551234567"
-SANDBOX, CONNECTOR = "sandbox", "connector"
-# The entry points that are started, in this order.
-TARGETS = (CONNECTOR,)
+SANDBOX, CONNECTOR, WORKER, WEBHOOK = "sandbox", "connector", "worker", "webhook"
+# The entry points that are started.
+TARGETS = (CONNECTOR, WORKER, WEBHOOK)
 START_SECONDS, STOP_SECONDS = 60.0, 5.0
 LOG_LINES_SHOWN = 15
 
@@ -71,30 +72,39 @@ def running_stack(
         _terminate_on_sigterm(closing)
         options = Options(port=wanted[SANDBOX], settings=Settings(delivery_seconds=delivery_seconds))
         sandbox = closing.enter_context(Sandbox(options))
-        environ = {**_environ(folder, sandbox.url), **(settings or {})}
+        environ = {**_environ(folder, provider_url=sandbox.url, webhook_url=urls[WEBHOOK]), **(settings or {})}
+        running: dict[str, subprocess.Popen[bytes]] = {}
+        closing.callback(_stop, running.values())
         for target in TARGETS:
-            process = _start(target, wanted[target], environ=environ, log=logs[target])
-            closing.callback(_stop, process)
+            running[target] = _start(target, wanted[target], environ=environ, log=logs[target])
+        for target, process in running.items():
             _await_health(urls[target], process, logs[target])
         try:
             yield Stack(sandbox.url, urls, logs)
         except Unavailable as error:
-            error.add_note(_end_of(logs[CONNECTOR]))
+            for log in logs.values():
+                error.add_note(_end_of(log))
             raise
 
 
-def _environ(folder: Path, provider_url: str) -> dict[str, str]:
+def _environ(folder: Path, *, provider_url: str, webhook_url: str) -> dict[str, str]:
     """Nothing of the caller's own SMS_ settings: they are for another connection."""
-    secrets = folder / "secrets"
-    secrets.mkdir(parents=True, exist_ok=True)
+    kept = folder / "secrets"
+    kept.mkdir(parents=True, exist_ok=True)
     for name, value in (("account-sid", ACCOUNT_SID), ("auth-token", AUTH_TOKEN)):
-        (secrets / name).write_text(value)
+        (kept / name).write_text(value)
+    key = kept / "webhook-key"
+    if not key.exists():  # a folder that is used again has messages under way, whose callbacks it proves
+        key.write_text(secrets.token_hex(32))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SMS_", "K_"))}
     return inherited | {
         "SMS_PROVIDER_URL": provider_url,
         "SMS_SENDER": SENDER,
-        "SMS_SECRETS_DIR": str(secrets),
+        "SMS_SECRETS_DIR": str(kept),
         "SMS_LEDGER": f"sqlite:{folder / 'ledger.db'}",
+        "SMS_QUEUE": f"sqlite:{folder / 'queue.db'}",
+        "SMS_WEBHOOK_URL": webhook_url,
+        "SMS_CALLBACK_PRIVATE_HOSTS": "127.0.0.1",
     }
 
 
@@ -112,13 +122,16 @@ def _start(target: str, port: int, *, environ: Mapping[str, str], log: Path) -> 
         )
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.send_signal(signal.SIGINT)  # its server's quick end; on SIGTERM it would wait for what is under way
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+def _stop(running: Iterable[subprocess.Popen[bytes]]) -> None:
+    """All at once, then each is waited for."""
+    for process in running:
+        process.send_signal(signal.SIGINT)  # its server's quick end; on SIGTERM it would wait for what is under way
+    for process in running:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _await_health(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

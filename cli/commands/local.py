@@ -16,7 +16,7 @@ PORT, SANDBOX_PORT = 8080, 8800
 
 
 def demo(ctx: typer.Context) -> None:
-    """Send 100 example records through the connector to a sandbox, and show what became of each."""
+    """Send 100 example records as a campaign to a sandbox, and show what became of each."""
     from cli.demo import run_demo
 
     run = context_of(ctx)
@@ -29,19 +29,21 @@ def serve(
     *,
     port: Annotated[int, typer.Option(help="Of the connector; 0 takes a free one.")] = PORT,
     sandbox_port: Annotated[int, typer.Option(help="Of the sandbox; 0 takes a free one.")] = SANDBOX_PORT,
+    worker_port: Annotated[int, typer.Option(help="Of the worker, which carries campaigns out.")] = 0,
+    webhook_port: Annotated[int, typer.Option(help="Of the webhook, which the provider calls back.")] = 0,
     delivery_seconds: Annotated[float, typer.Option(min=0, help="How long the sandbox takes to deliver.")] = 2.0,
     folder: Annotated[
-        Path | None, typer.Option(help="For ledger, secrets and logs, kept; else a temporary one, thrown away.")
+        Path | None, typer.Option(help="For ledger, queue, secrets and logs, kept; else a temporary one, thrown away.")
     ] = None,
 ) -> None:
-    """Keep the connector and the sandbox up until interrupted, and print their addresses."""
+    """Keep connector, worker, webhook and sandbox up until interrupted, and print their addresses."""
     from cli.stack import running_stack
 
     run = context_of(ctx)
     with tempfile.TemporaryDirectory(prefix="sms-serve-") as temporary:
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
-        ports = {"sandbox": sandbox_port, "connector": port}
+        ports = {"sandbox": sandbox_port, "connector": port, "worker": worker_port, "webhook": webhook_port}
         with running_stack(place, delivery_seconds=delivery_seconds, ports=ports) as stack:
             addresses = {**stack.urls, "sandbox": stack.sandbox_url}
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
@@ -57,5 +59,6 @@ def _examples(url: str, folder: Path) -> tuple[str, ...]:
         """  -d '{"to": "+15558675310", "message": "Your code is 1234", "tracking": {"wait": true}}'""",
         f"curl -s {url}/v1/messages",
         f"""export SMS_CLI_URL={url}; .venv/bin/sms send --to +15558675310 --message "Your code is 1234\"""",
+        """.venv/bin/sms campaign create examples/customers.csv --message "Hello <Vorname>" --map to=Mobilnummer""",
         f"{url}/openapi.json describes everything",
     )

@@ -56,7 +56,7 @@ class TestSend:
         file.write_text(f'{{"to": "{ANN}", "who": "Łukasz"}}\n\n{{"to": "{BOB}", "who": "Inés"}}\n', encoding="utf-8")
         ran = sms("--json", "send", "--ndjson", str(file), "--message", "Hola <who>")
         assert [result["index"] for result in ran.document["results"]] == [0, 1]
-        assert [message["body"] for message in sandbox.messages()[-2:]] == ["Hola Łukasz", "Hola Inés"]
+        assert {message["body"] for message in sandbox.messages()[-2:]} == {"Hola Łukasz", "Hola Inés"}
 
     def test_the_same_key_sends_nothing_twice(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
         command = ("--json", "send", "--csv", str(customers), *TEXT, "--key", "monday")
@@ -98,6 +98,65 @@ class TestSend:
         assert ran.code == 0
         assert "UCS-2" in ran.out
         assert "Hello Bob" in ran.out
+
+
+class TestCampaign:
+    TEXT = ("--message", "Hello <Vorname>", "--map", "to=mobile", "--interval", "0.5")
+
+    @pytest.fixture
+    def many(self, tmp_path: Path) -> Path:
+        file = tmp_path / "many.csv"
+        rows = [f"Vorname{number},+1555867{number:04}" for number in range(60)]
+        file.write_text("\n".join(["Vorname,mobile", *rows, ""]), encoding="utf-16")
+        return file
+
+    def test_from_a_file_to_its_results(self, sms: Run, sandbox: AdminClient, customers: Path, tmp_path: Path) -> None:
+        ran = sms("campaign", "create", str(customers), *self.TEXT)
+        assert ran.code == 1
+        assert "1 delivered · 1 undelivered" in ran.out
+        [campaign] = sms("--json", "campaign", "list", "--limit", "1").document["campaigns"]
+        assert "30007" in sms("campaign", "results", campaign["id"]).out
+        file = tmp_path / "results.csv"
+        assert sms("campaign", "results", campaign["id"], "--csv", str(file)).code == 0
+        head, *rows = file.read_text().splitlines()
+        assert head.startswith("index,id,to,status")
+        assert [row.split(",")[2:4] for row in rows] == [[ANN, "delivered"], [FILTERED, "undelivered"]]
+        assert {message["body"] for message in sandbox.messages()[-2:]} == {"Hello Zoë", "Hello Bob"}
+
+    def test_the_same_key_is_the_same_campaign(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
+        command = ("--json", "campaign", "create", str(customers), *self.TEXT, "--key", "tuesday")
+        first = sms(*command).document
+        before = len(sandbox.messages())
+        assert sms(*command).document["id"] == first["id"]
+        assert len(sandbox.messages()) == before
+
+    def test_a_dry_run(self, sms: Run, sandbox: AdminClient, many: Path) -> None:
+        before = len(sandbox.messages())
+        ran = sms("campaign", "create", str(many), *self.TEXT, "--dry-run")
+        assert ran.code == 0
+        assert "60 messages; nothing was sent" in ran.out
+        assert "25 messages a second" in ran.out
+        assert len(sandbox.messages()) == before
+
+    def test_pause_resume_and_cancel(self, sms: Run, many: Path) -> None:
+        created = sms("--json", "campaign", "create", str(many), *self.TEXT, "--no-watch").document
+        assert created["state"] == "running"
+        assert sms("--json", "campaign", "pause", created["id"], "--reason", "wait").document["state"] == "paused"
+        assert "wait" in sms("campaign", "list", "--state", "paused").out
+        assert sms("--json", "campaign", "resume", created["id"]).document["state"] == "running"
+        assert sms("--json", "campaign", "cancel", created["id"]).document["state"] == "canceled"
+        ran = sms("campaign", "resume", created["id"])
+        assert ran.code == 2
+        assert "canceled" in ran.err
+
+    def test_a_wrong_column_keeps_nothing(self, sms: Run, customers: Path) -> None:
+        ran = sms("campaign", "create", str(customers), "--message", "Hi", "--map", "to=Mobil")
+        assert ran.code == 2
+        assert "the CSV has no column 'Mobil'" in ran.err
+
+    def test_nothing_to_replay(self, sms: Run) -> None:
+        ran = sms("replay")
+        assert (ran.code, ran.out.strip()) == (0, "no callback was given up")
 
 
 class TestMessages:

@@ -34,7 +34,8 @@ def test_the_example_from_end_to_end(tmp_path: Path) -> None:
     process = start(tmp_path, "demo")
     out, err = process.communicate(timeout=60)
     assert process.returncode == 0, err
-    results = json.loads(out)["results"]
+    document = json.loads(out)
+    results = document["results"]
     assert Counter(result["status"] for result in results) == {"delivered": 97, "error": 2, "undelivered": 1}
     assert sorted(result["error"]["kind"] for result in results if result["error"]) == [
         "BLOCKED",
@@ -42,6 +43,9 @@ def test_the_example_from_end_to_end(tmp_path: Path) -> None:
         "OPTED_OUT",
     ]
     assert {result["encoding"] for result in results} == {"GSM-7", "UCS-2", None}
+    assert [result["index"] for result in results] == list(range(100))
+    assert document["callbacks"] >= document["toldByCallbacks"] > 90
+    assert 98 <= document["providerCalls"] <= 1.1 * 98
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,12 +56,13 @@ def test_serve_ends_with_all_it_started(tmp_path: Path, number: signal.Signals) 
     document = process.stdout.readline()
     while not document.rstrip().endswith("}\n}"):
         document += process.stdout.readline()
-    assert set(json.loads(document)["urls"]) >= {"connector", "sandbox"}
-    [child] = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert set(json.loads(document)["urls"]) == {"connector", "worker", "webhook", "sandbox"}
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    assert len(children) == 3
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 130
-    assert not Path(f"/proc/{child}").exists()
+    assert [child for child in children if Path(f"/proc/{child}").exists()] == []
     assert list(tmp_path.iterdir()) == []
 
 
