@@ -37,6 +37,7 @@ class ChunkCall(FirstCall):
         self._clock = tools.workshop.clock
         self._throttle = tools.workshop.throttle
         self._looked_at = self._clock.monotonic()
+        self._jobs = jobs
         self._waiting = {job.record.id: job for job in jobs}
         self._written: dict[str, str | None] = {}  # intents, and under whose lease
         self.halted_by_campaign = False
@@ -58,6 +59,12 @@ class ChunkCall(FirstCall):
         taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
         with self.store.changing():
             return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
+
+    def withdraw_uncalled(self) -> None:
+        """Every call that was begun has its outcome: intents that are left were written ahead, and never called."""
+        for job in self._jobs:
+            if job.record.id in self._written and job.record.phase == Phase.CALLING:
+                self.store.withdraw(job.record)
 
     def _must_stop(self) -> bool:
         now = self._clock.monotonic()

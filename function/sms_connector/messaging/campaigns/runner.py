@@ -158,6 +158,7 @@ class ChunkRunner:
         complete = False
         try:
             sender.carry_out(new, steps, patient=True)
+            steps.withdraw_uncalled()
             sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], steps.options)
             complete = True
         finally:
