@@ -80,9 +80,9 @@ def _pattern(template: str) -> re.Pattern[str]:
 
 
 class Api:
-    """Twilio's API as a plain client sees it. Every 2xx answer is held against the OpenAPI document."""
+    """Twilio's API as a plain client sees it. With `documents`, every 2xx answer is held against them."""
 
-    def __init__(self, url: str, documents: OpenApiDocuments) -> None:
+    def __init__(self, url: str, documents: OpenApiDocuments | None) -> None:
         self.url = url
         self._documents = documents
         self.session = requests.Session()
@@ -90,7 +90,7 @@ class Api:
 
     def send(self, method: str, path: str, **arguments: Any) -> requests.Response:
         answer = self.session.request(method, self.url + path, timeout=10, **arguments)
-        if answer.ok:
+        if answer.ok and self._documents is not None:
             assert self._documents.problems(answer) == []
         return answer
 

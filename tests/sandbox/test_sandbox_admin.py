@@ -19,7 +19,7 @@ from sandbox.client import AdminCallError
 from sandbox.journal import most_in_window
 from sandbox.limits import Gate
 from sandbox.options import CallbackBehaviour, Settings
-from tests.sandbox.support import BASE, ROOT, TO, Api
+from tests.sandbox.support import BASE, ROOT, TO, Api, OpenApiDocuments
 
 
 def test_the_journal(api: Api, admin: AdminClient) -> None:
@@ -206,14 +206,17 @@ def test_the_command_line() -> None:
     assert parse(["--delivery-seconds", "0.5"]).settings.callbacks == CallbackBehaviour()
 
 
-def test_the_command_serves_until_it_is_stopped() -> None:
+def test_the_command_serves_until_it_is_stopped(documents: OpenApiDocuments) -> None:
     command = [sys.executable, "-m", "sandbox", "--port", "0", "--instant"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        line = process.stdout.readline().strip()
-        words, _, url = line.rpartition(" ")
-        assert words == "sandbox listening on"
-        assert Api(url, None).created()["status"] == "queued"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline().strip()
+            words, _, url = line.rpartition(" ")
+            assert words == "sandbox listening on"
+            assert Api(url, documents).created()["status"] == "queued"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()
