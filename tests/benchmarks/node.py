@@ -16,7 +16,7 @@ from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tr
 from sms_connector.messaging.throttle import Throttle
 from sms_connector.model.segments import measure
 from sms_connector.providers.twilio.provider import TwilioProvider
-from sms_connector.transport.http import Gate, Lane
+from sms_connector.transport.http import Gate, Lane, Written
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.fixtures.processes import SENDER, connector_environ
@@ -62,8 +62,9 @@ def make_request(count: int, tracking: Tracking | None = None, *, first: int = 0
 
 
 def _stamping(wait_turn: Gate, stamp: Callable[[Lane], None]) -> Gate:
-    def gate(lane: Lane) -> None:
-        wait_turn(lane)
+    def gate(lane: Lane) -> Written | None:
+        written = wait_turn(lane)
         stamp(lane)
+        return written
 
     return gate

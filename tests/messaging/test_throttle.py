@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from sms_connector.errors import Throttled
+from sms_connector.messaging.schedule import WINDOW, WINDOW_MARGIN
 from sms_connector.messaging.throttle import Place, Throttle, ThrottleState
 from sms_connector.transport.http import Lane
 from tests.fixtures.clocks import FakeClock
@@ -194,6 +195,20 @@ def still() -> Iterator[StillNode]:
     node = StillNode(25, 30.0)
     with node.stack:
         yield node
+
+
+def test_a_second_begins_when_the_request_is_on_the_wire(node: Node) -> None:
+    """Opening a connection takes its time after the turn: counted from the turn, the provider would see 26 in a second."""
+
+    def run() -> None:
+        written = [node.throttle.wait_turn(Lane.SEND) for _ in range(25)]
+        node.clock.sleep(0.3)
+        for tell in written:
+            tell()
+        node.throttle.wait_turn(Lane.SEND)
+
+    node.clock.run(run)
+    assert node.clock.monotonic() == pytest.approx(0.3 + WINDOW + WINDOW_MARGIN)
 
 
 # Calls promised before, and whether another request may still come in: 25 start at once, then 24.94 a second.

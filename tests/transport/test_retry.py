@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from email.utils import formatdate
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Throttled
 from sms_connector.transport.failures import Failure, retry_after
-from sms_connector.transport.http import HttpRequest, Lane
+from sms_connector.transport.http import HttpRequest, Lane, Written
 from sms_connector.transport.retry import (
     Attempted,
     RetryBudget,
@@ -123,6 +124,23 @@ def test_the_gate_is_asked_before_anything_is_opened() -> None:
     with serving(answering(CREATED)) as server, pytest.raises(Throttled):
         transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND))
     assert server.connections == 0
+
+
+def test_the_gate_hears_when_each_request_has_been_written() -> None:
+    """Between gate and wire a connection may be opened: whoever counts a second's requests counts from the wire."""
+    heard: list[str] = []
+
+    def gate(lane: Lane) -> Written:
+        heard.append("let in")
+        return partial(heard.append, "written")
+
+    transport = HttpTransport(TransportSettings(rest=0.0), clock=NotingClock(), gate=gate, secrets=Vault())
+    with serving(answering(BUSY, CREATED)) as server:
+        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND))
+    with pytest.raises(NotSent):
+        transport.send(HttpRequest("GET", server.url, {}))
+    assert heard[:4] == ["let in", "written"] * 2
+    assert set(heard[4:]) == {"let in"}, "nobody listens any more: nothing is written"
 
 
 def test_time_at_the_gate_is_not_taken_from_the_attempt(make_bench: MakeBench) -> None:

@@ -27,7 +27,7 @@ from sms_connector.messaging.allocation import Entries, Entry, Watch, fair_share
 from sms_connector.messaging.schedule import WINDOW
 from sms_connector.messaging.throttle import Throttle
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Write
-from sms_connector.transport.http import Lane
+from sms_connector.transport.http import Lane, Written
 
 COLLECTION, DOCUMENT = "shares", "allocation"
 # A call that was let through may leave so much later.
@@ -97,10 +97,10 @@ class ShareKeeper:
         self._rate = 0  # the throttle's
         self._high, self._settled_at = 0, -inf  # the highest of the last window, until then
 
-    def wait_turn(self, lane: Lane) -> None:
-        """Returns when the call may start. Raises what the throttle raises, and what the ledger does where there is no share."""
+    def wait_turn(self, lane: Lane) -> Written:
+        """As the throttle's. Raises what that raises, and what the ledger does where there is no share."""
         with self.held():
-            self._throttle.wait_turn(lane)
+            return self._throttle.wait_turn(lane)
 
     @contextmanager
     def held(self) -> Iterator[None]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
@@ -18,7 +19,7 @@ from math import inf
 from sms_connector.errors import Throttled
 from sms_connector.messaging.schedule import WINDOW, Schedule
 from sms_connector.ports import Clock
-from sms_connector.transport.http import Lane
+from sms_connector.transport.http import Lane, Written
 
 DEFAULT_QUEUE_LIMIT = 30.0
 # Waiting threads are woken when their time has come. They look up by themselves this often at most.
@@ -146,19 +147,27 @@ class Throttle:
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
-    def wait_turn(self, lane: Lane) -> None:
+    def wait_turn(self, lane: Lane) -> Written:
         """The transport's gate: returns when the call may start, and counts it as started.
 
-        A call without a place of its own is refused (Throttled) where it could not start within the queue limit.
+        A call without a place of its own is refused (Throttled) where it could not start within the queue limit. What is
+        returned has to be called when the request has been written.
         """
         call = _current_call.get()
         turn = self._stand_in_line(lane, call, self._schedule) if self._schedule is not None else None
         if call is not None:
             call.attempts += 1
             call.starting(call.attempts)
-        if self._schedule is not None and turn is not None:
-            with self._lock:
-                self._schedule.delay(turn, self._clock.monotonic())
+        return partial(self._count_from_now, self._count_from_now(turn))
+
+    def _count_from_now(self, start: float | None) -> float | None:
+        """The call that was to start at `start` was held up: its second begins now."""
+        if self._schedule is None or start is None:
+            return None
+        with self._lock:
+            now = self._clock.monotonic()
+            self._schedule.delay(start, now)
+            return now
 
     def change_rate(self, rate: int, *, until: float = inf) -> None:
         """What this node may start a second from now on: its share of the connection's rate, which is leased. At `until` (of

@@ -52,8 +52,12 @@ class HttpResponse:
         return f"HttpResponse({self.status}, {len(self.body)} bytes)"
 
 
-# Called right before every attempt, retries included: every call to a provider is a transaction of the node.
-Gate = Callable[[Lane], None]
+# Called when the last byte of a request has been written.
+Written = Callable[[], object]
+# Called right before every attempt, retries included: every call to a provider is a transaction of the node. What it
+# returns, if anything, is called for each request the attempt writes: behind the gate a connection may have to be opened,
+# and a rate has to hold where it is counted.
+Gate = Callable[[Lane], Written | None]
 
 
 class Transport(Protocol):

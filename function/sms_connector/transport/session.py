@@ -12,7 +12,7 @@ from sms_connector.ports import Clock, SecretSource
 
 from .dial import Dialer, Resolver, challenges_of, resolve_by_system
 from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
-from .http import Gate, HttpRequest, HttpResponse
+from .http import Gate, HttpRequest, HttpResponse, Written
 from .message import decode_body, read_headers, write_message
 from .pool import Pool
 from .proxy_auth import make_authenticator
@@ -59,13 +59,14 @@ class HttpTransport:
         """See `http.Transport.send`."""
         settings, clock = self._settings, self._clock
         own_time = settings.connect_timeout + settings.read_timeout
-        self._gate(request.lane)
+        written = self._gate(request.lane)
         self._policy.call_begins()
         deadline = clock.monotonic() + settings.total_timeout
         number = 1
         while True:
             # However long the gate took, an attempt that begins has its own time-outs to end.
-            outcome = self._attempt(request, max(deadline, clock.monotonic() + own_time) if number > 1 else deadline)
+            until = max(deadline, clock.monotonic() + own_time) if number > 1 else deadline
+            outcome = self._attempt(request, until, written=written)
             if isinstance(outcome, HttpResponse):
                 return outcome
             remaining = deadline - own_time - clock.monotonic()
@@ -74,7 +75,7 @@ class HttpTransport:
                 raise outcome.error
             if pause > 0.0:
                 clock.sleep(pause)
-            self._gate(request.lane)
+            written = self._gate(request.lane)
             number += 1
 
     def close(self) -> None:
@@ -82,10 +83,10 @@ class HttpTransport:
         for pool in list(self._pools.values()):
             pool.clear()
 
-    def _attempt(self, request: HttpRequest, deadline: float) -> HttpResponse | Failure:
+    def _attempt(self, request: HttpRequest, deadline: float, *, written: Written | None) -> HttpResponse | Failure:
         try:
             target = parse_target(request.url)
-            reply = self._exchange(request, target, deadline)
+            reply = self._exchange(request, target, deadline=deadline, written=written)
             headers = read_headers(reply)
             failure = failed_by_status(reply.status, headers, request=request, now=self._clock.time())
             if failure is not None:
@@ -98,21 +99,23 @@ class HttpTransport:
         except WireError as failure:
             return failed_on_the_wire(failure, request)
 
-    def _exchange(self, request: HttpRequest, target: Target, deadline: float) -> Reply:
+    def _exchange(self, request: HttpRequest, target: Target, *, deadline: float, written: Written | None) -> Reply:
         pool = self._pools.get(target.key) or self._open_pool(target)
         if pool.route.forwarded:
-            return self._exchange_forwarded(request, target, pool, deadline=deadline)
+            return self._exchange_forwarded(request, target, pool, deadline=deadline, written=written)
         message = write_message(request, target.path, target.authority, user_agent=self._settings.user_agent)
-        return _exchange_once(pool, message, method=request.method, deadline=deadline)
+        return _exchange_once(pool, message, method=request.method, deadline=deadline, written=written)
 
-    def _exchange_forwarded(self, request: HttpRequest, target: Target, pool: Pool, *, deadline: float) -> Reply:
+    def _exchange_forwarded(
+        self, request: HttpRequest, target: Target, pool: Pool, *, deadline: float, written: Written | None
+    ) -> Reply:
         """Through a proxy that reads the request. Its 407 means that it passed nothing on, so asking again is safe."""
         handshake = self._authenticator.begin()
         url, agent = target.absolute, self._settings.user_agent
         while True:
             authorization = handshake.header(request.method, url)
             message = write_message(request, url, target.authority, user_agent=agent, proxy_authorization=authorization)
-            reply = _exchange_once(pool, message, method=request.method, deadline=deadline)
+            reply = _exchange_once(pool, message, method=request.method, deadline=deadline, written=written)
             if reply.status != 407:
                 handshake.settle()
                 return reply
@@ -134,10 +137,10 @@ def make_policy(settings: TransportSettings, uniform: Callable[[], float]) -> Re
     )
 
 
-def _exchange_once(pool: Pool, message: bytes, *, method: str, deadline: float) -> Reply:
+def _exchange_once(pool: Pool, message: bytes, *, method: str, deadline: float, written: Written | None) -> Reply:
     wire: Wire = pool.take()
     try:
-        reply = wire.exchange(message, method=method, deadline=deadline)
+        reply = wire.exchange(message, method=method, deadline=deadline, written=written)
     except WireError as failure:
         wire.close()
         if failure.at_once:

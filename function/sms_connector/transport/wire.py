@@ -19,6 +19,7 @@ import httptools
 from sms_connector.errors import Kind
 
 from .failures import WireError
+from .http import Written
 
 if TYPE_CHECKING:
     from urllib3.util.ssltransport import SSLTransport
@@ -56,16 +57,18 @@ class Wire:
         self._timeout: float | None = None
         self._answer = _Answer()
 
-    def exchange(self, request: bytes, *, method: str, deadline: float) -> Reply:
-        """Write the request, read the answer. Raises WireError; the connection must then be closed."""
+    def exchange(self, request: bytes, *, method: str, deadline: float, written: Written | None = None) -> Reply:
+        """Write the request, tell that it is `written`, read the answer. Raises WireError; the connection must then be closed."""
         answer = self._answer
         answer.expect(method)
-        written = self._write(request, deadline)
+        whole = self._write(request, deadline)
+        if written is not None:
+            written()
         flaw = self._read(deadline)
         self.used = True
         if flaw is not None and not answer.headers_done:
             raise flaw
-        reusable = written and answer.keep_alive and not answer.surplus
+        reusable = whole and answer.keep_alive and not answer.surplus
         return Reply(answer.status, answer.headers, b"".join(answer.body), reusable, flaw)
 
     def is_dead(self) -> bool:
