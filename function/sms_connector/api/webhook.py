@@ -156,7 +156,7 @@ def _without_prefix(path: str, public_url: str) -> str:
 
 def _query(request: flask.Request) -> str:
     raw: bytes = request.query_string
-    return raw.decode("latin-1")
+    return raw.decode("utf-8", "replace")
 
 
 def _write(answer: CallbackAnswer) -> Answer:
