@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -52,7 +53,7 @@ class Check:
         try:
             token = await self.mint(account, url)
         except Exception as refusal:  # noqa: BLE001 - the engine hands over every failure of a provider's function as this
-            return Verdict("ERROR", f"not asked: no identity token for {account} ({_first_line(refusal)}); {MAY_MINT}")
+            return Verdict("ERROR", f"not asked: no identity token for {account} ({_reason(refusal)}); {MAY_MINT}")
         return await asyncio.to_thread(self.ask, f"{url}/v1/connection:test", token)
 
     def ask(self, url: str, token: str) -> Verdict:
@@ -62,7 +63,7 @@ class Check:
             try:
                 status, body = self.fetch(url, token)
             except OSError as failure:
-                return Verdict("ERROR", f"not asked: {url} can't be reached ({_first_line(failure)})")
+                return Verdict("ERROR", f"not asked: {url} can't be reached ({_reason(failure)})")
             if status not in NOT_YET or self.clock() + PAUSE_SECONDS > until:
                 return read(status, body)
             self.sleep(PAUSE_SECONDS)
@@ -127,5 +128,7 @@ def verify(
     return pulumi.Output.all(url, account, after).apply(run)
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+def _reason(error: BaseException) -> str:
+    """What went wrong, on one line and without the layers that handed it on."""
+    told = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"invo\w+ (of )?gcp:\S+?( failed| returned an error)?: |1 error occurred: |\* ", "", told)[:300]

@@ -44,14 +44,10 @@ class LedgerDatabase(Component):
         self.register_outputs({"name": self.database.name})
 
     def _fields(self) -> None:
-        """What expires, and what no query asks for.
-
-        In a chain, since Firestore refuses changes that meet each other, and without waiting for each to be done, which takes a
-        minute or more on the service's side: the functions take longer to be built, and an empty database has nothing to index.
-        """
-        before: pulumi.Resource = self.database
+        """What expires, and what no query asks for. A chain for each collection: Firestore refuses changes that meet each other."""
+        last: dict[str, pulumi.Resource] = {}
         for setting in indexes.fields():
-            before = gcp.firestore.Field(
+            last[setting.collection] = gcp.firestore.Field(
                 f"{self._name}-{setting.collection}-{setting.field}",
                 project=self._project,
                 database=self.database.name,
@@ -59,11 +55,11 @@ class LedgerDatabase(Component):
                 field=setting.field,
                 ttl_config=gcp.firestore.FieldTtlConfigArgs() if setting.expires else None,
                 index_config=gcp.firestore.FieldIndexConfigArgs(indexes=[]),
-                skip_wait=True,
-                opts=self.child(before),
+                opts=self.child(last.get(setting.collection, self.database)),
             )
 
     def _indexes(self) -> None:
+        """Begun and not waited for: each takes minutes on the service's side, also in an empty database."""
         before: pulumi.Resource = self.database
         for collection, equal, order, descending in indexes.COMPOSITE_INDEXES:
             fields = [(field, "ASCENDING") for field in equal]

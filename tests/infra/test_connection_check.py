@@ -39,7 +39,11 @@ async def minted(account: str, audience: str) -> str:
 
 
 async def not_minted(_account: str, _audience: str) -> str:
-    raise RuntimeError("Error 403: Permission 'iam.serviceAccounts.getOpenIdToken' denied\nmore")
+    token = "gcp:serviceaccount/getAccountIdToken:getAccountIdToken"
+    raise RuntimeError(
+        f"invoke of {token} failed: invocation of {token} returned an error: invoking {token}: 1 error occurred:\n"
+        "\t* error calling iamcredentials.GenerateIdToken: Error 403: Permission denied\n\n"
+    )
 
 
 def ask(connector: Connector, mint: Callable[..., object] = minted) -> Verdict:
@@ -93,7 +97,7 @@ def test_a_deployer_without_the_right_is_told_which() -> None:
     verdict = ask(Connector([]), not_minted)
     assert verdict.state == "ERROR"
     assert "roles/iam.serviceAccountOpenIdTokenCreator" in verdict.description
-    assert "\n" not in verdict.description
+    assert "(error calling iamcredentials.GenerateIdToken: Error 403: Permission denied)" in verdict.description
 
 
 def test_latency_is_a_number_or_nothing() -> None:
