@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from sms_connector.errors import Kind
-from sms_connector.messaging.campaigns.campaign import PROGRESS, chunk_id
+from sms_connector.messaging.campaigns.campaign import PROGRESS, Progress, chunk_id
+from sms_connector.messaging.campaigns.chunk import AcceptedRecord
 from sms_connector.messaging.campaigns.runner import Attempt
-from sms_connector.messaging.record import MessageRecord
+from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.requests import OnUnknown
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities
@@ -267,12 +268,13 @@ def test_a_records_key_holds_across_campaigns(world: CampaignWorld) -> None:
 def test_a_key_twice_in_a_campaign_sends_one_message(world: CampaignWorld) -> None:
     def scenario() -> None:
         node = world.node()
-        records = [accepted(0, key="a"), accepted(1, key="a"), accepted(0, key="a"), accepted(3)]
-        campaign = node.take(records)
+        first = accepted(0, key="a")
+        again = AcceptedRecord(2, first.to, first.values, 1, "GSM-7", "a")
+        campaign = node.take([first, accepted(1, key="a"), again, accepted(3)])
         assert world.run_chunks(node) == [Attempt.SENT]
         results = called(node.results(campaign.id))
         failures = [record.failure.kind if record.failure else None for record in results]
-        assert failures[1] is Kind.KEY_REUSED, "the same key for another recipient"
+        assert failures == [None, Kind.KEY_REUSED, Kind.IN_PROGRESS, None], "another message, and the same one"
         assert len(world.network.stored) == 2
         assert node.engine.campaigns.get(campaign.id).waiting == 0
 
@@ -327,7 +329,8 @@ def test_a_worker_that_is_gone_is_taken_over_from_when_its_lease_has_ended(world
         node = world.node()
         campaign = node.take(accepted(index) for index in range(3))
         [task] = world.chunk_tasks()
-        with world.node().engine.runner._tools.send.lease.held() as holder:  # a worker that does nothing
+        lease = NodeLease(world.ledger, clock=world.clock, policy=world.policy)
+        with lease.held() as holder:
             leave_running(world, campaign.id, holder)
             assert node.run(task) is Attempt.BUSY
         world.clock.sleep(world.policy.lease_seconds + world.policy.clock_skew + 1)
@@ -337,15 +340,7 @@ def test_a_worker_that_is_gone_is_taken_over_from_when_its_lease_has_ended(world
 
 
 def leave_running(world: CampaignWorld, campaign: str, holder: str) -> None:
-    from dataclasses import replace
-
-    from sms_connector.messaging.campaigns.campaign import Progress
-
     [document] = world.ledger.get(PROGRESS, [chunk_id(campaign, 0)])
     assert document is not None
     progress = replace(Progress.of(document), state="running", holder=holder)
     world.ledger.commit([progress.to_write(expires_at=world.clock.time() + 86_400)])
-
-
-def records_of(node: Node, campaign: str) -> list[MessageRecord]:
-    return called(node.results(campaign))
