@@ -163,7 +163,12 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
         ("records", f"{answer['total']:,}, {answer['refused']:,} of them can't be sent"),
         ("segments", f"{answer['segments']:,} ({encodings(answer['encodings'])})"),
         ("handed over in", f"{duration(forecast['handOverSeconds'])}, {forecast['rate']:g} messages a second"),
-        ("the sender sends", f"{sender_rate:g} segments a second" if sender_rate else "at a rate nobody has published"),
+        (
+            "the sender sends",
+            f"{sender_rate:g} segment{'s' * (sender_rate != 1)} a second"
+            if sender_rate
+            else "at a rate nobody has published",
+        ),
         ("longest wait", duration(forecast["longestWaitSeconds"])),
         ("estimated end", moment(forecast["estimatedEnd"])),
     ]

@@ -30,7 +30,7 @@ from cli.commands.options import (
     to_millis,
 )
 from cli.context import Context, context_of
-from cli.errors import INTERRUPTED, NOT_DELIVERED, Misused
+from cli.errors import INTERRUPTED, NOT_DELIVERED, REFUSED, Misused
 from cli.following import CAMPAIGNS, Campaign, path_of
 from cli.identity import is_loopback
 from cli.upload import PIECE, content_type_of, packed
@@ -81,7 +81,10 @@ def create(
     watch: Watch = True,
     every: LookEvery = following.LOOK_SECONDS,
 ) -> None:
-    """Send a file. Exit code 1 when some record was not delivered; with --no-watch it ends when all records are kept."""
+    """Send a file. Exit code 1 when some record was not delivered; with --no-watch it ends when all records are kept.
+
+    With --dry-run, exit code 2 when the same command without it would be refused.
+    """
     run = context_of(ctx)
     options = {
         "message": message,
@@ -101,6 +104,8 @@ def create(
     answer = _create(run, file, given(options), encoding=encoding, key=None if dry_run else key)
     if "forecast" in answer:
         run.output.show(answer, *render.plan(answer))
+        if answer["wouldBeRefused"]:
+            raise typer.Exit(REFUSED)
     elif watch:
         _watch(run, answer, every)
     else:

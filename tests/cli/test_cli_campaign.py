@@ -145,8 +145,15 @@ class TestCreate:
     def test_a_dry_run_shows_what_it_would_be(self, customers: Path) -> None:
         at = desk(PLAN)
         ran = run(at, "campaign", "create", str(customers), "--message", "Hi", "--dry-run")
-        assert ran.code == 0
-        for words in ("INVALID_RECIPIENT", "… and 101 more", "116 s", "64 min", "2,898 messages; nothing was sent"):
+        assert ran.code == 2, "it would be refused"
+        for words in (
+            "INVALID_RECIPIENT",
+            "… and 101 more",
+            "116 s",
+            "1 segment a second",
+            "64 min",
+            "2,898 messages; nothing was sent",
+        ):
             assert words in ran.out
         assert query_of(at.adapter.requests[0])["dryRun"] == "true"
         assert "Idempotency-Key" not in at.adapter.requests[0].headers
