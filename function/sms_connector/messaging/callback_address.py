@@ -11,6 +11,7 @@ import hashlib
 import hmac
 from urllib.parse import parse_qs, urlsplit
 
+from sms_connector.errors import Kind, NotSent
 from sms_connector.ports import SecretSource
 
 KEY_SECRETS = ("webhook-key", "webhook-key-previous")
@@ -26,13 +27,13 @@ class CallbackAddress:
         self._secrets = secrets
 
     def of_message(self, message_id: str) -> str:
-        key = self._secrets.get(KEY_SECRETS[0]) or ""
-        return f"{self.of_kind('status')}?m={message_id}&d={_digest(key, 'message', message_id)}"
+        """Raises NotSent where the key is missing: whatever was sent with another one could never report back."""
+        return f"{self.of_kind('status')}?m={message_id}&d={_digest(self._key(), 'message', message_id)}"
 
     def of_kind(self, kind: str) -> str:
         """The address without a message: `status` or `inbound`, as it is configured at the provider."""
-        key = self._secrets.get(KEY_SECRETS[0]) or ""
-        return f"{self.public_url}/webhooks/{self._provider}/{kind}/{_digest(key, kind, self._connection)}"
+        token = _digest(self._key(), kind, self._connection)
+        return f"{self.public_url}/webhooks/{self._provider}/{kind}/{token}"
 
     def accepts_token(self, kind: str, token: str) -> bool:
         """Current and previous key, in constant time."""
@@ -49,6 +50,16 @@ class CallbackAddress:
             hmac.compare_digest(_digest(key, "message", message_id).encode(), digest.encode()) for key in self._keys()
         ]
         return message_id if message_id and any(known) else None
+
+    def _key(self) -> str:
+        name = KEY_SECRETS[0]
+        key = self._secrets.get(name)
+        if not key:
+            where = self._secrets.where(name)
+            raise NotSent(
+                f"secret {name} is missing: looked at {where}; write its value there", kind=Kind.AUTHENTICATION
+            )
+        return key
 
     def _keys(self) -> list[str]:
         return [key for name in KEY_SECRETS if (key := self._secrets.get(name))]

@@ -89,7 +89,10 @@ class ConnectionControl:
             return Suspension("suspended by configuration", 0.0)
         if self._clock.monotonic() - self._read_at < CACHE_SECONDS:
             return self._suspension
-        self._suspension, self._read_at = self._read(), self._clock.monotonic()
+        before = self._read_at
+        found = self._read()
+        if self._read_at == before:  # else somebody has suspended or resumed it while we were reading
+            self._suspension, self._read_at = found, self._clock.monotonic()
         return self._suspension
 
     def require_active(self) -> None:
