@@ -12,7 +12,7 @@ from sms_connector.app.node import start
 from sms_connector.messaging.policy import Policy
 from sms_connector.transport.settings import TransportSettings
 
-POLICY = Policy(lease_seconds=4.0, clock_skew=0.2, call_seconds=2.6, unknown_window=8.0)
+POLICY = Policy(lease_seconds=4.0, clock_skew=0.2, call_seconds=2.6, unknown_window=5.0, resend_after=1.0)
 TIMING = TransportSettings(connect_timeout=1.0, read_timeout=1.5, total_timeout=10.0)
 
 _handle = build_connector(start(os.environ, policy=POLICY, timing=TIMING))
