@@ -1,0 +1,183 @@
+"""Inbound messages: kept once, tied to what they answer, and STOP and START counted in the order they were said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+
+from sms_connector.messaging.inbound import Inbox, InboxRules
+from sms_connector.model.inbound_message import InboundMessage, Keyword
+from sms_connector.model.status import MessageStatus
+from tests.messaging.event_stage import EventStage
+from tests.providers.twilio import twilio_wire as wire
+
+SENDER = wire.RECIPIENT
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[EventStage]:
+    stage = EventStage(tmp_path)
+    yield stage
+    stage.ledger.close()
+
+
+def message(text: str = "Hello", number: int = 1, *, after: float = 0.0, **fields: object) -> InboundMessage:
+    values = {"sender": SENDER, "to": wire.SENDER, "text": text, "received_at": wire.NOW + timedelta(seconds=after)}
+    return InboundMessage(wire.message_sid(number), **{**values, **fields})  # type: ignore[arg-type]
+
+
+# --- kept -------------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_kept_once_and_listed(stage: EventStage) -> None:
+    for _ in range(3):
+        stage.receive("Olá – ça va? 👍", MediaUrl0="https://api.example/media/1")
+    [kept], more = stage.inbound.list(limit=10)
+    assert (kept.sender, kept.to, kept.text) == (SENDER, wire.SENDER, "Olá – ça va? 👍")
+    assert (kept.media_urls, kept.received_at, kept.keyword) == (
+        ("https://api.example/media/1",),
+        wire.NOW.timestamp(),
+        None,
+    )
+    assert more is None
+
+
+def test_the_second_telling_says_so(stage: EventStage) -> None:
+    assert [stage.inbox.take(message()), stage.inbox.take(message())] == [True, False]
+
+
+def test_it_is_kept_for_thirty_days(stage: EventStage) -> None:
+    stage.receive("Hello")
+    stage.clock.now += 29 * 86_400
+    assert len(stage.inbound.list(limit=10)[0]) == 1
+    stage.clock.now += 2 * 86_400
+    assert stage.inbound.list(limit=10)[0] == []
+
+
+# --- consent ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "keyword", "opted_out"),
+    [
+        pytest.param("STOP", None, True, id="the word"),
+        pytest.param(" stop\n", None, True, id="trimmed and in any case"),
+        pytest.param("Unsubscribe", None, True, id="another word of the provider's"),
+        pytest.param("basta", None, True, id="a word of the connection's own"),
+        pytest.param("please stop", None, False, id="a sentence"),
+        pytest.param("ARRET", Keyword.STOP, True, id="the provider has read it so"),
+        pytest.param("HELP", None, False, id="help is no consent"),
+        pytest.param("Hello", None, False, id="a plain text"),
+    ],
+)
+def test_stop_ends_consent(stage: EventStage, text: str, keyword: Keyword | None, opted_out: bool) -> None:
+    stage.inbox.take(message(text, keyword=keyword))
+    assert bool(stage.opt_outs.among([SENDER])) is opted_out
+
+
+@pytest.mark.parametrize("text", ["START", "unstop", "Yes"])
+def test_start_gives_it_again(stage: EventStage, text: str) -> None:
+    stage.inbox.take(message("STOP", 1))
+    stage.inbox.take(message(text, 2, after=60.0))
+    assert stage.opt_outs.get(SENDER) is None
+
+
+WORDS = [("STOP", 0.0), ("START", 10.0), ("STOP", 20.0), ("START", 30.0)]
+
+
+@pytest.mark.parametrize("last", [1, 2, 3, 4])
+@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "backwards"])
+def test_the_last_word_counts_in_whatever_order_words_arrive(stage: EventStage, last: int, reverse: bool) -> None:
+    said = [message(text, number, after=after) for number, (text, after) in enumerate(WORDS[:last], start=1)]
+    for each in reversed(said) if reverse else said:
+        stage.inbox.take(each)
+    assert bool(stage.opt_outs.among([SENDER])) is (WORDS[last - 1][0] == "STOP")
+
+
+@pytest.mark.parametrize("order", list(permutations([0, 1, 2])), ids=str)
+def test_and_however_often_they_are_told(stage: EventStage, order: Sequence[int]) -> None:
+    said = [message(text, number, after=after) for number, (text, after) in enumerate(WORDS[:3], start=1)]
+    for position in (*order, *order):
+        stage.inbox.take(said[position])
+    assert stage.opt_outs.among([SENDER]) == {SENDER}
+
+
+def test_a_start_does_not_undo_an_opt_out_that_is_younger(stage: EventStage) -> None:
+    """Somebody called in to be left alone; a START from before that comes late."""
+    stage.clock.now += 100.0
+    stage.opt_outs.put(SENDER, "api", "asked by phone")
+    stage.inbox.take(message("START", after=50.0))
+    assert stage.opt_outs.among([SENDER]) == {SENDER}
+
+
+def test_a_repeated_stop_does_not_undo_what_came_after_it(stage: EventStage) -> None:
+    stage.receive("STOP")
+    stage.opt_outs.delete(SENDER)
+    stage.receive("STOP")
+    assert stage.opt_outs.among([SENDER]) == set()
+
+
+@pytest.mark.parametrize("sender", ["ACME", "rcs:brand/agent", "", "+0"])
+def test_who_can_not_be_written_to_has_nothing_to_stop(stage: EventStage, sender: str) -> None:
+    assert stage.inbox.take(message("STOP", sender=sender))
+    assert stage.opt_outs.list(limit=10)[0] == []
+
+
+def test_words_are_the_providers_own(stage: EventStage) -> None:
+    silent = Inbox(
+        stage.ledger, stage.store, stage.opt_outs, rules=InboxRules(type(stage.provider.consent_words)(), ("ENOUGH",))
+    )
+    silent.take(message("STOP", 1))
+    assert stage.opt_outs.among([SENDER]) == set()
+    silent.take(message("enough", 2))
+    assert stage.opt_outs.among([SENDER]) == {SENDER}
+
+
+# --- what it answers --------------------------------------------------------------------------------------------------
+
+
+def test_a_reply_names_the_latest_message_to_its_sender(stage: EventStage) -> None:
+    stage.sent(1)
+    stage.clock.now += 10.0
+    latest = stage.sent(2)
+    stage.clock.now += 10.0
+    stage.sent(3, sender="+15550009999")  # from another number
+    stage.sent(4, to="+15558675311")  # to somebody else
+    stage.intent(5, status=MessageStatus.ERROR)  # never went out
+    stage.inbox.take(message(after=30.0))
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to == latest.id
+
+
+def test_nothing_that_was_sent_later(stage: EventStage) -> None:
+    stage.clock.now += 10.0
+    stage.sent(1)
+    stage.inbox.take(message(after=0.0))
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to is None
+
+
+def test_a_pool_may_have_used_any_number(stage: EventStage) -> None:
+    record = stage.sent(1, sender=wire.POOL)
+    stage.inbox.take(message(after=1.0))
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to == record.id
+
+
+def test_where_the_provider_names_it_that_counts(stage: EventStage) -> None:
+    named = stage.sent(1)
+    stage.clock.now += 10.0
+    stage.sent(2)
+    stage.receive("Yes please", OriginalRepliedMessageSid=wire.message_sid(1))
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to == named.id
+
+
+def test_a_text_out_of_the_blue_answers_nothing(stage: EventStage) -> None:
+    stage.inbox.take(message())
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to is None
