@@ -29,7 +29,8 @@ DELIVERY_SECONDS = 2.0
 LOOK_EVERY_SECONDS = 0.25
 NODE_RATE = 25
 HOW_TO_GO_ON = """Try it yourself: `make serve` keeps all of it up; then, for example,
-  .venv/bin/sms campaign create examples/customers.csv --message "Hello <Vorname>" --map to=Mobilnummer
+  .venv/bin/sms campaign create examples/customers.csv \\
+    --message "Hello <Vorname>" --map to=Mobilnummer
   .venv/bin/sms send --to +15558675310 --message "Your code is 1234"
   curl -s localhost:8080/v1/messages:send -H 'Content-Type: application/json' \\
     -d '{"to": "+15558675310", "message": "Your code is 1234"}'"""
@@ -80,7 +81,7 @@ def _follow(client: Client, campaign: Campaign, stack: Stack, output: Output) ->
     with output.progress() as bar:
         task = bar.add_task("", total=campaign["total"])
         for news in following.follow(client, campaign, interval=LOOK_EVERY_SECONDS):
-            words = f"{following.describe(news)} · {_look(stack).callbacks} callbacks"
+            words = f"{_look(stack).callbacks} callbacks · {following.describe(news)}"
             bar.update(task, completed=following.settled(news), description=words)
     return news
 
@@ -127,5 +128,5 @@ def _show(output: Output, results: Sequence[Result], *, traffic: _Traffic, secon
 
 def _describe(traffic: _Traffic, arrived: int) -> str:
     """Of calls to the provider."""
-    asked = f"{traffic.questions} of them asked for a status" if traffic.questions else "no status had to be asked for"
-    return f"{traffic.calls} ({traffic.calls / max(arrived, 1):.2f} for each delivered message); {asked}"
+    asked = f"{traffic.questions} asked for a status" if traffic.questions else "no status was asked for"
+    return f"{traffic.calls} ({traffic.calls / max(arrived, 1):.2f} for each delivered message): {asked}"

@@ -14,6 +14,8 @@ from cli.client import Client, in_path
 CAMPAIGNS = "/v1/campaigns"
 ENDED = frozenset({"done", "canceled"})
 LOOK_SECONDS = 1.0
+# What takes less is seen on the bar.
+WORTH_TELLING = 60.0
 
 Campaign = dict[str, Any]
 Sleep = Callable[[float], None]
@@ -50,11 +52,12 @@ def settled(campaign: Mapping[str, Any]) -> int:
 
 
 def describe(campaign: Mapping[str, Any]) -> str:
-    """`paused · 20 delivered · 3 sent · 24.9/s · until 10:03:20`."""
+    """`paused · 20 delivered · 3 sent · 24.9/s · 5 min left`."""
+    rate, waiting = campaign["rate"], campaign["waiting"]
     parts = [campaign["state"]] if campaign["state"] != "running" else []
     parts += [render.summary(campaign["counts"]).plain] if campaign["counts"] else []
-    parts += [f"{campaign['rate']:.1f}/s"] if campaign["rate"] and campaign["waiting"] else []
-    parts += [f"until {render.moment(campaign['estimatedEnd'])[11:]}"] if campaign["estimatedEnd"] else []
+    parts += [f"{rate:.1f}/s"] if rate and waiting else []
+    parts += [f"{render.duration(waiting / rate)} left"] if rate and waiting / rate >= WORTH_TELLING else []
     return " · ".join(parts) or campaign["state"]
 
 

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from cli.following import describe
 from tests.cli.conftest import Ran, run_command
 from tests.cli.scripted_http import Desk, Scripted, desk, problem
 
@@ -37,7 +38,7 @@ def campaign(state: str, *, waiting: int = 0, still_open: int = 0, **counts: int
         "waiting": waiting,
         "counts": counts,
         "open": still_open,
-        "rate": 24.9,
+        "rate": 24.9 if state == "running" else None,
         "estimatedEnd": "2026-01-01T00:01:00.000Z" if waiting else None,
     }
     return Scripted(200, document)
@@ -278,3 +279,16 @@ class TestReplay:
 
     def test_one_or_all(self) -> None:
         assert run(desk(self.LIST), "replay", "cb_1", "--all").code == 2
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (campaign("running", waiting=3), "24.9/s"),
+        (campaign("running", waiting=7470, still_open=3, sent=3), "3 sent · 24.9/s · 5 min left"),
+        (campaign("paused", waiting=10, delivered=2), "paused · 2 delivered"),
+        (campaign("done", delivered=2, error=1), "done · 2 delivered · 1 error"),
+    ],
+)
+def test_how_far_it_is(answer: Scripted, words: str) -> None:
+    assert describe(answer.body) == words
