@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import Context
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -147,6 +150,33 @@ def test_killed_again_while_carrying_on() -> None:
             die(world, case, task, step=second)
             node = carry_on(world, case, task)
             check(world, case, node, campaign)
+
+
+@pytest.mark.parametrize("case", CASES[:3], ids=lambda case: case.name)
+def test_held_up_at_any_step_while_another_takes_over(case: Case) -> None:
+    """For longer than its lease (a stopped container); then it wakes and goes on, believing nothing has happened."""
+    for step in range(1, steps_of(case) + 1, 2):
+        world, campaign, task = prepare(case)
+        others: list[Node] = []
+
+        def meanwhile(world: CampaignWorld = world, task: Json = task, others: list[Node] = others) -> None:
+            world.clock.sleep(world.policy.lease_seconds * 1.5)
+            other = worker(world, case, Fate())
+            others.append(other)
+            for _ in range(20):
+                if other.run(task) is Attempt.SENT:
+                    break
+                world.clock.sleep(10.0)
+
+        elsewhere = partial(Context().run, meanwhile)  # another process knows nothing of this one's calls
+        fate = Fate(pause_at=step, meanwhile=elsewhere, hold=partial(_stand_still, world))
+        node = worker(world, case, fate)
+        run_in(world.clock, lambda node=node, task=task: node.run(task))
+        check(world, case, others[0], campaign)
+
+
+def _stand_still(world: CampaignWorld, resumed: threading.Event) -> None:
+    world.clock.wait(resumed, 1e6)
 
 
 @pytest.mark.parametrize("end", ["pause", "cancel"])
