@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import Queue
+from typing import Any
 
 import pytest
 
 from sandbox import AdminClient
 from tests.cli.conftest import Run
+from tests.fixtures.functions import Received, answering
 
 ANN, BOB = "+15558675310", "+15558675311"
 FILTERED = "+15005530007"  # the sandbox's carrier refuses it
@@ -154,9 +158,33 @@ class TestCampaign:
         assert ran.code == 2
         assert "the CSV has no column 'Mobil'" in ran.err
 
-    def test_nothing_to_replay(self, sms: Run) -> None:
-        ran = sms("replay")
-        assert (ran.code, ran.out.strip()) == (0, "no callback was given up")
+
+def test_a_callback_that_was_given_up_is_told_again(sms: Run) -> None:
+    codes = iter([410, 204])
+    heard: Queue[Received] = Queue()
+
+    def answer(received: Received) -> int:
+        heard.put(received)
+        return next(codes)
+
+    with answering(answer) as url:
+        sms("send", "--to", ANN, "--message", "Hi", "--callback-url", f"{url}/results")
+        refused = heard.get(timeout=30)
+        [callback] = wait_for(lambda: sms("--json", "replay").document["callbacks"])
+        assert "410" in callback["lastError"]
+        assert sms("--json", "replay", callback["id"]).document["callbacks"][0]["state"] == "pending"
+        told = heard.get(timeout=30)
+    assert told.headers["webhook-id"] == refused.headers["webhook-id"] == callback["id"]
+    assert told.payload["data"]["status"] == "delivered"
+    assert sms("replay").out.strip() == "no callback was given up"
+
+
+def wait_for(look: Callable[[], Any]) -> Any:
+    """What it finds, once it finds something."""
+    deadline = time.monotonic() + 30
+    while not (found := look()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 class TestMessages:
