@@ -1,0 +1,179 @@
+"""What the queue calls: every task over HTTP and from the file, done when its function returns, again when it doesn't."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import flask
+import pytest
+from werkzeug.routing import Rule
+from werkzeug.test import Client
+
+from sms_connector.api.entry import ROUTES, serve
+from sms_connector.api.health import ROUTES as HEALTH
+from sms_connector.api.route import ConnectionProfile, Services
+from sms_connector.api.tasks import TaskLater, carry_out, chunk_tasks, event_tasks, task_routes
+from sms_connector.errors import InvalidRequest
+from sms_connector.messaging.callbacks_out import CallbacksOut
+from sms_connector.messaging.campaigns.runner import Attempt, ChunkRunner
+from sms_connector.messaging.events import CallbackEvents
+from sms_connector.messaging.ticker import Ticker
+from sms_connector.ports import Delivery, Json, Task
+from sms_connector.provider import Capabilities
+from sms_connector.structured_log import StructuredLog
+from tests.fixtures.engine_double import EngineDouble
+
+
+class StoreOut(Exception):
+    """A ledger's own error, holding what nobody should read: +15558675310."""
+
+
+@dataclass
+class Functions:
+    """What tasks lead to. `attempt` is the runner's answer, `failure` is raised by whatever is called next."""
+
+    called: list[tuple[Any, ...]] = field(default_factory=list)
+    attempt: Attempt = Attempt.SENT
+    failure: Exception | None = None
+
+    def note(self, *call: Any) -> None:
+        self.called.append(call)
+        if self.failure is not None:
+            raise self.failure
+
+    def handle(self, payload: Json) -> None:
+        self.note("handle", payload)
+
+    def deliver(self, id_: str) -> None:
+        self.note("deliver", id_)
+
+    def tick(self) -> bool:
+        self.note("tick")
+        return True
+
+    def run(self, campaign: str, chunk: int) -> Attempt:
+        self.note("run", campaign, chunk)
+        return self.attempt
+
+    @property
+    def table(self) -> dict[str, Callable[[Json], None]]:
+        events = event_tasks(cast(CallbackEvents, self), cast(CallbacksOut, self), cast(Ticker, self))
+        return {**events, **chunk_tasks(cast(ChunkRunner, self))}
+
+
+@dataclass
+class Worker:
+    """The functions behind HTTP."""
+
+    functions: Functions = field(default_factory=Functions)
+    log: io.StringIO = field(default_factory=io.StringIO)
+
+    @property
+    def client(self) -> Client:
+        double = EngineDouble()
+        log = StructuredLog("sms", stream=self.log)
+        profile = ConnectionProfile("sms", "twilio")
+        services = Services(double.engine, profile, Capabilities(), log, double.callbacks_out)
+        handle = serve(services, (*HEALTH, *task_routes(self.functions.table)))
+        app = flask.Flask("worker")
+        app.url_map.add(Rule("/<path:path>", endpoint="run"))
+        app.view_functions["run"] = lambda path: handle(flask.request)
+        return app.test_client()
+
+    def severities(self) -> set[str]:
+        return {json.loads(line)["severity"] for line in self.log.getvalue().splitlines()}
+
+
+@pytest.fixture
+def worker() -> Worker:
+    return Worker()
+
+
+TASKS = [
+    pytest.param("/tasks/callback", {"kind": "status"}, ("handle", {"kind": "status"}), id="callback"),
+    pytest.param("/tasks/announce", {"id": "cb_1"}, ("deliver", "cb_1"), id="announce"),
+    pytest.param("/tasks/tick", {"at": 1}, ("tick",), id="tick"),
+    pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": 0}, ("run", "cmp_1", 0), id="chunk"),
+]
+
+
+@pytest.mark.parametrize(("path", "payload", "call"), TASKS)
+def test_a_task_over_http(worker: Worker, path: str, payload: Json, call: tuple[Any, ...]) -> None:
+    assert worker.client.post(path, json=payload).status_code == 200
+    assert worker.functions.called == [call]
+
+
+@pytest.mark.parametrize(("path", "payload", "call"), TASKS)
+def test_the_same_task_from_the_file(worker: Worker, path: str, payload: Json, call: tuple[Any, ...]) -> None:
+    carry_out(worker.functions.table, Delivery(Task("events", path, payload), 1))
+    assert worker.functions.called == [call]
+
+
+@pytest.mark.parametrize(("path", "payload", "call"), TASKS)
+def test_what_fails_comes_again_and_is_told_without_its_content(
+    worker: Worker, path: str, payload: Json, call: tuple[Any, ...]
+) -> None:
+    worker.functions.failure = StoreOut("+15558675310 could not be written")
+    assert worker.client.post(path, json=payload).status_code == 500
+    assert "StoreOut" in worker.log.getvalue()
+    assert "5558675310" not in worker.log.getvalue()
+    with pytest.raises(StoreOut):
+        carry_out(worker.functions.table, Delivery(Task("events", path, payload), 1))
+
+
+@pytest.mark.parametrize(
+    ("attempt", "status"),
+    [(Attempt.SENT, 200), (Attempt.HALTED, 200), (Attempt.BUSY, 503), (Attempt.AGAIN, 503)],
+    ids=str,
+)
+def test_a_chunk_that_is_not_done_comes_again_without_an_alarm(worker: Worker, attempt: Attempt, status: int) -> None:
+    worker.functions.attempt = attempt
+    answer = worker.client.post("/tasks/chunk", json={"campaign": "cmp_1", "chunk": 7})
+    assert answer.status_code == status
+    assert ("Retry-After" in answer.headers) is (status == 503)
+    assert worker.severities() == {"INFO"}
+    if status == 503:
+        with pytest.raises(TaskLater):
+            carry_out(
+                worker.functions.table, Delivery(Task("chunks", "/tasks/chunk", {"campaign": "cmp_1", "chunk": 7}), 1)
+            )
+
+
+@pytest.mark.parametrize(
+    ("path", "payload"),
+    [
+        pytest.param("/tasks/announce", {}, id="no id"),
+        pytest.param("/tasks/announce", {"id": 1}, id="a number for an id"),
+        pytest.param("/tasks/announce", {"id": ""}, id="an empty id"),
+        pytest.param("/tasks/chunk", {"campaign": "cmp_1"}, id="no chunk"),
+        pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": "0"}, id="a text for a number"),
+        pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": True}, id="a truth for a number"),
+        pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": -1}, id="a negative chunk"),
+    ],
+)
+def test_a_payload_that_is_none_of_ours_stays_in_the_queue(worker: Worker, path: str, payload: Json) -> None:
+    """Nothing is dropped: what always fails shows in the backlog."""
+    assert worker.client.post(path, json=payload).status_code == 400
+    assert worker.functions.called == []
+    with pytest.raises(InvalidRequest):
+        carry_out(worker.functions.table, Delivery(Task("events", path, payload), 1))
+
+
+@pytest.mark.parametrize("path", ["/tasks/other", "/v1/messages", "/openapi.json"])
+def test_a_worker_has_nothing_else(worker: Worker, path: str) -> None:
+    assert worker.client.post(path, json={}).status_code == 404
+    assert worker.client.get("/health").status_code == 200
+
+
+def test_without_callbacks_in_there_is_no_task_for_them() -> None:
+    functions = Functions()
+    table = event_tasks(None, cast(CallbacksOut, functions), cast(Ticker, functions))
+    assert sorted(table) == ["/tasks/announce", "/tasks/tick"]
+
+
+def test_tasks_are_no_part_of_the_api() -> None:
+    assert not [route.path for route in ROUTES if route.path.startswith("/tasks")]
