@@ -144,7 +144,8 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
         on_platform=on_platform,
         project=environ.get("GOOGLE_CLOUD_PROJECT") or (ledger.project if ledger else "") or None,
     )
-    problems = [*reader.problems, *_refuse_local_surroundings(settings), *_find_strangers(environ, reader.known)]
+    surroundings = _refuse_local_surroundings(settings) if on_platform else _find_unusable_files(settings)
+    problems = [*reader.problems, *surroundings, *_find_strangers(environ, reader.known)]
     if problems:
         raise StartError(problems)
     return settings
@@ -245,8 +246,6 @@ def _parse_queue(raw: str) -> QueueAddress:
 
 def _refuse_local_surroundings(settings: Settings) -> list[str]:
     """On the platform a file is gone with its instance, and plain http goes through someone else's network."""
-    if not settings.on_platform:
-        return []
     local = [
         ("SMS_LEDGER", settings.ledger.path is not None, "firestore:<project>/<database>"),
         (
@@ -265,6 +264,14 @@ def _refuse_local_surroundings(settings: Settings) -> list[str]:
         for name, is_local, wanted in local
         if is_local
     ]
+
+
+def _find_unusable_files(settings: Settings) -> list[str]:
+    """They are opened at their first use: a wrong path would fail requests, not the start."""
+    queue = settings.queue
+    files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", queue.path if queue is not None else None))
+    flaws = [(name, values.database_flaw(path)) for name, path in files if path is not None]
+    return [f"{name} (environment): {flaw}" for name, flaw in flaws if flaw is not None]
 
 
 def _urls(settings: Settings) -> list[tuple[str, str | None]]:

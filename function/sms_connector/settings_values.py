@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +18,8 @@ _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]*)?")
 _HOST = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9.:*-]{0,251}[A-Za-z0-9])?(?:/[0-9]{1,3})?|::1(?:/128)?")
 _ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+# https://www.sqlite.org/fileformat.html#magic_header_string
+_SQLITE = b"SQLite format 3\0"
 _PART = re.compile(r"[A-Za-z0-9.:_()-]{1,128}")
 
 T = TypeVar("T")
@@ -137,6 +140,24 @@ def existing_file(raw: str) -> Path:
     if not path.is_file():
         raise ValueError(f"there is no file {raw}")
     return path
+
+
+def database_flaw(path: Path) -> str | None:
+    """Why no SQLite file could be opened or made here; None where nothing is to be seen."""
+    if not path.parent.is_dir():
+        return f"there is no folder {path.parent}; make it, or name a file in another one"
+    if path.is_dir():
+        return f"{path} is a folder; name a file in it"
+    if not os.access(path if path.exists() else path.parent, os.R_OK | os.W_OK):
+        return f"{path} may not be written by this user; change its permissions, or name another file"
+    if path.exists() and _begins(path, len(_SQLITE)) not in (b"", _SQLITE):
+        return f"{path} is no SQLite file; name another file"
+    return None
+
+
+def _begins(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def campaign_source(raw: str) -> str:

@@ -41,6 +41,7 @@ CONTENTS = [
     pytest.param(b"one\r\n", "one", id="with the newline another editor adds"),
     pytest.param(b" one \n\n", " one \n", id="one newline only, no blanks: they may belong to it"),
     pytest.param("geheimnis-ü".encode(), "geheimnis-ü", id="not ASCII"),
+    pytest.param(b"\xffone", "�one", id="not UTF-8: a value of the wrong form, not a failure"),
     pytest.param(b"", None, id="empty: not there yet"),
     pytest.param(b"\n", None, id="an empty line: not there yet"),
 ]
@@ -82,6 +83,20 @@ def test_absence_is_kept_too_and_a_late_secret_found(tmp_path: Path) -> None:
     write(tmp_path / "auth-token", b"one")
     clock.now += 30
     assert secrets.get("auth-token") == "one"
+
+
+def test_a_file_that_cant_be_read_now_leaves_the_known_value(tmp_path: Path) -> None:
+    clock = FakeClock()
+    secrets = FileSecrets(tmp_path, clock=clock)
+    write(tmp_path / "auth-token", b"one")
+    assert secrets.get("auth-token") == "one"
+    (tmp_path / "auth-token").unlink()
+    (tmp_path / "auth-token").symlink_to("auth-token")  # reading a loop fails with an error of its own
+    secrets.refresh()
+    assert secrets.get("auth-token") == "one"
+    clock.now += 30
+    assert secrets.get("auth-token") == "one"
+    assert FileSecrets(tmp_path, clock=clock).get("auth-token") is None, "nothing is known yet"
 
 
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden"])

@@ -168,8 +168,8 @@ def test_one_problem(wrong: dict[str, str], told: str) -> None:
 @pytest.mark.parametrize(
     ("local", "wanted"),
     [
-        ({"SMS_LEDGER": "sqlite:/x"}, "firestore:<project>/<database>"),
-        ({"SMS_QUEUE": "sqlite:/x"}, "cloud-tasks:<project>/<location>"),
+        ({"SMS_LEDGER": "sqlite:/tmp/x"}, "firestore:<project>/<database>"),
+        ({"SMS_QUEUE": "sqlite:/tmp/x"}, "cloud-tasks:<project>/<location>"),
         ({"SMS_PROVIDER_URL": "http://127.0.0.1:8080"}, "https://"),
         ({"SMS_WEBHOOK_URL": "http://hooks.example"}, "https://"),
         ({"SMS_CALLBACK_URL": "http://crm.example"}, "https://"),
@@ -183,6 +183,29 @@ def test_local_surroundings_are_refused_on_the_platform_only(local: dict[str, st
     [problem] = problems(PLATFORM | local)
     assert "K_SERVICE is set" in problem
     assert wanted in problem
+
+
+@pytest.mark.parametrize("name", ["SMS_LEDGER", "SMS_QUEUE"])
+@pytest.mark.parametrize(
+    ("file", "told"),
+    [
+        pytest.param("missing/ledger.db", "there is no folder", id="a slip in the path"),
+        pytest.param("folder", "is a folder", id="the folder itself"),
+        pytest.param("notes.txt", "is no SQLite file", id="a file of something else"),
+    ],
+)
+def test_a_database_that_cant_be_opened(tmp_path: Path, name: str, file: str, told: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "notes.txt").write_text("do not overwrite")
+    [problem] = problems(LOCAL | {name: f"sqlite:{tmp_path / file}"})
+    assert problem.startswith(f"{name} (environment): ")
+    assert told in problem
+
+
+@pytest.mark.parametrize("content", [b"", b"SQLite format 3\0 and the rest"], ids=["empty", "used before"])
+def test_a_database_that_is_there(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "ledger.db").write_bytes(content)
+    assert load({"SMS_LEDGER": f"sqlite:{tmp_path / 'ledger.db'}"}).ledger.path == tmp_path / "ledger.db"
 
 
 def test_all_problems_at_once() -> None:

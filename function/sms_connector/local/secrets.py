@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 from sms_connector.ports import Clock, Secret
@@ -33,23 +34,27 @@ class FileSecrets:
         kept = self._cache.get(name)
         if kept and now - kept[0] < self._max_age:
             return kept[1]
-        value = self._read(name)
+        value = self._read(name, kept[1] if kept else None)
         self._cache[name] = (now, value)
         return value
 
     def refresh(self) -> None:
-        self._cache = {}
+        self._cache = {name: (-inf, value) for name, (_, value) in list(self._cache.items())}
 
     def where(self, name: str) -> str:
         return str(self._folder / name)
 
-    def _read(self, name: str) -> Secret | None:
+    def _read(self, name: str, known: Secret | None) -> Secret | None:
         if not name or "/" in name or name.startswith("."):
             raise ValueError(f"{name!r} can't be the name of a secret")
         for place in (self._folder / name, self._folder / name / name, self._folder / name / "latest"):
             try:
-                text = place.read_text(encoding="utf-8")
+                # What is not UTF-8 is no secret of any provider's: the check of its form says so, with its place.
+                text = place.read_text(encoding="utf-8", errors="replace")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue
+            except OSError:
+                # A mounted volume asks Secret Manager when it is read: that it doesn't answer now changes no secret.
+                return known
             return Secret(text.removesuffix("\n").removesuffix("\r")) or None
         return None
