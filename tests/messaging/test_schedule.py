@@ -62,7 +62,10 @@ def test_no_second_holds_more_starts_than_the_rate(rate: int, gaps: list[float],
 
 
 @given(
-    st.lists(st.tuples(st.sampled_from(["call", "rate", "look"]), st.floats(0, 1.5), st.integers(0, 60)), max_size=200)
+    st.lists(
+        st.tuples(st.sampled_from(["call", "call", "rate", "look", "written"]), st.floats(0, 1.5), st.integers(0, 60)),
+        max_size=200,
+    )
 )
 def test_a_changed_rate_holds_at_once_and_looking_changes_nothing(steps: list[tuple[str, float, int]]) -> None:
     schedule, now = Schedule(25), 0.0
@@ -76,7 +79,10 @@ def test_a_changed_rate_holds_at_once_and_looking_changes_nothing(steps: list[tu
             schedule.start_after(now, number)
             schedule.free_now(now, number)
             assert schedule.next_start(now) == before
-        elif schedule.next_start(now) <= now:
+        elif what == "written" and starts:
+            schedule.delay(starts[-1], now)
+            starts[-1] = now
+        elif what == "call" and schedule.next_start(now) <= now:
             schedule.start(now)
             starts.append(now)
             assert len(starts) - bisect_left(starts, now - WINDOW) <= schedule.rate
@@ -94,6 +100,24 @@ def test_raising_the_rate_is_felt_at_the_next_turn() -> None:
     run(schedule, [0.0, 0.0])
     schedule.change_rate(25)
     assert schedule.next_start(1.01) <= 1.002 + WINDOW / 24
+
+
+@given(rates, st.lists(st.tuples(st.floats(0, 0.5), st.sampled_from([0.0, 0.001, 0.2, 1.5, 4.0])), max_size=150))
+def test_a_call_that_was_held_up_counts_from_when_it_started(rate: int, calls: list[tuple[float, float]]) -> None:
+    """Whatever starts after a call was written finds that call in its second, however long ago its turn was."""
+    schedule, now = Schedule(rate), 0.0
+    written: list[float] = []
+    on_the_way: list[tuple[float, float]] = []  # when it will be written, when its turn was
+    for pause, held_up in calls:
+        now += pause
+        while on_the_way and min(on_the_way)[0] <= now:
+            time, turn = on_the_way.pop(on_the_way.index(min(on_the_way)))
+            schedule.delay(turn, time)
+            written.append(time)
+        if schedule.next_start(now) <= now:
+            assert sum(time >= now - WINDOW for time in written) < rate
+            schedule.start(now)
+            on_the_way.append((now + held_up, now))
 
 
 # --- the pace ---------------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ pace's margin is the larger one, so that what a late thread loses is not lost fo
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
+from contextlib import suppress
 from math import inf
 
 WINDOW = 1.0
@@ -53,14 +55,15 @@ class Schedule:
         elif now - opened < self._spacing:  # the window has only just opened: it held this call back
             self._paced, self._due = True, opened + self._spacing
         self._starts.append(now)
-        while len(self._starts) > self.rate:
-            self._starts.popleft()
+        self._forget_before(now)
 
     def delay(self, start: float, actual: float) -> None:
-        """The call that took its turn at `start` was held up and starts at `actual` only: the window counts from then."""
-        if start in self._starts:
+        """The call that took its turn at `start` was held up and starts at `actual` only: the window counts from then, also where
+        so much time has passed that the turn itself was forgotten."""
+        with suppress(ValueError):
             self._starts.remove(start)
-            self._starts = deque(sorted((*self._starts, actual)))
+        insort(self._starts, actual)
+        self._forget_before(actual)
 
     def change_rate(self, rate: int) -> None:
         """A new rate holds at once, for the calls already started too. 0 lets nothing start."""
@@ -94,16 +97,26 @@ class Schedule:
     def started_since(self, time: float) -> int:
         return sum(1 for start in self._starts if start > time)
 
+    def _forget_before(self, now: float) -> None:
+        """What no window of any rate holds any more: after a change of the rate there may be more than `rate` in one."""
+        while len(self._starts) > self.rate and self._starts[0] + self._window <= now:
+            self._starts.popleft()
+
+    @property
+    def _window(self) -> float:
+        return WINDOW + WINDOW_MARGIN + self._spare
+
     @property
     def _spacing(self) -> float:
         return (WINDOW + PACE_MARGIN + self._spare) / self.rate
 
     def _window_opens(self) -> float:
-        opens = WINDOW + WINDOW_MARGIN + self._spare
-        return self._starts[-self.rate] + opens if len(self._starts) >= self.rate else -inf
+        return self._starts[-self.rate] + self._window if len(self._starts) >= self.rate else -inf
 
     def _idle_at(self, now: float) -> bool:
-        return not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
+        return (
+            not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
+        )
 
     def _copy(self) -> Schedule:
         copy = Schedule(self.rate, spare=self._spare)
