@@ -64,9 +64,8 @@ class HttpTransport:
         deadline = clock.monotonic() + settings.total_timeout
         number = 1
         while True:
-            # However long the gate took, an attempt that begins has its own time-outs to end.
-            until = max(deadline, clock.monotonic() + own_time) if number > 1 else deadline
-            outcome = self._attempt(request, until, written=written)
+            # However long the gate took, an attempt has its own time-outs to end, and no longer: leases count on it.
+            outcome = self._attempt(request, clock.monotonic() + own_time, written=written)
             if isinstance(outcome, HttpResponse):
                 return outcome
             remaining = deadline - own_time - clock.monotonic()

@@ -53,8 +53,9 @@ class TransportSettings:
 
     `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is
     looked up by the system's resolver, which has its own limit.) `read_timeout` is the longest silence while we
-    write or wait. `total_timeout` bounds one `send` from its first attempt on, repetitions and pauses included: no
-    attempt starts whose own two timeouts don't fit in, so that a hurry never turns a send into an unknown one.
+    write or wait. Both together bound an attempt, however steadily its answer drips. `total_timeout` bounds one `send`
+    from its first attempt on, repetitions and pauses included: no attempt starts whose own two timeouts don't fit in, so
+    that a hurry never turns a send into an unknown one.
 
     `max_idle`: an idle connection older than this is not used again. Load balancers commonly close after 60 s, and
     a request that crosses the close on the wire is one whose outcome nobody knows.
