@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import NoReturn
 
 import pulumi
 
@@ -122,10 +123,29 @@ def verify(
             return IN_PREVIEW.output()
         verdict = await check.run(str(known[0]), str(known[1]))
         if require_active and verdict.state != "ACTIVE":
-            raise pulumi.RunError(f"connection {name} is {verdict.state}: {verdict.description} (requireActive is set)")
+            _fail(name, verdict)
         return verdict.output()
 
     return pulumi.Output.all(url, account, after).apply(run)
+
+
+def not_deployed(
+    secrets: list[str], *, after: pulumi.Output[object], require_active: bool, name: str
+) -> pulumi.Output[dict[str, object]]:
+    """The verdict on a connection whose connector waits for the values of secrets, once `after` is known."""
+    told = f"not deployed: no value for {', '.join(secrets)}; add it as missingSecrets says, then `pulumi up`"
+    verdict = Verdict("AUTH_ERROR", told)
+
+    def tell(_: object) -> dict[str, object]:
+        if require_active and not pulumi.runtime.is_dry_run():
+            _fail(name, verdict)
+        return verdict.output()
+
+    return after.apply(tell)
+
+
+def _fail(name: str, verdict: Verdict) -> NoReturn:
+    raise pulumi.RunError(f"connection {name} is {verdict.state}: {verdict.description} (requireActive is set)")
 
 
 def _reason(error: BaseException) -> str:

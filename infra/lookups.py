@@ -1,4 +1,4 @@
-"""What has to be known of the cloud before it can be said what it should be. Two questions, asked anew in every run."""
+"""What has to be known of the cloud before it can be said what it should be. Asked anew in every run."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ DIGEST, ATTEMPT = "SOURCE_DIGEST", "SOURCE_ATTEMPT"
 
 @dataclass(frozen=True, slots=True)
 class Lookups:
-    """The two questions. Any failure but "there is none" is raised: guessing would unmount a secret that is in use."""
+    """The questions. Any failure but "there is none" is raised: guessing would unmount a secret that is in use."""
 
     has_version: Callable[[str, str], bool]
+    has_function: Callable[[str, str, str], bool]
     build_variables: Callable[[str, str, str, str], dict[str, str]]
 
 
@@ -33,6 +34,11 @@ def has_version(project: str, secret: str) -> bool:
     return bool(found.name)
 
 
+def has_function(project: str, region: str, function: str) -> bool:
+    """Whether the function is there, in whatever state."""
+    return _function(project, region, function) is not None
+
+
 def build_variables(project: str, region: str, function: str, digest: str) -> dict[str, str]:
     """The variables of a function's build: the digest of what it is built from, and the mark of the attempt.
 
@@ -40,21 +46,20 @@ def build_variables(project: str, region: str, function: str, digest: str) -> di
     the next update would report success and send nothing. So where a function isn't what is wanted, the mark is a new one, and
     everything is sent again; where it is, the mark stays, and nothing changes.
     """
-    held = _held_variables(project, region, function)
+    found = _function(project, region, function)
+    builds = found.build_configs if found and found.state == "ACTIVE" else []
+    held: Mapping[str, str] = builds[0].environment_variables if builds else {}
     mark = held.get(ATTEMPT) if held.get(DIGEST) == digest else None
     return {DIGEST: digest, ATTEMPT: mark or secrets.token_hex(4)}
 
 
-def _held_variables(project: str, region: str, function: str) -> Mapping[str, str]:
-    """What the function was built with; nothing where there is none, or where it is not in working order."""
+def _function(project: str, region: str, function: str) -> gcp.cloudfunctionsv2.GetFunctionResult | None:
     try:
-        found = gcp.cloudfunctionsv2.get_function(project=project, location=region, name=function)
+        return gcp.cloudfunctionsv2.get_function(project=project, location=region, name=function)
     except Exception as failure:
         if ABSENT.search(str(failure)):
-            return {}
+            return None
         raise
-    builds = found.build_configs if found.state == "ACTIVE" else []
-    return builds[0].environment_variables if builds else {}
 
 
-FROM_CLOUD = Lookups(has_version, build_variables)
+FROM_CLOUD = Lookups(has_version, has_function, build_variables)

@@ -6,7 +6,7 @@ import pulumi
 
 from components.connection import Connection
 from components.platform import Platform
-from connection_check import Check, verify
+from connection_check import Check, not_deployed, verify
 
 Result = dict[str, pulumi.Input[object]]
 
@@ -45,11 +45,20 @@ def add_command(platform: Platform, secret: str) -> str:
 
 
 def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, object]]:
-    grants = [connection.access.check.id, *(version.id for version in connection.secrets.versions.values())]
+    uri, access, secrets = connection.uri("connector"), connection.access.grants, connection.secrets
+    if uri is None:
+        return not_deployed(
+            [spec.name for spec in secrets.missing],
+            after=pulumi.Output.all(*(secret.id for secret in secrets.by_name.values())),
+            require_active=connection.config.require_active,
+            name=connection.config.name,
+        )
     return verify(
-        connection.uri("connector"),
+        uri,
         connection.accounts["check"].email,
-        after=pulumi.Output.all(*grants),
+        after=pulumi.Output.all(
+            access["connector", "check"].id, *(version.id for version in secrets.versions.values())
+        ),
         check=check,
         require_active=connection.config.require_active,
         name=connection.config.name,
@@ -57,18 +66,15 @@ def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, obje
 
 
 def _commands(connection: Connection, platform: Platform) -> Result:
-    uri, project = connection.uri("connector"), platform.project
+    uri, name = connection.uri("connector"), connection.config.name
     header = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
     message = """-H 'Content-Type: application/json' -d '{"to": "+15558675310", "message": "Hello"}'"""
-    return {
-        "send": uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send"),
-        "test": uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test"),
-        "rotate": _rotate(connection, platform),
-        "watch": (
-            f"gcloud logging read 'jsonPayload.connection=\"{connection.config.name}\"' "
-            f"--project={project} --freshness=1h --order=asc"
-        ),
-    }
+    logs = f"gcloud logging read 'jsonPayload.connection=\"{name}\"' --project={platform.project} --freshness=1h --order=asc"
+    commands: Result = {"rotate": _rotate(connection, platform), "watch": logs}
+    if uri is not None:
+        commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
+        commands["test"] = uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test")
+    return commands
 
 
 def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Output[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_gcp as gcp
@@ -32,15 +33,26 @@ class ConnectionAccess(Component):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self._config, self._platform, self._functions = config, platform, functions
-        self.tasks = [self._invoker(role, "tasks", accounts["tasks"].member) for role in ("connector", "worker")]
-        self.check = self._invoker("connector", "check", accounts["check"].member)
-        self.callers = [self._invoker("connector", caller_slug(member), member) for member in config.callers]
-        self.public = self._invoker("webhook", "everyone", "allUsers")
+        self._config, self._platform = config, platform
+        members: Mapping[str, Mapping[str, pulumi.Input[str]]] = {
+            "connector": {
+                "tasks": accounts["tasks"].member,
+                "check": accounts["check"].member,
+                **{caller_slug(member): member for member in config.callers},
+            },
+            "worker": {"tasks": accounts["tasks"].member},
+            "webhook": {"everyone": "allUsers"},
+        }
+        self.grants = {
+            (role, who): self._invoker(role, who, function, member)
+            for role, function in functions.by_role.items()
+            for who, member in members[role].items()
+        }
         self.register_outputs({})
 
-    def _invoker(self, role: str, who: str, member: pulumi.Input[str]) -> gcp.cloudrunv2.ServiceIamMember:
-        function = self._functions[role]
+    def _invoker(
+        self, role: str, who: str, function: gcp.cloudfunctionsv2.Function, member: pulumi.Input[str]
+    ) -> gcp.cloudrunv2.ServiceIamMember:
         return gcp.cloudrunv2.ServiceIamMember(
             f"{self._config.name}-{who}-calls-{role}",
             project=self._platform.project,

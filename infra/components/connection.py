@@ -67,13 +67,19 @@ class Connection(Component):
         self.access = ConnectionAccess(
             f"{name}-access", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
         )
-        self.watch = ConnectionWatch(
-            f"{name}-watch", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
+        connector = self.functions.get("connector")
+        self.watch = (
+            ConnectionWatch(f"{name}-watch", config, platform, accounts=self.accounts, connector=connector, opts=inside)
+            if connector
+            else None
         )
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)
         self.dashboard = ConnectionDashboard(f"{name}-dashboard", config, platform, opts=inside)
         self.register_outputs({})
 
-    def uri(self, role: str) -> pulumi.Output[str]:
-        """Where a function is reached, as the platform says."""
-        return self.functions[role].service_config.apply(lambda service: (service.uri if service else None) or "")
+    def uri(self, role: str) -> pulumi.Output[str] | None:
+        """Where a function is reached, as the platform says; None while it waits for its secrets."""
+        function = self.functions.get(role)
+        if function is None:
+            return None
+        return function.service_config.apply(lambda service: (service.uri if service else None) or "")

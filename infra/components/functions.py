@@ -14,7 +14,7 @@ from components.database import LedgerDatabase
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
-from components.secrets import ConnectionSecrets
+from components.secrets import ConnectionSecrets, readable
 from config_rules import WEBHOOK_MAX
 from labels import own_labels
 from lookups import Lookups
@@ -46,7 +46,11 @@ def shapes(config: ConnectionConfig) -> dict[str, Shape]:
 
 
 class ConnectionFunctions(Component):
-    """Owns `connector`, `worker` and `webhook`, all three from one archive. Refuses to own who may call them (`access.py`)."""
+    """Owns `connector`, `worker` and `webhook`, all three from one archive. Refuses to own who may call them (`access.py`).
+
+    A function whose required secrets have no value can't start, so `connector` and `worker` wait for them; once they are there they
+    stay, whatever becomes of the secrets.
+    """
 
     def __init__(
         self,
@@ -69,12 +73,20 @@ class ConnectionFunctions(Component):
         waits: list[pulumi.Resource] = [*platform.build.grants, *accounts.grants, *queues.grants]
         waits += network.ready if network else []
         self.by_role = {
-            role: self._function(role, shape, accounts[role], waits) for role, shape in shapes(config).items()
+            role: self._function(role, shape, accounts[role], waits)
+            for role, shape in shapes(config).items()
+            if self._can_start(role)
         }
         self.register_outputs({})
 
-    def __getitem__(self, role: str) -> gcp.cloudfunctionsv2.Function:
-        return self.by_role[role]
+    def get(self, role: str) -> gcp.cloudfunctionsv2.Function | None:
+        """The function of that role, None while it waits for its secrets."""
+        return self.by_role.get(role)
+
+    def _can_start(self, role: str) -> bool:
+        lacks = [spec for spec in self._secrets.missing if readable(spec, role)]
+        platform = self._platform
+        return not lacks or self._lookups.has_function(platform.project, platform.region, self._names.function(role))
 
     def address(self, role: str) -> pulumi.Output[str]:
         """The address that is known before the function exists: the functions have to be told each other's."""

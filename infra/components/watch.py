@@ -7,7 +7,6 @@ import pulumi_gcp as gcp
 
 from components.accounts import ConnectionAccounts
 from components.component import Component
-from components.functions import ConnectionFunctions
 from components.platform import Platform
 from naming import ConnectionNames
 from stack_config import ConnectionConfig
@@ -28,11 +27,11 @@ class ConnectionWatch(Component):
         platform: Platform,
         *,
         accounts: ConnectionAccounts,
-        functions: ConnectionFunctions,
+        connector: gcp.cloudfunctionsv2.Function,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        uri = functions["connector"].service_config.apply(lambda service: (service.uri if service else None) or "")
+        uri = connector.service_config.apply(lambda service: (service.uri if service else None) or "")
         self.job = gcp.cloudscheduler.Job(
             f"{config.name}-test",
             project=platform.project,

@@ -19,6 +19,8 @@ SECRET_VALUES = {
     "proxyUsername": "secret-proxy-user-5e6f",
     "proxyPassword": "secret-proxy-password-7a8b",
 }
+TWILIO_VERSIONS = frozenset({"sms-account-sid", "sms-auth-token"})
+LONGEST = "a" + "b" * 61 + "c"
 CERTIFICATES = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NETWORK = {
     "vpc": "company-vpc",
@@ -77,10 +79,10 @@ def of_provider(name: str) -> Configuration:
 
 CONFIGURATIONS: dict[str, Configuration] = {
     "minimal": Configuration(),
+    "smallest that sends": Configuration(versions=TWILIO_VERSIONS),
     "two keys": Configuration({"sender": "+15551234567"}, {"accountSid": SECRET_VALUES["accountSid"]}),
-    "secrets added by hand": Configuration(versions=frozenset({"sms-account-sid", "sms-auth-token"})),
     "everything": Configuration(texts(EVERYTHING), SECRET_VALUES),
-    "unprotected": Configuration({"protect": "false"}),
+    "unprotected": Configuration({"protect": "false"}, versions=TWILIO_VERSIONS),
     "several": Configuration(
         {},
         {
@@ -88,17 +90,27 @@ CONFIGURATIONS: dict[str, Configuration] = {
                 {
                     "retail": {
                         "provider": "twilio",
+                        "accountSid": "AC0000000000000000000000000000retail",
                         "authToken": "secret-retail-token-1234",
                         "callers": ["user:a@b.co"],
                     },
-                    "alarms": {"provider": "telesign", "apiKey": "secret-alarms-key-5678", "protect": False},
+                    "alarms": {
+                        "provider": "telesign",
+                        "customerId": "an-account",
+                        "apiKey": "secret-alarms-key-5678",
+                        "protect": False,
+                    },
                 }
             )
         },
     ),
-    "existing subnetwork": Configuration(texts({"network": {"vpc": "company-vpc", "subnet": "run-egress"}})),
-    "vpc connector": Configuration(texts({"network": {"connector": "egress", "egress": "all"}})),
-    "longest name": Configuration({"connection": "a" + "b" * 61 + "c"}),
+    "existing subnetwork": Configuration(
+        texts({"network": {"vpc": "company-vpc", "subnet": "run-egress"}}), versions=TWILIO_VERSIONS
+    ),
+    "vpc connector": Configuration(
+        texts({"network": {"connector": "egress", "egress": "all"}}), versions=TWILIO_VERSIONS
+    ),
+    "longest name": Configuration({"connection": LONGEST}, {k: SECRET_VALUES[k] for k in ("accountSid", "authToken")}),
     **{f"provider {name}": of_provider(name) for name in providers.PROVIDERS},
 }
 

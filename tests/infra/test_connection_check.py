@@ -11,6 +11,7 @@ import pytest
 
 from connection_check import PATIENCE_SECONDS, Check, Verdict, read
 from tests.infra import configurations, harness
+from tests.infra.harness import Cloud
 
 ACTIVE = {"state": "ACTIVE", "description": "the provider knows us", "latencyMillis": 81}
 
@@ -109,10 +110,27 @@ def test_an_update_succeeds_whatever_the_state() -> None:
     assert configurations.stack("minimal").resources
 
 
-def test_require_active_fails_the_update() -> None:
-    with pytest.raises(Exception, match=r"connection sms is ERROR: .*requireActive is set"):
-        harness.run({"requireActive": "true"})
+READY = Cloud(versions=configurations.TWILIO_VERSIONS)
+
+
+@pytest.mark.parametrize(
+    ("cloud", "told"),
+    [
+        (READY, "ERROR: not asked: .* can't be reached"),
+        (Cloud(), "AUTH_ERROR: not deployed: no value for account-sid, "),
+    ],
+    ids=["deployed", "waiting for secrets"],
+)
+def test_require_active_fails_the_update(cloud: Cloud, told: str) -> None:
+    stack = harness.Stack()
+    with pytest.raises(Exception, match=f"connection sms is {told}.*requireActive is set"):
+        harness.run({"requireActive": "true"}, cloud=cloud, into=stack)
+    assert stack.of("gcp:secretmanager/secret:Secret"), "all is made that can be"
 
 
 def test_a_refused_token_does_not_fail_the_update() -> None:
-    assert harness.run(cloud=harness.Cloud(fail={"getAccountIdToken": "Error 403"})).resources
+    assert harness.run(cloud=Cloud(READY.versions, fail={"getAccountIdToken": "Error 403"})).outputs
+
+
+def test_a_preview_tells_of_missing_values_and_fails_nothing() -> None:
+    assert harness.run({"requireActive": "true"}, preview=True).resources

@@ -74,7 +74,7 @@ def evaluate(formula: str) -> float:
 
 
 def test_the_warm_nodes_in_the_bill_are_the_default() -> None:
-    stack = configurations.stack("minimal")
+    stack = configurations.stack("smallest that sends")
     connector = stack.named("gcp:cloudfunctionsv2/function:Function", "sms-connector").inputs["serviceConfig"]
     assert (connector["minInstanceCount"], connector["availableMemory"]) == (2, "512Mi")
     assert "two warm nodes, 1 vCPU and 512 MiB each" in PAGE

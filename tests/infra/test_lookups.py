@@ -7,14 +7,17 @@ import pytest
 from tests.infra import harness
 from tests.infra.harness import Cloud, Stack
 
-
-def mounted(stack: harness.Stack) -> set[str]:
-    functions = stack.of("gcp:cloudfunctionsv2/function:Function")
-    (connector,) = (f for f in functions if f.name == "sms-connector")
-    return {volume["secret"] for volume in connector.inputs["serviceConfig"]["secretVolumes"]}
-
-
 MADE = {"sms-webhook-key", "sms-auth-token-previous"}
+TWILIO = frozenset({"sms-account-sid", "sms-auth-token"})
+
+
+def functions(stack: Stack) -> set[str]:
+    return {function.name for function in stack.of("gcp:cloudfunctionsv2/function:Function")}
+
+
+def mounted(stack: Stack) -> set[str]:
+    connector = stack.named("gcp:cloudfunctionsv2/function:Function", "sms-connector")
+    return {volume["secret"] for volume in connector.inputs["serviceConfig"]["secretVolumes"]}
 
 
 @pytest.mark.parametrize(
@@ -26,7 +29,10 @@ MADE = {"sms-webhook-key", "sms-auth-token-previous"}
     ],
 )
 def test_none(answer: str) -> None:
-    assert mounted(harness.run(cloud=Cloud(fail={"getSecretVersion": answer}))) == MADE
+    """What needs the provider's credentials to start waits for them; the webhook doesn't."""
+    waiting = harness.run(cloud=Cloud(fail={"getSecretVersion": answer}))
+    assert functions(waiting) == {"sms-webhook"}
+    assert waiting.of("gcp:cloudscheduler/job:Job") == []
 
 
 @pytest.mark.parametrize("answer", ["Error 403: Permission denied", "Error 503: try again", "connection reset"])
@@ -37,8 +43,8 @@ def test_anything_else_stops_the_program(answer: str) -> None:
 
 
 def test_what_has_a_version_is_mounted_without_being_read() -> None:
-    stack = harness.run(cloud=Cloud(versions=frozenset({"sms-auth-token"})))
-    assert mounted(stack) == MADE | {"sms-auth-token"}
+    stack = harness.run(cloud=Cloud(versions=TWILIO))
+    assert mounted(stack) == MADE | TWILIO
     asked = [args for token, args in stack.calls if token.endswith("getSecretVersion")]
     assert asked
     assert all(args["fetchSecretData"] is False for args in asked)
@@ -46,29 +52,35 @@ def test_what_has_a_version_is_mounted_without_being_read() -> None:
 
 def test_what_the_configuration_gives_is_not_asked_for() -> None:
     stack = harness.run(secrets={"accountSid": "AC1", "authToken": "t"})
-    assert mounted(stack) == MADE | {"sms-auth-token", "sms-account-sid"}
+    assert mounted(stack) == MADE | TWILIO
     asked = {args["secret"] for token, args in stack.calls if token.endswith("getSecretVersion")}
     assert asked == {"sms-api-key-sid", "sms-api-key-secret", "sms-signing-key"}
+
+
+def test_a_function_that_is_there_stays() -> None:
+    """Whatever became of its secrets: an update must not take a running connector away."""
+    there = {name: {"SOURCE_DIGEST": "x"} for name in ("sms-connector", "sms-worker", "sms-webhook")}
+    assert functions(harness.run(cloud=Cloud(built=there))) == set(there)
 
 
 # --- what a function is built from -------------------------------------------------------------------------------------
 
 
 def marks(stack: Stack) -> dict[str, dict[str, str]]:
-    functions = stack.of("gcp:cloudfunctionsv2/function:Function")
-    return {f.name: f.inputs["buildConfig"]["environmentVariables"] for f in functions}
+    found = stack.of("gcp:cloudfunctionsv2/function:Function")
+    return {function.name: function.inputs["buildConfig"]["environmentVariables"] for function in found}
 
 
 def test_what_is_as_wanted_keeps_its_mark() -> None:
-    built = marks(harness.run())
-    assert marks(harness.run(cloud=Cloud(built=built))) == built
+    built = marks(harness.run(cloud=Cloud(versions=TWILIO)))
+    assert marks(harness.run(cloud=Cloud(versions=TWILIO, built=built))) == built
 
 
 def test_what_is_not_as_wanted_gets_a_new_mark() -> None:
     """Also where the state believes otherwise: an update that failed is sent again."""
-    wanted = marks(harness.run())
+    wanted = marks(harness.run(cloud=Cloud(versions=TWILIO)))
     old = {name: {**mark, "SOURCE_DIGEST": "of-the-code-before"} for name, mark in wanted.items()}
-    for name, mark in marks(harness.run(cloud=Cloud(built=old))).items():
+    for name, mark in marks(harness.run(cloud=Cloud(versions=TWILIO, built=old))).items():
         assert mark["SOURCE_DIGEST"] == wanted[name]["SOURCE_DIGEST"]
         assert mark["SOURCE_ATTEMPT"] != wanted[name]["SOURCE_ATTEMPT"]
 

@@ -23,13 +23,13 @@ def test_no_secret_value_is_told(name: str) -> None:
 
 
 def test_the_outputs_of_a_connection() -> None:
-    connection = told("two keys")["sms"]
+    connection = told("smallest that sends")["sms"]
     assert connection["webhookUrl"] == "https://sms-webhook-123456789012.us-central1.run.app"
     assert connection["connectorUrl"].endswith("/sms-connector")
     assert set(connection["accounts"]) == {"connector", "worker", "webhook", "tasks", "check"}
     assert connection["queues"] == {"chunks": "sms-chunks", "events": "sms-events"}
     assert set(connection["state"]) == {"state", "description", "latencyMillis"}
-    assert set(connection["missingSecrets"]) == {"auth-token"}
+    assert connection["missingSecrets"] == {}
     assert "sms-auth-token" in connection["secrets"].values()
 
 
@@ -56,7 +56,7 @@ def test_what_a_destroy_keeps_is_told() -> None:
 
 
 def test_commands_call_the_connector() -> None:
-    commands = told("minimal")["sms"]["commands"]
+    commands = told("smallest that sends")["sms"]["commands"]
     assert commands["send"].startswith("curl -X POST -H ")
     assert commands["send"].endswith("/sms-connector/v1/messages:send")
     assert commands["test"].endswith("/v1/connection:test")
@@ -65,3 +65,11 @@ def test_commands_call_the_connector() -> None:
 def test_each_connection_tells_for_itself() -> None:
     assert set(told("several")) == {"retail", "alarms"}
     assert configurations.stack("several").outputs["archive"] == harness.run().outputs["archive"]
+
+
+def test_a_connection_that_waits_for_values_says_for_which() -> None:
+    connection = told("two keys")["sms"]
+    assert connection["state"]["state"] == "AUTH_ERROR"
+    assert "no value for auth-token;" in connection["state"]["description"]
+    assert connection["connectorUrl"] is None
+    assert set(connection["commands"]) == {"rotate", "watch"}
