@@ -32,6 +32,9 @@ from sms_connector.messaging.tracking import Tracker
 from sms_connector.ports import Clock, Ledger, TaskQueue
 from sms_connector.provider import Provider
 
+# A question for each message takes a turn of the throttle each: ten seconds' worth.
+ONE_BY_ONE_A_ROUND = 250
+
 
 @dataclass(frozen=True, slots=True)
 class Engine:
@@ -151,6 +154,7 @@ def _build_ticker(
             clock=parts.clock,
             policy=parts.policy,
             callbacks=parts.callbacks is not None,
+            asked_a_round=1000 if parts.provider.capabilities.reports_per_page else ONE_BY_ONE_A_ROUND,
             sweep=parts.sweep,
         )
     )

@@ -7,7 +7,7 @@ creation. It plans the next round for when something is due again; when nothing 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sms_connector.errors import Conflict
@@ -21,7 +21,7 @@ from sms_connector.messaging.message_store import Change
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION as MESSAGES
-from sms_connector.messaging.record import MessageRecord, Phase
+from sms_connector.messaging.record import SLOW_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.messaging.tick_planner import PATH as PATH
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
@@ -36,7 +36,8 @@ CAMPAIGNS_A_ROUND = 100
 
 @dataclass(frozen=True, slots=True)
 class TickerTools:
-    """What a round needs. `sweep` sends callbacks whose task was lost and says when the next one is due."""
+    """What a round needs. `asked_a_round` is how many messages it asks after at most: it has to end before its task's time is
+    up. `sweep` sends callbacks whose task was lost and says when the next one is due."""
 
     ledger: Ledger
     store: BlockStore
@@ -47,6 +48,7 @@ class TickerTools:
     clock: Clock
     policy: Policy
     callbacks: bool
+    asked_a_round: int = 1000
     sweep: Callable[[float], float | None] | None = None
 
 
@@ -107,7 +109,10 @@ class Ticker:
         tracked = [record for block in blocks.values() for record in block.open()] + messages
         self._end_overdue(tracked, now)
         due = [r for r in tracked if not r.final and r.next_check_at is not None and r.next_check_at <= now]
-        tools.tracker.ask(due, keep_count=True)
+        quiet = [record for record in due if not _is_asked_for(record)]
+        asked = sorted((r for r in due if _is_asked_for(r)), key=lambda record: record.next_check_at or 0.0)
+        tools.tracker.ask(asked[: tools.asked_a_round], keep_count=True)
+        self._postpone(quiet, now)
         return {block.campaign for block in blocks.values()}
 
     def _fold(self, blocks: dict[str, Block]) -> None:
@@ -125,6 +130,12 @@ class Ticker:
         for record in records:
             if not record.final and record.created_at + limit <= now:
                 self._tools.store.apply(record, lambda current: current.expire(at=now))
+
+    def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
+        later = _Later(now, limit=self._tools.policy.expire_after)
+        for record in records:
+            later(record)
+        self._tools.store.save([(record, later) for record in records])
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
@@ -158,6 +169,18 @@ class Ticker:
 
 
 @dataclass(frozen=True, slots=True)
+class _Later:
+    """Nobody asks any more; late news is looked for ever more seldom, until the message's end."""
+
+    now: float
+    limit: float
+
+    def __call__(self, record: MessageRecord) -> None:
+        age = self.now - record.created_at
+        record.next_check_at = min(record.created_at + self.limit, self.now + max(SLOW_CHECK_SECONDS, age / 2))
+
+
+@dataclass(frozen=True, slots=True)
 class _Told:
     """News as a change that can be applied again."""
 
@@ -165,6 +188,11 @@ class _Told:
 
     def __call__(self, record: MessageRecord) -> None:
         record.hear(report_of(self.news), at=self.news.data["at"], source="callback")
+
+
+def _is_asked_for(record: MessageRecord) -> bool:
+    """Attempts are left; or its outcome is open, which is looked into for as long as its window lasts."""
+    return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
 
 
 def _of_open(block: Block, news: Iterable[Document]) -> list[Document]:

@@ -1,0 +1,329 @@
+"""One ticker under everything that waits: it folds news in, asks, ends what nobody hears of, and finishes what a dead node left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import suppress
+from contextvars import Context
+from functools import partial
+
+import pytest
+
+from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
+from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
+from sms_connector.messaging.ticker import DOCUMENT, STATE
+from sms_connector.model.segments import measure
+from sms_connector.model.status import MessageStatus
+from sms_connector.ports import Query, Write
+from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
+from tests.fixtures.fake_clock import ThreadedClock
+from tests.fixtures.fake_provider import NO_PULL
+from tests.fixtures.memory_ledger import Fate, Killed
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def world() -> CampaignWorld:
+    return CampaignWorld(ThreadedClock())
+
+
+def send(world: CampaignWorld, node: Node, records: int, **options: object) -> str:
+    campaign = node.take((accepted(index) for index in range(records)), **options)
+    world.run_chunks(node)
+    return campaign.id
+
+
+def counts(node: Node, campaign: str) -> dict[str, int]:
+    return node.engine.campaigns.get(campaign).counts
+
+
+def state(node: Node, campaign: str) -> CampaignState:
+    return node.engine.campaigns.read(campaign).state
+
+
+# --- with callbacks -----------------------------------------------------------------------------------------------------
+
+
+def test_news_is_folded_in_without_asking_the_provider(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 60)
+        for record in called(node.results(campaign)):
+            world.tell(record.id, MessageStatus.SENT)
+            world.tell(record.id, MessageStatus.DELIVERED)
+        world.tick(node, until=world.clock.time() + 70)
+        assert counts(node, campaign) == {"delivered": 60}
+        assert state(node, campaign) is CampaignState.DONE
+        assert {name for _, name in node.provider.calls} == {"send"}
+        assert world.queue.tasks == [], "nothing is due any more"
+
+    run_in(world.clock, scenario)
+
+
+def test_news_told_twice_or_late_counts_once(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 3)
+        ids = [record.id for record in called(node.results(campaign))]
+        for status in (MessageStatus.DELIVERED, MessageStatus.SENT, MessageStatus.DELIVERED):
+            world.tell(ids[0], status)
+        world.tell(ids[1], MessageStatus.UNDELIVERED)
+        world.tick(node, until=world.clock.time() + 12)
+        assert counts(node, campaign) == {"delivered": 1, "undelivered": 1, "queued": 1}
+        world.tell(ids[1], MessageStatus.DELIVERED)
+        world.tick(node, until=world.clock.time() + 12)
+        assert counts(node, campaign) == {"delivered": 1, "undelivered": 1, "queued": 1}, "a final status stays"
+
+    run_in(world.clock, scenario)
+
+
+def test_a_single_message_is_current_before_its_news_is_folded_in(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 2)
+        [first, _] = called(node.results(campaign))
+        world.tell(first.id, MessageStatus.DELIVERED)
+        assert node.engine.messages.get(first.id).status is MessageStatus.DELIVERED
+        assert called(node.results(campaign))[0].status is MessageStatus.DELIVERED
+        assert counts(node, campaign) == {"queued": 2}, "counts are as old as the last round"
+
+    run_in(world.clock, scenario)
+
+
+def test_a_callback_settles_an_unknown_outcome(world: CampaignWorld) -> None:
+    """It names the message, so that not even an intermediate status leaves it open."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True, capabilities=NO_PULL)
+        node.take(accepted(index) for index in range(3))
+        world.network.fate[number(1)].append("lost")
+        campaign = world.chunk_tasks()[0]["campaign"]
+        node.run({"campaign": campaign, "chunk": 0})
+        unknown = called(node.results(campaign))[1]
+        assert unknown.status is MessageStatus.UNKNOWN
+        world.tell(unknown.id, MessageStatus.SENT)
+        world.tick(node, until=world.clock.time() + 12)
+        assert counts(node, campaign) == {"queued": 2, "sent": 1}
+
+    run_in(world.clock, scenario)
+
+
+# --- without --------------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_is_open_is_asked_for_in_batches(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        world.network.delivered_after = 15.0
+        campaign = send(world, node, 500)
+        world.tick(node, until=world.clock.time() + 60)
+        assert counts(node, campaign) == {"delivered": 500}
+        assert state(node, campaign) is CampaignState.DONE
+        questions = Counter(name for _, name in node.provider.calls if name != "send")
+        assert questions.total() <= 50, "one answers for up to a thousand"
+
+    run_in(world.clock, scenario)
+
+
+def test_attempts_are_used_up_and_the_campaign_is_done(world: CampaignWorld) -> None:
+    """With the current status, not final; a later callback still counts."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 30, tracking=Tracking(10.0, 3))
+        world.tick(node, until=world.clock.time() + 60)
+        assert state(node, campaign) is CampaignState.DONE
+        records = called(node.results(campaign))
+        assert {(record.status, record.attempts, record.final) for record in records} == {
+            (MessageStatus.QUEUED, 3, False)
+        }
+        asked = len(node.provider.calls)
+        world.tell(records[4].id, MessageStatus.DELIVERED)
+        world.tick(node, until=world.clock.time() + 2 * HOUR)
+        assert counts(node, campaign) == {"queued": 29, "delivered": 1}
+        assert state(node, campaign) is CampaignState.DONE
+        assert len(node.provider.calls) == asked, "late news is waited for, not asked for"
+
+    run_in(world.clock, scenario)
+
+
+def test_everything_ends(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        campaign = send(world, node, 30, tracking=Tracking(600.0, 2))
+        world.tick(node, until=world.clock.time() + 73 * HOUR)
+        assert counts(node, campaign) == {"expired": 30}
+        records = called(node.results(campaign))
+        assert all("no news since queued" in record.history[-1][3] for record in records)
+        assert world.queue.tasks == []
+
+    run_in(world.clock, scenario)
+
+
+def test_no_attempts_means_no_question(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        campaign = send(world, node, 30, tracking=Tracking(10.0, 0))
+        world.tick(node, until=world.clock.time() + 30)
+        assert state(node, campaign) is CampaignState.DONE
+        assert {name for _, name in node.provider.calls} == {"send"}
+
+    run_in(world.clock, scenario)
+
+
+def test_messages_outside_of_campaigns_are_followed_too(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        world.network.delivered_after = 5.0
+        drafts = [Draft(index, number(index), "Hello", measure("Hello")) for index in range(5)]
+        records = node.engine.sender.send(SendRequest(drafts, SendOptions("+15551234567"), "n", "req_1"))
+        assert {record.status for record in records} == {MessageStatus.QUEUED}
+        world.tick(node, until=world.clock.time() + 40)
+        assert {node.engine.messages.get(r.id).status for r in records} == {MessageStatus.DELIVERED}
+        assert [name for _, name in node.provider.calls].count("list") == 1
+        assert world.queue.tasks == []
+
+    run_in(world.clock, scenario)
+
+
+def test_a_message_whose_node_died_is_looked_into(world: CampaignWorld) -> None:
+    """Nobody asks with its key again: the round that was planned before the call finds it."""
+    fate = Fate()
+    drafts = [Draft(0, number(0), "Hello", measure("Hello"))]
+
+    def dying() -> None:
+        node = world.node(fate=fate)
+        fate.die_at = 40
+        fate.names.clear()
+        with suppress(Killed):
+            for _ in range(50):
+                node.engine.sender.send(SendRequest(drafts, SendOptions("+15551234567"), f"n{fate.steps}", "req_1"))
+
+    run_in(world.clock, dying)
+
+    def later() -> None:
+        node = world.node()
+        world.network.delivered_after = 1.0
+        world.tick(node, until=world.clock.time() + 2 * HOUR)
+        for stored in world.network.stored:
+            assert node.engine.messages.get(stored.message.id).status is MessageStatus.DELIVERED
+
+    run_in(world.clock, later)
+
+
+# --- rounds -------------------------------------------------------------------------------------------------------------
+
+
+def test_one_round_at_a_time(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        other = world.node()
+        met: list[bool] = []
+        fate = Fate(meanwhile=partial(Context().run, lambda: met.append(other.engine.ticker.tick())))
+        node = world.node(fate=fate)
+        send(world, node, 30)
+        world.clock.sleep(20.0)
+        fate.pause_at = fate.steps + 10
+        assert node.engine.ticker.tick()
+        assert met == [False]
+
+    run_in(world.clock, scenario)
+
+
+def test_a_round_whose_node_died_is_done_by_the_next(world: CampaignWorld) -> None:
+    """Its claim holds as long as its lease; its task comes again."""
+
+    def prepare() -> str:
+        node = world.node()
+        world.network.delivered_after = 0.0
+        campaign = send(world, node, 30)
+        world.clock.sleep(20.0)
+        return campaign
+
+    campaign: str = run_in(world.clock, prepare)
+    fate = Fate(die_at=12)
+    dying = world.node(fate=fate)
+    with suppress(Killed):
+        run_in(world.clock, dying.engine.ticker.tick)
+
+    def scenario() -> None:
+        node = world.node()
+        assert not node.engine.ticker.tick()
+        world.clock.sleep(world.policy.lease_seconds + world.policy.clock_skew + 1)
+        assert node.engine.ticker.tick()
+        assert counts(node, campaign) == {"delivered": 30}
+
+    run_in(world.clock, scenario)
+
+
+def test_a_round_that_fails_leaves_the_next_one_free(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        send(world, node, 3)
+        world.clock.sleep(20.0)
+        node.fate.fail_at = node.fate.steps + 6
+        with suppress(OSError):
+            node.engine.ticker.tick()
+        [document] = world.ledger.get(STATE, [DOCUMENT])
+        assert document is None or document.data["holder"] == ""
+
+    run_in(world.clock, scenario)
+
+
+# --- creations ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("callbacks", [False, True])
+def test_a_creation_that_died_leaves_nothing_or_everything(world: CampaignWorld, callbacks: bool) -> None:
+    """At every step: after a while the campaign is gone with all its parts, or it runs and every chunk has its task."""
+    steps = Fate()
+    run_in(world.clock, lambda: world.node(fate=steps).take(accepted(index) for index in range(5000)))
+    for step in range(1, steps.steps + 1):
+        each = CampaignWorld(ThreadedClock())
+        dying = each.node(fate=Fate(die_at=step))
+        with suppress(Killed):
+            run_in(each.clock, lambda dying=dying: dying.take(accepted(index) for index in range(5000)))
+
+        def look(each: CampaignWorld = each) -> None:
+            node = each.node(callbacks=callbacks)
+            each.tick(node, until=each.clock.time() + 300)
+            campaigns = each.ledger.find(Query(CAMPAIGNS))
+            parts = each.ledger.count(Query(CHUNKS)) + each.ledger.count(Query(PROGRESS))
+            if not campaigns:
+                assert parts == 0
+                return
+            assert (campaigns[0].data["state"], campaigns[0].data["holder"], parts) == ("running", "", 40)
+            chunks = {task["chunk"] for task in each.chunk_tasks()}
+            assert chunks == set(range(20))
+
+        run_in(each.clock, look)
+
+
+def test_an_intake_that_is_only_slow_is_left_alone(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node, other = world.node(), world.node()
+
+        def slowly() -> object:
+            for index in range(600):
+                if index == 500:
+                    world.clock.sleep(200.0)
+                yield accepted(index)
+
+        campaign, _ = world.clock.run(
+            lambda: node.take(slowly()).id,  # type: ignore[arg-type]
+            lambda: [world.clock.sleep(90.0), world.tick(other, until=world.clock.time() + 60)] and "",
+        )
+        assert state(node, campaign) is CampaignState.RUNNING
+        assert world.ledger.count(Query(CHUNKS)) == 3
+
+    run_in(world.clock, scenario)
+
+
+def test_an_empty_round_plans_nothing(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node()
+        world.ledger.commit([Write(STATE, "node:gone", {"leaseUntil": 0.0})])
+        assert node.engine.ticker.tick()
+        assert world.queue.tasks == []
+
+    run_in(world.clock, scenario)
