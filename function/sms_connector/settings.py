@@ -268,7 +268,7 @@ def _refuse_local_surroundings(settings: Settings) -> list[str]:
 
 def _find_unusable_files(settings: Settings) -> list[str]:
     """They are opened at their first use: a wrong path would fail requests, not the start."""
-    files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue and settings.queue.path))
+    files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue.path if settings.queue else None))
     flaws = ((name, values.database_flaw(path)) for name, path in files if path is not None)
     return [f"{name} (environment): {flaw}" for name, flaw in flaws if flaw is not None]
 
