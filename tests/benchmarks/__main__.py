@@ -27,6 +27,7 @@ BENCHMARKS = {
     5: "memory_in_flight",
     6: "bench_webhook",
     7: "bench_campaign_intake",
+    8: "bench_shares",
 }
 
 

@@ -18,7 +18,7 @@ from tests.fixtures.processes import ROOT, clean_environ
 
 from .figures import Figure, Figures, most_in_a_second
 
-BENCH = 7
+BENCH = 8
 TITLE = "a connection's 40 a second over four nodes, one killed and one joining"
 RATE = 40
 NODES = 4

@@ -275,7 +275,7 @@ def test_what_a_dead_node_held_comes_back() -> None:
     recovered = simulation.world.now
     simulation.run(10.0)
     lost = 40 * 20 - sum(begin < start <= recovered for start in simulation.starts())
-    assert lost < 45
+    assert lost < 50
     assert simulation.rate_since(recovered) == pytest.approx(40, rel=0.03)
 
 

@@ -122,7 +122,7 @@ class CallbackEvents:
         tools.queue.enqueue([event.again().to_task(not_before=due)])
 
     def _reject(self, event: CallbackEvent, why: str) -> None:
-        """Counted (infra has a metric of it) and told without its content. It stays what it is: no repetition."""
+        """Counted by its name in the log, without its content. It stays what it is: no repetition."""
         self._tools.log.info("callback_rejected", callback=event.kind, why=why)
 
 

@@ -1,0 +1,110 @@
+"""What each function needs to start, and what it tells where that is missing."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sms_connector import app
+from sms_connector.app.node import start
+from sms_connector.app.webhook import start_webhook
+from sms_connector.app.worker import LOOPS, Loops
+from sms_connector.errors import StartError
+from sms_connector.local.clock import SystemClock
+from sms_connector.local.queue import SqliteQueue
+from sms_connector.messaging.throttle import Throttle
+from sms_connector.ports import Json, Task
+from sms_connector.structured_log import StructuredLog
+from sms_connector.transport.http import Lane
+
+SECRETS = {
+    "account-sid": "AC00000000000000000000000000000001",
+    "auth-token": "0123456789abcdef0123456789abcdef",
+    "webhook-key": "k" * 32,
+}
+
+
+def environ(folder: Path, *secrets: str, **settings: str) -> dict[str, str]:
+    (folder / "secrets").mkdir(exist_ok=True)
+    for name in secrets:
+        (folder / "secrets" / name).write_text(SECRETS[name])
+    return {"SMS_SECRETS_DIR": str(folder / "secrets"), **settings}
+
+
+def problems(function: str, settings: dict[str, str]) -> list[str]:
+    with pytest.raises(StartError) as refused:
+        app.build(function, settings)
+    return refused.value.problems
+
+
+def test_a_function_we_do_not_have(tmp_path: Path) -> None:
+    [problem] = problems("mailer", environ(tmp_path))
+    assert "there are connector, worker, webhook" in problem
+
+
+def test_the_webhook_needs_its_address_its_key_and_a_queue_and_nothing_else(tmp_path: Path) -> None:
+    told = problems("webhook", environ(tmp_path))
+    assert [problem.split(" is missing")[0] for problem in told] == [
+        "SMS_WEBHOOK_URL",
+        "SMS_QUEUE",
+        "secret webhook-key",
+    ]
+    queue = f"sqlite:{tmp_path / 'queue.db'}"
+    settings = environ(tmp_path, "webhook-key", SMS_WEBHOOK_URL="http://127.0.0.1:1", SMS_QUEUE=queue)
+    assert start_webhook(settings).address.public_url == "http://127.0.0.1:1"
+
+
+@pytest.mark.parametrize("function", ["connector", "worker"])
+def test_what_sends_needs_the_provider_and_a_ledger(tmp_path: Path, function: str) -> None:
+    told = problems(function, environ(tmp_path, SMS_WEBHOOK_URL="http://127.0.0.1:1"))
+    text = "\n".join(told)
+    assert all(each in text for each in ("SMS_LEDGER", "account-sid", "auth-token", "webhook-key"))
+
+
+def test_callbacks_are_applied_only_where_they_come_in(tmp_path: Path) -> None:
+    ledger = f"sqlite:{tmp_path / 'ledger.db'}"
+    settings = environ(tmp_path, *SECRETS, SMS_LEDGER=ledger)
+    assert start(settings).events is None
+    assert start({**settings, "SMS_WEBHOOK_URL": "http://127.0.0.1:1"}).events is not None
+
+
+def test_a_rate_of_the_whole_connection_is_the_gate(tmp_path: Path) -> None:
+    ledger = f"sqlite:{tmp_path / 'ledger.db'}"
+    settings = environ(tmp_path, *SECRETS, SMS_LEDGER=ledger, SMS_CONNECTION_RATE="7")
+    node = start(settings)
+    with pytest.raises(Exception, match=r"127\.0\.0\.1"):
+        start({**settings, "SMS_PROVIDER_URL": "http://127.0.0.1:9"}).provider.fetch_reports(["SM" + "0" * 32])
+    assert isinstance(node.throttle, Throttle)
+    [document] = node.ledger.get("shares", ["allocation"])
+    assert document is not None
+    [(share, *_)] = document.data["nodes"].values()
+    assert share == 7
+
+
+def test_the_gate_is_the_throttles_own_without_one(tmp_path: Path) -> None:
+    ledger = f"sqlite:{tmp_path / 'ledger.db'}"
+    node = start(environ(tmp_path, *SECRETS, SMS_LEDGER=ledger))
+    node.throttle.wait_turn(Lane.SEND)
+    assert node.ledger.get("shares", ["allocation"]) == [None]
+
+
+def test_a_local_worker_takes_tasks_from_the_file_once_it_serves(tmp_path: Path) -> None:
+    clock = SystemClock()
+    queue = SqliteQueue(tmp_path / "queue.db", clock=clock)
+    done, seen = threading.Event(), []
+
+    def carry_out(payload: Json) -> None:
+        seen.append((payload["n"], threading.current_thread().name))
+        if len(seen) == 3:
+            done.set()
+
+    loops = Loops(queue, {"/tasks/x": carry_out}, clock, StructuredLog(level="error"))
+    queue.enqueue([Task("chunks", "/tasks/x", {"n": 1}), *(Task("events", "/tasks/x", {"n": n}) for n in (2, 3))])
+    before = threading.active_count()
+    for _ in range(3):
+        loops.start()
+    assert done.wait(30)
+    assert sorted(number for number, _ in seen) == [1, 2, 3]
+    assert threading.active_count() - before <= 2 * len(LOOPS)
