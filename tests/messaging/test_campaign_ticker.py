@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 import pytest
 
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
+from sms_connector.messaging.campaigns.chunk import Record
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.messaging.ticker import DOCUMENT, STATE
 from sms_connector.model.segments import measure
@@ -303,16 +305,17 @@ def test_an_intake_that_is_only_slow_is_left_alone(world: CampaignWorld) -> None
     def scenario() -> None:
         node, other = world.node(), world.node()
 
-        def slowly() -> object:
+        def slowly() -> Iterator[Record]:
             for index in range(600):
                 if index == 500:
                     world.clock.sleep(200.0)
                 yield accepted(index)
 
-        campaign, _ = world.clock.run(
-            lambda: node.take(slowly()).id,  # type: ignore[arg-type]
-            lambda: [world.clock.sleep(90.0), world.tick(other, until=world.clock.time() + 60)] and "",
-        )
+        def ticking() -> str:
+            world.clock.sleep(90.0)
+            return str(world.tick(other, until=world.clock.time() + 60))
+
+        campaign, _ = world.clock.run(lambda: node.take(slowly()).id, ticking)
         assert state(node, campaign) is CampaignState.RUNNING
         assert world.ledger.count(Query(CHUNKS)) == 3
 

@@ -19,6 +19,7 @@ A forecast holds for a campaign alone: others that run at the same time share th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.model.phone_number import parse_sender
@@ -78,7 +79,8 @@ class Forecaster:
         if not sender_rate:
             return None
         most, life = self.capabilities.sender_queue_seconds, options.validity_seconds
-        slow = f"the sender sends {sender_rate:g} segments a second, so the last messages would wait {_say(wait)}"
+        speed = "1 segment" if sender_rate == 1 else f"{sender_rate:g} segments"
+        slow = f"the sender sends {speed} a second, so the last messages would wait {_say(wait)}"
         if most and wait > most:
             return f"{slow} at the provider, which queues at most {_say(most)}; split the campaign, or use a messaging service"
         if life is not None and wait > life:
@@ -94,7 +96,7 @@ class Forecaster:
 
 def _say(seconds: float) -> str:
     """`3 h 20 min`, `45 s`: rounded up."""
-    minutes = -(-int(seconds) // 60)
+    minutes = ceil(seconds / 60)
     if seconds < 120:
-        return f"{-(-seconds // 1):g} s"
+        return f"{ceil(seconds)} s"
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
