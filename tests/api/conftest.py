@@ -10,7 +10,8 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 
-from sms_connector.api import ConnectionProfile, Services, build_api
+from sms_connector.api.entry import build_api
+from sms_connector.api.route import ConnectionProfile, Services
 from sms_connector.model.phone_number import Sender, SenderKind
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.api import ROUTES
+from sms_connector.api.entry import ROUTES
 from sms_connector.api.openapi import with_document
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
 from sms_connector.api.payloads.message import MessageQuery

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, Phase, settings
 from openapi_spec_validator import validate
 from schemathesis.checks import CHECKS, load_all_checks
 
-from sms_connector.api import ROUTES
+from sms_connector.api.entry import ROUTES
 from sms_connector.api.openapi import with_document
 from tests.api.conftest import make_api
 

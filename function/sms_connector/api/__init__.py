@@ -1,6 +1,1 @@
-"""Our HTTP surface. `build_api(services)` is the whole of it."""
-
-from sms_connector.api.entry import ROUTES, build_api
-from sms_connector.api.route import Answer, Call, ConnectionProfile, Route, Services
-
-__all__ = ["ROUTES", "Answer", "Call", "ConnectionProfile", "Route", "Services", "build_api"]
+"""Our HTTP surface: `entry.build_api(services)` is the private one, `webhook.build_webhook(parts)` the public one."""
