@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from tests.infra.e2e.cli import Project
+from tests.infra.e2e.conftest import SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT
 
@@ -74,16 +75,21 @@ def test_a_second_connection_changes_nothing_of_the_first(
     project = new_project()
     project.set("connections.retail.provider", "twilio")
     project.set("connections.retail.protect", "false")
+    for key, value in SECRETS.items():
+        project.pulumi("config", "set", "--path", "--secret", f"connections.retail.{key}", value)
     project.run("up")
     of_first = {k: v for k, v in fake.cloud.shown().items() if "/retail-" in k and "serviceAccounts/" not in k}
 
     project.set("connections.alarms.provider", "telesign")
     project.set("connections.alarms.protect", "false")
-    project.pulumi("config", "set", "--path", "--secret", "connections.alarms.apiKey", "a-key-of-telesign")
+    for key in ("customerId", "apiKey"):
+        project.pulumi("config", "set", "--path", "--secret", f"connections.alarms.{key}", "a-value-of-telesign")
     changes = project.run("up")
     assert set(changes.changed) == {"create"}
     assert {k: v for k, v in fake.cloud.shown().items() if k in of_first} == of_first
     assert set(project.outputs()["connections"]) == {"retail", "alarms"}
+    assert len(functions(fake)) == 6
+    assert "a-value-of-telesign" not in project.written()
 
     project.pulumi("config", "rm", "--path", "connections.alarms")
     assert set(project.run("up").changed) == {"delete"}
