@@ -1,7 +1,4 @@
-"""The connector as it is deployed, but for its patience: leases, time-outs and windows are seconds, so that a run can wait for them.
-
-A lease has to outlast a call, here as in production: 0.85 of it is more than connecting and reading may take together.
-"""
+"""The connector as it is deployed, but for its patience."""
 
 import os
 
@@ -9,11 +6,7 @@ import flask
 
 from sms_connector.app.connector import build_connector
 from sms_connector.app.node import start
-from sms_connector.messaging.policy import Policy
-from sms_connector.transport.settings import TransportSettings
-
-POLICY = Policy(lease_seconds=4.0, clock_skew=0.2, call_seconds=2.6, unknown_window=5.0, resend_after=1.0)
-TIMING = TransportSettings(connect_timeout=1.0, read_timeout=1.5, total_timeout=10.0)
+from tests.soak.patience import POLICY, TIMING
 
 _handle = build_connector(start(os.environ, policy=POLICY, timing=TIMING))
 

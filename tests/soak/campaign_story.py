@@ -1,0 +1,55 @@
+"""All that is known of a campaign's message that went wrong, in order of time: ledger, provider's journal, callbacks, kills."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from .audit import Case
+from .campaign_client import CampaignClient
+from .campaign_stage import CampaignStage
+
+Line = tuple[float, str]
+
+
+class Teller:
+    """The journals are read once for all stories."""
+
+    def __init__(self, stage: CampaignStage, client: CampaignClient, kills: Sequence[tuple[float, str]]) -> None:
+        self._nodes = stage.nodes
+        self._client = client
+        self._kills = kills
+        self._journal = stage.sandbox.journal(path=r"/Messages\.json$", method="POST")
+        self._callbacks = stage.sandbox.callbacks()
+
+    def tell(self, case: Case) -> str:
+        """A line per event; times are seconds since the first."""
+        messages = [self._client.get(f"/v1/messages/{message['id']}") for message in case.messages]
+        lines = sorted([*self._provider(case), *(line for message in messages for line in _history(message))])
+        begun, ended = (lines[0][0], lines[-1][0]) if lines else (0.0, 0.0)
+        lines = sorted([*lines, *((at, f"KILL {who}") for at, who in self._kills if begun - 5 <= at <= ended + 5)])
+        told = [f"  {at - begun:8.3f}  {what}" for at, what in lines]
+        wanted = [f"  wanted by {report.request.key} to {report.intent.to}: {report.id}" for report in case.reports]
+        has = [f"  provider has {document['sid']} {document['status']}" for document in case.witness]
+        return "\n".join([repr(case.text), *wanted, *has, *told, *(f"  {message}" for message in messages)])
+
+    def _provider(self, case: Case) -> Iterator[Line]:
+        for entry in self._journal:
+            if case.text in entry["form"].get("Body", ""):
+                node = self._nodes.get(_host(entry), "?")
+                yield entry["epoch"], f"provider: POST by {node}, fault {entry['fault']}, answered {entry['status']}"
+        sids = {document["sid"] for document in case.witness}
+        for attempt in self._callbacks:
+            if any(sid in str(attempt) for sid in sids):
+                yield float(attempt.get("epoch", 0)), f"callback: {attempt}"
+
+
+def _history(message: Mapping[str, Any]) -> Iterator[Line]:
+    for entry in message.get("history", ()):
+        at = datetime.fromisoformat(entry["at"]).timestamp()
+        yield at, f"ledger: {entry['status']} by {entry['source']} {entry['providerStatus'] or ''}"
+
+
+def _host(entry: Mapping[str, Any]) -> str:
+    return next((value for name, value in entry["headers"].items() if name.lower() == "host"), "")
