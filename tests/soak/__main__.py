@@ -1,6 +1,8 @@
-"""`python -m tests.soak`: two thousand messages, every fault, the connector killed at random; 1 where a promise was not kept.
+"""`python -m tests.soak`: thousands of messages, every fault, processes killed at random; 1 where a promise was not kept.
 
-python -m tests.soak [--messages 2000] [--seed 1] [--short] [--keep <folder>]
+python -m tests.soak [--scenario messages] [--messages 2000] [--seed 1] [--short] [--keep <folder>]
+python -m tests.soak --scenario campaigns [--backend sqlite|google] [--workers 4] …
+python -m tests.soak --scenario rate [--connection-rate 40] …: no faults, no kills; how even, and how many calls
 """
 
 from __future__ import annotations
@@ -15,30 +17,71 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from . import campaign_run
+from .campaign_rate import measure
+from .campaign_run import CampaignScenario, soak_campaigns
+from .campaign_stage import BACKENDS
 from .run import FULL, SHORT, Outcome, soak
+
+CALM = CampaignScenario(messages=4000)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--messages", type=int, help=f"how many (default {FULL.messages})")
-    parser.add_argument("--seed", type=int, default=1, help="another run, told apart by its number")
-    parser.add_argument("--short", action="store_true", help="the form that is part of make test")
-    parser.add_argument("--keep", type=Path, help="leave ledger and log in this folder")
-    given = parser.parse_args()
-    scenario = SHORT if given.short else FULL
-    scenario = replace(scenario, messages=given.messages or scenario.messages)
+    given = _parse()
     if given.keep:
         given.keep.mkdir(parents=True, exist_ok=True)
     with nullcontext(str(given.keep)) if given.keep else tempfile.TemporaryDirectory(prefix="sms-soak-") as folder:
-        print(f"soak: {scenario}, seed {given.seed} …", flush=True)
-        outcome = soak(scenario, Path(folder), seed=given.seed)
-    show(outcome)
-    return int(bool(outcome.flaws))
+        return SCENARIOS[given.scenario](given, Path(folder))
 
 
-def show(outcome: Outcome) -> None:
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
+    parser.add_argument("--scenario", choices=SCENARIOS, default="messages")
+    parser.add_argument("--backend", choices=BACKENDS, default="sqlite", help="of campaigns")
+    parser.add_argument("--workers", type=int, help="of campaigns")
+    parser.add_argument("--connection-rate", type=int, help="with --scenario rate: SMS_CONNECTION_RATE")
+    parser.add_argument("--messages", type=int, help="how many")
+    parser.add_argument("--seed", type=int, default=1, help="another run, told apart by its number")
+    parser.add_argument("--short", action="store_true", help="the form that is part of make test")
+    parser.add_argument("--keep", type=Path, help="leave ledger and logs in this folder")
+    return parser.parse_args()
+
+
+def _soak_messages(given: argparse.Namespace, folder: Path) -> int:
+    scenario = SHORT if given.short else FULL
+    scenario = replace(scenario, messages=given.messages or scenario.messages)
+    print(f"soak: {scenario}, seed {given.seed} …", flush=True)
+    return show(soak(scenario, folder, seed=given.seed))
+
+
+def _soak_campaigns(given: argparse.Namespace, folder: Path) -> int:
+    scenario = _adapt(campaign_run.SHORT if given.short else campaign_run.FULL, given)
+    print(f"soak: {scenario}, seed {given.seed} …", flush=True)
+    return show(soak_campaigns(scenario, folder, seed=given.seed))
+
+
+def _measure_rate(given: argparse.Namespace, folder: Path) -> int:
+    pace = measure(_adapt(CALM, given), folder, seed=given.seed, connection_rate=given.connection_rate)
+    print("\n".join(pace.lines()))
+    return 0
+
+
+def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignScenario:
+    return replace(
+        scenario,
+        messages=given.messages or scenario.messages,
+        workers=given.workers or scenario.workers,
+        backend=given.backend,
+    )
+
+
+SCENARIOS = {"messages": _soak_messages, "campaigns": _soak_campaigns, "rate": _measure_rate}
+
+
+def show(outcome: Outcome) -> int:
+    """1 where a promise was not kept."""
     console = Console()
-    for story in outcome.stories:
+    for story in [*outcome.stories, *outcome.curious]:
         console.print(story, markup=False, highlight=False, soft_wrap=True)
     for flaw in outcome.flaws:
         console.print(f"FLAW {flaw}", style="red", markup=False, highlight=False, soft_wrap=True)
@@ -50,6 +93,7 @@ def show(outcome: Outcome) -> None:
     table.add_section()
     table.add_row("promises not kept", str(len(outcome.flaws)), style="bold red" if outcome.flaws else "bold green")
     console.print(table)
+    return int(bool(outcome.flaws))
 
 
 if __name__ == "__main__":

@@ -33,12 +33,20 @@ class Case:
     def count(self, status: str) -> int:
         return sum(message["status"] == status for message in self.messages)
 
+    @property
+    def unresolved(self) -> int:
+        """Messages the provider has and the connector knows nothing better of than `unknown`."""
+        adopted = {message["providerMessageId"] for message in self.messages}
+        return min(sum(document["sid"] not in adopted for document in self.witness), self.count("unknown"))
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`violations`: what was promised and not kept, by text. `counts`: for the table."""
+    """`violations`: what was promised and not kept. `unresolved`: unknown to the end, though the provider has it; allowed, and worth
+    a look. `counts`: for the table."""
 
     violations: list[tuple[str, Case]]
+    unresolved: list[Case]
     counts: Counter[str]
 
 
@@ -52,7 +60,8 @@ def judge(reports: Sequence[Report], messages: Mapping[str, Document], witness: 
     for document in witness:
         cases.setdefault(document["body"], Case(document["body"])).witness.append(document)
     violations = [(what, case) for case in cases.values() for what in _violations(case)]
-    return Verdict(violations, _count(cases.values()))
+    unresolved = [case for case in cases.values() if case.unresolved and len(case.reports) == 1]
+    return Verdict(violations, unresolved, _count(cases.values()))
 
 
 def _violations(case: Case) -> Iterator[str]:
@@ -90,10 +99,8 @@ def _count(cases: Iterable[Case]) -> Counter[str]:
     counts: Counter[str] = Counter()
     for case in cases:
         counts.update(f"status {message['status']}" for message in case.messages)
-        adopted = {message["providerMessageId"] for message in case.messages}
-        stray = sum(document["sid"] not in adopted for document in case.witness)
         alone = "" if len(case.reports) == 1 else " (twins)"
-        counts[f"unknown, and the provider has it{alone}"] += min(stray, case.count("unknown"))
+        counts[f"unknown, and the provider has it{alone}"] += case.unresolved
         counts["found by the provider's list"] += sum(_was_reconciled(message) for message in case.messages)
         counts["sent again on request (at least once)"] += max(0, len(case.witness) - len(case.reports))
     return counts

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .audit import judge
@@ -39,13 +39,15 @@ FULL = Scenario(messages=2000, clients=16, fault=0.015, pause=(2.0, 6.0))
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`flaws` are what must not be: empty where the soak was passed. `stories` tell the first of them in full."""
+    """`flaws` are what must not be: empty where the soak was passed. `stories` tell the first of them in full, `curious` the first
+    messages that stayed unknown though the provider has them."""
 
     flaws: list[str]
     stories: list[str]
     counts: Counter[str]
     kills: int
     seconds: float
+    curious: list[str] = field(default_factory=list)
 
 
 def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
@@ -59,8 +61,9 @@ def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
         verdict = judge(reports, messages, stage.sandbox.messages())
         flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + traffic.flaws
         stories = [f"{what}\n{tell(case, stage, kills=killer.kills)}" for what, case in verdict.violations[:STORIES]]
+        curious = [f"unresolved\n{tell(case, stage, kills=killer.kills)}" for case in verdict.unresolved[:STORIES]]
         counts = verdict.counts + traffic.counts + _provider_counts(stage)
-    return Outcome(flaws, stories, counts, len(killer.kills), time.monotonic() - begun)
+    return Outcome(flaws, stories, counts, len(killer.kills), time.monotonic() - begun, curious)
 
 
 @contextmanager
