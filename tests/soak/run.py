@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from .audit import judge
@@ -44,10 +44,10 @@ class Outcome:
 
     flaws: list[str]
     stories: list[str]
+    curious: list[str]
     counts: Counter[str]
     kills: int
     seconds: float
-    curious: list[str] = field(default_factory=list)
 
 
 def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
@@ -63,7 +63,7 @@ def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
         stories = [f"{what}\n{tell(case, stage, kills=killer.kills)}" for what, case in verdict.violations[:STORIES]]
         curious = [f"unresolved\n{tell(case, stage, kills=killer.kills)}" for case in verdict.unresolved[:STORIES]]
         counts = verdict.counts + traffic.counts + _provider_counts(stage)
-    return Outcome(flaws, stories, counts, len(killer.kills), time.monotonic() - begun, curious)
+    return Outcome(flaws, stories, curious, counts, len(killer.kills), time.monotonic() - begun)
 
 
 @contextmanager
