@@ -4,6 +4,7 @@ import os
 import sys
 
 import flask
+
 from sms_connector import app
 from sms_connector.errors import StartError
 

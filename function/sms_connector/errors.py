@@ -18,7 +18,8 @@
     └── Conflict                  a ledger document changed underneath us; read again and decide anew
 
 `kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never holds a
-secret, a message body or a whole phone number.
+secret, a message body or, but for the value the caller just sent (`records[3].to: '0123' is not …`), a whole phone number; the log
+masks that too.
 """
 
 from __future__ import annotations
@@ -167,7 +168,8 @@ class CallError(ConnectorError):
 
 
 class NotSent(CallError):
-    """The provider did not process it: refused connection, name or TLS failure before the request was written, 429, 503 with Retry-After."""
+    """The provider did not process it: refused connection, name or TLS failure before the request was written, 429, or
+    503 with Retry-After."""
 
     retry = Retry.SAFE
 

@@ -94,7 +94,7 @@ def test_no_attempt_starts_that_the_total_time_would_cut_short(make_bench: MakeB
 def test_an_outage_is_not_multiplied(make_bench: MakeBench) -> None:
     """100 failing calls: a reserve of 10, and a tenth of the calls. Never three repetitions for each."""
     bench = make_bench(attempts=4, retry_ratio=0.1, retry_reserve=10)
-    with serving(answering(BUSY)) as server:
+    with serving(answering(answer("503 Down", Retry_After="0"))) as server:
         for _ in range(100):
             with pytest.raises(NotSent):
                 bench.post(server.url)
@@ -207,6 +207,13 @@ def test_a_token_is_taken_only_for_an_attempt_that_comes() -> None:
     assert policy.pause(attempted(4)) is None
     assert policy.pause(attempted(1, remaining=5.0)) is None
     assert policy.pause(attempted(1)) == 10.0
+    assert policy.pause(attempted(1)) is None
+
+
+def test_a_429_takes_no_token() -> None:
+    policy = RetryPolicy(stop=stop_after(4), wait=lambda attempted: 10.0, budget=RetryBudget(ratio=0.0, reserve=0))
+    later = Failure(NotSent("the answer was 429", kind=Kind.RATE_LIMITED))
+    assert policy.pause(Attempted(1, later, 60.0)) == 10.0
     assert policy.pause(attempted(1)) is None
 
 

@@ -2,8 +2,8 @@
 
 Repetitions happen at this one layer. Backoff is exponential with full jitter (waiting a uniformly random part of
 the step spreads callers best: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). The
-budget keeps an outage
-from being multiplied: each call deposits a share of a token, each repetition takes a whole one (Finagle's RetryBudget).
+budget keeps an outage from being multiplied: each call deposits a share of a token, each repetition takes a whole one
+(Finagle's RetryBudget). A 429 is no outage: the provider is there and says "later", and the throttle bounds what repeating it can do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sms_connector.errors import OutcomeUnknown
+from sms_connector.errors import Kind, OutcomeUnknown
 
 from .failures import Failure
 
@@ -117,6 +117,7 @@ class RetryPolicy:
         if self._stop(attempted):
             return None
         seconds = self._wait(attempted)
-        if seconds is None or seconds > attempted.remaining or not self._budget.take():
+        if seconds is None or seconds > attempted.remaining:
             return None
-        return seconds
+        told_to_wait = attempted.failure.error.kind is Kind.RATE_LIMITED
+        return seconds if told_to_wait or self._budget.take() else None
