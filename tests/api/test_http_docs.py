@@ -33,7 +33,11 @@ def test_every_route_is_in_the_reference(route: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, id=name) for struct in (SendBody, MessageQuery, CampaignBody, CampaignQuery) for name in struct.__struct_encode_fields__],
+    [
+        pytest.param(name, id=name)
+        for struct in (SendBody, MessageQuery, CampaignBody, CampaignQuery)
+        for name in struct.__struct_encode_fields__
+    ],
 )
 def test_every_field_is_in_the_reference(name: str) -> None:
     assert f"`{name}" in PAGE

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -271,7 +271,7 @@ class Row:
     ends_in: float = 0.0
     refused: str | None = None
     sender: str = SENDER
-    pace: Pace = Pace(25)
+    pace: Pace = field(default_factory=Pace)
     capabilities: Capabilities = LIMITED
     one_text: bool = True
     options: dict[str, Any] | None = None

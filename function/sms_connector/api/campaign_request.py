@@ -72,10 +72,11 @@ def read_request(services: Services, call: Call, spooled: Spooled) -> CampaignRe
     compressed = _is_compressed(call)
     if media_type == JSON:
         refuse_query(call.query)
-        body, form = _read_document(spooled, compressed), None
+        body = _read_document(spooled, compressed)
         form = _source_form(body)
     else:
-        body, form = read_query(call.query), FORMS.get(media_type) or refuse_form(media_type)
+        form = FORMS.get(media_type) or refuse_form(media_type)
+        body = read_query(call.query)
     reader, options = _check(services, body)
     return CampaignRequest(body, form, compressed, reader, options, _digest(call.query, media_type, spooled))
 

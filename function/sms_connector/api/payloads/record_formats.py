@@ -48,9 +48,8 @@ def read_ndjson(content: Content) -> Iterator[RawRecord]:
 def _read_line(line: bytes, number: int) -> RawRecord:
     try:
         record = _decode(line)
-    except (msgspec.DecodeError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else _reason(error)
-        raise broken(f"line {number} is not JSON: {reason}; send one JSON object a line") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise broken(f"line {number} is not JSON: {_reason(error)}; send one JSON object a line") from None
     if not isinstance(record, dict):
         return Flaw(f"must be an object (line {number})")
     # Each key has a colon of its own: more of them may mean that the decoder has dropped one of two equal keys.
@@ -59,8 +58,11 @@ def _read_line(line: bytes, number: int) -> RawRecord:
     return record
 
 
-def _reason(error: msgspec.DecodeError) -> str:
-    return str(error).removeprefix("JSON is malformed: ")
+def _reason(error: Exception) -> str:
+    """Without the words of the body."""
+    if isinstance(error, msgspec.DecodeError):
+        return str(error).removeprefix("JSON is malformed: ")
+    return "it is nested too deeply" if isinstance(error, RecursionError) else "it is not UTF-8"
 
 
 def _refuse_duplicates(line: bytes, number: int) -> None:
@@ -84,7 +86,7 @@ def read_csv(content: Content, mapping: FieldMapping, delimiter: str | None) -> 
             content.mark()
             if row:
                 row_number += 1
-                yield _to_record(header, row, rows.line_num)
+                yield _to_record(header, row, rows.line_num + 1)
     except UnicodeDecodeError:
         raise broken(f"the body is not UTF-8 (after row {row_number}); save it as UTF-8") from None
     except csv.Error as error:

@@ -37,11 +37,13 @@ class AllowedSources:
                     f"must be below one of: {', '.join(self._prefixes) or 'no bucket'} (SMS_CAMPAIGN_SOURCES)"
                 )
             return self._buckets
+        if not uri.startswith("file:"):
+            raise _refuse("must be gs://bucket/object or, on one machine, file:<path>")
         return self._find_folder(uri)
 
     def _find_folder(self, uri: str) -> ObjectSource:
         """The folder that has the file."""
-        refusal = _refuse("must be gs://bucket/object; files are read on one machine only")
+        refusal = _refuse(f"no folder is allowed here, only: {', '.join(self._prefixes)} (SMS_CAMPAIGN_SOURCES)")
         for folder in self._folders:
             try:
                 with folder.open_lines(uri):
