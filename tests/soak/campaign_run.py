@@ -65,7 +65,7 @@ def soak_campaigns(scenario: CampaignScenario, folder: Path, *, seed: int) -> Ou
             orders = plan_campaigns(scenario.messages, campaigns=scenario.campaigns, seed=seed)
             created = client.create(orders)
             client.await_campaigns(created, _is_sent, seconds=scenario.patience)
-        documents = client.await_campaigns(created, _is_settled, seconds=SETTLE_SECONDS)
+        documents = client.await_campaigns(created, is_settled, seconds=SETTLE_SECONDS)
         accounts = [Account(c, document, client.results(c.id)) for c, document in zip(created, documents, strict=True)]
         return _reckon(stage, client, accounts, killer=killer, seconds=time.monotonic() - begun)
 
@@ -76,19 +76,18 @@ def _reckon(
     verdict = judge_campaigns(accounts, stage.sandbox.messages())
     flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + client.flaws
     flaws += [flaw for account in accounts for flaw in flaws_of(account)]
-    stories: list[str] = []
-    if verdict.violations:
-        teller = Teller(stage, client, [(at, "") for at in killer.kills])
-        stories = [f"{what}\n{teller.tell(case)}" for what, case in verdict.violations[:STORIES]]
+    teller = Teller(stage, client, killer.kills)
+    stories = [f"{what}\n{teller.tell(case)}" for what, case in verdict.violations[:STORIES]]
+    curious = [f"unresolved\n{teller.tell(case)}" for case in verdict.unresolved[:STORIES]]
     counts = verdict.counts + client.counts + provider_counts(stage)
-    return Outcome(flaws, stories, counts, len(killer.kills), seconds)
+    return Outcome(flaws, stories, curious, counts, len(killer.kills), seconds)
 
 
 def _is_sent(document: Json) -> bool:
     return document.get("waiting") == 0 or document.get("state") == "done"
 
 
-def _is_settled(document: Json) -> bool:
+def is_settled(document: Json) -> bool:
     return document.get("state") == "done" and not document["open"]
 
 
@@ -109,5 +108,5 @@ def provider_counts(stage: CampaignStage) -> Counter[str]:
     counts = Counter({f"fault {kind}": number for kind, number in summary["faults"].items()})
     counts["provider: messages"] = len(stage.sandbox.messages())
     counts["provider: calls"] = summary["total"]
-    counts.update(f"callback attempt: {attempt.get('result')}" for attempt in stage.sandbox.callbacks())
+    counts.update(f"callback answered {attempt['status'] or 'nothing'}" for attempt in stage.sandbox.callbacks())
     return counts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from .audit import Case
@@ -14,35 +15,43 @@ Line = tuple[float, str]
 
 
 class Teller:
-    """The journals are read once for all stories."""
+    """The journals are read once for all stories, and not at all where there are none."""
 
-    def __init__(self, stage: CampaignStage, client: CampaignClient, kills: Sequence[tuple[float, str]]) -> None:
+    def __init__(self, stage: CampaignStage, client: CampaignClient, kills: Sequence[float]) -> None:
         self._nodes = stage.nodes
         self._client = client
         self._kills = kills
-        self._journal = stage.sandbox.journal(path=r"/Messages\.json$", method="POST")
-        self._callbacks = stage.sandbox.callbacks()
+        self._stage = stage
 
     def tell(self, case: Case) -> str:
         """A line per event; times are seconds since the first."""
         messages = [self._client.get(f"/v1/messages/{message['id']}") for message in case.messages]
         lines = sorted([*self._provider(case), *(line for message in messages for line in _history(message))])
         begun, ended = (lines[0][0], lines[-1][0]) if lines else (0.0, 0.0)
-        lines = sorted([*lines, *((at, f"KILL {who}") for at, who in self._kills if begun - 5 <= at <= ended + 5)])
+        lines = sorted([*lines, *((at, "KILL") for at in self._kills if begun - 5 <= at <= ended + 5)])
         told = [f"  {at - begun:8.3f}  {what}" for at, what in lines]
         wanted = [f"  wanted by {report.request.key} to {report.intent.to}: {report.id}" for report in case.reports]
         has = [f"  provider has {document['sid']} {document['status']}" for document in case.witness]
         return "\n".join([repr(case.text), *wanted, *has, *told, *(f"  {message}" for message in messages)])
 
+    @cached_property
+    def _journal(self) -> list[dict[str, Any]]:
+        return self._stage.sandbox.journal(path=r"/Messages\.json$", method="POST")
+
+    @cached_property
+    def _callbacks(self) -> list[dict[str, Any]]:
+        return self._stage.sandbox.callbacks()
+
     def _provider(self, case: Case) -> Iterator[Line]:
         for entry in self._journal:
-            if case.text in entry["form"].get("Body", ""):
-                node = self._nodes.get(_host(entry), "?")
+            if entry["form"].get("Body") == case.text:
+                node = self._nodes.get(host_of(entry), "?")
                 yield entry["epoch"], f"provider: POST by {node}, fault {entry['fault']}, answered {entry['status']}"
         sids = {document["sid"] for document in case.witness}
         for attempt in self._callbacks:
-            if any(sid in str(attempt) for sid in sids):
-                yield float(attempt.get("epoch", 0)), f"callback: {attempt}"
+            if attempt["subject"] in sids:
+                got = attempt["status"] or attempt["error"]
+                yield attempt["epoch"], f"callback: {attempt['label']}, attempt {attempt['attempt']}, answered {got}"
 
 
 def _history(message: Mapping[str, Any]) -> Iterator[Line]:
@@ -51,5 +60,5 @@ def _history(message: Mapping[str, Any]) -> Iterator[Line]:
         yield at, f"ledger: {entry['status']} by {entry['source']} {entry['providerStatus'] or ''}"
 
 
-def _host(entry: Mapping[str, Any]) -> str:
+def host_of(entry: Mapping[str, Any]) -> str:
     return next((value for name, value in entry["headers"].items() if name.lower() == "host"), "")
