@@ -191,7 +191,10 @@ def _create(run: Context, file: str, options: Mapping[str, Any], *, encoding: st
                     "that the connector may read, and name it instead: gs://bucket/object"
                 )
             bar.update(task, description="handing over")
-            return run.client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key)  # type: ignore[no-any-return]
+            created: Campaign = run.client.upload(
+                CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key
+            )
+            return created
 
 
 def _to_document(source: str, options: Mapping[str, Any]) -> dict[str, Any]:

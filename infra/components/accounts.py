@@ -33,6 +33,7 @@ class ConnectionAccounts(Component):
         config: ConnectionConfig,
         platform: Platform,
         ledger: LedgerDatabase,
+        *,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)

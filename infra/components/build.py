@@ -45,7 +45,7 @@ class BuildEnvironment(Component):
             description="Builds the functions of the SMS connector and nothing else",
             opts=self.child(apis["iam"]),
         )
-        self.bucket = self._bucket(name, names, region, labels, apis)
+        self.bucket = self._bucket(name, names, region, labels=labels, apis=apis)
         self.source = gcp.storage.BucketObject(
             f"{name}-source",
             bucket=self.bucket.name,
@@ -54,12 +54,12 @@ class BuildEnvironment(Component):
             content_type="application/zip",
             opts=self.child(),
         )
-        self.repository = self._repository(name, names, region, labels, apis)
+        self.repository = self._repository(name, names, region, labels=labels, apis=apis)
         self.grants = self._grants(name, names, region, project_number)
         self.register_outputs({})
 
     def _bucket(
-        self, name: str, names: StackNames, region: str, labels: dict[str, str], apis: ProjectApis
+        self, name: str, names: StackNames, region: str, *, labels: dict[str, str], apis: ProjectApis
     ) -> gcp.storage.Bucket:
         return gcp.storage.Bucket(
             f"{name}-bucket",
@@ -75,7 +75,7 @@ class BuildEnvironment(Component):
         )
 
     def _repository(
-        self, name: str, names: StackNames, region: str, labels: dict[str, str], apis: ProjectApis
+        self, name: str, names: StackNames, region: str, *, labels: dict[str, str], apis: ProjectApis
     ) -> gcp.artifactregistry.Repository:
         policy = gcp.artifactregistry.RepositoryCleanupPolicyArgs
         return gcp.artifactregistry.Repository(

@@ -43,7 +43,7 @@ class Connection(Component):
         self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, self.ledger, opts=inside)
         self.rotation = RotationNotices(f"{name}-rotation", config, platform, opts=inside)
         self.secrets = ConnectionSecrets(
-            f"{name}-secrets", config, platform, self.accounts, self.rotation, lookups=lookups, opts=inside
+            f"{name}-secrets", config, platform, self.accounts, rotation=self.rotation, lookups=lookups, opts=inside
         )
         self.queues = ConnectionQueues(f"{name}-queues", config, platform, self.accounts, opts=inside)
         self.sources = CampaignSources(f"{name}-sources", config, self.accounts, opts=inside)

@@ -24,6 +24,7 @@ class PrivateConnectivity(Component):
         config: ConnectionConfig,
         network: Network,
         platform: Platform,
+        *,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)

@@ -28,6 +28,7 @@ class ConnectionQueues(Component):
         config: ConnectionConfig,
         platform: Platform,
         accounts: ConnectionAccounts,
+        *,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)

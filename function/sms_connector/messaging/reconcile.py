@@ -18,7 +18,7 @@ from sms_connector.messaging.record import COLLECTION, MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.phone_number import SenderKind, parse_sender
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import Clock, Query
+from sms_connector.ports import Clock, Condition, Query
 from sms_connector.provider import Provider, ReportQuery
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
@@ -111,8 +111,8 @@ class Reconciler:
         """Other intents that one of these reports could mean, and that have no message of the provider's."""
         around = record.created_at - self._policy.unknown_window
         until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
-        where = (("to", "==", record.to), ("createdAt", ">=", around), ("createdAt", "<=", until))
-        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=ALIKE)  # type: ignore[arg-type]
+        where: tuple[Condition, ...] = (("to", "==", record.to), ("createdAt", ">=", around), ("createdAt", "<=", until))
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=ALIKE)
         return {
             other.id
             for other in self._store.find(query)
