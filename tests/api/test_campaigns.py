@@ -254,6 +254,9 @@ def test_progress_results_and_messages(api: CampaignApi) -> None:
     place = f"{CAMPAIGNS_PATH}/{campaign}"
     assert api.client.get(place).json["waiting"] == 300
     assert {result["status"] for result in api.results(campaign)} == {"accepted", "error"}
+    waiting = api.client.get(f"/v1/messages/{api.results(campaign)[5]['id']}").json
+    assert (waiting["to"], waiting["status"], waiting["final"]) == (records[5]["to"], "accepted", False)
+    assert api.client.get(f"/v1/messages/{waiting['id'][:-1]}999").status_code == 404
     carry_out(api)
     info = api.client.get(place).json
     assert (info["waiting"], info["counts"], info["open"]) == (0, {"queued": 300, "error": 1}, 300)
@@ -325,6 +328,7 @@ def test_pause_resume_cancel(api: CampaignApi) -> None:
     assert (canceled["state"], canceled["counts"], canceled["waiting"]) == ("canceled", {"canceled": 1}, 0)
     [result] = api.results(campaign)
     assert (result["status"], result["final"]) == ("canceled", True)
+    assert api.client.get(f"/v1/messages/{result['id']}").json["status"] == "canceled"
     refused = api.client.post(f"{place}:resume")
     assert (refused.status_code, refused.json["error"]["status"]) == (422, "FAILED_PRECONDITION")
 

@@ -24,6 +24,7 @@ def suspend(services: Services, call: Call) -> Answer:
 
 def resume(services: Services, call: Call) -> Answer:
     services.engine.connection.resume()
+    services.engine.campaigns.release()
     call.log.info("connection resumed")
     return _describe(services)
 

@@ -92,7 +92,15 @@ def preview(services: Services, call: Call) -> Answer:
 
 
 def get(services: Services, call: Call) -> Answer:
-    return Answer(payloads.write_message(services.engine.messages.get(_message_id(call))))
+    message_id = _message_id(call)
+    try:
+        record = services.engine.messages.get(message_id)
+    except NotFound:
+        waiting = services.engine.results.waiting(message_id)
+        if waiting is None:
+            raise
+        record = waiting
+    return Answer(payloads.write_message(record))
 
 
 def list_messages(services: Services, call: Call) -> Answer:

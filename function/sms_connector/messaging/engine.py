@@ -92,9 +92,11 @@ class EngineParts:
 def build_engine(parts: EngineParts) -> Engine:
     provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
     planner = parts.planner or TickPlanner(parts.queue, connection="local", clock=clock)
-    store = BlockStore(ledger, parts.announcer)
+    executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
+    store = BlockStore(ledger, parts.announcer, executor=executor)
     lease = NodeLease(ledger, clock=clock, policy=policy)
-    tools = _build_tools(parts, store, lease, planner=planner)
+    workshop = Workshop(parts.throttle, executor, clock, policy)
+    tools = _build_tools(parts, store, lease, workshop=workshop, planner=planner)
     connection = ConnectionControl(
         provider,
         ledger,
@@ -121,11 +123,12 @@ def build_engine(parts: EngineParts) -> Engine:
     )
 
 
-def _build_tools(parts: EngineParts, store: BlockStore, lease: NodeLease, *, planner: TickPlanner) -> SendTools:
+def _build_tools(
+    parts: EngineParts, store: BlockStore, lease: NodeLease, *, workshop: Workshop, planner: TickPlanner
+) -> SendTools:
     provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
     callbacks = parts.callbacks is not None
     reconciler = Reconciler(provider, store, clock=clock, policy=policy)
-    executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
     return SendTools(
         provider=provider,
         store=store,
@@ -134,7 +137,7 @@ def _build_tools(parts: EngineParts, store: BlockStore, lease: NodeLease, *, pla
         lease=lease,
         reconciler=reconciler,
         tracker=Tracker(provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=callbacks),
-        workshop=Workshop(parts.throttle, executor, clock, policy),
+        workshop=workshop,
         planner=planner,
         callbacks=parts.callbacks,
     )

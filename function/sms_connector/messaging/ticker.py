@@ -117,13 +117,14 @@ class Ticker:
 
     def _fold(self, blocks: dict[str, Block]) -> None:
         """What callbacks told since the last round."""
-        changes: list[tuple[MessageRecord, Change]] = []
-        for block in blocks.values():
-            # Any news settles an unknown outcome; of the others only a final one is worth a write.
-            settled = all(record.phase == Phase.DONE for record in block.records.values())
-            news = read_news(self._tools.ledger, block, final_only=settled)
-            changes += [(block.records[n.data["position"]], _Told(n)) for n in _of_open(block, news)]
-        self._tools.store.save_in_blocks(changes, loaded=blocks)
+        told = self._tools.store.each(self._read_news, list(blocks.values()))
+        self._tools.store.save_in_blocks([change for changes in told for change in changes], loaded=blocks)
+
+    def _read_news(self, block: Block) -> list[tuple[MessageRecord, Change]]:
+        # Any news settles an unknown outcome; of the others only a final one is worth a write.
+        settled = all(record.phase == Phase.DONE for record in block.records.values())
+        news = read_news(self._tools.ledger, block, final_only=settled)
+        return [(block.records[each.data["position"]], _Told(each)) for each in _of_open(block, news)]
 
     def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
         limit = self._tools.policy.expire_after

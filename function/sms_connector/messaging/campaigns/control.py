@@ -107,6 +107,14 @@ class Campaigns:
             enqueue_chunks(self._queue, campaign_id, sorted(numbers))
         self._change(campaign_id, _let_go)
 
+    def release(self) -> None:
+        """The connection's suspension has ended: whatever runs goes on at once, and not when its tasks come again."""
+        running, after = self.page(limit=PAGE, state=CampaignState.RUNNING)
+        while running:
+            for campaign in running:
+                self.enqueue_left(campaign.id)
+            running, after = self.page(limit=PAGE, after=after, state=CampaignState.RUNNING) if after else ([], None)
+
     def read(self, campaign_id: str) -> Campaign:
         """Raises NotFound."""
         [document] = self._ledger.get(CAMPAIGNS, [campaign_id])

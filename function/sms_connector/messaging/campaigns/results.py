@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sms_connector.messaging.campaigns.block_store import BlockStore
-from sms_connector.messaging.campaigns.campaign import CHUNKS, Campaign, CampaignState, Place, chunk_id
+from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, Campaign, CampaignState, Place, chunk_id
 from sms_connector.messaging.campaigns.chunk import Chunk, RefusedRecord
-from sms_connector.messaging.record import MessageRecord
+from sms_connector.messaging.record import MessageRecord, Phase
+from sms_connector.messaging.send import new_record
+from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 
 
@@ -51,6 +53,24 @@ class CampaignResults:
         """Every result, a chunk in memory at a time."""
         for number in range(campaign.chunks):
             yield from self._chunk(campaign, number, skip=0, limit=10**9)
+
+    def waiting(self, message_id: str) -> MessageRecord | None:
+        """A campaign's message that was not called yet, as it will be; None where there is no such record."""
+        place = Place.of(message_id)
+        if place is None:
+            return None
+        [found] = self._ledger.get(CAMPAIGNS, [place.campaign])
+        [document] = self._ledger.get(CHUNKS, [chunk_id(place.campaign, place.chunk)])
+        if found is None or document is None:
+            return None
+        campaign, drafts = Campaign.of(found), list(Chunk.of(document).drafts(Campaign.of(found)))
+        if place.position >= len(drafts):
+            return None
+        draft, at = drafts[place.position], campaign.created_at
+        record = new_record(draft, campaign.options, message_id, at=at, campaign=campaign.id)
+        if campaign.state is CampaignState.CANCELED:
+            record.status, record.phase = MessageStatus.CANCELED, Phase.DONE
+        return record
 
     def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Result]:
         chunk = self._read(campaign, number)

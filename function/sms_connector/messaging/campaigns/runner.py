@@ -42,9 +42,9 @@ class Attempt(Enum):
     """How an attempt at a chunk ended."""
 
     SENT = "sent"  # every record has its outcome (or is unknown and looked into)
-    HALTED = "halted"  # paused, canceled or suspended; resuming makes a new task
+    HALTED = "halted"  # paused or canceled; resuming makes a new task
     BUSY = "busy"  # another worker carries it out; should that one die, it has to be tried again
-    AGAIN = "again"  # the provider took no more; try again later
+    AGAIN = "again"  # the provider took no more, or the connection is suspended; try again later
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class ChunkRunner:
             self._tools.planner.plan(self._clock.time())
             return Attempt.SENT
         if work.nothing_to_do:
-            return Attempt.HALTED
+            return self._halted()
         if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
             return Attempt.BUSY
         return self._carry_out(work, self._claim(work, holder))
@@ -152,7 +152,11 @@ class ChunkRunner:
         self._plan_round(concluded, jobs)
         if concluded.state != "running":
             return Attempt.SENT
-        return Attempt.HALTED if work.halted or steps.halted_by_campaign else Attempt.AGAIN
+        return self._halted() if work.halted or steps.halted_by_campaign else Attempt.AGAIN
+
+    def _halted(self) -> Attempt:
+        """A suspension may end by a deployment that tells nobody: its tasks stay in the queue."""
+        return Attempt.AGAIN if self._tools.suspended() else Attempt.HALTED
 
     def _send(self, sender: Sender, jobs: Sequence[Job], new: Sequence[Job], steps: ChunkCall) -> None:
         complete = False
