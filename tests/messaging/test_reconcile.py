@@ -204,6 +204,24 @@ def test_at_the_end_of_the_window_it_may_still_be_found(scene: Scene) -> None:
     assert scene.record.provider_message_id == "SM1"
 
 
+def test_a_blip_at_the_end_of_the_window_decides_nothing(scene: Scene) -> None:
+    scene.listed()
+    scene.world.clock.now += scene.world.policy.unknown_window
+    scene.node.provider.list_error = NotSent("connection refused")
+    scene.resolve()
+    assert not world_final(scene)
+    scene.node.provider.list_error = None
+    scene.resolve()
+    assert scene.record.provider_message_id == "SM1"
+
+
+def test_a_list_that_stays_unreadable_ends_it_a_window_later(scene: Scene) -> None:
+    scene.node.provider.list_error = NotSent("connection refused")
+    scene.world.clock.now += 2 * scene.world.policy.unknown_window
+    scene.resolve()
+    assert world_final(scene)
+
+
 def test_a_callback_that_settles_it_first_stays(scene: Scene) -> None:
     scene.listed()
     scene.world.store.apply(
