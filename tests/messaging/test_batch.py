@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from sms_connector.errors import Kind, Throttled
+from sms_connector.errors import Conflict, Kind, Throttled
 from sms_connector.messaging.idempotency import message_id
 from sms_connector.messaging.record import Phase
 from sms_connector.messaging.requests import OnUnknown
@@ -197,7 +197,7 @@ def test_a_full_queue_does_not_stop_a_repetition_after_the_first_calls(world: Wo
 
     def crowd() -> None:
         world.clock.sleep(1.0)
-        node.send([draft(i) for i in range(700)], nonce="crowd")
+        node.send([draft(i) for i in range(1000)], nonce="crowd")
 
     [record] = world.clock.run_beside(lambda: node.send([draft(0)], on_unknown=OnUnknown.RESEND), crowd)
     assert record.status is S.QUEUED
@@ -331,6 +331,19 @@ def test_a_room_with_a_fault_ends_the_request_and_keeps_what_is_known(world: Wor
         assert world.record(stored.message.id).provider_message_id == stored.id
     assert len(world.network.stored) < 100
     assert node.throttle.state().queued == 0
+
+
+def test_a_conflict_that_no_message_explains_ends_the_request(world: World) -> None:
+    """A campaign's block that another worker writes: to try again for ever would help nobody."""
+    node = world.node()
+
+    def create(records: object) -> None:
+        raise Conflict("blocks", "somebody else's")
+
+    node.store.create = create  # type: ignore[method-assign]
+    with pytest.raises(Conflict, match="somebody else's"):
+        node.send([draft(0)])
+    assert world.network.stored == []
 
 
 @pytest.mark.parametrize("failing", [3, 10, 25])

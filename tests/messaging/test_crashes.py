@@ -36,7 +36,7 @@ from .conftest import Node, NoHelpers, World, draft, number
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 T = TypeVar("T")
-MESSAGES = 7
+MESSAGES = 6
 # At most what is written ahead (a block and the rest of the one before), beside what was being called.
 AHEAD = 8
 
