@@ -215,9 +215,9 @@ def test_a_blip_at_the_end_of_the_window_decides_nothing(scene: Scene) -> None:
     assert scene.record.provider_message_id == "SM1"
 
 
-def test_a_list_that_stays_unreadable_ends_it_a_window_later(scene: Scene) -> None:
-    scene.node.provider.list_error = NotSent("connection refused")
-    scene.world.clock.now += 2 * scene.world.policy.unknown_window
+def test_a_list_that_is_refused_leaves_nothing_to_wait_for(scene: Scene) -> None:
+    scene.node.provider.list_error = ProviderRefused("no right to read", kind=Kind.NOT_PERMITTED, code=20003)
+    scene.world.clock.now += scene.world.policy.unknown_window
     scene.resolve()
     assert world_final(scene)
 

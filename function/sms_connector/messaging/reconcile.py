@@ -48,12 +48,12 @@ class Reconciler:
         """
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
         absent = self._look(unknown) if unknown else set()
-        # A list that can't be read just now may be read soon: one more window, so that no blip decides, and everything ends.
-        self._close_overdue(unknown, grace=self._policy.unknown_window if absent is None else 0.0)
+        if absent is not None:
+            self._close_overdue(unknown)
         return absent or set()
 
     def _look(self, unknown: Sequence[MessageRecord]) -> set[str] | None:
-        """As `resolve`; None where the list could not be read."""
+        """As `resolve`; None where the list could not be read just now: that says nothing, and closes nothing."""
         if not self._provider.capabilities.reports_per_page:
             self._note(unknown, "the provider has no list of messages to look in")
             return {record.id for record in unknown}
@@ -62,7 +62,7 @@ class Reconciler:
         except (CallError, ProviderRefused, RequestError) as error:
             left = [record for record in unknown if record.phase == Phase.UNKNOWN]
             self._note(left, f"the provider's list could not be read: {error}")
-            return None
+            return set() if isinstance(error, ProviderRefused) else None
 
     def _look_in_lists(self, unknown: Sequence[MessageRecord]) -> set[str]:
         absent: set[str] = set()
@@ -137,14 +137,10 @@ class Reconciler:
             if evidence not in record.evidence:
                 self._store.apply(record, lambda current: current.add_evidence(evidence))
 
-    def _close_overdue(self, records: Sequence[MessageRecord], *, grace: float) -> None:
+    def _close_overdue(self, records: Sequence[MessageRecord]) -> None:
         now = self._clock.time()
         for record in records:
-            if (
-                record.phase == Phase.UNKNOWN
-                and record.unknown_until is not None
-                and record.unknown_until + grace <= now
-            ):
+            if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= now:
                 self._store.apply(record, lambda current: current.give_up(at=now))
 
 
