@@ -126,15 +126,20 @@ class BlockStore(MessageStore):
 
     def _read_places(self, places: dict[str, Place]) -> dict[str, MessageRecord | None]:
         """As the blocks have them, with the news that is not folded in yet."""
-        blocks = read_blocks(self._ledger, {place.block_id for place in places.values()})
-        for block in blocks.values():
-            if any(not block.records[p.position].final for p in places.values() if _is_in(p, block)):
-                fold(block, read_news(self._ledger, block, final_only=False))
-        return {
-            id_: blocks[place.block_id].records[place.position]
-            for id_, place in places.items()
-            if place.block_id in blocks and _is_in(place, blocks[place.block_id])
-        }
+        wanted: dict[str, list[tuple[str, int]]] = {}
+        for id_, place in places.items():
+            wanted.setdefault(place.block_id, []).append((id_, place.position))
+        blocks = read_blocks(self._ledger, wanted)
+        records = {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
+        open_blocks = [
+            block
+            for name, block in blocks.items()
+            if any(not record.final for _, at in wanted[name] if (record := block.records.get(at)) is not None)
+        ]
+        news = self.each(lambda block: read_news(self._ledger, block, final_only=False), open_blocks)
+        for block, told in zip(open_blocks, news, strict=True):
+            fold(block, told)
+        return records
 
     def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:
         """The messages with that value in blocks from which a call at that time can have come."""
@@ -156,7 +161,3 @@ class BlockStore(MessageStore):
 
 def _value(record: MessageRecord, name: str) -> str | None:
     return record.to if name == "to" else record.provider_message_id
-
-
-def _is_in(place: Place, block: Block) -> bool:
-    return place.block_id == block.id and place.position in block.records
