@@ -7,7 +7,7 @@ PYTHONS := python3.11 python3.12 python3.13 python3 python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test lint bench soak clean
+.PHONY: help install run serve test test-deploy lint bench soak clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,7 +21,10 @@ serve: $(READY) ## keep connector, worker, webhook and sandbox up, and print the
 	@$(BIN)/python -m cli serve $(ARGS)
 
 test: $(READY) ## all tests but the long ones
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak and not deploy" $(ARGS)
+
+test-deploy: $(READY) ## the real pulumi command against a fake cloud, where it is installed (a quarter of an hour)
+	@$(BIN)/python -m pytest -q -m deploy $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

@@ -10,9 +10,11 @@ def get(services: Services, _call: Call) -> Answer:
     return _describe(services)
 
 
-def test(services: Services, _call: Call) -> Answer:
-    """A query to the provider, never a send; what it says is data."""
-    return Answer(payloads.write_test(services.engine.connection.test()))
+def test(services: Services, call: Call) -> Answer:
+    """A query to the provider, never a send; what it says is data. The log line is what an alert listens to."""
+    tested = services.engine.connection.test()
+    call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    return Answer(payloads.write_test(tested))
 
 
 def suspend(services: Services, call: Call) -> Answer:

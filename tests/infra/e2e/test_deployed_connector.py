@@ -17,7 +17,7 @@ from tests.infra.e2e.world import World, around, eventually
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT, ROOT
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.deploy]
 
 CALLER = "app@another-project.iam.gserviceaccount.com"
 STRANGER = "stranger@another-project.iam.gserviceaccount.com"

@@ -12,7 +12,7 @@ from tests.infra.e2e.conftest import SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.deploy]
 
 
 def add_version(fake: FakeGoogle, secret: str, value: str) -> None:

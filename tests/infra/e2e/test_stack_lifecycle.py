@@ -8,7 +8,7 @@ from tests.infra.e2e.cli import Changes, CommandFailed, Project
 from tests.infra.e2e.conftest import SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.deploy]
 
 ONLY_FUNCTIONS = {"update": ("Function", "Function", "Function")}
 ENABLED = "serviceusage/"  # APIs stay on: other workloads of the project may live on them
