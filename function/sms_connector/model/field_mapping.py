@@ -17,7 +17,7 @@ class MappingError(InvalidValueError):
     """The mapping has entries that map nothing (UNKNOWN_FIELD) or name no field; `field` is the entry's name."""
 
 
-class MissingValues(InvalidValueError):  # noqa: N818
+class MissingValues(InvalidValueError):
     """The record lacks values (MISSING_VALUE) or has what is no text (INVALID_REQUEST); `field` is the record's."""
 
 
