@@ -191,9 +191,7 @@ def _create(run: Context, file: str, options: Mapping[str, Any], *, encoding: st
                     "that the connector may read, and name it instead: gs://bucket/object"
                 )
             bar.update(task, description="handing over")
-            created: Campaign = run.client.upload(
-                CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key
-            )
+            created: Campaign = run.client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key)
             return created
 
 
