@@ -18,7 +18,6 @@ from msgspec import UNSET
 
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
-from sms_connector.api.payloads import json_records
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery, read_query, refuse_query
 from sms_connector.api.payloads.content import Content, is_gzip
 from sms_connector.api.payloads.drafts import RecordReader, check_text, make_reader, read_template
@@ -93,6 +92,8 @@ def open_records(services: Services, request: CampaignRequest, spooled: Spooled)
     elif request.form is not None:
         yield read_rows(spooled.rewind(), request.form, reader, compressed=request.compressed, delimiter=delimiter)
     else:
+        from sms_connector.api.payloads import json_records
+
         content = Content(spooled.rewind(), compressed=request.compressed)
         yield check_records(json_records.read_records(content), reader)
 
@@ -113,6 +114,8 @@ def _is_compressed(call: Call) -> bool:
 
 
 def _read_document(spooled: Spooled, compressed: bool) -> CampaignBody:
+    from sms_connector.api.payloads import json_records  # its parser is no part of a cold start
+
     outline = json_records.read_outline(Content(spooled.rewind(), compressed=compressed))
     has_records = outline.pop(json_records.RECORDS, False)
     json_body.check_text(outline)
