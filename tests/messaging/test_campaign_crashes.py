@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import Context
@@ -56,6 +57,9 @@ class OneThread(ThreadPoolExecutor):
 
     def submit(self, function: Any, /, *args: Any, **kwargs: Any) -> Future[Any]:
         return Future()
+
+    def map(self, function: Any, *iterables: Any, **options: Any) -> Iterator[Any]:
+        return map(function, *iterables)
 
 
 def prepare(case: Case) -> tuple[CampaignWorld, str, Json]:
