@@ -27,6 +27,8 @@ from sms_connector.provider import Provider, ReportQuery
 MAX_PAGES = 20
 # Whoever asks for everybody wakes the others. They look up by themselves this often at most.
 LONGEST_NAP = 60.0
+# Whose messages are overdue as it joins waits this long first: requests that join together share one round.
+GATHER_SECONDS = 0.05
 LOST = "the node that was sending it stopped before it recorded an outcome"
 
 
@@ -72,6 +74,8 @@ class Tracker:
         with self._lock:
             self._waiting.append(following)
         try:
+            if following.open() and self._until_next_round() <= 0:
+                self._clock.wait(following.news, GATHER_SECONDS)
             while following.open():
                 self._ask_or_wait(following)
         finally:
