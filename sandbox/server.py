@@ -74,6 +74,7 @@ class Server:
             return self._finish(service, await inject(Strike(fault, service, http, self._listener)), entry=entry)
         wait = self._gate.retry_after(self._context.settings, entry.monotonic)
         reply = service.handle(request) if wait is None else service.too_many_requests(wait)
+        reply = await reply.whole()
         if reply.until is not None:
             # Shielded: a client that hangs up does not unsend what is on its way.
             await asyncio.shield(reply.until)

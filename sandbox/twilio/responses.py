@@ -16,7 +16,7 @@ from sandbox.twilio.listing import DEFAULT_PAGE_SIZE, Filter, Page, PageRequest,
 from sandbox.twilio.models import Media, Message, MessageBook
 from sandbox.twilio.outbox import Outbox
 from sandbox.twilio.validation import Form, read_draft
-from sandbox.wire import Reply, Request, json_reply
+from sandbox.wire import Reply, Request, json_reply, list_reply
 
 NO_CONTENT = Reply(204)
 
@@ -59,8 +59,9 @@ class MessageResponses:
         query, now = call.request.query_pairs(), self._clock.now()
         request = parse_request(call.account.sid, query)
         page = read_page(self._book, request, now=now)
-        found = [documents.message_document(message, now) for message in page.messages]
-        return json_reply(200, _listed(call, "messages", found=found, request=request, page=page, query=query))
+        found = (documents.message_document(message, now) for message in page.messages)
+        frame = _frame(call, len(page.messages), request=request, page=page, query=query)
+        return list_reply(frame, "messages", found)
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.message_document(self._find(call), self._clock.now()))
@@ -99,7 +100,7 @@ class MessageResponses:
     def list_media(self, call: Call) -> Reply:
         message = self._find(call)
         found = [documents.media_document(message, media) for media in message.media]
-        return json_reply(200, _listed(call, "media_list", found=found))
+        return list_reply(_frame(call, len(found)), "media_list", found)
 
     def fetch_media(self, call: Call) -> Reply:
         message = self._find(call)
@@ -134,7 +135,8 @@ class AccountResponses:
     def list(self, call: Call) -> Reply:
         own = call.caller.account.sid
         reached = [account for account in self._book.accounts.values() if own in (account.sid, account.owner_sid)]
-        return json_reply(200, _listed(call, "accounts", found=[documents.account_document(one) for one in reached]))
+        found = [documents.account_document(one) for one in reached]
+        return list_reply(_frame(call, len(found)), "accounts", found)
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.account_document(call.account))
@@ -143,8 +145,8 @@ class AccountResponses:
         return json_reply(200, documents.balance_document(call.account))
 
     def list_keys(self, call: Call) -> Reply:
-        keys = [documents.key_document(key) for key in call.account.keys.values()]
-        return json_reply(200, _listed(call, "keys", found=keys))
+        found = [documents.key_document(key) for key in call.account.keys.values()]
+        return list_reply(_frame(call, len(found)), "keys", found)
 
     def create_key(self, call: Call) -> Reply:
         name = call.form().get("FriendlyName") or ""
@@ -197,17 +199,16 @@ def _find_media(call: Call, message: Message) -> Media:
     return media
 
 
-def _listed(
+def _frame(
     call: Call,
-    key: str,
+    found: int,
     *,
-    found: Sequence[dict[str, Any]],
     request: PageRequest | None = None,
     page: Page | None = None,
     query: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """A list answer; without a page everything is on the first."""
+    """A list answer, all but its list of so many; without a page everything is on the first."""
     request = request or PageRequest(call.account.sid, Filter(), DEFAULT_PAGE_SIZE, 0, None)
     start = request.number * request.size
     frame = envelope(call.request.path, query, request=request, page=page or Page((), None, None))
-    return {**frame, "start": start, "end": start + max(len(found) - 1, 0), key: list(found)}
+    return {**frame, "start": start, "end": start + max(found - 1, 0)}

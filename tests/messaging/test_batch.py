@@ -10,6 +10,7 @@ from sms_connector.errors import Conflict, Kind, Throttled
 from sms_connector.messaging.idempotency import message_id
 from sms_connector.messaging.record import Phase
 from sms_connector.messaging.requests import OnUnknown
+from sms_connector.messaging.schedule import BURST_MARGIN, PACE_MARGIN, WINDOW
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities, SendOutcome
@@ -18,7 +19,7 @@ from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ON
 from .conftest import NoHelpers, World, draft, number
 
 S = MessageStatus
-SPACING = 1.0025 / 25
+SPACING = (WINDOW + PACE_MARGIN) / 25
 
 
 # --- outcomes ---------------------------------------------------------------------------------------------------------
@@ -215,7 +216,7 @@ def test_no_turn_is_lost_to_a_slow_provider_or_a_slow_ledger(world: World, takes
     records = 300
     world.clock.run(lambda: node.send([draft(i) for i in range(records)]))
     starts = node.provider.starts("send")
-    assert starts[-1] - starts[0] == pytest.approx(1.002 + (records - 26) * SPACING, abs=SPACING)
+    assert starts[-1] - starts[0] == pytest.approx(WINDOW + BURST_MARGIN + (records - 26) * SPACING, abs=SPACING)
     assert all(later - earlier > 1.0 for earlier, later in zip(starts, starts[25:], strict=False))
 
 

@@ -11,13 +11,16 @@ from itertools import pairwise
 import pytest
 
 from sms_connector.errors import Throttled
-from sms_connector.messaging.schedule import WINDOW, WINDOW_MARGIN
+from sms_connector.messaging.schedule import BURST_MARGIN, PACE_MARGIN, WINDOW
 from sms_connector.messaging.throttle import Place, Throttle, ThrottleState
 from sms_connector.transport.http import Lane
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.fake_clock import ThreadedClock
 
 Log = list[tuple[float, str]]
+
+AFTER_A_BURST = WINDOW + BURST_MARGIN
+SPACING = (WINDOW + PACE_MARGIN) / 25
 
 
 class Node:
@@ -70,7 +73,7 @@ def node() -> Node:
 
 def nth_start(number: int, rate: int = 25) -> float:
     """When the number-th call (from 1) of a loaded node starts: `rate` at once, then a window, then evenly."""
-    return 0.0 if number <= rate else 1.002 + (number - rate - 1) * 1.0025 / rate
+    return 0.0 if number <= rate else AFTER_A_BURST + (number - rate - 1) * (WINDOW + PACE_MARGIN) / rate
 
 
 # --- order ------------------------------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ def test_threads_wake_when_it_is_their_turn_and_at_no_other_time(node: Node) -> 
     node.clock.wait = counted  # type: ignore[method-assign]
     node.clock.run(*[node.request("s", 1) for _ in range(60)], *[node.poll("p") for _ in range(60)])
     starts = [time for time, _ in node.log]
-    assert max(later - earlier for earlier, later in pairwise(starts)) <= 1.003
+    assert max(later - earlier for earlier, later in pairwise(starts)) <= AFTER_A_BURST + 0.001
     assert len(waits) <= 5 * len(starts)
 
 
@@ -208,11 +211,11 @@ def test_a_second_begins_when_the_request_is_on_the_wire(node: Node) -> None:
         node.throttle.wait_turn(Lane.SEND)
 
     node.clock.run(run)
-    assert node.clock.monotonic() == pytest.approx(0.3 + WINDOW + WINDOW_MARGIN)
+    assert node.clock.monotonic() == pytest.approx(0.3 + AFTER_A_BURST)
 
 
 # Calls promised before, and whether another request may still come in: 25 start at once, then 24.94 a second.
-@pytest.mark.parametrize(("promised", "refused"), [(0, False), (25, False), (748, False), (749, True), (5000, True)])
+@pytest.mark.parametrize(("promised", "refused"), [(0, False), (25, False), (747, False), (748, True), (5000, True)])
 def test_what_could_not_start_within_the_limit_is_refused(still: StillNode, promised: int, refused: bool) -> None:
     still.take(promised)
     if refused:
@@ -265,7 +268,7 @@ def test_a_poll_without_a_place_is_refused_by_the_same_rule() -> None:
             outcomes.append("refused")
 
     node.clock.run(*[poll] * 6)
-    assert sorted(outcomes) == ["asked"] * 2 + ["refused"] * 4  # at 0 s, 1.002 s; the third could start at 2.007 s
+    assert sorted(outcomes) == ["asked"] * 2 + ["refused"] * 4  # at 0 s and 1.03 s; the third could start at 2.0325 s
 
 
 def test_a_patient_place_is_never_refused(still: StillNode) -> None:
@@ -344,7 +347,7 @@ def test_a_rate_of_zero_holds_everything_until_it_is_raised() -> None:
         node.clock.run(raise_later, *[lambda: node.call("s", place)] * 12)
     starts = [time for time, _ in node.log]
     assert starts[:10] == [7.0] * 10
-    assert starts[10] == pytest.approx(8.002)
+    assert starts[10] == pytest.approx(7.0 + AFTER_A_BURST)
 
 
 def test_with_a_rate_of_zero_nothing_is_taken_in() -> None:
@@ -407,12 +410,12 @@ def test_turns_that_go_by_unused_are_anybodys(node: Node) -> None:
     [
         pytest.param(0, 0, 0.0, (0, 25, 0, 0.0), id="idle"),
         pytest.param(3, 0, 0.0, (3, 22, 0, 0.0), id="some started"),
-        pytest.param(25, 0, 0.0, (25, 0, 0, 1.002), id="all started"),
-        pytest.param(25, 0, 0.5, (25, 0, 0, 0.502), id="half a second later"),
+        pytest.param(25, 0, 0.0, (25, 0, 0, AFTER_A_BURST), id="all started"),
+        pytest.param(25, 0, 0.5, (25, 0, 0, AFTER_A_BURST - 0.5), id="half a second later"),
         pytest.param(25, 0, 1.5, (0, 25, 0, 0.0), id="the second is over"),
         pytest.param(0, 10, 0.0, (0, 15, 10, 0.0), id="promised to others"),
-        pytest.param(0, 40, 0.0, (0, 0, 40, 1.002 + 15 * 1.0025 / 25), id="more promised than may start"),
-        pytest.param(5, 30, 0.0, (5, 0, 30, 1.002 + 10 * 1.0025 / 25), id="both"),
+        pytest.param(0, 40, 0.0, (0, 0, 40, AFTER_A_BURST + 15 * SPACING), id="more promised than may start"),
+        pytest.param(5, 30, 0.0, (5, 0, 30, AFTER_A_BURST + 10 * SPACING), id="both"),
     ],
 )
 def test_limits_say_what_is_left(
