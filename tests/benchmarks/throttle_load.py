@@ -6,18 +6,23 @@ Counted twice: by the connector as each call starts, and by the simulator as eac
 from __future__ import annotations
 
 import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from tests.fixtures.processes import clean_environ, run_script, sandbox_process
 
 from .figures import Figure, Figures, most_in_a_second, sustained_rate
 
 RATE = 25
+NAP = 0.001
 TITLE = "the throttle under load: three requests at once, polls among them"
 
 
 def run(*, quick: bool) -> list[Figure]:
     count = 70 if quick else 320
-    with sandbox_process("--delivery-seconds=2") as sandbox:
+    with sandbox_process("--delivery-seconds=2") as sandbox, pauses_of_this_machine() as pauses:
         output = run_script("tests.benchmarks.throttle_worker", [sandbox.url, str(count)], environ=clean_environ())
         last_send = sandbox.starts(method="POST")[-1]
         arrivals = [stamp for stamp in sandbox.starts() if stamp <= last_send]
@@ -30,4 +35,25 @@ def run(*, quick: bool) -> list[Figure]:
         figures.at_least(f"sustained over {seconds:.0f} s, at the connector", sustained_rate(starts), 24.9, "/s"),
         figures.at_least(f"sustained over {seconds:.0f} s, at the provider", sustained_rate(arrivals), 24.9, "/s"),
         figures.note("polls among the sends", found["polls"], digits=0),
+        figures.note("longest pause of this machine meanwhile", max(pauses) * 1000, " ms", digits=1),
     ]
+
+
+@contextmanager
+def pauses_of_this_machine() -> Iterator[list[float]]:
+    """How much later, in seconds, than asked for a thread wakes that has nothing else to do: so late may an arrival be dated."""
+    pauses, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        while not done.is_set():
+            before = time.monotonic()
+            time.sleep(NAP)
+            pauses.append(time.monotonic() - before - NAP)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield pauses
+    finally:
+        done.set()
+        watcher.join()
