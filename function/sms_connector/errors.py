@@ -24,8 +24,9 @@ masks that too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class Retry(StrEnum):
@@ -68,8 +69,7 @@ class Kind(StrEnum):
     OTHER = "OTHER"
 
 
-@dataclass(frozen=True, slots=True)
-class FieldProblem:
+class FieldProblem(msgspec.Struct, frozen=True):
     """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`."""
 
     field: str

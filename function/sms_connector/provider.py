@@ -19,9 +19,10 @@ The seven providers behind this shape (facts in each room's module docstrings an
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from sms_connector.model.connection import ConnectionStatus
 from sms_connector.model.consent import ConsentWords
@@ -32,8 +33,7 @@ from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(msgspec.Struct, frozen=True):
     """What a provider can do, as data. Zero or False: it can't, and asking for it is refused before any call.
 
     recipients_per_call   how many messages one `send` takes
@@ -68,12 +68,11 @@ class Capabilities:
     media_limit: int = 0
     sender_kinds: frozenset[SenderKind] = frozenset()
     channels: frozenset[str] = frozenset()
-    sender_rates: Mapping[SenderKind, float] = field(default_factory=dict)
+    sender_rates: Mapping[SenderKind, float] = msgspec.field(default_factory=dict)
     sender_queue_seconds: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class SendReceipt:
+class SendReceipt(msgspec.Struct, frozen=True):
     """The provider took the message: its own id, and the status it gave at once (with the reason, if it is a failure)."""
 
     provider_message_id: str
@@ -87,8 +86,7 @@ class SendReceipt:
 SendOutcome = SendReceipt | FailureReason
 
 
-@dataclass(frozen=True, slots=True)
-class ReportQuery:
+class ReportQuery(msgspec.Struct, frozen=True):
     """Which messages a list is asked for: created at or after `since`, of one recipient or sender where given."""
 
     since: datetime
@@ -96,16 +94,14 @@ class ReportQuery:
     sender: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReportPage:
+class ReportPage(msgspec.Struct, frozen=True):
     """One page of a provider's list, newest first; `next_page` is None at the end."""
 
     reports: Sequence[DeliveryReport]
     next_page: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RawCallback:
+class RawCallback(msgspec.Struct, frozen=True):
     """A provider's request to our webhook, as it arrived.
 
     `url` is the configured public URL with the query of the request, never what a proxy made of it. `received_at` is
@@ -119,8 +115,7 @@ class RawCallback:
     received_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackAnswer:
+class CallbackAnswer(msgspec.Struct, frozen=True):
     """What a provider gets over HTTP in return for a callback."""
 
     body: bytes

@@ -8,9 +8,10 @@ is never left out in silence. Values that may hold a credential (addresses) are 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeVar
+
+import msgspec
 
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
@@ -29,8 +30,7 @@ ProxyAuth = Literal["none", "basic", "digest"]
 ProxySsl = Literal["auto", "always", "never", "tunnel"]
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerAddress:
+class LedgerAddress(msgspec.Struct, frozen=True):
     """Where the ledger is: `path` with `sqlite`, `project` and `database` with `firestore`."""
 
     kind: Literal["sqlite", "firestore"]
@@ -39,8 +39,7 @@ class LedgerAddress:
     database: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueAddress:
+class QueueAddress(msgspec.Struct, frozen=True):
     """Where durable work is put: `path` with `sqlite`, all else with `cloud-tasks` (who is called, and as whom)."""
 
     kind: Literal["sqlite", "cloud-tasks"]
@@ -52,8 +51,7 @@ class QueueAddress:
     account: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ProxySettings:
+class ProxySettings(msgspec.Struct, frozen=True):
     """The proxy on the way to the provider. User name and password are secrets, never settings."""
 
     url: str
@@ -61,37 +59,34 @@ class ProxySettings:
     ssl: ProxySsl = "auto"
 
 
-@dataclass(frozen=True, slots=True)
-class TrackingSettings:
+class TrackingSettings(msgspec.Struct, frozen=True):
     """What a request that says nothing about tracking gets."""
 
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionSettings:
+class ConnectionSettings(msgspec.Struct, frozen=True):
     """What the connection is called, where it runs, and whether it was deployed suspended."""
 
     name: str = "local"
     description: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     region: str | None = None
     nodes_min: int | None = None
     nodes_max: int | None = None
     suspended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """Everything a start was told. `project` is the Google Cloud project, for the links of traces; None elsewhere."""
 
     ledger: LedgerAddress
-    connection: ConnectionSettings = field(default_factory=ConnectionSettings)
+    connection: ConnectionSettings = msgspec.field(default_factory=ConnectionSettings)
     provider: str = "twilio"
     provider_url: str | None = None
     sender: Sender | None = None
-    tracking: TrackingSettings = field(default_factory=TrackingSettings)
+    tracking: TrackingSettings = msgspec.field(default_factory=TrackingSettings)
     node_rate: int = 25
     connection_rate: int | None = None
     workers_max: int = 1

@@ -20,9 +20,10 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
+
+import msgspec
 
 LEVELS: Final = ("debug", "info", "error")
 _SEVERITIES = {"debug": "DEBUG", "info": "INFO", "error": "ERROR"}
@@ -62,8 +63,7 @@ class Headers(Protocol):
     def get(self, name: str, default: str, /) -> str: ...
 
 
-@dataclass(frozen=True, slots=True)
-class StructuredLog:
+class StructuredLog(msgspec.Struct, frozen=True):
     """Writes events at or above `level` (`error`, `info`, `debug`). `project` is where the traces are.
 
     `context` holds the fields of every event, masked already. `stream` None is whatever `sys.stdout` is at the time.
@@ -74,7 +74,7 @@ class StructuredLog:
     project: str | None = None
     stream: Stream | None = None
     now: Callable[[], float] = time.time
-    context: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def bind(self, **fields: Any) -> StructuredLog:
         """The same log with more fields in every event."""

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import flask
 import pytest
+from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 

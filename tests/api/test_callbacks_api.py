@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.messaging.callbacks_out import Callback
 from tests.fixtures.engine_double import NOW

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, PreconditionFailed, Throttled
 from sms_connector.messaging.connection import Limits, Suspension

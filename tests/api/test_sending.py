@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict, Kind, PreconditionFailed, Retry, Throttled
 from sms_connector.messaging.record import MessageRecord, Phase

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotFound, NotSent, PreconditionFailed
 from sms_connector.messaging.callback_address import CallbackAddress

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry, Throttled
 from sms_connector.messaging.outcome import OutcomeChange, Resend

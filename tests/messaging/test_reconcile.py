@@ -4,9 +4,9 @@ evidence (sending.md section 3)."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
 from sms_connector.messaging.record import MessageRecord, Phase

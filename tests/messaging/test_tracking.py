@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from operator import methodcaller
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotSent, ProviderRefused
 from sms_connector.messaging.record import SLOW_CHECK_SECONDS, MessageRecord, Phase

@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlencode
 
 import flask
 import pytest
+from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client, TestResponse
 

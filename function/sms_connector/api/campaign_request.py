@@ -10,7 +10,6 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import BinaryIO
 
 import msgspec
@@ -43,8 +42,7 @@ _SUFFIXES: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "n
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignRequest:
+class CampaignRequest(msgspec.Struct, frozen=True):
     """`form` is JSON, or that of the rows in the body or the source."""
 
     body: CampaignBody

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.payloads import consent as payloads

@@ -10,7 +10,6 @@ import re
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -29,8 +28,7 @@ _JSON = "application/json"
 Handle = Callable[[flask.Request], flask.Response]
 
 
-@dataclass(slots=True)
-class Visit:
+class Visit(msgspec.Struct):
     """One request on its way through. `route` is what it turns out to be for: the log names that, and not the path, which
     may hold a number or a token."""
 
@@ -40,8 +38,7 @@ class Visit:
     route: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(msgspec.Struct, frozen=True):
     """Has `respond` answer each request, and writes down how it went."""
 
     log: StructuredLog

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import flask
@@ -32,8 +31,7 @@ def serve(services: Services, routes: Iterable[Route]) -> Handle:
     return Door(services.log, Entry(services, Router(routes)).respond).handle
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """Finds a request's route and has it answer."""
 
     services: Services

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -56,12 +55,11 @@ class OpenApiDocument(Payload):
     components: dict[str, Any]
 
 
-@dataclass(slots=True)
-class _Server:
+class _Server(msgspec.Struct):
     """Makes the document when it is first asked for: a cold start does not pay for it."""
 
     routes: Sequence[Route]
-    content: bytes | None = field(default=None)
+    content: bytes | None = None
 
     def answer(self, _services: Services, _call: Call) -> Answer:
         if self.content is None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -29,8 +28,7 @@ Method = Literal["GET", "POST", "PUT", "DELETE"]
 SMALL_BODY = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionProfile:
+class ConnectionProfile(msgspec.Struct, frozen=True):
     """What the API tells of the connection, and the defaults it fills into requests. `proxy_url` holds no credentials.
 
     `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
@@ -41,7 +39,7 @@ class ConnectionProfile:
     name: str
     provider: str
     description: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     region: str | None = None
     nodes_min: int | None = None
     nodes_max: int | None = None
@@ -56,8 +54,7 @@ class ConnectionProfile:
     on_platform: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Services:
+class Services(msgspec.Struct, frozen=True):
     """All that the functions behind the routes work with. `now` is epoch seconds."""
 
     engine: Engine
@@ -69,8 +66,7 @@ class Services:
     objects: ObjectSource = NO_SOURCES
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True):
     """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as sent.
 
     `stream` is the body of a route that reads it itself.
@@ -83,20 +79,18 @@ class Call:
     document: Any
     headers: Headers
     log: StructuredLog
-    stream: BinaryIO = field(default_factory=BytesIO)
+    stream: BinaryIO = msgspec.field(default_factory=BytesIO)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What goes back: a payload, JSON that is encoded already, or pieces that are made as they are sent."""
 
     content: msgspec.Struct | bytes | Iterator[bytes]
     status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Route:
+class Route(msgspec.Struct, frozen=True, eq=False):
     """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500). `status` is that of success, and
@@ -114,7 +108,7 @@ class Route:
     body_limit: int = SMALL_BODY
     query: type[msgspec.Struct] | None = None
     errors: tuple[int, ...] = ()
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     status: int = 200
     also_answers: type[msgspec.Struct] | None = None
     streamed: tuple[str, ...] = ()

@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from tempfile import TemporaryFile
 from typing import BinaryIO
+
+import msgspec
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 
@@ -18,8 +19,7 @@ MAX_BYTES = 512 * 1024 * 1024
 _PIECE = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Spooled:
+class Spooled(msgspec.Struct, frozen=True):
     """`digest` is the SHA-256 of the bytes as they came."""
 
     file: BinaryIO

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
@@ -34,16 +33,14 @@ _HEALTHY = b'{"status":"ok"}'
 _PLACE = re.compile(r"/webhooks/(?P<provider>[a-z-]{1,40})/(?P<kind>status|inbound)/(?P<token>[0-9A-Za-z_-]{1,100})")
 
 
-@dataclass(frozen=True, slots=True)
-class Replies:
+class Replies(msgspec.Struct, frozen=True):
     """What is answered to HELP, where the provider doesn't answer by itself; None: nothing. The words are the provider's."""
 
     help_reply: str | None = None
     stop_words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class WebhookParts:
+class WebhookParts(msgspec.Struct, frozen=True):
     """What the webhook is made of. `now` is epoch seconds. The provider needs no secrets here."""
 
     address: CallbackAddress
@@ -54,8 +51,7 @@ class WebhookParts:
     replies: Replies = Replies()
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(msgspec.Struct, frozen=True):
     """What a path names, before its token is looked at."""
 
     kind: CallbackKind
@@ -67,8 +63,7 @@ def build_webhook(parts: WebhookParts) -> Handle:
     return Door(parts.log, Webhook(parts).respond).handle
 
 
-@dataclass(frozen=True, slots=True)
-class Webhook:
+class Webhook(msgspec.Struct, frozen=True):
     """`POST /webhooks/{provider}/{status|inbound}/{token}`, the provider's handshakes at the same addresses, `GET /health`."""
 
     parts: WebhookParts

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from sms_connector.local.objects import FileObjects
 from sms_connector.messaging.callback_address import CallbackAddress

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from sms_connector import registry
 from sms_connector.api.payloads.callbacks import render_result
@@ -40,8 +42,7 @@ from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """Everything it needs to send, and the settings it was started with. `events` is there where callbacks come in."""
 
     settings: Settings

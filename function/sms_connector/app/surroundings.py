@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector import registry
 from sms_connector.app.adapters import make_transport_settings
@@ -30,8 +31,7 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
     return settings
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What decides which secrets are needed."""
 
     provider: str

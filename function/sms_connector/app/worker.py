@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 
 import flask
+import msgspec
 
 from sms_connector.api.door import Handle
 from sms_connector.api.entry import serve as serve_routes
@@ -39,8 +39,7 @@ def build_worker(node: Node) -> Handle:
     return partial(_handle_beside, loops, handle)
 
 
-@dataclass(slots=True)
-class Loops:
+class Loops(msgspec.Struct):
     """The threads that take tasks from the file, in the process that serves: a server may fork after it has loaded us, and
     threads don't come along."""
 
@@ -48,7 +47,7 @@ class Loops:
     table: TaskTable
     clock: Clock
     log: StructuredLog
-    running_in: int = field(default=0)
+    running_in: int = 0
 
     def start(self) -> None:
         if self.running_in == os.getpid():

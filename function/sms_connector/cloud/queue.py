@@ -12,7 +12,6 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import timedelta
 
 import grpc
@@ -50,8 +49,7 @@ _repeated = retry.Retry(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where the queues are and whom they call: base addresses without a path, and the account that calls (an e-mail)."""
 
     project: str

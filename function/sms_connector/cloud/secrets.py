@@ -6,10 +6,10 @@ the mount follows it. This is for who changes them: add a version, look at the o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import google_crc32c
+import msgspec
 from google.api_core import exceptions, retry
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
 from google.cloud.secretmanager_v1.types import (
@@ -32,8 +32,7 @@ _repeated = retry.Retry(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class StoredVersion:
+class StoredVersion(msgspec.Struct, frozen=True):
     """A version of a secret: its number, whether it can be read, and since when it is there."""
 
     number: int

@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,16 +42,14 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(msgspec.Struct, frozen=True):
     """One caller's writes, and the row of each but its version (None for a deletion)."""
 
     writes: Sequence[Write]
     rows: list[tuple[Any, ...] | None]
 
 
-@dataclass(slots=True)
-class _Group:
+class _Group(msgspec.Struct):
     """What a transaction knows while it decides: versions by (collection, id), the rows to write, the next version."""
 
     versions: dict[tuple[str, str], int | None]

@@ -12,7 +12,6 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -53,8 +52,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Backlog:
+class Backlog(msgspec.Struct, frozen=True):
     """What a queue holds: tasks that could start now, that wait for their time (or backoff), that are being carried out."""
 
     ready: int
@@ -66,8 +64,7 @@ class Backlog:
         return self.ready + self.scheduled + self.running
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True):
     """A task that is ours until `ends` (epoch seconds)."""
 
     row: int

@@ -23,10 +23,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Generic, TypeVar
+
+import msgspec
 
 Work = TypeVar("Work")
 Result = TypeVar("Result")
@@ -137,15 +138,14 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-@dataclass(slots=True, eq=False)
-class _Place(Generic[Work, Result]):
+class _Place(msgspec.Struct, Generic[Work, Result], eq=False):
     """A thread's place in line. It waits at its gate, and when let through lets `next` through."""
 
     work: Work
-    gate: threading.Lock = field(default_factory=threading.Lock)
+    gate: threading.Lock = msgspec.field(default_factory=threading.Lock)
     leads: bool = False
     next: _Place[Work, Result] | None = None
-    results: list[Result] = field(default_factory=list)
+    results: list[Result] = msgspec.field(default_factory=list)
     failure: sqlite3.Error | None = None
 
 

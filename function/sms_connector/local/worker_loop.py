@@ -6,7 +6,8 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.local.queue import Lease, SqliteQueue
 from sms_connector.ports import Clock, Delivery, QueueName
@@ -20,8 +21,7 @@ def backoff(attempt: int) -> float:
     return float(min(300.0, 2.0 ** min(attempt - 1, 20)))
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """A killed worker's task comes back after `lease` seconds; one at work renews it four times as often."""
 
     lease: float = 12.0

@@ -9,7 +9,8 @@ entry was written).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.ports import Document, Json
 
@@ -17,8 +18,7 @@ from sms_connector.ports import Document, Json
 LONG_PAST = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One node's share. `want` is what it could use, `limit` what it may start at most; `lease` seconds; `beat` changes with
     every renewal; `until` is the end by the node's own clock (epoch seconds)."""
 
@@ -46,12 +46,11 @@ def read_entries(document: Document | None) -> dict[str, Entry]:
     return {node: Entry.of(data) for node, data in nodes.items()}
 
 
-@dataclass(slots=True)
-class Watch:
+class Watch(msgspec.Struct):
     """What one node has seen of the others' entries, by its own monotonic clock."""
 
     window: float
-    seen: dict[str, tuple[int, float]] = field(default_factory=dict)
+    seen: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
 
     def living(self, entries: Entries, *, monotonic: float, time: float) -> dict[str, Entry]:
         """Those of the others' entries that may still count. `monotonic` is now, after they were read."""

@@ -15,10 +15,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Generic, Protocol, TypeVar
+
+import msgspec
 
 from sms_connector.messaging.message_store import Change, Changes
 from sms_connector.messaging.policy import Policy
@@ -45,8 +46,7 @@ class Steps(Protocol[Group]):
         """Make outcomes durable. May be asked again for the same ones where it failed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workshop:
+class Workshop(msgspec.Struct, frozen=True):
     """The node's means, shared by all its batches."""
 
     throttle: Throttle

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.ports import Json, Task
@@ -31,8 +31,7 @@ class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):
     tries: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class CallbackEvent:
+class CallbackEvent(msgspec.Struct, frozen=True):
     """`tries` counts how often its message was not known (yet)."""
 
     kind: CallbackKind

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.errors import CallError, Conflict, Kind, NotFound, QueueUnavailable
 from sms_connector.messaging.callback_signature import Signer
@@ -42,8 +43,7 @@ SWEEP_LIMIT = 300
 Cursor = tuple[float, str]
 
 
-@dataclass(slots=True)
-class Callback:
+class Callback(msgspec.Struct):
     """One thing to tell. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
 
     id: str
@@ -139,8 +139,7 @@ class Announcements:
         return callback.to_write()
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """How a callback is posted. `render` makes the result object of http-api.md section 2, as JSON."""
 
     transport: Transport
@@ -148,8 +147,7 @@ class Outgoing:
     render: Callable[[MessageRecord], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class _Refusal:
+class _Refusal(msgspec.Struct, frozen=True):
     """Why an attempt failed; `attempts` is how many there may be for that reason. `wait` is what the receiver asked for."""
 
     why: str
@@ -157,8 +155,7 @@ class _Refusal:
     wait: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class CallbacksOut:
+class CallbacksOut(msgspec.Struct, frozen=True):
     """Delivers, lists and repeats what is to be told."""
 
     ledger: Ledger
@@ -166,7 +163,7 @@ class CallbacksOut:
     queue: TaskQueue | None
     outgoing: Outgoing
     clock: Clock
-    log: StructuredLog = field(default_factory=StructuredLog)
+    log: StructuredLog = msgspec.field(default_factory=StructuredLog)
 
     def deliver(self, id_: str) -> None:
         """One attempt, where one is due. Plans the next where it failed; raises only where ledger or queue do."""

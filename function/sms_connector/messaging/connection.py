@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from sms_connector.errors import Kind, PreconditionFailed
 from sms_connector.messaging.throttle import Throttle, ThrottleState
@@ -15,8 +15,7 @@ COLLECTION, DOCUMENT = "state", "connection"
 CACHE_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionTest:
+class ConnectionTest(msgspec.Struct, frozen=True):
     """The answer of a test: data, never a transport error."""
 
     state: ConnectionState
@@ -24,16 +23,14 @@ class ConnectionTest:
     latency_millis: int
 
 
-@dataclass(frozen=True, slots=True)
-class Suspension:
+class Suspension(msgspec.Struct, frozen=True):
     """Since when (epoch seconds) and why nothing is sent."""
 
     reason: str | None
     since: float
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """The node's throttle, and the connection's rate and this node's share of it where one is set."""
 
     node: ThrottleState

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
@@ -11,8 +13,7 @@ from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, 
 COLLECTION = "optOuts"
 
 
-@dataclass(frozen=True, slots=True)
-class OptOut:
+class OptOut(msgspec.Struct, frozen=True):
     """`source`: `api`, `inbound` (a STOP word) or `provider` (it refused for that reason)."""
 
     number: str

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.messaging.batch import Workshop
 from sms_connector.messaging.callback_address import CallbackAddress
@@ -36,8 +37,7 @@ from sms_connector.provider import Provider
 ONE_BY_ONE_A_ROUND = 250
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(msgspec.Struct, frozen=True):
     """
     sender       `send(request)`: one record a draft, in order
     messages     `get(id)`, `list(filter)`, `cancel(id)`, `redact(id)`
@@ -65,8 +65,7 @@ class Engine:
     ticker: Ticker
 
 
-@dataclass(frozen=True, slots=True)
-class EngineParts:
+class EngineParts(msgspec.Struct, frozen=True):
     """What the engine is made of, handed in by the composition root. The provider's transport goes through the throttle.
 
     Without a `queue` no campaign is taken, and nobody follows a message whose request was answered; `planner` is the queue's.
@@ -77,14 +76,14 @@ class EngineParts:
     ledger: Ledger
     throttle: Throttle
     clock: Clock
-    policy: Policy = field(default_factory=Policy)
+    policy: Policy = msgspec.field(default_factory=Policy)
     callbacks: CallbackAddress | None = None
     configured_suspension: bool = False
     connection_rate: int | None = None
     announcer: Announcer | None = None
     queue: TaskQueue | None = None
     planner: TickPlanner | None = None
-    pace: Pace = field(default_factory=Pace)
+    pace: Pace = msgspec.field(default_factory=Pace)
     sweep: Callable[[float], float | None] | None = None
     executor: ThreadPoolExecutor | None = None
 

@@ -10,7 +10,7 @@ Whatever can't be carried out now raises, and the queue brings it again. All of 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from sms_connector.errors import InvalidRequest, Kind
 from sms_connector.messaging.callback_address import CallbackAddress
@@ -30,8 +30,7 @@ from sms_connector.structured_log import StructuredLog
 AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
 
 
-@dataclass(frozen=True, slots=True)
-class EventTools:
+class EventTools(msgspec.Struct, frozen=True):
     """What an event needs. `queue` takes back what can't be placed yet; without one (tests) it is counted and dropped."""
 
     provider: Provider
@@ -126,8 +125,7 @@ class CallbackEvents:
         self._tools.log.info("callback_rejected", callback=event.kind, why=why)
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(msgspec.Struct, frozen=True):
     """What a callback told, as a change that can be applied to any state of the record. True where it is news."""
 
     report: DeliveryReport

@@ -7,7 +7,8 @@ import uuid
 import zlib
 from base64 import b64decode, b64encode
 from contextlib import suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import Conflict, KeyInProgress, Kind, PreconditionFailed
 from sms_connector.messaging.node_lease import NodeLease
@@ -18,16 +19,14 @@ COLLECTION = "idempotencyKeys"
 ASK_AGAIN_SECONDS = 2.0
 
 
-@dataclass(frozen=True, slots=True)
-class Replay:
+class Replay(msgspec.Struct, frozen=True):
     """The stored answer of the first request."""
 
     answer: bytes
     status: int
 
 
-@dataclass(slots=True)
-class Started:
+class Started(msgspec.Struct):
     """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce of the
     first."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.consent import OptOuts
@@ -24,8 +25,7 @@ LATEST: Final = 10
 CONSENT: Final = (Keyword.STOP, Keyword.START)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredInbound:
+class StoredInbound(msgspec.Struct, frozen=True):
     """An inbound message as it is listed. `received_at` is epoch seconds."""
 
     id: str
@@ -71,8 +71,7 @@ def _read(document: Document) -> StoredInbound:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class InboxRules:
+class InboxRules(msgspec.Struct, frozen=True):
     """How words are read: the provider's documented lists and the connection's own STOP words."""
 
     words: ConsentWords

@@ -7,8 +7,9 @@ ledger has moved on, the change is applied to what is there now, and the holder'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Protocol
+
+from msgspec.structs import fields
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.record import COLLECTION, MessageRecord, from_document

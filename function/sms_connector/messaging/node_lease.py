@@ -11,7 +11,8 @@ import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import RequestError
 from sms_connector.messaging.policy import Policy
@@ -25,8 +26,7 @@ LOOK_EVERY = 1 / 6
 RENEW_BELOW = 0.85
 
 
-@dataclass(frozen=True, slots=True)
-class _Lease:
+class _Lease(msgspec.Struct, frozen=True):
     """`until` is monotonic time, counted from before the renewal was written."""
 
     name: str

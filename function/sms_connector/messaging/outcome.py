@@ -6,7 +6,7 @@ it. So good news always counts, and bad news only where it speaks of the call th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 from sms_connector.errors import ConnectorError, Kind, NotSent, OutcomeUnknown, ProviderRefused, RequestError, Retry
 from sms_connector.messaging.record import MessageRecord, Phase
@@ -20,8 +20,7 @@ OPTED_OUT = FailureReason(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class OutcomeChange:
+class OutcomeChange(msgspec.Struct, frozen=True):
     """`holder` and `resends` say which call it was: the message's first one, or which repetition, under whose lease."""
 
     outcome: SendOutcome | ConnectorError
@@ -57,8 +56,7 @@ class OutcomeChange:
             record.refuse(failure, at=self.at)
 
 
-@dataclass(slots=True)
-class Resend:
+class Resend(msgspec.Struct):
     """The caller asked for at least once: the message is called again. `taken` says whether that is ours to do: another
     request may have been quicker, or a callback may have settled it."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from sms_connector.errors import Kind, Retry
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -30,8 +31,7 @@ class Phase:
     DONE = "done"  # the provider took or refused it, or no call was made
 
 
-@dataclass(slots=True)
-class MessageRecord:
+class MessageRecord(msgspec.Struct):
     """Mutable on purpose: one holder at a time works on it, and the ledger's version guards the rest. Times are epoch seconds."""
 
     id: str
@@ -56,12 +56,13 @@ class MessageRecord:
     unknown_until: float | None = None
     validity_seconds: int | None = None
     resends: int = 0
-    evidence: list[str] = field(default_factory=list)
+    evidence: list[str] = msgspec.field(default_factory=list)
     callback_url: str | None = None
     campaign: str | None = None
     redacted: bool = False
     announced: str | None = None  # the final status its caller's callback was last noted for
-    history: list[tuple[float, str, str, str]] = field(default_factory=list)  # at, status, source, provider's word
+    # When, status, source, the provider's word.
+    history: list[tuple[float, str, str, str]] = msgspec.field(default_factory=list)
     version: Version | Absent | None = None
     replayed: bool = False
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict, Kind
 from sms_connector.messaging.idempotency import COLLECTION, key_id

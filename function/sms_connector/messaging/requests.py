@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from sms_connector.model.segments import Segments
 
@@ -17,8 +18,7 @@ class OnUnknown(StrEnum):
     RESEND = "resend"
 
 
-@dataclass(frozen=True, slots=True)
-class Tracking:
+class Tracking(msgspec.Struct, frozen=True):
     """How a message is followed: ask every `interval` seconds, at most `attempts` times; `wait` holds the answer until then."""
 
     interval: float = 10.0
@@ -26,8 +26,7 @@ class Tracking:
     wait: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True):
     """One record of a request: recipient checked, text rendered and measured. `key` is the record's own idempotency key."""
 
     index: int
@@ -37,12 +36,11 @@ class Draft:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendOptions:
+class SendOptions(msgspec.Struct, frozen=True):
     """What holds for every record of a request."""
 
     sender: str
-    tracking: Tracking = field(default_factory=Tracking)
+    tracking: Tracking = msgspec.field(default_factory=Tracking)
     on_unknown: OnUnknown = OnUnknown.REPORT
     media_urls: tuple[str, ...] = ()
     validity_seconds: int | None = None
@@ -50,8 +48,7 @@ class SendOptions:
     callback_url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SendRequest:
+class SendRequest(msgspec.Struct, frozen=True):
     """One or many records. `nonce` makes the message ids: the same nonce and index give the same id, so that a request that is
     carried on after a crash finds what it had begun."""
 
@@ -61,8 +58,7 @@ class SendRequest:
     request_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class MessageFilter:
+class MessageFilter(msgspec.Struct, frozen=True):
     """Which messages of the ledger are listed, newest first."""
 
     to: str | None = None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import (
     CallError,
@@ -31,16 +32,14 @@ from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import Provider, SendOutcome
 
 
-@dataclass(slots=True)
-class Job:
+class Job(msgspec.Struct):
     """One record on its way: what to send, and what the ledger knows of it. The text lives here only, never in the ledger."""
 
     draft: Draft
     record: MessageRecord
 
 
-@dataclass(frozen=True, slots=True)
-class SendTools:
+class SendTools(msgspec.Struct, frozen=True):
     """What a send needs; made once by the composition root."""
 
     provider: Provider

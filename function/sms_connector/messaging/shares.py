@@ -19,8 +19,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from math import inf
+
+import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.allocation import Entries, Entry, Watch, fair_share, read_entries
@@ -39,8 +40,7 @@ SPARE = 0.006
 REMEMBERED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ShareTiming:
+class ShareTiming(msgspec.Struct, frozen=True):
     """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its lease lasts
     `grace` longer, which has to be more than a window and some tries. After `retry` a renewal that failed is tried again, and
     a node that has less than falls to it looks whether others have given way."""
@@ -56,8 +56,7 @@ FIRESTORE_TIMING = ShareTiming()
 SQLITE_TIMING = ShareTiming(period=0.5, grace=1.5, writes_per_second=20.0, retry=0.1)
 
 
-@dataclass(frozen=True, slots=True)
-class ShareRules:
+class ShareRules(msgspec.Struct, frozen=True):
     """`rate` is the connection's, `limit` what this node may start at most; calls a second."""
 
     rate: int

@@ -10,11 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+
+import msgspec
 
 from sms_connector.errors import Throttled
 from sms_connector.messaging.schedule import WINDOW, Schedule
@@ -32,17 +33,15 @@ INSTANT = 1e-6
 Starting = Callable[[int], None]
 
 
-@dataclass(slots=True, eq=False)
-class Place:
+class Place(msgspec.Struct, eq=False):
     """A request's place in the line: how many of its calls have not started."""
 
     order: int
     remaining: int
-    nearer: threading.Event = field(default_factory=threading.Event)
+    nearer: threading.Event = msgspec.field(default_factory=threading.Event)
 
 
-@dataclass(slots=True, eq=False)
-class _Call:
+class _Call(msgspec.Struct, eq=False):
     """What one thread is doing for a place. `attempts` counts how often it has passed the gate."""
 
     place: Place
@@ -50,18 +49,18 @@ class _Call:
     attempts: int = 0
 
 
-@dataclass(order=True, slots=True)
-class _Waiter:
+class _Waiter(msgspec.Struct, order=True):
+    """Ordered by the first two: no ticket is given out twice."""
+
     order: int
     ticket: int
-    lane: Lane = field(compare=False)
-    promised: bool = field(compare=False)  # counted by its place already
-    wake: threading.Event = field(compare=False, default_factory=threading.Event)
-    started: float | None = field(compare=False, default=None)  # when its turn came
+    lane: Lane
+    promised: bool  # counted by its place already
+    wake: threading.Event = msgspec.field(default_factory=threading.Event)
+    started: float | None = None  # when its turn came
 
 
-@dataclass(frozen=True, slots=True)
-class ThrottleState:
+class ThrottleState(msgspec.Struct, frozen=True):
     """What is left, for `GET /v1/limits`. Seconds; calls."""
 
     rate: int

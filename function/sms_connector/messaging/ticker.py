@@ -8,7 +8,8 @@ creation. It plans the next round for when something is due again; when nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore
@@ -34,8 +35,7 @@ BLOCKS_A_ROUND = 400
 CAMPAIGNS_A_ROUND = 100
 
 
-@dataclass(frozen=True, slots=True)
-class TickerTools:
+class TickerTools(msgspec.Struct, frozen=True):
     """What a round needs. `asked_a_round` is how many messages it asks after at most: it has to end before its task's time is
     up. `sweep` sends callbacks whose task was lost and says when the next one is due."""
 
@@ -169,8 +169,7 @@ class Ticker:
             self._tools.planner.plan(min(times))
 
 
-@dataclass(frozen=True, slots=True)
-class _Later:
+class _Later(msgspec.Struct, frozen=True):
     """Nobody asks any more; late news is looked for ever more seldom, until the message's end."""
 
     now: float
@@ -181,8 +180,7 @@ class _Later:
         record.next_check_at = min(record.created_at + self.limit, self.now + max(SLOW_CHECK_SECONDS, age / 2))
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
+class _Told(msgspec.Struct, frozen=True):
     """News as a change that can be applied again."""
 
     news: Document

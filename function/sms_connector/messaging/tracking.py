@@ -10,8 +10,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+import msgspec
 
 from sms_connector.errors import CallError, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore, become
@@ -32,13 +33,12 @@ GATHER_SECONDS = 0.05
 LOST = "the node that was sending it stopped before it recorded an outcome"
 
 
-@dataclass(slots=True, eq=False)
-class _Following:
+class _Following(msgspec.Struct, eq=False):
     """One request's messages; `news` wakes its thread."""
 
     records: list[MessageRecord]
     tracking: Tracking
-    news: threading.Event = field(default_factory=threading.Event)
+    news: threading.Event = msgspec.field(default_factory=threading.Event)
 
     def open(self) -> list[MessageRecord]:
         return [record for record in self.records if not record.final and record.attempts < self.tracking.attempts]
@@ -224,8 +224,7 @@ class Tracker:
         self._store.save([(record, change) for record, change in changes if change.worth_keeping(record)])
 
 
-@dataclass(slots=True)
-class _Asked:
+class _Asked(msgspec.Struct):
     """The message was asked for once more (or, where it does not count, told of in passing); what was heard, if anything."""
 
     report: DeliveryReport | None
@@ -245,8 +244,7 @@ class _Asked:
         return self.changed or self.count_kept or (self.counts and record.attempts >= record.attempts_allowed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Abandon:
+class _Abandon(msgspec.Struct, frozen=True):
     """The lease has ended under which it was called. Somebody may have begun to send it again under another one meanwhile."""
 
     holder: str | None

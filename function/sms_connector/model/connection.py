@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 
 class ConnectionState(StrEnum):
@@ -14,8 +15,7 @@ class ConnectionState(StrEnum):
     ERROR = "ERROR"
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionStatus:
+class ConnectionStatus(msgspec.Struct, frozen=True):
     """The answer of a connection test: data, never an exception."""
 
     state: ConnectionState

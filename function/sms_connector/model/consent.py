@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.model.inbound_message import Keyword
 
 
-@dataclass(frozen=True, slots=True)
-class ConsentWords:
+class ConsentWords(msgspec.Struct, frozen=True):
     """A provider's documented lists. Spelling counts, case does not."""
 
     stop: tuple[str, ...] = ()

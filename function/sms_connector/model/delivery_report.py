@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from sms_connector.errors import Kind, Retry
 from sms_connector.model.status import MessageStatus
 
 
-@dataclass(frozen=True, slots=True)
-class FailureReason:
+class FailureReason(msgspec.Struct, frozen=True):
     """Why a message did not arrive. `code`, `message`, `more_info` are the source's own words, `kind` ours.
 
     `source`: `provider` (it refused or reported), `transport` (no answer came), `connector` (refused before any call).
@@ -24,8 +24,7 @@ class FailureReason:
     retry: Retry = Retry.NEVER
 
 
-@dataclass(frozen=True, slots=True)
-class DeliveryReport:
+class DeliveryReport(msgspec.Struct, frozen=True):
     """What a provider says of one message.
 
     `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where

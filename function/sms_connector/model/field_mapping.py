@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
@@ -21,16 +22,14 @@ class MissingValues(InvalidValueError):
     """The record lacks values (MISSING_VALUE) or has what is no text (INVALID_REQUEST); `field` is the record's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Mapped:
+class Mapped(msgspec.Struct, frozen=True):
     """What one record gives: the recipient as written, not checked yet, and a value for every placeholder."""
 
     to: str
     values: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldMapping:
+class FieldMapping(msgspec.Struct, frozen=True):
     """Where `to` and each placeholder come from: (placeholder, field of the record)."""
 
     to_field: str

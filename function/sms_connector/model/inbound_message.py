@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 
 class Keyword(StrEnum):
@@ -15,8 +16,7 @@ class Keyword(StrEnum):
     HELP = "help"
 
 
-@dataclass(frozen=True, slots=True)
-class InboundMessage:
+class InboundMessage(msgspec.Struct, frozen=True):
     """A reply or any other text to one of our numbers. `keyword` is the provider's own reading where it gives one."""
 
     provider_message_id: str

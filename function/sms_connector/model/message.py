@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class OutboundMessage:
+
+class OutboundMessage(msgspec.Struct, frozen=True):
     """One message to one recipient, rendered and checked.
 
     `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a

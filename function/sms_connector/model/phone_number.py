@@ -10,8 +10,9 @@ assigned faster than libraries are updated, and Twilio's test numbers (+1 500 55
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+
+import msgspec
 
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.model.invalid_value import InvalidValueError, quote
@@ -54,8 +55,7 @@ _SENDER_FIX = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(msgspec.Struct, frozen=True):
     """Whom messages come from."""
 
     address: str

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+
+import msgspec
 
 # Position by position, 0x00 to 0x7F; 0x1B, the escape to the extension table, is no character and left out.
 GSM_BASIC = frozenset(
@@ -38,8 +39,7 @@ class Encoding(StrEnum):
 _CAPACITY = {Encoding.GSM_7: (160, 153), Encoding.UCS_2: (70, 67)}
 
 
-@dataclass(frozen=True, slots=True)
-class Segments:
+class Segments(msgspec.Struct, frozen=True):
     """The measure of a text.
 
     `count` is the number of SMS, 0 for an empty text. `units` are septets (GSM-7) or UTF-16 units (UCS-2):

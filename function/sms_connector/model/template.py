@@ -11,7 +11,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate
@@ -31,8 +32,7 @@ class TemplateError(InvalidValueError):
         super().__init__(FieldProblem("", message, Kind.INVALID_MESSAGE))
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(msgspec.Struct, frozen=True):
     """A parsed text. `parts` are text and placeholder in turn, text first and last; `placeholders` the different names,
     in order. Names are in Unicode's composed form (NFC): `é` is one name however it was typed. Text stays as it is.
     """

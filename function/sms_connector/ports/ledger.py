@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal, Protocol
+
+import msgspec
 
 Json = dict[str, Any]
 
@@ -20,8 +21,7 @@ MUST_BE_ABSENT = Absent.MUST_BE_ABSENT
 Version = str | int
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A stored document: `data` as it was written, `version` changes with every write."""
 
     id: str
@@ -29,8 +29,7 @@ class Document:
     version: Version
 
 
-@dataclass(frozen=True, slots=True)
-class Write:
+class Write(msgspec.Struct, frozen=True):
     """Put `data` at collection/id, or delete it (`data` None; deleting what is absent is no error).
 
     `expect` is the version read before, MUST_BE_ABSENT to create, or None to write whatever is there.
@@ -91,8 +90,7 @@ Operator = Literal["==", "<", "<=", ">", ">="]
 Condition = tuple[str, Operator, Scalar]
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(msgspec.Struct, frozen=True):
     """Documents of one collection by its indexed fields (`COLLECTIONS`): equalities, and at most one field by range.
 
     With a range, `order_by` is that field. `descending` needs an `order_by`, and turns the order of ids among

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol, get_args
+
+import msgspec
 
 from sms_connector.ports.ledger import Json
 
@@ -13,8 +14,7 @@ QueueName = Literal["chunks", "events"]
 MAX_TASK_BYTES = 96_000
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """One piece of durable work, delivered at least once as a POST of `payload` to `path` of the queue's function.
 
     `chunks` goes to `worker`, `events` to `connector`. `name` de-duplicates: a second task of the same name is
@@ -40,8 +40,7 @@ class TaskQueue(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True):
     """A task as it arrives. `attempt` counts from 1; more: an earlier one failed, or its worker was lost."""
 
     task: Task

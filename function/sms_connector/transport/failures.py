@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+
+import msgspec
 
 from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown
 
@@ -49,8 +50,7 @@ class WireError(Exception):
         self.at_once = at_once
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(msgspec.Struct, frozen=True):
     """An attempt that gave no answer: the error the caller would get, and what the retry policy wants to know."""
 
     error: CallError

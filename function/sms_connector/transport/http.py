@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
+
+import msgspec
 
 from sms_connector.errors import NotSent
 
@@ -19,8 +20,7 @@ class Lane(StrEnum):
     POLL = "poll"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpRequest:
+class HttpRequest(msgspec.Struct, frozen=True):
     """One call. `url` is absolute.
 
     `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency). `authorization` is a
@@ -40,8 +40,7 @@ class HttpRequest:
         return f"HttpRequest({self.method} {redact_url(self.url)})"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, frozen=True):
     """Any answer that is the provider's word on this request. Header names are lower-case."""
 
     status: int

@@ -8,8 +8,9 @@ Redirects are not followed, the provider's proxy and throttle have no part in it
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
+
+import msgspec
 
 from sms_connector.errors import Kind
 from sms_connector.ports import Clock, SecretSource
@@ -25,8 +26,7 @@ Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
-@dataclass(frozen=True, slots=True)
-class AllowedHosts:
+class AllowedHosts(msgspec.Struct, frozen=True):
     """Private hosts that may be called all the same: names, `*.suffix`, addresses and networks."""
 
     names: frozenset[str]
@@ -55,8 +55,7 @@ class AllowedHosts:
         return any(address in ip_network(network, strict=False) for network in self.networks)
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedResolver:
+class GuardedResolver(msgspec.Struct, frozen=True):
     """A `dial.Resolver` that knows public addresses only, and those that are allowed."""
 
     allowed: AllowedHosts

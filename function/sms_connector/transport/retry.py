@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import Kind, OutcomeUnknown
 
 from .failures import Failure
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(msgspec.Struct, frozen=True):
     """A failed attempt: its number (the first is 1), why it failed, and the seconds in which the next has to start."""
 
     number: int

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+import msgspec
 
 from sms_connector.errors import Kind
 
@@ -13,8 +14,7 @@ from .settings import ProxySettings, ProxySsl, unsafe_route
 _PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(msgspec.Struct, frozen=True):
     """The hops of a connection.
 
     `first_hop`  whom we connect to, over TLS where `first_tls`
@@ -30,8 +30,7 @@ class Route:
     forwarded: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """Where a request goes: `key` names its connections, `authority` is the Host header, `path` has the query."""
 
     key: tuple[str, str]

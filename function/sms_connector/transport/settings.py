@@ -14,10 +14,11 @@ Connectors'):
 from __future__ import annotations
 
 import ssl
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import urlsplit
+
+import msgspec
 
 
 class ProxyAuth(StrEnum):
@@ -37,8 +38,7 @@ class ProxySsl(StrEnum):
     TUNNEL = "tunnel"
 
 
-@dataclass(frozen=True, slots=True)
-class ProxySettings:
+class ProxySettings(msgspec.Struct, frozen=True):
     """The proxy between us and the provider. Its credentials are the secrets `proxy-username` and `proxy-password`."""
 
     host: str
@@ -47,8 +47,7 @@ class ProxySettings:
     ssl: ProxySsl = ProxySsl.AUTO
 
 
-@dataclass(frozen=True, slots=True)
-class TransportSettings:
+class TransportSettings(msgspec.Struct, frozen=True):
     """Times in seconds, sizes in bytes.
 
     `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is

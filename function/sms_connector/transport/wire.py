@@ -11,10 +11,10 @@ import select
 import socket
 import ssl
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import httptools
+import msgspec
 
 from sms_connector.errors import Kind
 
@@ -33,8 +33,7 @@ _READ_BYTES = 64 * 1024
 _HEAD_BYTES = 64 * 1024
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(msgspec.Struct):
     """An answer as parsed. `flaw`: why its body ended early; `reusable`: the connection may carry another exchange."""
 
     status: int

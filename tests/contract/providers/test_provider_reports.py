@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import (
     Kind,
@@ -72,7 +73,8 @@ LISTED = [Listed("", "newest", 10), Listed("", "middle", 20), Listed("", "oldest
 def listing(case: ProviderCase, next_page: str | None) -> HttpResponse:
     assert case.page
     return case.page(
-        [replace(item, provider_message_id=case.message_id(number)) for number, item in enumerate(LISTED)], next_page
+        [dataclasses.replace(item, provider_message_id=case.message_id(number)) for number, item in enumerate(LISTED)],
+        next_page,
     )
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
+
+from msgspec.structs import replace
 
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import RawCallback

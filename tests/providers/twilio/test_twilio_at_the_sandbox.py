@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import pytest
+from msgspec.structs import replace
 
 from sandbox import AdminClient, Options, Sandbox
 from sandbox.options import Settings

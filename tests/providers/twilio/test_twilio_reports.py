@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
 from sms_connector.api.payloads.send import MAX_KEY, MAX_TEXT, PreviewBody, SendBody
@@ -23,8 +24,7 @@ KEY_FIELD = "key"
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """A record that can't be sent. `to` is what it had for a recipient, where that was text."""
 
     index: int
@@ -32,8 +32,7 @@ class Refused:
     problems: tuple[FieldProblem, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class RecipientRules:
+class RecipientRules(msgspec.Struct, frozen=True):
     """What a recipient may be here: the provider's channels, and the region a national number is probably from."""
 
     channels: frozenset[str]
@@ -52,8 +51,7 @@ class CheckedRecord(NamedTuple):
     key: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordReader:
+class RecordReader(msgspec.Struct, frozen=True):
     """What is the same for all records; `measured` is there for a text without placeholders."""
 
     template: Template

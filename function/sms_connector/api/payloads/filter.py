@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from sms_connector.api.payloads.message import MessageQuery
 from sms_connector.api.payloads.shapes import read_time

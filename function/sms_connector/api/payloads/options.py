@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
 from sms_connector.api.payloads.send import SendBody, TrackingBody
@@ -20,8 +21,7 @@ from sms_connector.model.phone_number import Sender, SenderKind, parse_sender
 from sms_connector.provider import Capabilities
 
 
-@dataclass(frozen=True, slots=True)
-class OptionRules:
+class OptionRules(msgspec.Struct, frozen=True):
     """What a request may ask for, and what it gets where it says nothing. `now` is epoch seconds."""
 
     capabilities: Capabilities

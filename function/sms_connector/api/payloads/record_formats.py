@@ -8,7 +8,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn
 
 import msgspec
@@ -25,8 +24,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder(Any).decode
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(msgspec.Struct, frozen=True):
     """A place that holds no record."""
 
     message: str

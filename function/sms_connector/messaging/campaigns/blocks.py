@@ -9,7 +9,8 @@ blocks that are not held: a block and what it counts for change in one commit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
 from sms_connector.messaging.record import MessageRecord, from_document, to_document
@@ -20,8 +21,7 @@ BLOCKS = "blocks"
 _SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
-@dataclass(slots=True)
-class Block:
+class Block(msgspec.Struct):
     """The messages of a block by position."""
 
     id: str
@@ -32,7 +32,7 @@ class Block:
     attempts_allowed: int
     callback_url: str | None
     held: bool = False
-    records: dict[int, MessageRecord] = field(default_factory=dict)
+    records: dict[int, MessageRecord] = msgspec.field(default_factory=dict)
     version: Version | Absent | None = MUST_BE_ABSENT
 
     def open(self) -> list[MessageRecord]:

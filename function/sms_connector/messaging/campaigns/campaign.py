@@ -14,9 +14,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import fields
 
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import OnUnknown, SendOptions, Tracking
@@ -40,8 +42,7 @@ class CampaignState(StrEnum):
     CANCELED = "canceled"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a campaign's message is: the chunk's number and the position of its record among the chunk's valid ones."""
 
     campaign: str
@@ -71,8 +72,7 @@ def block_id(campaign: str, chunk: int, block: int) -> str:
     return f"{campaign}-{chunk:06d}-{block:02d}"
 
 
-@dataclass(slots=True)
-class Campaign:
+class Campaign(msgspec.Struct):
     """Times are epoch seconds. `counts` are the sums of chunks that are over (`rolled` of them), by status."""
 
     id: str
@@ -87,10 +87,10 @@ class Campaign:
     total: int = 0
     refused: int = 0
     segments: int = 0
-    encodings: dict[str, int] = field(default_factory=dict)
+    encodings: dict[str, int] = msgspec.field(default_factory=dict)
     chunks: int = 0
     rolled: int = 0
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     state_reason: str | None = None
     running_since: float | None = None
     sent_before: int = 0  # how many were sent when it last began to run
@@ -139,8 +139,7 @@ CHUNK_STATES = {
 }
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct):
     """How far a chunk is. `counts` are its messages by status, as far as its worker has given them away; `open_messages` of
     them are not final, and `tracked` of those are still asked after. `state` is one of `CHUNK_STATES`."""
 
@@ -149,7 +148,7 @@ class Progress:
     valid: int
     state: str = "pending"
     holder: str = ""
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
     open_messages: int = 0
     tracked: int = 0
     version: Version | None = None
@@ -209,11 +208,10 @@ class Progress:
         return QUIET if self.open_messages else OVER
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(msgspec.Struct, frozen=True):
     """What some messages amount to."""
 
-    counts: Counter[str] = field(default_factory=Counter)
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
     open_messages: int = 0
     tracked: int = 0
 

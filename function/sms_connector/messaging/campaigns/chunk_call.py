@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from math import ceil
 from typing import cast
+
+from msgspec.structs import replace
 
 from sms_connector.errors import ConnectorError, Kind, NotSent, Throttled
 from sms_connector.messaging.campaigns.campaign import Campaign
@@ -16,7 +17,7 @@ from sms_connector.messaging.send import FirstCall, Job, SendTools
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.provider import SendOutcome
 
-LOOK_EVERY = 1.0
+LOOK_EVERY = 2.0
 # Intents are written for so many seconds of calls at once, and for so many at least: each write is of a whole block.
 AHEAD_SECONDS = 0.5
 AHEAD_LEAST, AHEAD_MOST = 5, 13

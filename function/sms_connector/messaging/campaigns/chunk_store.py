@@ -10,7 +10,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.errors import Conflict, Kind, NotFound, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import (
@@ -29,8 +30,7 @@ _UNFINISHED = (CampaignState.RUNNING, CampaignState.PAUSED)
 ROLL_AT_ONCE = 400
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignProgress:
+class CampaignProgress(msgspec.Struct, frozen=True):
     """What a campaign has come to. `counts` by status hold every record but the `waiting` ones, which have not been called (or
     are being called this second).
 
@@ -45,8 +45,7 @@ class CampaignProgress:
     estimated_end: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
+class _Sums(msgspec.Struct, frozen=True):
     counts: Counter[str]
     open_messages: int
 

@@ -18,16 +18,16 @@ A forecast holds for a campaign alone: others that run at the same time share th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil
+
+import msgspec
 
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.model.phone_number import parse_sender
 from sms_connector.provider import Capabilities
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(msgspec.Struct, frozen=True):
     """How fast this connection may call: `node` and `connection` a second, `nodes` at once."""
 
     node: int = 25
@@ -39,8 +39,7 @@ class Pace:
         return together if self.connection is None else min(together, self.connection)
 
 
-@dataclass(frozen=True, slots=True)
-class Forecast:
+class Forecast(msgspec.Struct, frozen=True):
     """Seconds and rates as in the module's docstring; `sender_rate` None where the provider publishes none.
 
     `ends_at` is epoch seconds. `refusal` is why the campaign can't be taken.
@@ -54,8 +53,7 @@ class Forecast:
     refusal: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Forecaster:
+class Forecaster(msgspec.Struct, frozen=True):
     """`forecast` for this connection."""
 
     pace: Pace

@@ -10,7 +10,8 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.errors import Conflict, FieldProblem, InvalidRequest, Kind, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import (
@@ -40,8 +41,7 @@ LOOK_AFTER = 60.0
 REFUSALS_SHOWN = 100
 
 
-@dataclass(frozen=True, slots=True)
-class CampaignOrder:
+class CampaignOrder(msgspec.Struct, frozen=True):
     """What is to be sent, checked; the records come apart from it. The same `nonce` makes the same campaign."""
 
     text: str
@@ -52,15 +52,14 @@ class CampaignOrder:
     source: str | None = None
 
 
-@dataclass(slots=True)
-class Totals:
+class Totals(msgspec.Struct):
     """What records amount to."""
 
     total: int = 0
     refused: int = 0
     segments: int = 0
-    encodings: Counter[str] = field(default_factory=Counter)
-    refusals: list[RefusedRecord] = field(default_factory=list)
+    encodings: Counter[str] = msgspec.field(default_factory=Counter)
+    refusals: list[RefusedRecord] = msgspec.field(default_factory=list)
 
     def add(self, record: Record) -> None:
         if self.total >= MAX_RECORDS:
@@ -84,8 +83,7 @@ class Totals:
             raise InvalidRequest(FieldProblem("records", "there is no record; send at least one", Kind.MISSING_VALUE))
 
 
-@dataclass(frozen=True, slots=True)
-class IntakeTools:
+class IntakeTools(msgspec.Struct, frozen=True):
     """`queue` None: campaigns can be looked at, but none is taken."""
 
     ledger: Ledger

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, Campaign, CampaignState, Place, chunk_id
@@ -14,8 +15,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingRecord:
+class WaitingRecord(msgspec.Struct, frozen=True):
     """A record that was not called (yet); `canceled` where it never will be."""
 
     index: int

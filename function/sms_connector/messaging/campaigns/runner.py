@@ -1,7 +1,7 @@
 """Carrying out one chunk of a campaign: what a worker does with a task.
 
 The same steps as any other send (`send.FirstCall`), with three differences: outcomes are kept a block at a time, the campaign's
-state is looked at every second (pause and cancel act within seconds), and a provider that takes nothing for the moment ends the
+state is looked at every two seconds (pause and cancel act within seconds), and a provider that takes nothing for the moment ends the
 attempt instead of the messages: what was not sent is tried again with the next attempt.
 """
 
@@ -10,8 +10,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.campaign import (
@@ -47,8 +49,7 @@ class Attempt(Enum):
     AGAIN = "again"  # the provider took no more, or the connection is suspended; try again later
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerTools:
+class RunnerTools(msgspec.Struct, frozen=True):
     """`suspended` says whether the whole connection is."""
 
     send: SendTools
@@ -58,8 +59,7 @@ class RunnerTools:
     announcer: Announcer | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(msgspec.Struct, frozen=True):
     """One chunk, as it was read."""
 
     campaign: Campaign

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
-from dataclasses import dataclass, field
+
+import msgspec
 
 from sms_connector.errors import Kind, NotSent
 from sms_connector.ports import Secret, SecretSource
@@ -38,13 +39,15 @@ _FORMS = {
 _ANY_FORM = (re.compile(r"[!-~]+"), "printable ASCII characters without spaces or line ends")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(msgspec.Struct, frozen=True):
     """Credentials ready for use: `authorization` is the whole header value."""
 
     sid: str
-    authorization: str = field(repr=False)
+    authorization: str
     by_api_key: bool = False
+
+    def __repr__(self) -> str:
+        return f"Account({self.sid})"
 
 
 class Credentials:
