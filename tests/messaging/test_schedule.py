@@ -173,6 +173,16 @@ def test_after_a_long_hiccup_there_is_no_burst() -> None:
     assert sum(end <= start <= end + 0.2 for start in starts) <= 4 + 5  # three turns made up for, then one in 40 ms
 
 
+@pytest.mark.parametrize("rate", [5, 25, 100])
+def test_a_node_with_little_to_do_has_its_burst_again(rate: int) -> None:
+    """After a busy time, calls at a quarter of the rate: what the window has room for starts at once, and no more."""
+    schedule = Schedule(rate)
+    last = run(schedule, [0.0] * (3 * rate))[-1]
+    starts = run(schedule, [last + 4 * number / rate for number in range(1, rate)])
+    now = starts[-1] + 0.001
+    assert schedule.free_now(now, 2 * rate) == rate - sum(start > now - WINDOW - BURST_MARGIN for start in starts)
+
+
 def test_bursts_that_fit_are_never_paced() -> None:
     """A client that sends 25 at once every second and a half waits for nothing."""
     arrivals = [1.5 * burst for burst in range(20) for _ in range(25)]

@@ -28,7 +28,7 @@ from sms_connector.transport.retry import (
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.transport.conftest import MakeBench, NotingClock, Vault
-from tests.transport.raw_server import CREATED, answering, serving
+from tests.transport.raw_server import CREATED, answering, answering_once, serving
 
 NOW = NotingClock().now
 
@@ -157,6 +157,46 @@ def test_time_at_the_gate_is_not_taken_from_the_attempt(make_bench: MakeBench) -
     transport = HttpTransport(TransportSettings(rest=0.0), clock=clock, gate=gate, secrets=Vault())
     with serving(answering(BUSY), answering(CREATED)) as server:
         assert transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND)).status == 201
+
+
+# --- sends that could be repeated without harm ------------------------------------------------------------------------
+
+GONE = b""  # read, and then the connection ended
+REPEATED = [
+    pytest.param([GONE, GONE], OutcomeUnknown, id="never answered"),
+    pytest.param([answer("500 Oops"), answer("500 Oops")], OutcomeUnknown, id="5xx may come after it was taken"),
+    pytest.param([GONE, BUSY], OutcomeUnknown, id="the first may have been taken, though the last was not"),
+    pytest.param([BUSY, BUSY], NotSent, id="none was taken"),
+]
+
+
+@pytest.mark.parametrize(("answers", "error"), REPEATED)
+def test_a_repeated_send_without_an_answer_is_not_called_unsent(
+    make_bench: MakeBench, answers: list[bytes], error: type[Exception]
+) -> None:
+    bench = make_bench(attempts=2)
+    scripts = [answering(answer) if answer else answering_once(GONE) for answer in answers]
+    with serving(*scripts) as server, pytest.raises(error):
+        bench.post(server.url, repeatable=True)
+    assert len(bench.gates) == 2
+
+
+def test_a_gate_that_refuses_the_repetition_does_not_unsend_the_first() -> None:
+    seen: list[Lane] = []
+
+    def gate(lane: Lane) -> None:
+        seen.append(lane)
+        if len(seen) > 1:
+            raise Throttled("queue full", retry_after=3.0)
+
+    transport = HttpTransport(TransportSettings(rest=0.0), clock=NotingClock(), gate=gate, secrets=Vault())
+    with serving(answering_once(GONE)) as server, pytest.raises(OutcomeUnknown):
+        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND, repeatable=True))
+
+
+def test_a_question_without_an_answer_did_nothing(make_bench: MakeBench) -> None:
+    with serving(answering_once(GONE)) as server, pytest.raises(NotSent):
+        make_bench().get(server.url)
 
 
 # --- the pieces -------------------------------------------------------------------------------------------------------

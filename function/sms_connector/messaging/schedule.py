@@ -38,6 +38,7 @@ class Schedule:
         self._starts: deque[float] = deque()
         self._paced = False
         self._due = -inf  # the pace: when the next call is due
+        self._held = -inf  # when a call was last held back by window or pace
 
     def next_start(self, now: float) -> float:
         """The earliest time, from now on, at which the next call may start; infinity where the rate is 0."""
@@ -53,8 +54,9 @@ class Schedule:
         if self._idle_at(now):
             self._paced = False
         if self._paced:
+            self._note_held(now, max(opened, self._due))
             self._due = max(self._due, now - CATCH_UP_TURNS * self._spacing) + self._spacing
-        elif now - opened < self._spacing:  # the window has only just opened: it held this call back
+        elif self._note_held(now, opened):
             self._paced, self._due = True, opened + self._spacing
         self._starts.append(now)
         self._forget_before(now)
@@ -99,6 +101,13 @@ class Schedule:
     def started_since(self, time: float) -> int:
         return sum(1 for start in self._starts if start > time)
 
+    def _note_held(self, now: float, since: float) -> bool:
+        """Whether a call that could start since then, and starts now, was held back: it came at once when it could."""
+        held = now - since < self._spacing
+        if held:
+            self._held = now
+        return held
+
     def _forget_before(self, now: float) -> None:
         """What no window of any rate holds any more: after a change of the rate there may be more than `rate` in one."""
         while len(self._starts) > self.rate and self._starts[0] + self._window <= now:
@@ -116,11 +125,11 @@ class Schedule:
         return self._starts[-self.rate] + self._window if len(self._starts) >= self.rate else -inf
 
     def _idle_at(self, now: float) -> bool:
-        return (
-            not self._starts or now - max(self._starts[-1], self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
-        )
+        """Nothing was held back for a while: however many calls the window has room for may start at once again."""
+        return now - max(self._held, self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
 
     def _copy(self) -> Schedule:
         copy = Schedule(self.rate, spare=self._spare)
         copy._starts, copy._paced, copy._due = self._starts.copy(), self._paced, self._due
+        copy._held = self._held
         return copy

@@ -51,11 +51,13 @@ class WireError(Exception):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An attempt that gave no answer: the error the caller would get, and what the retry policy wants to know."""
+    """An attempt that gave no answer: the error the caller would get, and what the retry policy wants to know. `perhaps_taken`
+    says that the provider may have carried it out, also where doing it again is harmless."""
 
     error: CallError
     again: bool = True
     at_once: bool = False
+    perhaps_taken: bool = False
 
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")
@@ -79,8 +81,9 @@ def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
     message = f"{request.method} {redact_url(request.url)}: {failure.what}"
     if failure.written and not request.repeatable:
         kind = Kind.TIMEOUT if failure.kind is Kind.TIMEOUT else Kind.UNKNOWN_OUTCOME
-        return Failure(OutcomeUnknown(message, kind=kind), again=False)
-    return Failure(NotSent(message, kind=failure.kind), again=failure.again, at_once=failure.at_once)
+        return Failure(OutcomeUnknown(message, kind=kind), again=False, perhaps_taken=True)
+    error = NotSent(message, kind=failure.kind)
+    return Failure(error, again=failure.again, at_once=failure.at_once, perhaps_taken=failure.written)
 
 
 def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRequest, now: float) -> Failure | None:
@@ -93,6 +96,8 @@ def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRe
     )
     if status == 429:
         return Failure(NotSent(message, kind=Kind.RATE_LIMITED, retry_after=wait))
-    if request.repeatable or (status == 503 and wait is not None):
+    if status == 503 and wait is not None:
         return Failure(NotSent(message, retry_after=wait))
-    return Failure(OutcomeUnknown(message), again=False)
+    if request.repeatable:
+        return Failure(NotSent(message, retry_after=wait), perhaps_taken=True)
+    return Failure(OutcomeUnknown(message), again=False, perhaps_taken=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
+from sms_connector.errors import NotSent, OutcomeUnknown, Throttled
 from sms_connector.ports import Clock, SecretSource
 
 from .dial import Dialer, Resolver, challenges_of, resolve_by_system
 from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
-from .http import Gate, HttpRequest, HttpResponse, Written
+from .http import Gate, HttpRequest, HttpResponse, Lane, Written
 from .message import decode_body, read_headers, write_message
 from .pool import Pool
 from .proxy_auth import make_authenticator
@@ -57,25 +58,35 @@ class HttpTransport:
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See `http.Transport.send`."""
-        settings, clock = self._settings, self._clock
-        own_time = settings.connect_timeout + settings.read_timeout
         written = self._gate(request.lane)
         self._policy.call_begins()
+        before: list[Failure] = []
+        try:
+            return self._send(request, before, written=written)
+        except (NotSent, Throttled) as error:
+            if request.lane is Lane.SEND and any(failure.perhaps_taken for failure in before):
+                # Harmless to send again, and not sent again: an earlier attempt may have sent it all the same.
+                raise OutcomeUnknown(f"{error}; an attempt before it may have been taken") from error
+            raise
+
+    def _send(self, request: HttpRequest, before: list[Failure], *, written: Written | None) -> HttpResponse:
+        """Attempts until there is an answer or no hope; the failed ones are left in `before`."""
+        settings, clock = self._settings, self._clock
+        own_time = settings.connect_timeout + settings.read_timeout
         deadline = clock.monotonic() + settings.total_timeout
-        number = 1
         while True:
             # However long the gate took, an attempt has its own time-outs to end, and no longer: leases count on it.
             outcome = self._attempt(request, clock.monotonic() + own_time, written=written)
             if isinstance(outcome, HttpResponse):
                 return outcome
+            before.append(outcome)
             remaining = deadline - own_time - clock.monotonic()
-            pause = self._policy.pause(Attempted(number, outcome, remaining))
+            pause = self._policy.pause(Attempted(len(before), outcome, remaining))
             if pause is None:
                 raise outcome.error
             if pause > 0.0:
                 clock.sleep(pause)
             written = self._gate(request.lane)
-            number += 1
 
     def close(self) -> None:
         """Close the connections at rest. The transport can still be used; it opens new ones."""
