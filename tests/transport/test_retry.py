@@ -101,8 +101,19 @@ def test_an_outage_is_not_multiplied(make_bench: MakeBench) -> None:
     assert 100 < len(bench.gates) <= 100 + 10 + 10
 
 
-def test_the_gate_may_refuse_a_repetition() -> None:
-    """Nothing was taken by the first attempt, and nothing is sent by the second: Throttled is the truth about both."""
+GONE = b""  # read, and then the connection ended
+
+
+@pytest.mark.parametrize(
+    ("first", "error"),
+    [
+        pytest.param(BUSY, Throttled, id="nothing was taken by the first: Throttled is the truth about both"),
+        pytest.param(
+            GONE, OutcomeUnknown, id="the first may have been taken: that the second is not made unsends nothing"
+        ),
+    ],
+)
+def test_the_gate_may_refuse_a_repetition(first: bytes, error: type[Exception]) -> None:
     seen: list[Lane] = []
 
     def gate(lane: Lane) -> None:
@@ -111,8 +122,8 @@ def test_the_gate_may_refuse_a_repetition() -> None:
             raise Throttled("queue full", retry_after=3.0)
 
     transport = HttpTransport(TransportSettings(rest=0.0), clock=NotingClock(), gate=gate, secrets=Vault())
-    with serving(answering(BUSY)) as server, pytest.raises(Throttled):
-        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND))
+    with serving(answering_once(first)) as server, pytest.raises(error):
+        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND, repeatable=True))
     assert len(server.requests) == 1
 
 
@@ -161,7 +172,6 @@ def test_time_at_the_gate_is_not_taken_from_the_attempt(make_bench: MakeBench) -
 
 # --- sends that could be repeated without harm ------------------------------------------------------------------------
 
-GONE = b""  # read, and then the connection ended
 REPEATED = [
     pytest.param([GONE, GONE], OutcomeUnknown, id="never answered"),
     pytest.param([answer("500 Oops"), answer("500 Oops")], OutcomeUnknown, id="5xx may come after it was taken"),
@@ -179,19 +189,6 @@ def test_a_repeated_send_without_an_answer_is_not_called_unsent(
     with serving(*scripts) as server, pytest.raises(error):
         bench.post(server.url, repeatable=True)
     assert len(bench.gates) == 2
-
-
-def test_a_gate_that_refuses_the_repetition_does_not_unsend_the_first() -> None:
-    seen: list[Lane] = []
-
-    def gate(lane: Lane) -> None:
-        seen.append(lane)
-        if len(seen) > 1:
-            raise Throttled("queue full", retry_after=3.0)
-
-    transport = HttpTransport(TransportSettings(rest=0.0), clock=NotingClock(), gate=gate, secrets=Vault())
-    with serving(answering_once(GONE)) as server, pytest.raises(OutcomeUnknown):
-        transport.send(HttpRequest("POST", server.url, {}, b"", lane=Lane.SEND, repeatable=True))
 
 
 def test_a_question_without_an_answer_did_nothing(make_bench: MakeBench) -> None:
