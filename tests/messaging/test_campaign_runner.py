@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from sms_connector.errors import Kind
 from sms_connector.local.ledger import SqliteLedger
-from sms_connector.messaging.campaigns.campaign import PROGRESS, Progress, chunk_id
+from sms_connector.messaging.campaigns.campaign import PROGRESS, CampaignState, Progress, chunk_id
 from sms_connector.messaging.campaigns.chunk import AcceptedRecord
 from sms_connector.messaging.campaigns.runner import Attempt
 from sms_connector.messaging.node_lease import NodeLease
@@ -164,7 +164,7 @@ def test_a_chunk_of_a_halted_campaign_is_not_begun(world: CampaignWorld) -> None
 # --- the provider -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("fate", ["not sent", "no secret"])
+@pytest.mark.parametrize("fate", ["not sent", "queue full", "too fast"])
 def test_a_provider_that_takes_nothing_ends_the_attempt_and_no_message(world: CampaignWorld, fate: str) -> None:
     def scenario() -> None:
         node = world.node()
@@ -179,6 +179,61 @@ def test_a_provider_that_takes_nothing_ends_the_attempt_and_no_message(world: Ca
         assert node.run(task) is Attempt.SENT
         assert statuses(node, campaign.id) == {"queued": 60}
         assert len(world.network.stored) == 60
+        assert sent_once(world)
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize(
+    ("fate", "said"),
+    [
+        pytest.param("unknown account", "our credentials were refused: Authenticate (20003)", id="wrong secret"),
+        pytest.param("no secret", "our credentials were refused: secret 'auth-token' is missing", id="no secret"),
+        pytest.param("closed account", "the provider refused the account: Account not active (20005)", id="account"),
+    ],
+)
+def test_what_somebody_has_to_mend_pauses_the_campaign(world: CampaignWorld, fate: str, said: str) -> None:
+    """Trying again would bring the same answer for ever: the reason is there to read, and resuming goes on where it stopped."""
+
+    def scenario() -> None:
+        node = world.node()
+        campaign = node.take(accepted(index) for index in range(300))
+        world.network.fate[number(20)].append(fate)
+        tasks = world.chunk_tasks()
+        assert [node.run(task) for task in tasks] == [Attempt.HALTED, Attempt.HALTED]
+        begun = len(world.network.stored)
+        paused = node.engine.campaigns.get(campaign.id)
+        assert paused.campaign.state is CampaignState.PAUSED
+        assert (paused.campaign.state_reason or "").startswith(said)
+        assert (paused.counts, paused.waiting) == ({"queued": begun}, 300 - begun)
+        assert world.chunk_tasks() == [], "nothing is tried until somebody resumes"
+        node.engine.campaigns.resume(campaign.id, "a new secret")
+        assert set(world.run_chunks(node)) == {Attempt.SENT}
+        assert statuses(node, campaign.id) == {"queued": 300}
+        assert len(world.network.stored) == 300
+        assert sent_once(world)
+
+    run_in(world.clock, scenario)
+
+
+def test_a_refusal_from_before_it_was_resumed_pauses_nothing(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node, other = world.node(), world.node()
+        campaign = node.take(accepted(index) for index in range(60))
+        world.network.fate[number(1)].append("unknown account")
+        world.network.takes = 1.0
+        [task] = world.chunk_tasks()
+
+        def mending() -> Attempt:
+            world.clock.sleep(0.5)
+            other.engine.campaigns.pause(campaign.id)
+            other.engine.campaigns.resume(campaign.id)
+            return Attempt.SENT
+
+        assert world.clock.run(lambda: node.run(task), mending)[0] is Attempt.AGAIN
+        assert node.engine.campaigns.read(campaign.id).state is CampaignState.RUNNING
+        assert set(world.run_chunks(node)) <= {Attempt.SENT, Attempt.AGAIN}
+        assert statuses(node, campaign.id) == {"queued": 60}
         assert sent_once(world)
 
     run_in(world.clock, scenario)

@@ -42,7 +42,9 @@ class CampaignInfo(Payload):
 
     id: str
     state: CampaignState
-    reason: Annotated[str | None, msgspec.Meta(description="Why it was paused, resumed or canceled, if that was said.")]
+    reason: Annotated[
+        str | None, msgspec.Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")
+    ]
     sender: str
     source: str | None
     total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]

@@ -8,7 +8,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from sms_connector.errors import ConnectorError, Kind, NotSent, Throttled
+from sms_connector.errors import ConnectorError, Kind, NotSent, ProviderRefused, Throttled
 from sms_connector.messaging.campaigns.campaign import Campaign
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
 from sms_connector.messaging.message_store import Changes
@@ -22,7 +22,8 @@ LOOK_EVERY = 2.0
 AHEAD_SECONDS = 0.5
 AHEAD_LEAST, AHEAD_MOST = 5, 13
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
-_NOT_THE_MESSAGE = frozenset({Kind.AUTHENTICATION, Kind.ACCOUNT, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
+_UNTIL_MENDED = {Kind.AUTHENTICATION: "our credentials were refused", Kind.ACCOUNT: "the provider refused the account"}
+_NOT_THE_MESSAGE = frozenset({*_UNTIL_MENDED, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
 
 
 class ChunkCall(FirstCall):
@@ -43,6 +44,7 @@ class ChunkCall(FirstCall):
         self._written: dict[str, str | None] = {}  # intents, and under whose lease
         self.halted_by_campaign = False
         self.refused_by_provider = False
+        self.to_mend: str | None = None  # why no message of ours is taken until somebody has done something about it
 
     def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
         return [] if self._must_stop() else super().prepare(block)
@@ -54,9 +56,11 @@ class ChunkCall(FirstCall):
 
     def call(self, group: list[Job]) -> Changes:
         outcomes = list(zip(group, self._outcomes(group), strict=True))
-        for job in (job for job, outcome in outcomes if _takes_nothing(outcome)):
-            self.refused_by_provider = True
-            self.store.withdraw(job.record)
+        for job, outcome in outcomes:
+            if _takes_nothing(outcome):
+                self.refused_by_provider = True
+                self.to_mend = self.to_mend or _to_mend(outcome)
+                self.store.withdraw(job.record)
         taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
         with self.store.changing():
             return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
@@ -156,5 +160,15 @@ def _stand_in(record: MessageRecord, found: MessageRecord, *, at: float) -> None
 
 
 def _takes_nothing(outcome: SendOutcome | ConnectorError) -> bool:
-    about_now = isinstance(outcome, FailureReason) and outcome.kind in _NOT_THE_MESSAGE
+    about_now = isinstance(outcome, FailureReason | ProviderRefused) and outcome.kind in _NOT_THE_MESSAGE
     return about_now or isinstance(outcome, NotSent | Throttled)
+
+
+def _to_mend(outcome: SendOutcome | ConnectorError) -> str | None:
+    """Repeating it would bring the same answer: a wrong or missing secret, an account that is closed or has no money."""
+    if not isinstance(outcome, FailureReason | ProviderRefused | NotSent) or outcome.kind not in _UNTIL_MENDED:
+        return None
+    said = outcome.message if isinstance(outcome, FailureReason) else str(outcome)
+    code = None if isinstance(outcome, NotSent) else outcome.code
+    told = f"{said} ({code})" if code is not None else said
+    return f"{_UNTIL_MENDED[outcome.kind]}: {told}; mend it, check it with POST /v1/connection:test, then resume"

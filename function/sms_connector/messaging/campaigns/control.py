@@ -88,6 +88,17 @@ class Campaigns:
         """
         return self._move(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
 
+    def pause_by_itself(self, campaign: Campaign, reason: str) -> bool:
+        """The provider takes nothing until somebody has mended what `reason` says: nothing more is tried. False where it has been
+        resumed since the caller read it: what was met then may have been mended."""
+
+        def change(current: Campaign) -> None:
+            if current.state is CampaignState.RUNNING and current.running_since == campaign.running_since:
+                current.state, current.state_reason = CampaignState.PAUSED, reason
+                current.updated_at = self._clock.time()
+
+        return self._change(campaign.id, change).state is not CampaignState.RUNNING
+
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """What was not called never will be."""
         return self._move(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason)

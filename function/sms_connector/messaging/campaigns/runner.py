@@ -2,7 +2,8 @@
 
 The same steps as any other send (`send.FirstCall`), with three differences: outcomes are kept a block at a time, the campaign's
 state is looked at every two seconds (pause and cancel act within seconds), and a provider that takes nothing for the moment ends the
-attempt instead of the messages: what was not sent is tried again with the next attempt.
+attempt instead of the messages: what was not sent is tried again with the next attempt. Where no attempt can help until somebody
+has mended something (credentials, the account), the campaign pauses by itself and says why.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from sms_connector.messaging.campaigns.campaign import (
 from sms_connector.messaging.campaigns.chunk import Chunk
 from sms_connector.messaging.campaigns.chunk_call import ChunkCall
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
+from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.message_store import Announcer
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
@@ -44,7 +46,7 @@ class Attempt(Enum):
     """How an attempt at a chunk ended."""
 
     SENT = "sent"  # every record has its outcome (or is unknown and looked into)
-    HALTED = "halted"  # paused or canceled; resuming makes a new task
+    HALTED = "halted"  # paused (by somebody, or by itself) or canceled; resuming makes a new task
     BUSY = "busy"  # another worker carries it out; should that one die, it has to be tried again
     AGAIN = "again"  # the provider took no more, or the connection is suspended; try again later
 
@@ -54,6 +56,7 @@ class RunnerTools(msgspec.Struct, frozen=True):
 
     send: SendTools
     ledger: Ledger
+    campaigns: Campaigns
     planner: TickPlanner
     suspended: Callable[[], bool]
     announcer: Announcer | None = None
@@ -152,7 +155,10 @@ class ChunkRunner:
         self._plan_round(concluded, jobs)
         if concluded.state != "running":
             return Attempt.SENT
-        return self._halted() if work.halted or steps.halted_by_campaign else Attempt.AGAIN
+        halted = work.halted or steps.halted_by_campaign
+        if steps.to_mend is not None:
+            halted = self._tools.campaigns.pause_by_itself(work.campaign, steps.to_mend)
+        return self._halted() if halted else Attempt.AGAIN
 
     def _halted(self) -> Attempt:
         """A suspension may end by a deployment that tells nobody: its tasks stay in the queue."""
