@@ -23,7 +23,7 @@ from .campaign_run import CampaignScenario, soak_campaigns
 from .campaign_stage import BACKENDS
 from .run import FULL, SHORT, Outcome, soak
 
-CALM = CampaignScenario(messages=4000)
+CALM = CampaignScenario(messages=7000)
 
 
 def main() -> int:
@@ -62,8 +62,9 @@ def _soak_campaigns(given: argparse.Namespace, folder: Path) -> int:
 
 def _measure_rate(given: argparse.Namespace, folder: Path) -> int:
     pace = measure(_adapt(CALM, given), folder, seed=given.seed, connection_rate=given.connection_rate)
-    print("\n".join(pace.lines()))
-    return 0
+    flaws = list(pace.flaws())
+    print("\n".join([*pace.lines(), *(f"MISSED {flaw}" for flaw in flaws)]))
+    return int(bool(flaws))
 
 
 def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignScenario:
