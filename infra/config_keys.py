@@ -20,6 +20,8 @@ SUBNETWORK = rf"(projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/subnetworks/)?{RESOURC
 CONNECTOR = r"(projects/[a-z0-9:.-]+/locations/[a-z0-9-]+/connectors/)?[a-z][-a-z0-9]{0,23}[a-z0-9]"
 ATTACHMENT = rf"projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/serviceAttachments/{RESOURCE}"
 HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+PRIVATE_HOST = r"[a-z0-9*]([a-z0-9.:*-]{0,251}[a-z0-9])?(/[0-9]{1,3})?|::1(/128)?"
+WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
 EMAIL = r"[^\s@]+@[^\s@]+\.[^\s@]+"
 
 # The connector's own request limit is 60 minutes; waiting for tracking has to end before that.
@@ -28,13 +30,17 @@ TRACKING_LIMIT_MILLIS = 50 * 60 * 1000
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`path` is the key as it is set (`--path` where it has a dot), `default` what holds where nothing is set (None: nothing)."""
+    """`path` is the key as it is set (`--path` where it has a dot), `default` what holds where nothing is set (None: nothing).
+
+    `example` is a right value; of a list or a map, of its entry at `entry`.
+    """
 
     path: str
     read: Reader
     default: object
     meaning: str
     example: str
+    entry: str = ""
 
     @property
     def group(self) -> str:
@@ -50,7 +56,7 @@ KEYS: tuple[Key, ...] = (
         "Shown at the functions, the accounts and by the connector.",
         "'Order updates'",
     ),
-    Key("labels", read.labels, None, "Labels on everything that takes labels.", "{cost-center: '4711'}"),
+    Key("labels", read.labels, None, "Labels on everything that takes labels.", "retail", entry=".team"),
     Key("provider", read.choice(tuple(providers.PROVIDERS)), "twilio", "The SMS provider.", "twilio"),
     Key(
         "providerUrl",
@@ -119,6 +125,7 @@ KEYS: tuple[Key, ...] = (
         None,
         "Network tags for firewall rules.",
         "sms",
+        entry="[0]",
     ),
     Key("network.staticAddress", read.boolean, False, "A fixed public address to the provider (Cloud NAT).", "true"),
     Key(
@@ -148,14 +155,49 @@ KEYS: tuple[Key, ...] = (
         None,
         "Buckets whose objects campaigns may read.",
         "my-campaigns",
+        entry="[0]",
     ),
-    Key("callers", read.many(read.member), None, "IAM members who may call `connector`.", "user:ann@example.com"),
+    Key(
+        "callbacks.url",
+        read.callback_url,
+        None,
+        "Where final results are posted, for requests that name no `callbackUrl`.",
+        "https://crm.example.com/sms-results",
+    ),
+    Key(
+        "callbacks.privateHosts",
+        read.many(
+            read.matching(PRIVATE_HOST, "a host name, an address or a network, like crm.internal or 10.1.0.0/16")
+        ),
+        None,
+        "Private hosts that results may be posted to.",
+        "crm.internal",
+        entry="[0]",
+    ),
+    Key(
+        "consent.stopWords",
+        read.many(read.matching(WORD, "a word of at most 40 characters without a comma")),
+        None,
+        "Words that end consent, beside the provider's own.",
+        "STOPP",
+        entry="[0]",
+    ),
+    Key("consent.helpReply", read.text(1600), None, "What HELP is answered with.", "'Help: support@example.com'"),
+    Key(
+        "callers",
+        read.many(read.member),
+        None,
+        "IAM members who may call `connector`.",
+        "user:ann@example.com",
+        entry="[0]",
+    ),
     Key(
         "alerts.emails",
         read.many(read.matching(EMAIL, "an e-mail address")),
         None,
         "Who hears of alerts.",
         "ops@example.com",
+        entry="[0]",
     ),
     Key(
         "alerts.channels",
@@ -165,10 +207,17 @@ KEYS: tuple[Key, ...] = (
         None,
         "Existing notification channels.",
         "projects/p/notificationChannels/1234",
+        entry="[0]",
     ),
     Key("rotation.days", read.integer(1, 3650), 90, "How often a rotation notice is due.", "90"),
     Key("protect", read.boolean, True, "Keep the database and the secrets when the stack is destroyed.", "true"),
-    Key("logLevel", read.choice(("error", "info", "debug")), "info", "How much is logged.", "info"),
+    Key(
+        "logLevel",
+        read.choice(("error", "info", "debug")),
+        "info",
+        "How much is logged; `error` silences the alerts and charts that count log lines.",
+        "info",
+    ),
     Key("suspended", read.boolean, False, "Send nothing: campaigns stand still and sends are refused.", "false"),
     Key("requireActive", read.boolean, False, "Fail the update when the connection check doesn't say ACTIVE.", "false"),
 )

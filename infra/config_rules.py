@@ -36,6 +36,7 @@ def find(values: Values, secrets: Mapping[str, SecretText]) -> Iterator[Mistake]
     yield from _proxy(values, secrets)
     yield from _network(values)
     yield from _destination(values)
+    yield from _callbacks(values)
 
 
 def _sizes(values: Values) -> Iterator[Mistake]:
@@ -151,3 +152,9 @@ def _destination(values: Values) -> Iterator[Mistake]:
     if host and host not in used:
         problem = f"{host} is neither the proxy's host nor the provider's, so nothing would go there"
         yield "network.serviceHost", problem, f"name {host} in proxy.url or providerUrl"
+
+
+def _callbacks(values: Values) -> Iterator[Mistake]:
+    if values["callbacks.privateHosts"] and not (values["network.vpc"] or values["network.connector"]):
+        problem = "is set, but nothing leaves through a VPC, so no private host is in reach"
+        yield "callbacks.privateHosts", problem, "pulumi config set --path {where}network.vpc <name>"

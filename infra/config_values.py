@@ -154,6 +154,18 @@ def provider_url(value: object) -> str:
     return str(value).rstrip("/")
 
 
+def callback_url(value: object) -> str:
+    """Where results are posted: with a query, where the receiver wants one. Receivers know us by our signature."""
+    url = _split(value)
+    if url.scheme != "https" or not url.hostname or url.username is not None or url.fragment or not _is_word(value):
+        raise Wrong(f"{_masked(value)} is not an https:// address in ASCII without user and fragment")
+    return str(value)
+
+
+def _is_word(value: object) -> bool:
+    return re.fullmatch(r"[!-\[\]-~]+", str(value)) is not None
+
+
 def proxy_url(value: object) -> str:
     url = _split(value)
     if url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query or url.fragment:

@@ -7,6 +7,7 @@ import pulumi
 from components.connection import Connection
 from components.platform import Platform
 from connection_check import Check, not_deployed, verify
+from providers import Origin, SecretSpec
 
 Result = dict[str, pulumi.Input[object]]
 
@@ -41,7 +42,15 @@ def kept_by_destroy(connection: Connection) -> list[pulumi.Output[str]]:
 
 
 def add_command(platform: Platform, secret: str) -> str:
-    return f'printf %s "$VALUE" | gcloud secrets versions add {secret} --project={platform.project} --data-file=-'
+    return f'printf %s "$VALUE" | {_add(platform, secret)}'
+
+
+def read_command(platform: Platform, secret: str) -> str:
+    return f"gcloud secrets versions access latest --secret={secret} --project={platform.project}"
+
+
+def _add(platform: Platform, secret: str) -> str:
+    return f"gcloud secrets versions add {secret} --project={platform.project} --data-file=-"
 
 
 def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, object]]:
@@ -70,7 +79,11 @@ def _commands(connection: Connection, platform: Platform) -> Result:
     header = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
     message = """-H 'Content-Type: application/json' -d '{"to": "+15558675310", "message": "Hello"}'"""
     logs = f"gcloud logging read 'jsonPayload.connection=\"{name}\"' --project={platform.project} --freshness=1h --order=asc"
-    commands: Result = {"rotate": _rotate(connection, platform), "watch": logs}
+    commands: Result = {
+        "rotate": _rotate(connection, platform),
+        "watch": logs,
+        "callbackSecret": read_command(platform, connection.secrets.names.secret("callback-secret")),
+    }
     if uri is not None:
         commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
         commands["test"] = uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test")
@@ -78,19 +91,27 @@ def _commands(connection: Connection, platform: Platform) -> Result:
 
 
 def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Output[str]]:
-    """By secret. A new value is used within half a minute; the token before it stays valid for callbacks on their way."""
-    project, names = f"--project={platform.project}", connection.secrets.names
-    previous = (
-        f"gcloud secrets versions access latest --secret={names.secret('auth-token')} {project} | "
-        f"gcloud secrets versions add {names.secret('auth-token-previous')} {project} --data-file=- && "
-    )
+    """By secret. A new value is used within half a minute; the one before stays valid while the rotation overlaps."""
     return {
-        spec.name: pulumi.Output.concat(
-            previous if spec.name == "auth-token" else "",
-            f"{add_command(platform, names.secret(spec.name))} && gcloud pubsub subscriptions pull ",
-            connection.rotation.inbox.name,
-            f" {project} --auto-ack --limit=100",
-        )
+        spec.name: _rotation(spec, connection, platform)
         for spec in connection.secrets.specs
-        if spec.rotates and spec.name in connection.secrets.mounted
+        if (spec.rotates or spec.previous) and spec.name in connection.secrets.mounted
     }
+
+
+def _rotation(spec: SecretSpec, connection: Connection, platform: Platform) -> pulumi.Output[str]:
+    """Keeps the value before where it overlaps, adds the new one, takes the notice out of the inbox."""
+    secrets, project = connection.secrets.names, f"--project={platform.project}"
+    keep = f"{read_command(platform, secrets.secret(spec.name))} | {_add(platform, secrets.secret(spec.previous))} && "
+    made = f'VALUE="{spec.prefix}$(openssl rand -base64 32)"; ' if spec.origin is Origin.MADE else ""
+    done = (
+        " && gcloud pubsub subscriptions pull ",
+        connection.rotation.inbox.name,
+        f" {project} --auto-ack --limit=100",
+    )
+    return pulumi.Output.concat(
+        made,
+        keep if spec.previous else "",
+        add_command(platform, secrets.secret(spec.name)),
+        *(done if spec.rotates else ()),
+    )

@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+SENDERS = ("connector", "worker")
+# Callbacks are checked, applied and posted where the queue `events` brings them: by the connector alone.
+CALLBACKS = ("connector",)
+
 
 class Origin(Enum):
     """Where the first value of a secret comes from."""
@@ -22,7 +26,8 @@ class SecretSpec:
     """One secret of a connection.
 
     `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that somebody
-    should change, so Secret Manager sends notices.
+    should change, so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret that takes
+    the value before, while a rotation overlaps; `prefix` begins a value that is made.
     """
 
     name: str
@@ -30,6 +35,9 @@ class SecretSpec:
     required: bool = False
     rotates: bool = False
     origin: Origin = Origin.OWNER
+    readers: tuple[str, ...] = SENDERS
+    previous: str = ""
+    prefix: str = ""
 
     @property
     def key(self) -> str:
@@ -46,6 +54,12 @@ class Provider:
     needs_url: bool = False
 
 
+def _previous(name: str, meaning: str, readers: tuple[str, ...], *, prefix: str = "") -> SecretSpec:
+    """Its first value is random, so it matches nothing. It is there from the start because a rotation must not need a deployment:
+    a secret that has no version can't be mounted."""
+    return SecretSpec(name, meaning, origin=Origin.MADE, readers=readers, prefix=prefix)
+
+
 USERNAME = SecretSpec("username", "user name of the provider's API", required=True)
 PASSWORD = SecretSpec("password", "password of the provider's API", required=True, rotates=True)
 API_KEY = SecretSpec("api-key", "key of the provider's API", required=True, rotates=True)
@@ -55,16 +69,16 @@ PROVIDERS: Mapping[str, Provider] = {
         (
             SecretSpec("account-sid", "the account, 'AC…'", required=True),
             SecretSpec(
-                "auth-token", "signs callbacks, and calls where there is no API key", required=True, rotates=True
+                "auth-token",
+                "signs callbacks, and calls where there is no API key",
+                required=True,
+                rotates=True,
+                previous="auth-token-previous",
             ),
             SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'"),
             SecretSpec("api-key-secret", "secret of that API key", rotates=True),
-            SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one"),
-            # Its first value is random, so it matches no signature. It is there from the start because a rotation must not
-            # need a deployment: a secret that has no version can't be mounted.
-            SecretSpec(
-                "auth-token-previous", "still accepted on callbacks while a rotation overlaps", origin=Origin.MADE
-            ),
+            SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one", readers=CALLBACKS),
+            _previous("auth-token-previous", "still accepted on callbacks while a rotation overlaps", CALLBACKS),
         )
     ),
     "azure": Provider(
@@ -84,7 +98,36 @@ PROVIDERS: Mapping[str, Provider] = {
     ),
 }
 
-WEBHOOK_KEY = SecretSpec("webhook-key", "keys the digests in callback URLs", required=True, origin=Origin.MADE)
+# As Standard Webhooks writes a secret: receivers hand it to their library as it is.
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+STANDARD_WEBHOOKS = "whsec_"
+
+# Every connection's own, whatever its provider.
+OWN_SECRETS = (
+    SecretSpec(
+        "webhook-key",
+        "keys the digests in callback URLs",
+        required=True,
+        origin=Origin.MADE,
+        readers=(*SENDERS, "webhook"),
+        previous="webhook-key-previous",
+    ),
+    _previous(
+        "webhook-key-previous", "still accepted in callback URLs while a rotation overlaps", (*CALLBACKS, "webhook")
+    ),
+    SecretSpec(
+        "callback-secret",
+        "signs the results that are posted to callback URLs",
+        required=True,
+        origin=Origin.MADE,
+        readers=CALLBACKS,
+        previous="callback-secret-previous",
+        prefix=STANDARD_WEBHOOKS,
+    ),
+    _previous(
+        "callback-secret-previous", "signs beside it while receivers change over", CALLBACKS, prefix=STANDARD_WEBHOOKS
+    ),
+)
 PROXY_SECRETS = (
     SecretSpec("proxy-username", "user name at the proxy", required=True),
     SecretSpec("proxy-password", "password at the proxy", required=True, rotates=True),

@@ -77,6 +77,10 @@ class ConnectionConfig:
     network: Network | None
     ca_certificates: str | None
     buckets: tuple[str, ...]
+    callback_url: str | None
+    callback_private_hosts: tuple[str, ...]
+    stop_words: tuple[str, ...]
+    help_reply: str | None
     callers: tuple[str, ...]
     emails: tuple[str, ...]
     channels: tuple[str, ...]
@@ -89,7 +93,7 @@ class ConnectionConfig:
     @property
     def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
         """Every secret this connection has, given or not."""
-        specs = [*providers.PROVIDERS[self.provider].secrets, providers.WEBHOOK_KEY]
+        specs = [*providers.PROVIDERS[self.provider].secrets, *providers.OWN_SECRETS]
         if self.proxy and self.proxy.auth != "none":
             specs += providers.PROXY_SECRETS
         if self.ca_certificates:
@@ -242,11 +246,13 @@ class _Reader:
 
     def _command(self, path: str) -> str:
         key, full = config_keys.BY_PATH[path], self._where + path
-        structured = key.example.startswith("{") or isinstance(self._given.get(path), list)
-        flags = ("--path " if "." in full or structured else "") + (
+        flags = ("--path " if "." in full or key.entry else "") + (
             "--secret " if path in config_keys.SECRET_PATHS else ""
         )
-        return f"pulumi config set {flags}{full} {key.example}".rstrip()
+        place = f"'{full}{key.entry}'" if key.entry else full
+        wrong_kind = key.entry and not isinstance(decoded(self._given.get(path)), (list, dict))
+        first = f"pulumi config rm {'--path ' if '.' in full else ''}{full} && " if wrong_kind else ""
+        return f"{first}pulumi config set {flags}{place} {key.example}".rstrip()
 
 
 def _built(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> ConnectionConfig:
@@ -272,6 +278,10 @@ def _built(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conn
         network=_network(values),
         ca_certificates=values["network.ca"],
         buckets=values["campaigns.buckets"] or (),
+        callback_url=values["callbacks.url"],
+        callback_private_hosts=values["callbacks.privateHosts"] or (),
+        stop_words=values["consent.stopWords"] or (),
+        help_reply=values["consent.helpReply"],
         callers=values["callers"] or (),
         emails=values["alerts.emails"] or (),
         channels=values["alerts.channels"] or (),

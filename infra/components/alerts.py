@@ -27,9 +27,9 @@ class Alert:
 
 
 def log_filters(names: ConnectionNames) -> dict[str, str]:
-    """Log metrics by what they count."""
+    """Log metrics by what they count. A test holds the names of events and fields against what the functions write."""
     of = 'resource.type="cloud_run_revision" AND resource.labels.service_name'
-    connector, worker = names.function("connector"), names.function("worker")
+    connector, worker, webhook = (names.function(role) for role in ("connector", "worker", "webhook"))
     return {
         # The platform's own request log: sends that were accepted, chunks that were carried out.
         "sends": (
@@ -39,7 +39,14 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
         ),
         # The connector tells the state at every connection test; the scheduler asks for one every few minutes.
         "not-active": f'{of}="{connector}" AND jsonPayload.message="connection test" AND jsonPayload.state!="ACTIVE"',
+        # Nothing of ours: the wrong address, too much of it, or not signed as the provider signs. `why` says which.
+        "callbacks-rejected": f'{of}=("{connector}" OR "{webhook}") AND jsonPayload.message="callback_rejected"',
+        "callbacks-given-up": f'{of}="{connector}" AND jsonPayload.message="callback_given_up"',
     }
+
+
+# Labels of log metrics: from which field of the line.
+LOG_LABELS = {"callbacks-rejected": {"why": "jsonPayload.why"}}
 
 
 def metric(names: ConnectionNames, key: str) -> str:
@@ -90,6 +97,7 @@ def _traffic_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
 
 
 def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
+    rejected, given_up = metric(names, "callbacks-rejected"), metric(names, "callbacks-given-up")
     inbox = f'{{subscription_id="{names.other("rotation")}"}}'
     queues = f'{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
     return (
@@ -108,6 +116,24 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             "0s",
             "CRITICAL",
             "Ask for the reason with the stack's output `commands.test`. AUTH_ERROR: the credentials; ERROR: the way there.",
+        ),
+        # Strangers who find the public address are turned away by its token, which wakes nobody. A callback that has the token and
+        # not the signature comes from the provider, signed with a credential that we don't have.
+        Alert(
+            "callbacks-rejected",
+            "the provider's callbacks are refused because of their signature",
+            f'sum(increase({rejected}{{why="signature"}}[15m])) > 5',
+            "0s",
+            "ERROR",
+            "The token that signs callbacks was changed at the provider: add it as the stack's output `commands.rotate` says.",
+        ),
+        Alert(
+            "callbacks-given-up",
+            "results could not be posted to a callback URL",
+            f"sum(increase({given_up}[15m])) > 0",
+            "0s",
+            "ERROR",
+            "`GET /v1/callbacks?state=given_up` says which and why. When the receiver is well again, post them anew from there.",
         ),
         Alert(
             "queue-backlog",
@@ -136,12 +162,20 @@ class ConnectionAlerts(Component):
         self.register_outputs({})
 
     def _metric(self, key: str, log_filter: str) -> gcp.logging.Metric:
+        labels = LOG_LABELS.get(key, {})
         return gcp.logging.Metric(
             f"{self._config.name}-{key}",
             project=self._platform.project,
             name=self._names.other(key),
             filter=log_filter,
-            metric_descriptor=gcp.logging.MetricMetricDescriptorArgs(metric_kind="DELTA", value_type="INT64", unit="1"),
+            metric_descriptor=gcp.logging.MetricMetricDescriptorArgs(
+                metric_kind="DELTA",
+                value_type="INT64",
+                unit="1",
+                labels=[gcp.logging.MetricMetricDescriptorLabelArgs(key=label, value_type="STRING") for label in labels]
+                or None,
+            ),
+            label_extractors={label: f"EXTRACT({field})" for label, field in labels.items()} or None,
             opts=self.child(self._platform.apis["logging"]),
         )
 

@@ -30,6 +30,8 @@ def charts(names: ConnectionNames) -> dict[str, str]:
             f'sum by (service_name, response_code) (rate({requests}{{service_name=~"{functions}",response_code!="200"}}[5m]))'
         ),
         "Sends and chunks": f"sum(rate({metric(names, 'sends')}[5m]))",
+        "Callbacks refused, by why": f"sum by (why) (increase({metric(names, 'callbacks-rejected')}[5m]))",
+        "Results given up": f"sum(increase({metric(names, 'callbacks-given-up')}[5m]))",
         "Nodes": (
             "sum by (service_name) (run_googleapis_com:container_instance_count"
             f'{{service_name=~"{functions}",state="active"}})'

@@ -14,7 +14,7 @@ from components.database import LedgerDatabase
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
-from components.secrets import ConnectionSecrets, readable
+from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
 from labels import own_labels
 from lookups import Lookups
@@ -84,7 +84,7 @@ class ConnectionFunctions(Component):
         return self.by_role.get(role)
 
     def _can_start(self, role: str) -> bool:
-        lacks = [spec for spec in self._secrets.missing if readable(spec, role)]
+        lacks = [spec for spec in self._secrets.missing if role in spec.readers]
         platform = self._platform
         return not lacks or self._lookups.has_function(platform.project, platform.region, self._names.function(role))
 

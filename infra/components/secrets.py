@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets as randomness
+from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +18,7 @@ from components.rotation import RotationNotices
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames
-from providers import CA_CERTIFICATES, WEBHOOK_KEY, Origin, SecretSpec
+from providers import CA_CERTIFICATES, Origin, SecretSpec
 from stack_config import ConnectionConfig
 
 
@@ -54,7 +55,7 @@ class ConnectionSecrets(Component):
         ]
         self.missing = [spec for spec in self.specs if spec.required and spec.name not in self.mounted]
         self.grants = {
-            role: [self._reader(spec, role, accounts) for spec in self.specs if readable(spec, role)]
+            role: [self._reader(spec, role, accounts) for spec in self.specs if role in spec.readers]
             for role in ("connector", "worker", "webhook")
         }
         self.register_outputs({})
@@ -65,7 +66,7 @@ class ConnectionSecrets(Component):
 
     def mounts(self, role: str) -> list[str]:
         """The secrets a function of this role gets as files."""
-        return [spec.name for spec in self.specs if spec.name in self.mounted and readable(spec, role)]
+        return [spec.name for spec in self.specs if spec.name in self.mounted and role in spec.readers]
 
     def _secret(self, spec: SecretSpec) -> gcp.secretmanager.Secret:
         config = self._config
@@ -117,7 +118,7 @@ class ConnectionSecrets(Component):
     def _value(self, spec: SecretSpec) -> tuple[str | None, str]:
         """The first value and its mark: only another mark makes another version, so a value that is made here is used once."""
         if spec.origin is Origin.MADE:
-            return randomness.token_urlsafe(32), "1"
+            return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), "1"
         if spec is CA_CERTIFICATES:
             return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
         given = self._config.secrets.get(spec.name)
@@ -132,11 +133,6 @@ class ConnectionSecrets(Component):
             member=accounts[role].member,
             opts=self.child(),
         )
-
-
-def readable(spec: SecretSpec, role: str) -> bool:
-    """The public function reads its own key and nothing else: whoever breaks it has no provider credential."""
-    return role != "webhook" or spec is WEBHOOK_KEY
 
 
 def _mark(value: str) -> str:

@@ -84,4 +84,7 @@ def test_the_providers_secrets_differ() -> None:
         "alarms-customer-id",
         "alarms-api-key",
         "alarms-webhook-key",
+        "alarms-webhook-key-previous",
+        "alarms-callback-secret",
+        "alarms-callback-secret-previous",
     }

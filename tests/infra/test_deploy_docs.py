@@ -39,7 +39,7 @@ def test_commands_name_keys_that_exist() -> None:
 
 def test_the_outputs_named_exist() -> None:
     text = (ROOT / "infra" / "outputs.py").read_text()
-    for name in ("missingSecrets", "connectorUrl", "webhookUrl", "egressAddress", "commands"):
+    for name in ("missingSecrets", "connectorUrl", "webhookUrl", "egressAddress", "commands", "callbackSecret"):
         assert f'"{name}"' in text
         assert name in PAGE
 
@@ -50,8 +50,13 @@ def test_the_picture_has_the_sizes_of_the_code() -> None:
     assert f"connector<br/>{sizes['connector'].low} to {sizes['connector'].high} nodes" in PAGE
     assert f"worker<br/>{sizes['worker'].low} to {sizes['worker'].high}, one chunk each" in PAGE
     assert f"webhook<br/>{sizes['webhook'].low} to {sizes['webhook'].high}" in PAGE
-    assert len(alerts(ConnectionNames("sms"))) == 6
-    assert "six alerts" in PAGE
+    assert len(alerts(ConnectionNames("sms"))) == 8
+    assert "eight alerts" in PAGE
+
+
+def test_every_alert_is_listed() -> None:
+    rows = PAGE.split("| alert | severity |\n|---|---|\n")[1].split("\n\n")[0].splitlines()
+    assert rows == [f"| {alert.title} | {alert.severity} |" for alert in alerts(ConnectionNames("sms"))]
 
 
 def test_the_arithmetic_is_right() -> None:

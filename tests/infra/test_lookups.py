@@ -7,7 +7,8 @@ import pytest
 from tests.infra import harness
 from tests.infra.harness import Cloud, Stack
 
-MADE = {"sms-webhook-key", "sms-auth-token-previous"}
+MADE = {f"sms-{name}" for name in ("webhook-key", "callback-secret")}
+MADE |= {f"{name}-previous" for name in (*MADE, "sms-auth-token")}
 TWILIO = frozenset({"sms-account-sid", "sms-auth-token"})
 
 

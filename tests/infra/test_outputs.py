@@ -43,11 +43,29 @@ def test_every_missing_secret_has_its_command() -> None:
 
 def test_rotating_keeps_the_token_before() -> None:
     commands = told("everything")["orders"]["commands"]["rotate"]
-    assert set(commands) == {"auth-token", "api-key-secret", "proxy-password"}
+    assert set(commands) == {"auth-token", "api-key-secret", "proxy-password", "webhook-key", "callback-secret"}
+    overlapping = {"auth-token", "webhook-key", "callback-secret"}
     for name, command in commands.items():
         assert f"versions add orders-{name} " in command
-        assert command.endswith("pull orders-rotation --project=demo-project --auto-ack --limit=100")
-        assert ("orders-auth-token-previous" in command) == (name == "auth-token")
+        kept = f"--secret=orders-{name} --project=demo-project | gcloud secrets versions add orders-{name}-previous "
+        assert (kept in command) == (name in overlapping)
+
+
+def test_rotating_takes_a_notice_out_of_the_inbox_where_there_is_one() -> None:
+    commands = told("everything")["orders"]["commands"]["rotate"]
+    noticed = {
+        name
+        for name, c in commands.items()
+        if c.endswith("pull orders-rotation --project=demo-project --auto-ack --limit=100")
+    }
+    assert noticed == {"auth-token", "api-key-secret", "proxy-password"}
+
+
+@pytest.mark.parametrize(
+    ("name", "begin"), [("webhook-key", 'VALUE="$(openssl '), ("callback-secret", 'VALUE="whsec_$(openssl ')]
+)
+def test_what_is_ours_is_made_anew_by_its_command(name: str, begin: str) -> None:
+    assert told("everything")["orders"]["commands"]["rotate"][name].startswith(begin)
 
 
 def test_what_a_destroy_keeps_is_told() -> None:
@@ -72,4 +90,4 @@ def test_a_connection_that_waits_for_values_says_for_which() -> None:
     assert connection["state"]["state"] == "AUTH_ERROR"
     assert "no value for auth-token;" in connection["state"]["description"]
     assert connection["connectorUrl"] is None
-    assert set(connection["commands"]) == {"rotate", "watch"}
+    assert set(connection["commands"]) == {"rotate", "watch", "callbackSecret"}

@@ -84,13 +84,21 @@ def test_secrets_are_granted_one_by_one(stack: Stack) -> None:
     assert {g.inputs["role"] for g in reading} == {"roles/secretmanager.secretAccessor"}
 
 
-def test_the_webhook_reads_its_own_key_alone(stack: Stack) -> None:
+def test_the_webhook_reads_its_own_keys_alone(stack: Stack) -> None:
+    keys = ("webhook-key", "webhook-key-previous")
     read = [g.name for g in grants(stack) if "secretmanager" in g.type and "-webhook-reads-" in g.name]
-    assert all(grant.endswith("-webhook-reads-webhook-key") for grant in read)
+    assert {grant.partition("-webhook-reads-")[2] for grant in read} == set(keys)
     for function in stack.of("gcp:cloudfunctionsv2/function:Function"):
         if function.name.endswith("-webhook"):
             mounted = [v["mountPath"] for v in function.inputs["serviceConfig"].get("secretVolumes", [])]
-            assert mounted == ["/secrets/webhook-key"]
+            assert mounted == [f"/secrets/{key}" for key in keys]
+
+
+def test_a_function_is_given_what_its_account_may_read_and_no_more(stack: Stack) -> None:
+    for function in stack.of("gcp:cloudfunctionsv2/function:Function"):
+        mounted = {volume["secret"] for volume in function.inputs["serviceConfig"].get("secretVolumes", [])}
+        reading = stack.of("gcp:secretmanager/secretIamMember:SecretIamMember")
+        assert mounted <= {g.inputs["secretId"] for g in reading if g.name.startswith(f"{function.name}-reads-")}
 
 
 def test_no_account_has_a_key(stack: Stack) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import config_keys
 import indexes
 import providers
+from components.alerts import LOG_LABELS, log_filters
+from naming import ConnectionNames
 from sms_connector import ports, settings, settings_values
+from sms_connector.messaging import callback_address, callback_signature
 from sms_connector.providers.twilio import credentials
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
-from tests.infra.harness import Registration
+from tests.infra.harness import ROOT, Registration
+
+FUNCTION = ROOT / "function" / "sms_connector"
+# Settings that a deployment leaves to the functions' own defaults, each with its reason. None at present.
+UNSET: dict[str, str] = {}
 
 
 def environment(function: Registration, folder: Path) -> dict[str, str]:
@@ -55,7 +65,43 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert loaded.proxy == settings.ProxySettings("http://proxy.example.com:3128", "digest", "tunnel")
     assert loaded.campaign_sources == ("gs://my-campaigns",)
     assert loaded.tracking == settings.TrackingSettings(5000, 3)
+    assert loaded.callback_url == "https://crm.example.com/sms?tenant=7"
+    assert loaded.callback_private_hosts == ("*.internal", "10.1.0.0/16")
+    assert loaded.stop_words == ("STOPP", "NO MORE")
+    assert loaded.help_reply == "Help: support@example.com, or 555"
     assert loaded.ca_file is not None
+
+
+def test_infrastructure_sets_every_setting_there_is() -> None:
+    """What the loader reads, and what the fullest configuration declares, over all three functions."""
+    known = set(re.findall(r'read\("(SMS_\w+)"', (FUNCTION / "settings.py").read_text()))
+    functions = configurations.stack("everything").of("gcp:cloudfunctionsv2/function:Function")
+    declared = {name for f in functions for name in f.inputs["serviceConfig"]["environmentVariables"]}
+    assert len(known) > 30
+    assert known - set(UNSET) == {name for name in declared if name.startswith("SMS_")}
+
+
+@pytest.mark.parametrize(
+    ("key", "accepts", "values"),
+    [
+        ("callbacks.url", settings_values.callback_url, ["https://a.example", "https://a.example:8443/x?y=z&w=%20"]),
+        (
+            "callbacks.privateHosts",
+            settings_values.list_of(settings_values.host),
+            [["crm.internal"], ["*.internal", "10.1.0.0/16"], ["::1"], ["127.0.0.1"]],
+        ),
+        (
+            "consent.stopWords",
+            settings_values.list_of(settings_values.keyword),
+            [["STOPP"], ["NO MORE", "x" * 40], ["停"]],
+        ),
+        ("consent.helpReply", settings_values.text(1600), ["x" * 1600, "Hilfe: übermorgen, 9–17 h"]),
+    ],
+)
+def test_what_infrastructure_takes_the_functions_take(key: str, accepts: Any, values: list[object]) -> None:
+    for value in values:
+        read = config_keys.BY_PATH[key].read(value)
+        assert accepts(",".join(read) if isinstance(read, tuple) else read) == read
 
 
 def test_the_webhook_needs_no_file_it_does_not_get(tmp_path: Path) -> None:
@@ -70,6 +116,59 @@ def test_the_same_providers_are_known() -> None:
 
 def test_twilio_reads_the_secrets_that_are_made() -> None:
     assert {spec.name for spec in providers.PROVIDERS["twilio"].secrets} == set(credentials.SECRET_NAMES)
+
+
+def test_the_functions_read_the_secrets_that_every_connection_has() -> None:
+    read = {*callback_address.KEY_SECRETS, *callback_signature.SECRETS, callback_signature.FALLBACK}
+    assert {spec.name for spec in providers.OWN_SECRETS} == read
+
+
+def test_who_reads_which_secret_of_callbacks() -> None:
+    """The webhook knows keys of addresses alone; signatures are checked and made where the queue `events` leads."""
+    readers = {
+        spec.name: set(spec.readers) for spec in (*providers.PROVIDERS["twilio"].secrets, *providers.OWN_SECRETS)
+    }
+    assert {name for name, roles in readers.items() if "webhook" in roles} == set(callback_address.KEY_SECRETS)
+    alone = {*callback_signature.SECRETS, *credentials.CALLBACK_SECRETS} - {credentials.AUTH_TOKEN}
+    assert {name for name, roles in readers.items() if roles == {"connector"}} == alone
+
+
+def test_a_made_callback_secret_is_one_that_receivers_can_read() -> None:
+    specs = {spec.name: spec.prefix for spec in providers.OWN_SECRETS}
+    assert {specs[name] for name in callback_signature.SECRETS} == {callback_signature.PREFIX}
+
+
+def logged() -> dict[str, set[str]]:
+    """The fields of every event the functions write, by the event's name."""
+    found: dict[str, set[str]] = {}
+    for path in FUNCTION.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            writes = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+            if writes and node.func.attr in ("error", "info", "debug") and node.args:
+                name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
+                found.setdefault(str(name), set()).update(keyword.arg or "" for keyword in node.keywords)
+    return found
+
+
+def test_filters_listen_to_lines_that_are_written() -> None:
+    events = logged()
+    heard = {}
+    for key, text in log_filters(ConnectionNames("sms")).items():
+        for name in re.findall(r'jsonPayload\.message="([^"]+)"', text):
+            fields = set(re.findall(r"jsonPayload\.(\w+)", " ".join([text, *LOG_LABELS.get(key, {}).values()])))
+            assert fields - {"message"} <= events[name], f"{key} asks for fields that {name!r} doesn't have"
+            heard[key] = name
+    assert set(heard.values()) == {"connection test", "callback_rejected", "callback_given_up"}
+    assert set(LOG_LABELS) <= set(heard)
+
+
+def test_the_reason_an_alert_asks_for_is_one_that_is_given() -> None:
+    given = {
+        node.value
+        for node in ast.walk(ast.parse((FUNCTION / "messaging" / "events.py").read_text()))
+        if isinstance(node, ast.Constant)
+    }
+    assert "signature" in given
 
 
 def test_the_ledgers_collections_and_indexes_are_declared() -> None:
