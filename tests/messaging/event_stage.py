@@ -11,13 +11,16 @@ from sms_connector.local.ledger import SqliteLedger
 from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.callback_event import CallbackEvent, CallbackKind
 from sms_connector.messaging.campaigns.block_store import BlockStore
+from sms_connector.messaging.campaigns.blocks import Block
+from sms_connector.messaging.campaigns.campaign import Place, Progress, Tally
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.events import CallbackEvents, EventTools
 from sms_connector.messaging.inbound import InboundMessages, Inbox, InboxRules
 from sms_connector.messaging.record import MessageRecord, Phase
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import Json
+from sms_connector.ports import MUST_BE_ABSENT, Json
 from sms_connector.provider import Provider, RawCallback
 from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.structured_log import StructuredLog
@@ -75,6 +78,19 @@ class EventStage:
         }
         record = MessageRecord(**{**values, **fields})
         self.store.create([record])
+        return record
+
+    def campaign_message(self, place: Place, status: MessageStatus) -> MessageRecord:
+        """The only one of its chunk: sent, and told of once."""
+        now = self.clock.time()
+        record = MessageRecord(
+            place.message_id, wire.RECIPIENT, wire.SENDER, "digest", now, now, campaign=place.campaign
+        )
+        record.hear(DeliveryReport(wire.SID, status, str(status)), at=now, source="callback")
+        block = Block(place.block_id, place.campaign, now, wire.SENDER, 10.0, 6, None, records={place.position: record})
+        progress = Progress(place.campaign, place.chunk, 1, "sent")
+        progress.recount(Tally(), Tally.of([record]))
+        self.ledger.commit([block.to_write(), progress.to_write(expires_at=now + 3600.0, expect=MUST_BE_ABSENT)])
         return record
 
     def sent(self, number: int = 1, **fields: Any) -> MessageRecord:

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from sms_connector.errors import InvalidRequest
 from sms_connector.messaging.callback_event import CallbackEvent
-from sms_connector.messaging.campaigns.campaign import Place
+from sms_connector.messaging.campaigns.blocks import read_blocks
+from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress
 from sms_connector.messaging.events import AGAIN_AFTER
 from sms_connector.messaging.record import Phase
 from sms_connector.model.status import MessageStatus
@@ -201,6 +202,19 @@ def test_its_own_words_survive_the_queue_again_and_again(stage: EventStage) -> N
     assert stage.provider.verify_callback(event.callback)
 
 
+def test_what_ended_as_unknown_takes_the_final_word_once(stage: EventStage) -> None:
+    record = stage.intent()
+    now = stage.clock.time()
+    record.lose_track("no answer within 15 s", at=now, window=900.0)
+    stage.store.apply(record, lambda current: current.give_up(at=now + 900.0))
+    assert stage.read(record).final
+    for _ in range(2):
+        stage.tell(record, "delivered")
+    current = stage.read(record)
+    assert (current.status, current.failure, current.next_check_at) == ("delivered", None, None)
+    assert [word for _, _, source, word in current.history if source == "callback"] == ["delivered"]
+
+
 # --- campaigns --------------------------------------------------------------------------------------------------------
 
 
@@ -212,6 +226,29 @@ def test_news_of_a_campaigns_message_is_written_blindly_and_once(stage: EventSta
     found = stage.ledger.find(Query("news", (("block", "==", place.block_id),)))
     [news] = found
     assert (news.data["position"], news.data["status"], news.data["final"]) == (7, "delivered", True)
+
+
+@pytest.mark.parametrize(
+    ("told_in_time", "status", "words"),
+    [
+        pytest.param(MessageStatus.DELIVERED, "read", ["delivered", "read"], id="delivered yields to read"),
+        pytest.param(MessageStatus.FAILED, "failed", ["failed"], id="any other final status stays"),
+        pytest.param(MessageStatus.SENT, "sent", ["sent"], id="what is open is looked after by the next round"),
+    ],
+)
+def test_a_campaigns_message_that_is_read_late(
+    stage: EventStage, told_in_time: MessageStatus, status: str, words: list[str]
+) -> None:
+    place = Place("cmp_c0123456789abcdef0123", 0, 0)
+    record = stage.campaign_message(place, told_in_time)
+    for _ in range(2):
+        url = stage.address.of_message(record.id)
+        stage.events.handle(stage.payload(stage.callback(url, wire.status_fields(status="read"))))
+    block = read_blocks(stage.ledger, [place.block_id])[place.block_id]
+    assert block.records[0].status == status
+    assert [word for _, _, _, word in block.records[0].history] == words
+    [progress] = [Progress.of(document) for document in stage.ledger.find(Query(PROGRESS))]
+    assert progress.counts == {status: 1}
 
 
 def callback_of(stage: EventStage, message_id: str) -> RawCallback:

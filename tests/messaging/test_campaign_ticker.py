@@ -10,6 +10,7 @@ from functools import partial
 
 import pytest
 
+from sms_connector.errors import NotSent
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
 from sms_connector.messaging.campaigns.chunk import Record
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
@@ -107,6 +108,79 @@ def test_a_callback_settles_an_unknown_outcome(world: CampaignWorld) -> None:
         world.tell(unknown.id, MessageStatus.SENT)
         world.tick(node, until=world.clock.time() + 12)
         assert counts(node, campaign) == {"queued": 2, "sent": 1}
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize("records", [pytest.param(1, id="the chunk is in the sums"), pytest.param(3, id="it is not")])
+@pytest.mark.parametrize("late", [60.0, 30 * 60.0, 40 * HOUR])
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([MessageStatus.DELIVERED], MessageStatus.DELIVERED),
+        ([MessageStatus.SENT, MessageStatus.UNDELIVERED, MessageStatus.DELIVERED], MessageStatus.UNDELIVERED),
+        ([MessageStatus.SENT], MessageStatus.SENT),
+    ],
+    ids=["the final word", "two final words: the first one stays", "no final word: it is open again"],
+)
+def test_news_of_what_ended_as_unknown_counts_exactly_once(
+    world: CampaignWorld, records: int, late: float, told: list[MessageStatus], expected: MessageStatus
+) -> None:
+    def scenario() -> None:
+        node = world.node(callbacks=True, capabilities=NO_PULL)
+        world.network.fate[number(0)].append("lost")
+        campaign = send(world, node, records)
+        world.tick(node, until=world.clock.time() + 1000)
+        unknown = called(node.results(campaign))[0]
+        assert (unknown.status, unknown.final) == (MessageStatus.UNKNOWN, True)
+        assert counts(node, campaign)["unknown"] == 1
+        world.tick(node, until=unknown.created_at + 960 + late)
+        for status in told:
+            world.tell(unknown.id, status)
+            world.clock.sleep(1.0)
+        assert node.engine.messages.get(unknown.id).status is expected, "to whoever asks, at once"
+        world.tick(node, until=world.clock.time() + 120 + (world.clock.time() - unknown.created_at) / 3)
+        assert counts(node, campaign)[str(expected)] == 1
+        assert "unknown" not in counts(node, campaign)
+        assert sum(counts(node, campaign).values()) == records
+        [settled, *_] = called(node.results(campaign))
+        assert settled.status is expected
+        words = [word for _, _, source, word in settled.history if source == "callback"]
+        assert words == [str(status) for status in told], "late news is kept, too"
+        world.tick(node, until=world.clock.time() + 80 * HOUR)
+        assert world.queue.tasks == [], "everything ends"
+
+    run_in(world.clock, scenario)
+
+
+def test_what_ended_as_unknown_and_stays_so_is_looked_after_for_three_days(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node = world.node(callbacks=True, capabilities=NO_PULL)
+        world.network.fate[number(0)].append("lost")
+        campaign = send(world, node, 1)
+        assert world.tick(node, until=world.clock.time() + 80 * HOUR) < 60, "ever more seldom"
+        assert counts(node, campaign) == {"unknown": 1}
+        assert state(node, campaign) is CampaignState.DONE
+        assert world.queue.tasks == []
+
+    run_in(world.clock, scenario)
+
+
+def test_an_outcome_nobody_can_look_into_ends_after_three_days(world: CampaignWorld) -> None:
+    """The list can't be read: that closes nothing, and it is asked for ever more seldom."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        world.network.fate[number(0)].append("lost before")
+        node.provider.list_error = NotSent("the answer was 503")
+        campaign = send(world, node, 1)
+        world.tick(node, until=world.clock.time() + 24 * HOUR)
+        [record] = called(node.results(campaign))
+        assert (record.status, record.final) == (MessageStatus.UNKNOWN, False)
+        world.tick(node, until=world.clock.time() + 80 * HOUR)
+        assert counts(node, campaign) == {"expired": 1}
+        assert len(node.provider.calls) < 120
+        assert world.queue.tasks == []
 
     run_in(world.clock, scenario)
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
+from sms_connector.messaging.reconcile import LISTS_A_LOOK, PAGES
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.messaging.send import new_record
@@ -222,6 +223,18 @@ def test_a_list_that_is_refused_leaves_nothing_to_wait_for(scene: Scene) -> None
     assert world_final(scene)
 
 
+@pytest.mark.parametrize("kind", [Kind.AUTHENTICATION, Kind.ACCOUNT, Kind.RATE_LIMITED, Kind.UNAVAILABLE])
+def test_a_refusal_that_will_end_decides_nothing(scene: Scene, kind: Kind) -> None:
+    scene.listed()
+    scene.node.provider.list_error = ProviderRefused("not now", kind=kind, code=20003)
+    scene.world.clock.now += scene.world.policy.unknown_window
+    scene.resolve()
+    assert not world_final(scene)
+    scene.node.provider.list_error = None
+    scene.resolve()
+    assert scene.record.provider_message_id == "SM1"
+
+
 def test_a_callback_that_settles_it_first_stays(scene: Scene) -> None:
     scene.listed()
     scene.world.store.apply(
@@ -287,6 +300,43 @@ def test_after_a_senders_list_that_is_too_long_recipients_are_asked_for_one_by_o
     absent = scene.resolve(*others)
     assert others[2].provider_message_id == "SM1"
     assert absent == {"msg_a", "msg_1", "msg_2", "msg_4", "msg_5"}
+
+
+def test_a_list_that_was_cut_off_closes_nothing(world: World) -> None:
+    """Not even when the window has ended: what is further back may be it."""
+    scene = small_pages(world)
+    scene.listed()
+    for _ in range(100):
+        scene.listed(text="something else")
+    world.clock.now += world.policy.unknown_window
+    scene.resolve()
+    assert not world_final(scene)
+    assert "longer than 5 pages" in scene.record.evidence[-1]
+    del world.network.stored[60:]
+    scene.resolve()
+    assert not world_final(scene), "still one page too many"
+    del world.network.stored[40:]
+    scene.resolve()
+    assert scene.record.provider_message_id == "SM1"
+
+
+def test_whom_a_look_had_no_list_left_for_is_closed_by_a_later_one(world: World) -> None:
+    """Ten recipients a look, others each time; a list that is never read to its end holds up nobody else."""
+    scene = small_pages(world)
+    others = [scene.unknown(f"msg_{i}", to=number(i)) for i in range(1, 35)]
+    for _ in range(100):
+        scene.listed(to=number(0), text="something else")
+    world.clock.now += world.policy.unknown_window
+    looks = 0
+    while any(record.phase == Phase.UNKNOWN for record in others):
+        before, open_ones = len(scene.node.provider.calls), sum(record.phase == Phase.UNKNOWN for record in others)
+        scene.resolve(*others)
+        assert len(scene.node.provider.calls) - before <= 2 * PAGES + LISTS_A_LOOK
+        assert open_ones - sum(record.phase == Phase.UNKNOWN for record in others) <= LISTS_A_LOOK
+        world.clock.now += 60.0
+        looks += 1
+    assert looks <= 12
+    assert not world_final(scene)
 
 
 def test_only_unknown_ones_are_looked_for(scene: Scene) -> None:

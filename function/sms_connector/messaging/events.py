@@ -22,6 +22,7 @@ from sms_connector.messaging.inbound import Inbox
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Clock, Json, Ledger, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.structured_log import StructuredLog
@@ -90,9 +91,20 @@ class CallbackEvents:
         return report.message_id or self._tools.store.claimed(report.provider_message_id, since=moment)
 
     def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
-        if write_news(self._tools.ledger, place, report, at=at) and _is_opt_out(report):
+        is_news = write_news(self._tools.ledger, place, report, at=at)
+        if report.status is MessageStatus.READ:
+            self._tell_delivered(place, report, at)
+        if is_news and _is_opt_out(report):
             [record] = [None] if report.to else self._tools.store.get([place.message_id])
             self._opt_out(report.to or (record.to if record is not None else None), report, at)
+
+    def _tell_delivered(self, place: Place, report: DeliveryReport, at: float) -> None:
+        """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, so this is applied at once."""
+        [record] = self._tools.store.get([place.message_id])
+        if record is not None and record.status is MessageStatus.DELIVERED:
+            heard = Heard(report, at)
+            heard(record)
+            self._tools.store.save([(record, heard)])
 
     def _tell_message(self, message_id: str, report: DeliveryReport, at: float) -> bool:
         """False where there is no such message: it has expired, or was never ours."""

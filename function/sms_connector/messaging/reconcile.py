@@ -1,7 +1,8 @@
 """Resolving unknown outcomes by the provider's own list (sending.md section 3).
 
 A match has the same recipient, sender and text, was created no earlier than the intent, and belongs to no other message of ours.
-One match and one intent that could be meant: adopted. Anything else stays unknown, with the evidence, until the window ends.
+One match and one intent that could be meant: adopted. Anything else stays unknown, with the evidence, until the window ends, and
+until a list was read to its end after that: what nobody could look for is not closed as if it had been.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from datetime import UTC, datetime
 from math import floor
 from typing import Any
 
-from sms_connector.errors import CallError, ProviderRefused, RequestError
+import msgspec
+
+from sms_connector.errors import CallError, Kind, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.record import COLLECTION, MessageRecord, Phase
+from sms_connector.messaging.record import COLLECTION, UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.phone_number import SenderKind, parse_sender
 from sms_connector.model.status import MessageStatus
@@ -25,10 +28,22 @@ from sms_connector.provider import Provider, ReportQuery
 CLOCK_TOLERANCE = 1.0
 # Up to so many recipients a list for each is cheaper than the sender's: it is short, and read to its end.
 LISTS_BY_RECIPIENT = 3
-# Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look.
+# Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look, in turn.
 PAGES = 5
 LISTS_A_LOOK = 10
 ALIKE = 1000
+# Refusals that end when somebody has mended something, or by themselves: they say nothing about what the list holds.
+_FOR_NOW = frozenset(
+    {Kind.AUTHENTICATION, Kind.ACCOUNT, Kind.RATE_LIMITED, Kind.QUEUE_FULL, Kind.UNAVAILABLE, Kind.TIMEOUT}
+)
+
+
+class _Seen(msgspec.Struct):
+    """Ids of messages that a look has come to a conclusion about: their list was `read` to its end, or can't be; of those, whom
+    the provider doesn't have (`absent`), as far as it can be asked."""
+
+    read: set[str] = msgspec.field(default_factory=set)
+    absent: set[str] = msgspec.field(default_factory=set)
 
 
 class Reconciler:
@@ -41,43 +56,50 @@ class Reconciler:
         self._policy = policy
 
     def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
-        """Settle what can be settled now; what the window has ended for is closed as unknown.
+        """Settle what can be settled now; what the window has ended for is closed as unknown, where this look was a whole one.
 
         Returns the ids of those the provider does not have as far as it can be asked: its list was read to the end and shows
         none that could be meant, or it has no list.
         """
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
-        absent = self._look(unknown) if unknown else set()
-        if absent is not None:
-            self._close_overdue(unknown)
-        return absent or set()
+        seen = _Seen()
+        self._look(unknown, seen)
+        self._close_overdue([record for record in unknown if record.id in seen.read])
+        return seen.absent
 
-    def _look(self, unknown: Sequence[MessageRecord]) -> set[str] | None:
-        """As `resolve`; None where the list could not be read just now: that says nothing, and closes nothing."""
-        if not self._provider.capabilities.reports_per_page:
+    def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+        """What can't be read just now says nothing."""
+        ids = {record.id for record in unknown}
+        if ids and not self._provider.capabilities.reports_per_page:
             self._note(unknown, "the provider has no list of messages to look in")
-            return {record.id for record in unknown}
+            seen.read, seen.absent = ids, ids
+            return
         try:
-            return self._look_in_lists(unknown)
+            self._look_in_lists(unknown, seen)
         except (CallError, ProviderRefused, RequestError) as error:
-            left = [record for record in unknown if record.phase == Phase.UNKNOWN]
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
             self._note(left, f"the provider's list could not be read: {error}")
-            return set() if isinstance(error, ProviderRefused) else None
+            if isinstance(error, ProviderRefused) and error.kind not in _FOR_NOW:
+                seen.read = ids
 
-    def _look_in_lists(self, unknown: Sequence[MessageRecord]) -> set[str]:
-        absent: set[str] = set()
+    def _look_in_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         by_recipient = _grouped(unknown, lambda record: record.to)
         if len(by_recipient) > LISTS_BY_RECIPIENT:
             for sender, meant in _grouped(unknown, listed_sender).items():
-                absent |= self._look_in(ReportQuery(_since(meant), sender=sender), meant)
-            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in absent]
-            by_recipient = dict(list(_grouped(left, lambda record: record.to).items())[:LISTS_A_LOOK])
+                self._look_in(ReportQuery(_since(meant), sender=sender), meant, seen)
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
+            by_recipient = self._in_turn(_grouped(left, lambda record: record.to))
         for recipient, meant in by_recipient.items():
-            absent |= self._look_in(ReportQuery(_since(meant), to=recipient), meant)
-        return absent
+            self._look_in(ReportQuery(_since(meant), to=recipient), meant, seen)
 
-    def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord]) -> set[str]:
-        """Those of the messages that the whole list doesn't have."""
+    def _in_turn(self, by_recipient: dict[str, list[MessageRecord]]) -> dict[str, list[MessageRecord]]:
+        """As many as a look may ask for, others each time: a list that is too long for a look keeps none from being read."""
+        groups = list(by_recipient.items())
+        first = int(self._clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_A_LOOK % max(1, len(groups))
+        return dict((groups[first:] + groups[:first])[:LISTS_A_LOOK])
+
+    def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
+        """Settle those that the list has; where it was read to its end, they are all seen."""
         reports, page = list[DeliveryReport](), None
         for _ in range(PAGES):
             answer = self._provider.list_reports(query, page)
@@ -87,9 +109,11 @@ class Reconciler:
                 break
         missing = [record for record in meant if not self._settle(record, reports)]
         if page is not None:
-            return set()
+            self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
+            return
         self._note(missing, "the provider's list does not have it yet")
-        return {record.id for record in missing}
+        seen.read |= {record.id for record in meant}
+        seen.absent |= {record.id for record in missing}
 
     def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
         """False where none of the reports could be meant."""

@@ -21,6 +21,8 @@ _NOTES = frozenset({"transport", "connector", "provider"})
 SLOW_CHECK_SECONDS = 3600.0
 # One whose outcome is unknown is looked for this often then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
+# A campaign's message that ended as unknown may still be told of: its news is looked for first after so long, then ever more seldom.
+LATE_CHECK_SECONDS = 60.0
 
 
 class Phase:
@@ -125,11 +127,17 @@ class MessageRecord(msgspec.Struct):
             self.note(at, "transport")
         self._plan_check(at)
 
+    @property
+    def may_yield(self) -> bool:
+        """Any news changes it: it is open, or final because nothing was known."""
+        return not self.final or self.status is MessageStatus.UNKNOWN
+
     def give_up(self, *, at: float) -> None:
-        """The window for looking into an unknown outcome has ended: final, with the evidence."""
+        """The window for looking into an unknown outcome has ended: final, with the evidence, unless news comes after all. A
+        campaign's news is kept until somebody looks for it."""
         if self.phase == Phase.UNKNOWN:
             self.phase = Phase.DONE
-            self.next_check_at = None
+            self.next_check_at = None if self.campaign is None else at + LATE_CHECK_SECONDS
             self.note(at, "connector", "window ended")
 
     def expire(self, *, at: float) -> None:
@@ -164,14 +172,31 @@ class MessageRecord(msgspec.Struct):
         """Polling is the net under callbacks: an interval after the last news."""
         self.next_check_at = None if self.final else at + self.interval
 
+    def look_later(self, *, at: float, limit: float) -> None:
+        """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after the intent."""
+        age, end = at - self.created_at, self.created_at + limit
+        if not self.final:
+            self.next_check_at = min(end, at + max(SLOW_CHECK_SECONDS, age / 2))
+        elif self.next_check_at is not None:
+            self.next_check_at = min(end, at + max(LATE_CHECK_SECONDS, age / 4)) if at < end else None
+
     def asked(self, at: float) -> None:
         """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up."""
         self.attempts += 1
+        if self.final:
+            return
         self._plan_check(at)
-        if self.attempts >= self.attempts_allowed and not self.final:
+        if self.attempts >= self.attempts_allowed:
             self.next_check_at = at + SLOW_CHECK_SECONDS
             if self.phase == Phase.UNKNOWN:
-                self.next_check_at = min(at + UNKNOWN_CHECK_SECONDS, self.unknown_until or at)
+                self.next_check_at = self._next_look(at)
+
+    def _next_look(self, at: float) -> float:
+        """One that falls on the end of the window; after that, for as long as nobody could look, ever more seldom."""
+        end = self.unknown_until or at
+        if at < end:
+            return min(at + UNKNOWN_CHECK_SECONDS, end)
+        return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, at - end))
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)

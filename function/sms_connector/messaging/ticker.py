@@ -22,10 +22,11 @@ from sms_connector.messaging.message_store import Change
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION as MESSAGES
-from sms_connector.messaging.record import SLOW_CHECK_SECONDS, MessageRecord, Phase
+from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.tick_planner import PATH as PATH
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
+from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Condition, Document, Ledger, Query, Version, Write
 
 STATE, DOCUMENT = "state", "ticker"
@@ -107,9 +108,11 @@ class Ticker:
         if tools.callbacks:
             self._fold(blocks)
         tracked = [record for block in blocks.values() for record in block.open()] + messages
+        late = [record for block in blocks.values() for record in block.records.values() if record.final]
         self._end_overdue(tracked, now)
         due = [r for r in tracked if not r.final and r.next_check_at is not None and r.next_check_at <= now]
         quiet = [record for record in due if not _is_asked_for(record)]
+        quiet += [record for record in late if record.next_check_at is not None and record.next_check_at <= now]
         asked = sorted((r for r in due if _is_asked_for(r)), key=lambda record: record.next_check_at or 0.0)
         tools.tracker.ask(asked[: tools.asked_a_round], keep_count=True)
         self._postpone(quiet, now)
@@ -122,9 +125,10 @@ class Ticker:
 
     def _read_news(self, block: Block) -> list[tuple[MessageRecord, Change]]:
         # Any news settles an unknown outcome; of the others only a final one is worth a write.
-        settled = all(record.phase == Phase.DONE for record in block.records.values())
+        records = block.records.values()
+        settled = all(each.phase == Phase.DONE and each.status is not MessageStatus.UNKNOWN for each in records)
         news = read_news(self._tools.ledger, block, final_only=settled)
-        return [(block.records[each.data["position"]], _Told(each)) for each in _of_open(block, news)]
+        return [(block.records[each.data["position"]], _Told(each)) for each in _awaited(block, news)]
 
     def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
         limit = self._tools.policy.expire_after
@@ -170,14 +174,11 @@ class Ticker:
 
 
 class _Later(msgspec.Struct, frozen=True):
-    """Nobody asks any more; late news is looked for ever more seldom, until the message's end."""
-
     now: float
     limit: float
 
     def __call__(self, record: MessageRecord) -> None:
-        age = self.now - record.created_at
-        record.next_check_at = min(record.created_at + self.limit, self.now + max(SLOW_CHECK_SECONDS, age / 2))
+        record.look_later(at=self.now, limit=self.limit)
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -194,9 +195,9 @@ def _is_asked_for(record: MessageRecord) -> bool:
     return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
 
 
-def _of_open(block: Block, news: Iterable[Document]) -> list[Document]:
+def _awaited(block: Block, news: Iterable[Document]) -> list[Document]:
     told = sorted(news, key=lambda each: float(each.data["at"]))
-    return [n for n in told if n.data["position"] in block.records and not block.records[n.data["position"]].final]
+    return [n for n in told if n.data["position"] in block.records and block.records[n.data["position"]].may_yield]
 
 
 def _due(collection: str, now: float, limit: int) -> Query:

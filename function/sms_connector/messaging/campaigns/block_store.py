@@ -12,7 +12,16 @@ from typing import TypeVar
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, read_blocks
-from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress, Tally, chunk_id
+from sms_connector.messaging.campaigns.campaign import (
+    CAMPAIGNS,
+    PROGRESS,
+    ROLLED,
+    Campaign,
+    Place,
+    Progress,
+    Tally,
+    chunk_id,
+)
 from sms_connector.messaging.campaigns.news import fold, read_news
 from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
@@ -109,12 +118,23 @@ class BlockStore(MessageStore):
                 current = block.records[place.position]
                 change(current)
                 become(record, current)
-        progress.recount(before, Tally.of(block.records.values()))
-        return self._commit_block(block, progress, float(document.data["expiresAt"]))
+        after = Tally.of(block.records.values())
+        sums = self._unrolled(progress) if after != before else []
+        progress.recount(before, after)
+        return self._commit_block(block, [progress.to_write(expires_at=float(document.data["expiresAt"])), *sums])
 
-    def _commit_block(self, block: Block, progress: Progress, expires_at: float) -> bool:
+    def _unrolled(self, progress: Progress) -> list[Write]:
+        """Late news of a chunk whose counts are in its campaign's sums: taken out of them, in the same commit."""
+        [document] = self._ledger.get(CAMPAIGNS, [progress.campaign]) if progress.state == ROLLED else [None]
+        if document is None:
+            return []
+        campaign = Campaign.of(document)
+        campaign.unroll(progress)
+        return [campaign.to_write()]
+
+    def _commit_block(self, block: Block, counted: Sequence[Write]) -> bool:
         announced = self.announce(list(block.records.values()))
-        writes: list[Write] = [block.to_write(), progress.to_write(expires_at=expires_at), *announced]
+        writes: list[Write] = [block.to_write(), *counted, *announced]
         try:
             version = self._ledger.commit(writes)[0]
         except Conflict:
@@ -134,7 +154,7 @@ class BlockStore(MessageStore):
         open_blocks = [
             block
             for name, block in blocks.items()
-            if any(not record.final for _, at in wanted[name] if (record := block.records.get(at)) is not None)
+            if any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
         ]
         news = self.each(lambda block: read_news(self._ledger, block, final_only=False), open_blocks)
         for block, told in zip(open_blocks, news, strict=True):

@@ -54,8 +54,8 @@ class Block(msgspec.Struct):
             "items": items,
             "expiresAt": self.created_at + RETENTION_SECONDS,
         }
-        # When somebody should ask after the messages that are open; a held block's are its worker's business.
-        times = [record.next_check_at for record in self.open() if record.next_check_at is not None]
+        # When somebody should look after its messages; a held block's are its worker's business.
+        times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]
         return data | {"nextCheckAt": min(times)} if times and not held else data
 
     @classmethod

@@ -106,6 +106,18 @@ class Campaign(msgspec.Struct):
         """When its parts may go: a day after itself."""
         return self.updated_at + RETENTION_SECONDS + 86_400
 
+    def roll(self, progress: Progress) -> None:
+        """A chunk that is over becomes part of the sums."""
+        counts = Counter(self.counts)
+        counts.update(progress.counts)
+        self.counts, self.rolled, progress.state = dict(counts), self.rolled + 1, ROLLED
+
+    def unroll(self, progress: Progress) -> None:
+        """One of its messages moves on after all: it counts by itself again."""
+        counts = Counter(self.counts)
+        counts.subtract(progress.counts)
+        self.counts, self.rolled, progress.state = dict(+counts), self.rolled - 1, OVER
+
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(CAMPAIGNS, self.id, self._to_document(), self.version if expect is None else expect)
 
@@ -128,14 +140,14 @@ class Campaign(msgspec.Struct):
 
 
 # Every call was made: messages are still asked after; only late news may come; all are final.
-SENT, QUIET, OVER = "sent", "quiet", "over"
+SENT, QUIET, OVER, ROLLED = "sent", "quiet", "over", "rolled"
 CHUNK_STATES = {
     "pending": "nobody has begun",
     "running": "begun; with a living holder: carried out at this moment",
     SENT: "every call was made, and some messages are still asked after",
     QUIET: "nobody asks any more; late news may come",
     OVER: "all messages are final",
-    "rolled": "its counts are in the campaign's own",
+    ROLLED: "its counts are in the campaign's own",
 }
 
 

@@ -68,7 +68,7 @@ class Campaigns:
         while True:
             campaign = self.read(campaign_id)
             sums = self._sum(campaign)
-            if self.read(campaign_id).rolled == campaign.rolled:  # else a chunk may have been counted twice
+            if self.read(campaign_id).version == campaign.version:  # else a chunk is counted twice, or not at all
                 return self._describe(campaign, sums)
 
     def page(
@@ -151,11 +151,8 @@ class Campaigns:
         return any(self._find(campaign_id, state, limit=1) for state in ("pending", "running", SENT))
 
     def _roll(self, campaign: Campaign, over: list[Progress]) -> None:
-        counts = Counter(campaign.counts)
         for progress in over:
-            counts.update(progress.counts)
-            progress.state = "rolled"
-        campaign.counts, campaign.rolled = dict(counts), campaign.rolled + len(over)
+            campaign.roll(progress)
         writes = [progress.to_write(expires_at=campaign.keep_until) for progress in over]
         try:
             self._ledger.commit([campaign.to_write(), *writes])
