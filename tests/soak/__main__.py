@@ -2,7 +2,7 @@
 
 python -m tests.soak [--scenario messages] [--messages 2000] [--seed 1] [--short] [--keep <folder>]
 python -m tests.soak --scenario campaigns [--backend sqlite|google] [--workers 4] …
-python -m tests.soak --scenario rate [--connection-rate 40] …: no faults, no kills; how even, and how many calls
+python -m tests.soak --scenario rate [--connection-rate 40] [--kill] …: no faults; how even, and how many calls
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--backend", choices=BACKENDS, default="sqlite", help="of campaigns")
     parser.add_argument("--workers", type=int, help="of campaigns")
     parser.add_argument("--connection-rate", type=int, help="with --scenario rate: SMS_CONNECTION_RATE")
+    parser.add_argument("--kill", action="store_true", help="with --scenario rate: a worker dies, another joins")
     parser.add_argument("--messages", type=int, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="another run, told apart by its number")
     parser.add_argument("--short", action="store_true", help="the form that is part of make test")
@@ -61,7 +62,8 @@ def _soak_campaigns(given: argparse.Namespace, folder: Path) -> int:
 
 
 def _measure_rate(given: argparse.Namespace, folder: Path) -> int:
-    pace = measure(_adapt(CALM, given), folder, seed=given.seed, connection_rate=given.connection_rate)
+    scenario = _adapt(CALM, given)
+    pace = measure(scenario, folder, seed=given.seed, connection_rate=given.connection_rate, kill=given.kill)
     flaws = list(pace.flaws())
     print("\n".join([*pace.lines(), *(f"MISSED {flaw}" for flaw in flaws)]))
     return int(bool(flaws))

@@ -1,4 +1,4 @@
-"""A calm run of campaigns, as deployed: no faults, no kills; how even the rate is, and how many calls a message costs.
+"""A calm run of campaigns, as deployed: no faults, one kill at most; how even the rate is, and how many calls a message costs.
 
 Measured as calls leave, by the kernel's stamps (`tests.fixtures.wiretap`); where that is not allowed, by the simulator's journal, which
 dates a call when the simulator gets round to it: then a busy machine makes seconds look fuller than they were.
@@ -6,6 +6,7 @@ dates a call when the simulator gets round to it: then a busy machine makes seco
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -13,17 +14,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.figures import most_in_a_second
+from tests.fixtures.processes import FunctionProcess
 from tests.fixtures.wiretap import Wiretap, can_tap, tapping
 
 from .campaign_client import CampaignClient
 from .campaign_plan import plan_campaigns
-from .campaign_run import CampaignScenario, is_settled, provider_counts
+from .campaign_run import CampaignScenario, is_done, is_settled, provider_counts
 from .campaign_stage import BACKENDS, DEPLOYED, CampaignStage, Cast, on_stage
 from .campaign_story import host_of
 
 # A node that was idle may start with a second's worth at once.
 SETTLE = 2.0
 NODE_RATE = 25
+DIES_AFTER, JOINS_AFTER = 30.0, 10.0
 # Of what the nodes may start together, this much at least; where one rate holds for all of them, they keep more distance.
 OF_NODES, OF_CONNECTION = 0.99, 0.975
 CALLS_A_MESSAGE = 1.05
@@ -70,8 +73,10 @@ class Pace:
             yield f"{self.calls} calls for {self.settled} messages"
 
 
-def measure(scenario: CampaignScenario, folder: Path, *, seed: int, connection_rate: int | None = None) -> Pace:
-    """Raises RuntimeError where not every message was settled."""
+def measure(
+    scenario: CampaignScenario, folder: Path, *, seed: int, connection_rate: int | None = None, kill: bool = False
+) -> Pace:
+    """Raises RuntimeError where not every message was settled. `kill`: in the middle of it a worker dies, and another joins."""
     settings = {"SMS_CONNECTION_RATE": str(connection_rate)} if connection_rate else {}
     cast, backend = Cast.of(scenario.workers, DEPLOYED), BACKENDS[scenario.backend]
     with on_stage(folder, cast, backend=backend, seed=seed, settings=settings) as stage:
@@ -79,8 +84,11 @@ def measure(scenario: CampaignScenario, folder: Path, *, seed: int, connection_r
         client = CampaignClient(stage.url, seed)
         with tapping(port) if can_tap() else nullcontext() as tap:
             created = client.create(plan_campaigns(scenario.messages, campaigns=1, seed=seed, plain=True))
-            [document] = client.await_campaigns(created, is_settled, seconds=scenario.patience)
-        if not is_settled(document):
+            if kill:
+                _die_and_join(stage.victims[-1])
+            ends = is_done if kill else is_settled  # what a killed worker was calling is looked into for a while
+            [document] = client.await_campaigns(created, ends, seconds=scenario.patience)
+        if not ends(document):
             raise RuntimeError(f"not settled: {document}")
         calls = [Call(stage.nodes.get(host, "?"), at, method == "POST") for host, at, method in _seen(stage, tap)]
         return _judge(
@@ -90,6 +98,13 @@ def measure(scenario: CampaignScenario, folder: Path, *, seed: int, connection_r
             total=provider_counts(stage)["provider: calls"],
             settled=sum(document["counts"].values()),
         )
+
+
+def _die_and_join(worker: FunctionProcess) -> None:
+    time.sleep(DIES_AFTER)
+    worker.kill()
+    time.sleep(JOINS_AFTER)
+    worker.start()
 
 
 def _seen(stage: CampaignStage, tap: Wiretap | None) -> Iterator[tuple[str, float, str]]:

@@ -87,8 +87,12 @@ def _is_sent(document: Json) -> bool:
     return document.get("waiting") == 0 or document.get("state") == "done"
 
 
+def is_done(document: Json) -> bool:
+    return document.get("state") == "done"
+
+
 def is_settled(document: Json) -> bool:
-    return document.get("state") == "done" and not document["open"]
+    return is_done(document) and not document["open"]
 
 
 @contextmanager

@@ -35,7 +35,7 @@ COLLECTION, DOCUMENT = "shares", "allocation"
 DEPARTURE = 0.15
 SETTLING = WINDOW + DEPARTURE
 # Where a rate is counted over several nodes, one late call of any of them counts: their throttles keep this margin more.
-SPARE = 0.006
+SPARE = 0.005
 # A want falls only when so many renewals in a row have seen less.
 REMEMBERED = 3
 
@@ -53,7 +53,7 @@ class ShareTiming(msgspec.Struct, frozen=True):
 
 # A Firestore document takes about one write a second for long (cloud.google.com/firestore/quotas); a file takes any.
 FIRESTORE_TIMING = ShareTiming()
-SQLITE_TIMING = ShareTiming(period=0.5, grace=1.5, writes_per_second=20.0, retry=0.1)
+SQLITE_TIMING = ShareTiming(period=0.4, grace=1.2, writes_per_second=20.0, retry=0.1)
 
 
 class ShareRules(msgspec.Struct, frozen=True):
