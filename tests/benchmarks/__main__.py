@@ -28,6 +28,7 @@ BENCHMARKS = {
     6: "bench_webhook",
     7: "bench_campaign_intake",
     8: "bench_shares",
+    9: "bench_infra_preview",
 }
 
 

@@ -1,7 +1,7 @@
-"""How long the Pulumi program itself takes for the full configuration, under mocks: `python -m tests.benchmarks.bench_infra_preview`.
+"""How long the Pulumi program itself takes for the full configuration, under mocks.
 
-What a real preview adds is the command's and the plugin's own time. The bar is 3 s (issue 5); on a busy machine the processor's
-seconds say more than the clock's.
+What a real preview adds is the command's and the plugin's own time. Each run is a process of its own: imports are part of what one
+waits for.
 """
 
 from __future__ import annotations
@@ -9,9 +9,14 @@ from __future__ import annotations
 import statistics
 import subprocess
 import sys
-import time
+from pathlib import Path
 
-RUNS = 5
+from .figures import Figure, Figures
+
+BENCH = 9
+TITLE = "preview of the Pulumi program under mocks, everything configured"
+ROOT = Path(__file__).resolve().parents[2]
+BAR_SECONDS = 3.0
 ONE_RUN = """
 import sys, time
 sys.path[:0] = ["infra", "."]
@@ -24,24 +29,22 @@ print(len(stack.resources), time.perf_counter() - started, time.process_time())
 """
 
 
-def run_once() -> tuple[int, float, float]:
-    """(resources, seconds, the processor's seconds) in a process of its own: imports are part of what one waits for."""
-    done = subprocess.run([sys.executable, "-c", ONE_RUN], capture_output=True, text=True, check=True)
-    resources, seconds, processor = done.stdout.split()
-    return int(resources), float(seconds), float(processor)
+def run(*, quick: bool) -> list[Figure]:
+    runs = [_run_once() for _ in range(2 if quick else 5)]
+    figures = Figures(BENCH)
+    return [
+        figures.at_most("from start to the last resource, median", _median(runs, 1), BAR_SECONDS, " s"),
+        figures.note("the same in the processor's seconds", _median(runs, 2), " s"),
+        figures.note("resources registered", _median(runs, 0), digits=0),
+    ]
 
 
-def main() -> None:
-    started = time.perf_counter()
-    runs = [run_once() for _ in range(RUNS)]
-    seconds = sorted(run[1] for run in runs)
-    processor = statistics.median(run[2] for run in runs)
-    print(
-        f"preview of the full configuration under mocks: {runs[0][0]} resources, fastest {seconds[0]:.2f} s, "
-        f"median {statistics.median(seconds):.2f} s, slowest {seconds[-1]:.2f} s of {RUNS} runs, "
-        f"{processor:.2f} s of processor (bar: 3 s; all took {time.perf_counter() - started:.0f} s)"
-    )
+def _run_once() -> tuple[float, float, float]:
+    """(resources, seconds, the processor's seconds)."""
+    done = subprocess.run([sys.executable, "-c", ONE_RUN], capture_output=True, text=True, check=True, cwd=ROOT)
+    resources, seconds, processor = map(float, done.stdout.split())
+    return resources, seconds, processor
 
 
-if __name__ == "__main__":
-    main()
+def _median(runs: list[tuple[float, float, float]], column: int) -> float:
+    return statistics.median(run[column] for run in runs)

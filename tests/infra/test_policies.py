@@ -11,7 +11,7 @@ import pytest
 
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
-from tests.infra.harness import Registration, Stack
+from tests.infra.harness import SECRET_MARK, Registration, Stack
 
 # The whole list of roles on the project, with why nothing narrower does. Datastore and storage are narrowed by a condition.
 PROJECT_ROLES = {
@@ -34,7 +34,6 @@ LABELS = {
     "gcp:storage/bucket:Bucket": "labels",
 }
 DATA = ("gcp:firestore/database:Database", "gcp:secretmanager/secret:Secret")
-SECRET_MARK = "4dabf18193072939515e22adb298388d"
 
 
 @pytest.fixture(params=CONFIGURATIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,14 +15,22 @@ from tests.infra.fake_google.http import FakeGoogle
 SECRETS = {"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "e2e-auth-token-0123456789abcdef"}
 
 
-@pytest.fixture
-def fake() -> Iterator[FakeGoogle]:
-    """Strict: it refuses what a fresh project refuses."""
+@contextlib.contextmanager
+def strict_fake() -> Iterator[FakeGoogle]:
+    """It refuses what a fresh project refuses. Without the real command the test is skipped, and says so."""
     if reason := cli.missing():
         pytest.skip(reason)
     served = FakeGoogle(strict=True).start()
-    yield served
-    served.close()
+    try:
+        yield served
+    finally:
+        served.close()
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGoogle]:
+    with strict_fake() as served:
+        yield served
 
 
 @pytest.fixture
@@ -38,6 +47,5 @@ def new_project(fake: FakeGoogle, tmp_path: Path) -> Callable[..., cli.Project]:
 def project(new_project: Callable[..., cli.Project]) -> cli.Project:
     """The two keys that suffice for a first connection, and the token."""
     made = new_project()
-    made.set("sender", "+15551234567")
-    made.set_all(SECRETS, secret=True)
+    made.set_all({"sender": "+15551234567"}, SECRETS)
     return made

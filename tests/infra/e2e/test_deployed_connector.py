@@ -1,9 +1,11 @@
-"""What one `pulumi up` deployed really runs: the archive is complete, the settings fit, and only those who may come in do."""
+"""What one `pulumi up` deployed really runs: the archive is complete, the settings fit, and only those who may come in do.
+
+All tests but the last use one deployment, each with messages of its own.
+"""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,10 +13,10 @@ import pytest
 from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
 from tests.fixtures.emulators import firestore_emulator as firestore_emulator  # a fixture
 from tests.fixtures.processes import SENDER
-from tests.infra.e2e.cli import Project
+from tests.infra.e2e.cli import AT_ONCE, Project
+from tests.infra.e2e.conftest import strict_fake
 from tests.infra.e2e.test_stack_changes import add_version
 from tests.infra.e2e.world import World, around, eventually
-from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT, ROOT
 
 pytestmark = [pytest.mark.real, pytest.mark.deploy]
@@ -24,42 +26,62 @@ STRANGER = "stranger@another-project.iam.gserviceaccount.com"
 RECIPIENT = "+15558675310"
 
 
-@pytest.fixture
-def world(fake: FakeGoogle, tmp_path: Path, firestore_emulator: str) -> Iterator[World]:
-    with around(fake, tmp_path / "services", firestore=firestore_emulator) as made:
-        yield made
+@pytest.fixture(scope="module")
+def environments(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One place for all tests, so that what the archive requires is installed once."""
+    return tmp_path_factory.mktemp("environments")
 
 
-@pytest.fixture
-def deployed(world: World, new_project: Callable[..., Project]) -> Project:
-    """The real functions, at the sandbox."""
-    project = new_project(ROOT / "function")
-    project.set("providerUrl", world.sandbox.url)
-    project.set("sender", SENDER)
-    project.set("callers[0]", f"serviceAccount:{CALLER}")
-    project.set("tracking.retryIntervalMillis", "500")
-    project.set_all({"accountSid": ACCOUNT_SID, "authToken": AUTH_TOKEN}, secret=True)
-    project.run("up")
-    return project
+@pytest.fixture(scope="module")
+def deployment(
+    tmp_path_factory: pytest.TempPathFactory, firestore_emulator: str, environments: Path
+) -> Iterator[tuple[Project, World]]:
+    """The real functions, at the sandbox, and up."""
+    folder = tmp_path_factory.mktemp("deployed")
+    with strict_fake() as fake, around(fake, folder, firestore=firestore_emulator, environments=environments) as world:
+        project = Project(folder, fake, ROOT / "function")
+        configure(project, world, token=AUTH_TOKEN)
+        project.run("up")
+        yield project, world
 
 
-def state(project: Project) -> str:
-    told: str = project.connection()["state"]["state"]
-    return told
+@pytest.fixture(scope="module")
+def deployed(deployment: tuple[Project, World]) -> Project:
+    return deployment[0]
 
 
-def test_one_up_shows_that_it_works(deployed: Project, world: World) -> None:
-    assert deployed.connection()["state"]["state"] == "ACTIVE", (deployed.connection()["state"], world.logs())
-    assert isinstance(deployed.connection()["state"]["latencyMillis"], int)
+@pytest.fixture(scope="module")
+def world(deployment: tuple[Project, World]) -> World:
+    return deployment[1]
 
-    # Who may come in.
+
+def configure(project: Project, world: World, *, token: str, **more: str) -> None:
+    plain = {
+        "providerUrl": world.sandbox.url,
+        "sender": SENDER,
+        "callers[0]": f"serviceAccount:{CALLER}",
+        "tracking.retryIntervalMillis": "500",
+    }
+    project.set_all(plain | more, {"accountSid": ACCOUNT_SID, "authToken": token})
+
+
+def test_one_up_says_that_it_works(deployed: Project, world: World) -> None:
+    state = deployed.connection()["state"]
+    assert state["state"] == "ACTIVE", (state, world.logs())
+    assert isinstance(state["latencyMillis"], int)
+
+
+def test_who_may_come_in(world: World) -> None:
     message = {"to": RECIPIENT, "message": "Hello"}
     assert world.call("sms-connector", "/v1/messages:send", message)[0] == 401, "nobody"
     assert world.call("sms-connector", "/v1/messages:send", message, account=STRANGER)[0] == 403, "not a caller"
     assert world.call("sms-webhook", "/health", method="GET")[0] == 200, "the webhook answers to anyone"
     assert world.call("sms-worker", "/health", method="GET", account=CALLER)[0] == 403, "the queue's alone"
 
-    # A message, and its callbacks through the public webhook, the queue and the connector.
+
+def test_a_message_and_its_callbacks(world: World) -> None:
+    """Through the public webhook, the queue and the connector."""
+    message = {"to": RECIPIENT, "message": "Hello"}
     status, answer = world.call("sms-connector", "/v1/messages:send", message, account=CALLER)
     assert status == 200, (answer, world.logs())
     (result,) = answer["results"]
@@ -71,17 +93,24 @@ def test_one_up_shows_that_it_works(deployed: Project, world: World) -> None:
 
     eventually(delivered, within=60, what=f"no callback arrived\n{world.logs()}")
 
-    # A wrong token is told with its reason, the right one is taken up; neither takes a deployment, only half a minute.
+
+def test_a_wrong_token_is_told_and_the_right_one_taken_up(deployed: Project, world: World) -> None:
+    """Neither takes a deployment, only half a minute; an update, which has nothing to do, tells the state."""
     for token, expected in (("f" * 32, "AUTH_ERROR"), (AUTH_TOKEN, "ACTIVE")):
         add_version(world.fake, "sms-auth-token", token)
-        eventually(functools.partial(says, deployed, expected), within=90, what=f"not {expected}")
-        assert deployed.connection()["state"]["description"]
+        eventually(lambda: asked(world) == expected, within=90, what=f"not {expected}")  # noqa: B023 - used in its round
+        assert deployed.run("up").changed == {}
+        state = deployed.connection()["state"]
+        assert state["state"] == expected
+        assert state["description"]
 
 
-def says(project: Project, expected: str) -> bool:
-    """Whether an update, which has nothing to do, tells this state."""
-    assert project.run("up").changed == {}
-    return state(project) == expected
+def asked(world: World) -> str:
+    """What the connector says of itself now."""
+    status, answer = world.call("sms-connector", "/v1/connection:test", account=CALLER)
+    assert status == 200, answer
+    told: str = answer["state"]
+    return told
 
 
 def test_a_campaign_runs_through_queue_and_worker(deployed: Project, world: World) -> None:
@@ -101,12 +130,20 @@ def test_a_campaign_runs_through_queue_and_worker(deployed: Project, world: Worl
     assert {result["status"] for result in page["results"]} == {"delivered"}
 
 
-def test_require_active_fails_an_update_that_does_not_work(world: World, new_project: Callable[..., Project]) -> None:
-    project = new_project(ROOT / "function")
-    project.set("providerUrl", world.sandbox.url)
-    project.set("sender", SENDER)
-    project.set("requireActive", "true")
-    project.set_all({"accountSid": ACCOUNT_SID, "authToken": "f" * 32}, secret=True)
-    printed = project.pulumi("up", "--yes", "--skip-preview", fails=True)
-    assert "connection sms is AUTH_ERROR" in printed
-    assert f"cloudfunctions/projects/{PROJECT}" in "".join(world.fake.cloud.resources), "it is up all the same"
+def test_require_active_fails_an_update_that_does_not_work(
+    tmp_path: Path, firestore_emulator: str, environments: Path
+) -> None:
+    with (
+        strict_fake() as fake,
+        around(fake, tmp_path, firestore=firestore_emulator, environments=environments) as world,
+    ):
+        project = Project(tmp_path, fake, ROOT / "function")
+        configure(project, world, token="f" * 32, requireActive="true")
+        printed = project.pulumi("up", *AT_ONCE, fails=True)
+        assert "connection sms is AUTH_ERROR" in printed
+        assert f"cloudfunctions/projects/{PROJECT}" in "".join(fake.cloud.resources), "it is up all the same"
+
+        add_version(fake, "sms-auth-token", AUTH_TOKEN)
+        eventually(lambda: asked(world) == "ACTIVE", within=90, what=f"not ACTIVE\n{world.logs()}")
+        project.run("up")
+        assert project.connection()["state"]["state"] == "ACTIVE", "and goes on once it does"

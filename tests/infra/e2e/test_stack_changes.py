@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.infra.e2e.cli import Project
+from tests.infra.e2e.cli import AT_ONCE, Project
 from tests.infra.e2e.conftest import SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT
@@ -63,7 +63,7 @@ def test_rotation_is_nothing_to_deploy(project: Project, fake: FakeGoogle) -> No
     assert project.run("refresh").changed == {}
     assert fake.cloud.latest_payload(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token") == b"the-next-token"
 
-    project.set_all({"authToken": "yet-another-token"}, secret=True)
+    project.set_all({}, {"authToken": "yet-another-token"})
     assert set(project.run("up").changed) <= {"create-replacement", "replace", "delete-replaced", "update"}
     assert fake.cloud.latest_payload(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token") == b"yet-another-token"
     assert len(fake.cloud.below(f"secretmanager/projects/{PROJECT}/secrets/sms-auth-token/versions")) == 3
@@ -73,17 +73,17 @@ def test_a_second_connection_changes_nothing_of_the_first(
     new_project: Callable[..., Project], fake: FakeGoogle
 ) -> None:
     project = new_project()
-    project.set("connections.retail.provider", "twilio")
-    project.set("connections.retail.protect", "false")
-    for key, value in SECRETS.items():
-        project.pulumi("config", "set", "--path", "--secret", f"connections.retail.{key}", value)
+    project.set_all(
+        {"connections.retail.provider": "twilio", "connections.retail.protect": "false"},
+        {f"connections.retail.{key}": value for key, value in SECRETS.items()},
+    )
     project.run("up")
     of_first = {k: v for k, v in fake.cloud.shown().items() if "/retail-" in k and "serviceAccounts/" not in k}
 
-    project.set("connections.alarms.provider", "telesign")
-    project.set("connections.alarms.protect", "false")
-    for key in ("customerId", "apiKey"):
-        project.pulumi("config", "set", "--path", "--secret", f"connections.alarms.{key}", "a-value-of-telesign")
+    project.set_all(
+        {"connections.alarms.provider": "telesign", "connections.alarms.protect": "false"},
+        {f"connections.alarms.{key}": "a-value-of-telesign" for key in ("customerId", "apiKey")},
+    )
     changes = project.run("up")
     assert set(changes.changed) == {"create"}
     assert {k: v for k, v in fake.cloud.shown().items() if k in of_first} == of_first
@@ -99,7 +99,7 @@ def test_a_second_connection_changes_nothing_of_the_first(
 def test_private_connectivity(project: Project, fake: FakeGoogle) -> None:
     network = {"name": "company-vpc", "autoCreateSubnetworks": False}
     fake.cloud.put(f"compute/projects/{PROJECT}/global/networks/company-vpc", network)
-    for key, value in {
+    settings = {
         "network.vpc": "company-vpc",
         "network.range": "10.8.0.0/23",
         "network.egress": "all",
@@ -110,9 +110,8 @@ def test_private_connectivity(project: Project, fake: FakeGoogle) -> None:
         "proxy.auth": "basic",
         "network.tags[0]": "sms",
         "protect": "false",
-    }.items():
-        project.set(key, value)
-    project.set_all({"proxyUsername": "me", "proxyPassword": "proxy-password-e2e"}, secret=True)
+    }
+    project.set_all(settings, {"proxyUsername": "me", "proxyPassword": "proxy-password-e2e"})
     project.run("up")
     assert project.run("up").changed == {}
     assert project.run("refresh").changed == {}
@@ -126,11 +125,8 @@ def test_private_connectivity(project: Project, fake: FakeGoogle) -> None:
 
 def test_mistakes_stop_before_anything_is_made(new_project: Callable[..., Project], fake: FakeGoogle) -> None:
     project = new_project()
-    project.set("nodes.min", "9")
-    project.set("nodes.max", "3")
-    project.set("sendr", "+15551234567")
-    project.set("authToken", "in-the-clear")
-    printed = project.pulumi("up", "--yes", "--skip-preview", fails=True)
+    project.set_all({"nodes.min": "9", "nodes.max": "3", "sendr": "+15551234567", "authToken": "in-the-clear"})
+    printed = project.pulumi("up", *AT_ONCE, fails=True)
     for expected in (
         "nodes.min: 9 is more than nodes.max (3)",
         "sendr: is not a key; did you mean sender?",

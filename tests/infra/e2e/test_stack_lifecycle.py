@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.e2e.cli import Changes, CommandFailed, Project
+from tests.infra.e2e.cli import AT_ONCE, Changes, CommandFailed, Project
 from tests.infra.e2e.conftest import SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 
@@ -55,7 +55,7 @@ def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> 
     everything = project.written() + first.printed + str(project.outputs())
     assert [value for value in SECRETS.values() if value in everything] == []
 
-    project.set("protect", "false")
+    project.set_all({"protect": "false"})
     project.run("up")
     project.run("destroy")
     assert left(fake) == []
@@ -92,7 +92,7 @@ def test_protected_data_stays_and_is_named(project: Project, fake: FakeGoogle) -
     assert "sms-ledger" in str(refused.value)
     assert "firestore/projects/demo-project/databases/sms-ledger" in left(fake)
 
-    printed = project.pulumi("destroy", "--yes", "--skip-preview", "--exclude-protected")
+    printed = project.pulumi("destroy", *AT_ONCE, "--exclude-protected")
     kinds = {key.split("/")[0] for key in left(fake)}
     assert "cloudfunctions" not in kinds
     assert {"firestore", "secretmanager"} <= kinds

@@ -54,17 +54,17 @@ class World:
 
 
 @contextlib.contextmanager
-def around(
-    fake: FakeGoogle, folder: Path, *, firestore: str, connections: tuple[str, ...] = ("sms",)
-) -> Iterator[World]:
+def around(fake: FakeGoogle, folder: Path, *, firestore: str, environments: Path) -> Iterator[World]:
     """Queues are made in the emulator under the names the stack gives them: the fake's control plane has no dispatcher."""
     limits = tasks_v2.RateLimits(max_concurrent_dispatches=10)
-    names = [f"{QUEUES}/{connection}-{role}" for connection in connections for role in ("chunks", "events")]
     retries = tasks_v2.RetryConfig(max_attempts=-1, min_backoff={"nanos": 100_000_000}, max_backoff={"seconds": 2})
-    queues = [tasks_v2.Queue(name=name, rate_limits=limits, retry_config=retries) for name in names]
+    queues = [
+        tasks_v2.Queue(name=f"{QUEUES}/sms-{role}", rate_limits=limits, retry_config=retries)
+        for role in ("chunks", "events")
+    ]
     with emulating(*queues) as tasks, sandbox_process() as sandbox:
         extra = {"FIRESTORE_EMULATOR_HOST": firestore, "CLOUD_TASKS_EMULATOR_HOST": tasks}
-        yield World(fake, fake.serve_functions(folder, extra), sandbox)
+        yield World(fake, fake.serve_functions(folder, extra, environments=environments), sandbox)
 
 
 def eventually(holds: Callable[[], object], *, within: float, what: str) -> None:

@@ -185,10 +185,10 @@ class FakeGoogle:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def serve_functions(self, folder: Path, extra: Mapping[str, str] | None = None) -> Runner:
+    def serve_functions(self, folder: Path, extra: Mapping[str, str], *, environments: Path | None = None) -> Runner:
         """From now on what is deployed really runs, below `folder`; `extra` variables lead to emulators."""
         cloud = self.cloud
-        cloud.runner = Runner(folder, may_call=cloud.may_call, secret=cloud.latest_payload, extra=extra or {})
+        cloud.runner = Runner(folder, cloud.may_call, cloud.latest_payload, extra, environments)
         return cloud.runner
 
     def fail(self, match: str, *, times: int = 1, status: int = 503, message: str = "injected fault") -> None:

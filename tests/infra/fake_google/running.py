@@ -11,6 +11,7 @@ request on. What only the platform can give is stood in for, and nothing else of
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
@@ -24,7 +25,7 @@ import threading
 import time
 import venv
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -62,12 +63,16 @@ class StartFailed(Exception):
 
 @dataclass
 class Runner:
-    """Starts and stops services below `folder`. `secret` gives the latest enabled payload of a secret's key, None without one."""
+    """Starts and stops services below `folder`. `secret` gives the latest enabled payload of a secret's key, None without one.
+
+    `environments` is where the archives' environments are kept; runners, also of other processes, may share it.
+    """
 
     folder: Path
     may_call: MayCall
     secret: Callable[[str], bytes | None]
     extra: Mapping[str, str] = field(default_factory=dict)
+    environments: Path | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     served: dict[str, Served] = field(default_factory=dict)
 
@@ -161,24 +166,25 @@ class Runner:
 
     def _environment_of(self, requirements: Path) -> Path:
         """An environment made from the archive's requirements and nothing else; one for all archives that say the same."""
-        place = self.folder / f"venv-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
+        kept = self.environments or self.folder
+        place = kept / f"venv-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
         python = place / "bin" / "python"
-        with self.lock:
+        with self.lock, _locked(place.with_suffix(".lock")):
             if not (place / "ready").exists():
                 venv.create(place, with_pip=True, clear=True)
-                install = [
-                    str(python),
-                    "-m",
-                    "pip",
-                    "install",
-                    "-q",
-                    "--disable-pip-version-check",
-                    "-r",
-                    str(requirements),
-                ]
+                install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements]
                 subprocess.run(install, check=True, stdout=sys.stderr)
                 (place / "ready").touch()
         return python
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """While it holds no other process gets it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def free_port() -> int:
