@@ -43,8 +43,9 @@ def carry_out(*, callbacks: int, rate: int = 25) -> tuple[Operations, float]:
     ("callbacks", "rate", "writes", "reads", "calls"),
     [
         pytest.param(2, 25, 2.5, 2.5, 1.05, id="two callbacks each"),
-        pytest.param(2, 2, 2.6, 3.3, 1.05, id="two callbacks each, at a slow rate: more looks at the campaign's state"),
-        pytest.param(0, 25, 0.6, 1.6, 1.1, id="without callbacks: asked for in batches"),
+        pytest.param(2, 2, 2.5, 2.5, 1.05, id="two callbacks each, at a slow rate: more looks, more leases"),
+        pytest.param(2, 1, 2.5, 2.5, 1.05, id="two callbacks each, at the slowest rate"),
+        pytest.param(0, 25, 0.5, 1.5, 1.1, id="without callbacks: asked for in batches"),
     ],
 )
 def test_operations_of_a_message(callbacks: int, rate: int, writes: float, reads: float, calls: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sms_connector.errors import Kind, PreconditionFailed
+from sms_connector.messaging.campaigns.halting import new_mark
 from sms_connector.messaging.throttle import Throttle, ThrottleState
 from sms_connector.model.connection import ConnectionState
 from sms_connector.ports import Clock, Ledger, Write
@@ -68,7 +69,7 @@ class ConnectionControl:
     def suspend(self, reason: str | None = None) -> Suspension:
         suspension = self._read() or Suspension(reason, self._clock.time())
         data = {"suspended": True, "reason": suspension.reason, "since": suspension.since}
-        self._ledger.commit([Write(COLLECTION, DOCUMENT, data)])
+        self._ledger.commit([Write(COLLECTION, DOCUMENT, data), new_mark()])
         return self._remember(suspension)
 
     def resume(self) -> None:
@@ -81,9 +82,12 @@ class ConnectionControl:
         self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
         self._suspension, self._read_at = None, self._clock.monotonic()
 
-    def suspended(self) -> Suspension | None:
+    def suspended(self, *, anew: bool = False) -> Suspension | None:
+        """As it was a second ago at most; `anew`: as it is."""
         if self._configured:
             return Suspension("suspended by configuration", 0.0)
+        if anew:
+            return self._read()
         if self._clock.monotonic() - self._read_at < CACHE_SECONDS:
             return self._suspension
         before = self._read_at

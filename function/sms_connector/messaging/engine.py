@@ -106,7 +106,9 @@ def build_engine(parts: EngineParts) -> Engine:
     )
     campaigns = Campaigns(ledger, parts.queue, lease, clock=clock)
     forecaster = Forecaster(parts.pace, provider.capabilities)
-    runner = RunnerTools(tools, ledger, campaigns, planner, lambda: connection.suspended() is not None, parts.announcer)
+    runner = RunnerTools(
+        tools, ledger, campaigns, planner, lambda: connection.suspended(anew=True) is not None, parts.announcer
+    )
     return Engine(
         sender=Sender(tools),
         messages=Messages(provider, store, tools.tracker, clock=clock, policy=policy),

@@ -28,6 +28,7 @@ from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Condition, Ledger, Query, Write
 
 Changes = Sequence[tuple[MessageRecord, Change]]
+Item = tuple[Place, MessageRecord, Change]
 # Blocks that are looked through for who may own a message of the provider's: it was made at most so long after its block was
 # begun (a block holds a second's worth of calls, at a hundredth of the rate two minutes' worth).
 NEIGHBOURS_SECONDS = 180.0
@@ -81,19 +82,20 @@ class BlockStore(MessageStore):
         return own or next(owners, None)
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> None:
-        """`loaded` saves reading blocks that were just read."""
-        by_block: dict[str, list[tuple[Place, MessageRecord, Change]]] = {}
+        """A commit for each chunk: what all its blocks count for is in one document. `loaded` saves reading blocks that were just
+        read."""
+        by_chunk: dict[str, list[Item]] = {}
         for record, change in changes:
             place = Place.of(record.id)
             if place is not None:
-                by_block.setdefault(place.block_id, []).append((place, record, change))
+                by_chunk.setdefault(chunk_id(place.campaign, place.chunk), []).append((place, record, change))
 
-        def save(block_id: str) -> None:
-            block = (loaded or {}).get(block_id)
-            while not self._try_save(block_id, by_block[block_id], block):
-                block = None
+        def save(items: Sequence[Item]) -> None:
+            blocks = loaded or {}
+            while not self._try_save(items, blocks):
+                blocks = {}
 
-        self.each(save, list(by_block))
+        self.each(save, list(by_chunk.values()))
 
     def each(self, work: Callable[[Each], Done], over: Sequence[Each]) -> list[Done]:
         """The work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
@@ -101,27 +103,23 @@ class BlockStore(MessageStore):
             return [work(one) for one in over]
         return list(self._executor.map(work, over))
 
-    def _try_save(
-        self, block_id: str, items: Sequence[tuple[Place, MessageRecord, Change]], block: Block | None
-    ) -> bool:
-        block = block or read_blocks(self._ledger, [block_id]).get(block_id)
-        place = items[0][0]
-        [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)])
-        if block is None or document is None:
+    def _try_save(self, items: Sequence[Item], loaded: dict[str, Block]) -> bool:
+        place, wanted = items[0][0], {place.block_id for place, _, _ in items}
+        blocks = {id_: loaded[id_] for id_ in wanted if id_ in loaded}
+        blocks |= read_blocks(self._ledger, sorted(wanted - blocks.keys()))
+        # A held one's worker will record what it did; this news is heard again by the next round.
+        free = {id_: block for id_, block in blocks.items() if not block.held}
+        [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)]) if free else [None]
+        if document is None:
             return True  # expired with its campaign
-        if block.held:
-            return True  # its worker will record what it did; this news is heard again by the next round
         progress = Progress.of(document)
-        before = Tally.of(block.records.values())
-        for place, record, change in items:
-            if place.position in block.records:
-                current = block.records[place.position]
-                change(current)
-                become(record, current)
-        after = Tally.of(block.records.values())
+        before = _tally(free)
+        _change(free, items)
+        after = _tally(free)
         sums = self._unrolled(progress) if after != before else []
         progress.recount(before, after)
-        return self._commit_block(block, [progress.to_write(expires_at=float(document.data["expiresAt"])), *sums])
+        counted = [progress.to_write(expires_at=float(document.data["expiresAt"])), *sums]
+        return self._commit_blocks(list(free.values()), counted)
 
     def _unrolled(self, progress: Progress) -> list[Write]:
         """Late news of a chunk whose counts are in its campaign's sums: taken out of them, in the same commit."""
@@ -132,15 +130,15 @@ class BlockStore(MessageStore):
         campaign.unroll(progress)
         return [campaign.to_write()]
 
-    def _commit_block(self, block: Block, counted: Sequence[Write]) -> bool:
-        announced = self.announce(list(block.records.values()))
-        writes: list[Write] = [block.to_write(), *counted, *announced]
+    def _commit_blocks(self, blocks: Sequence[Block], counted: Sequence[Write]) -> bool:
+        announced = self.announce([record for block in blocks for record in block.records.values()])
+        writes: list[Write] = [*(block.to_write() for block in blocks), *counted, *announced]
         try:
-            version = self._ledger.commit(writes)[0]
+            versions = self._ledger.commit(writes)
         except Conflict:
             return False
         self.announced(announced)
-        if version is not None:
+        for block, version in zip(blocks, versions, strict=False):
             block.version = version
         return True
 
@@ -177,6 +175,18 @@ class BlockStore(MessageStore):
             if len(documents) < PAGE:
                 return
             after = (documents[-1].data["createdAt"], documents[-1].id)
+
+
+def _tally(blocks: dict[str, Block]) -> Tally:
+    return Tally.of(record for block in blocks.values() for record in block.records.values())
+
+
+def _change(blocks: dict[str, Block], items: Sequence[Item]) -> None:
+    for place, record, change in items:
+        current = blocks[place.block_id].records.get(place.position) if place.block_id in blocks else None
+        if current is not None:
+            change(current)
+            become(record, current)
 
 
 def _value(record: MessageRecord, name: str) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import ceil
 from typing import cast
 
 from msgspec.structs import replace
@@ -17,17 +16,15 @@ from sms_connector.messaging.send import FirstCall, Job, SendTools
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.provider import SendOutcome
 
-LOOK_EVERY = 2.0
-# Intents are written for so many seconds of calls at once, and for so many at least: each write is of a whole block.
-AHEAD_SECONDS = 0.5
-AHEAD_LEAST, AHEAD_MOST = 5, 13
+# Intents are written for so many calls at once: each write is of a whole block, and so a block takes two.
+AHEAD = 13
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
 _UNTIL_MENDED = {Kind.AUTHENTICATION: "our credentials were refused", Kind.ACCOUNT: "the provider refused the account"}
 _NOT_THE_MESSAGE = frozenset({*_UNTIL_MENDED, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
 
 
 class ChunkCall(FirstCall):
-    """`jobs` in their order. `halted` asks the ledger whether to go on."""
+    """`jobs` in their order. `halted` says whether to stop."""
 
     def __init__(
         self, tools: SendTools, campaign: Campaign, jobs: Sequence[Job], *, halted: Callable[[], bool]
@@ -36,9 +33,6 @@ class ChunkCall(FirstCall):
         self.options = campaign.options
         self.store = cast(ChunkStore, tools.store)
         self._halted = halted
-        self._clock = tools.workshop.clock
-        self._throttle = tools.workshop.throttle
-        self._looked_at = self._clock.monotonic()
         self._jobs = jobs
         self._waiting = {job.record.id: job for job in jobs}
         self._written: dict[str, str | None] = {}  # intents, and under whose lease
@@ -72,10 +66,7 @@ class ChunkCall(FirstCall):
                 self.store.withdraw(job.record)
 
     def _must_stop(self) -> bool:
-        now = self._clock.monotonic()
-        if now - self._looked_at >= LOOK_EVERY:
-            self._looked_at = now
-            self.halted_by_campaign = self.halted_by_campaign or self._halted()
+        self.halted_by_campaign = self.halted_by_campaign or self._halted()
         return self.halted_by_campaign or self.refused_by_provider
 
     # --- intents ------------------------------------------------------------------------------------------------------
@@ -103,7 +94,7 @@ class ChunkCall(FirstCall):
     def _write_intents(self, new: list[Job]) -> None:
         for job in new:
             del self._waiting[job.record.id]
-        ahead = [self._waiting.pop(id_) for id_ in list(self._waiting)[: max(0, self._ahead() - len(new))]]
+        ahead = [self._waiting.pop(id_) for id_ in list(self._waiting)[: max(0, AHEAD - len(new))]]
         self._date(ahead)
         for together in _without_repeated_keys([*new, *ahead]):
             self._claim_keys(together)
@@ -116,12 +107,6 @@ class ChunkCall(FirstCall):
         for job, (_, copy), is_fresh in zip(jobs, claimed, self._tools.record_keys.claim(claimed), strict=True):
             if not is_fresh:
                 _stand_in(job.record, copy, at=self._tools.workshop.clock.time())
-
-    def _ahead(self) -> int:
-        rate = self._throttle.rate
-        if rate is None:
-            return AHEAD_MOST
-        return min(AHEAD_MOST, max(AHEAD_LEAST, ceil(rate * AHEAD_SECONDS)))
 
 
 def _as_it_is(record: MessageRecord) -> None:

@@ -18,9 +18,10 @@ from sms_connector.messaging.campaigns.campaign import (
     CampaignState,
     Progress,
 )
+from sms_connector.messaging.campaigns.halting import new_mark
 from sms_connector.messaging.campaigns.tasks import enqueue_chunks
 from sms_connector.messaging.node_lease import NodeLease
-from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue
+from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Write
 
 Cursor = tuple[float, str]
 PAGE = 1000
@@ -97,7 +98,7 @@ class Campaigns:
                 current.state, current.state_reason = CampaignState.PAUSED, reason
                 current.updated_at = self._clock.time()
 
-        return self._change(campaign.id, change).state is not CampaignState.RUNNING
+        return self._change(campaign.id, change, new_mark()).state is not CampaignState.RUNNING
 
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """What was not called never will be."""
@@ -215,15 +216,15 @@ class Campaigns:
                 campaign.running_since, campaign.sent_before = now, self._sum(campaign).called
                 campaign.holder = self._lease.name()
 
-        self._change(campaign_id, change)
+        self._change(campaign_id, change, new_mark())
         return self.get(campaign_id)
 
-    def _change(self, campaign_id: str, change: Callable[[Campaign], None]) -> Campaign:
+    def _change(self, campaign_id: str, change: Callable[[Campaign], None], *also: Write) -> Campaign:
         while True:
             campaign = self.read(campaign_id)
             change(campaign)
             try:
-                [campaign.version] = self._ledger.commit([campaign.to_write()])
+                campaign.version = self._ledger.commit([campaign.to_write(), *also])[0]
             except Conflict:
                 continue
             return campaign

@@ -1,9 +1,9 @@
 """Carrying out one chunk of a campaign: what a worker does with a task.
 
 The same steps as any other send (`send.FirstCall`), with three differences: outcomes are kept a block at a time, the campaign's
-state is looked at every two seconds (pause and cancel act within seconds), and a provider that takes nothing for the moment ends the
-attempt instead of the messages: what was not sent is tried again with the next attempt. Where no attempt can help until somebody
-has mended something (credentials, the account), the campaign pauses by itself and says why.
+state is looked at every few seconds (`halting`: pause and cancel act within five), and a provider that takes nothing for the moment
+ends the attempt instead of the messages: what was not sent is tried again with the next attempt. Where no attempt can help until
+somebody has mended something (credentials, the account), the campaign pauses by itself and says why.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from sms_connector.messaging.campaigns.campaign import (
     OVER,
     PROGRESS,
     Campaign,
-    CampaignState,
     Place,
     Progress,
     chunk_id,
@@ -32,6 +31,7 @@ from sms_connector.messaging.campaigns.chunk import Chunk
 from sms_connector.messaging.campaigns.chunk_call import ChunkCall
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
 from sms_connector.messaging.campaigns.control import Campaigns
+from sms_connector.messaging.campaigns.halting import Halts, is_running
 from sms_connector.messaging.message_store import Announcer
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
@@ -52,7 +52,7 @@ class Attempt(Enum):
 
 
 class RunnerTools(msgspec.Struct, frozen=True):
-    """`suspended` says whether the whole connection is."""
+    """`suspended` says, without any memory, whether the whole connection is."""
 
     send: SendTools
     ledger: Ledger
@@ -86,6 +86,9 @@ class ChunkRunner:
     def __init__(self, tools: RunnerTools) -> None:
         self._tools = tools
         self._clock = tools.send.workshop.clock
+        self._halts = Halts(
+            tools.ledger, tools.suspended, throttle=tools.send.workshop.throttle, clock=tools.send.workshop.clock
+        )
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
 
@@ -126,7 +129,7 @@ class ChunkRunner:
         return self._carry_out(work, self._claim(work, holder))
 
     def _read(self, campaign_id: str, number: int) -> _Work | None:
-        ledger, id_ = self._tools.ledger, chunk_id(campaign_id, number)
+        ledger, id_, look = self._tools.ledger, chunk_id(campaign_id, number), self._halts.begin()
         [campaign], [chunk], [progress] = (
             ledger.get(CAMPAIGNS, [campaign_id]),
             ledger.get(CHUNKS, [id_]),
@@ -134,7 +137,7 @@ class ChunkRunner:
         )
         if campaign is None or chunk is None or progress is None:
             return None
-        halted = campaign.data["state"] != CampaignState.RUNNING or self._tools.suspended()
+        halted = self._halts.end(campaign_id, look, running=is_running(campaign.data["state"]))
         return _Work(Campaign.of(campaign), Chunk.of(chunk), Progress.of(progress), halted)
 
     def _claim(self, work: _Work, holder: str) -> Progress:
@@ -149,7 +152,7 @@ class ChunkRunner:
         left = {} if work.progress.state == "pending" else {r.id: r for r in store.take_over(self._abandon)}
         jobs = self._jobs(work, left)
         new = [] if work.halted else [job for job in jobs if job.record.id not in left]
-        steps = ChunkCall(tools, work.campaign, new, halted=lambda: self._is_halted(work.campaign.id))
+        steps = ChunkCall(tools, work.campaign, new, halted=lambda: self._halts.must_halt(work.campaign.id))
         self._send(Sender(tools), jobs, new, steps)
         concluded = store.conclude()
         self._plan_round(concluded, jobs)
@@ -191,11 +194,6 @@ class ChunkRunner:
             record = left.get(id_) or new_record(draft, campaign.options, id_, at=now, campaign=campaign.id)
             jobs.append(Job(draft, record))
         return jobs
-
-    def _is_halted(self, campaign_id: str) -> bool:
-        [document] = self._tools.ledger.get(CAMPAIGNS, [campaign_id])
-        running = document is not None and document.data["state"] == CampaignState.RUNNING
-        return not running or self._tools.suspended()
 
     def _plan_round(self, progress: Progress, jobs: Sequence[Job]) -> None:
         """For when the first of the messages is due; at once, where the chunk may have been the campaign's last."""

@@ -1,0 +1,80 @@
+"""Whether a node's workers may go on with a campaign.
+
+Whoever stops anything, a campaign or the whole connection, writes a new mark in the same commit (`new_mark`). So a look is one read
+while nobody stops anything: as long as the mark is the one that was read before the campaign was, it is still running. A look is due
+after so many calls, but within seconds: it costs a message next to nothing, however slow the node is, and stops in time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import msgspec
+
+from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CampaignState
+from sms_connector.messaging.throttle import Throttle
+from sms_connector.ports import Clock, Ledger, Write
+
+STATE, DOCUMENT = "state", "halts"
+LOOK_AFTER_CALLS = 8
+SOONEST, LATEST = 2.0, 4.0
+
+
+def new_mark() -> Write:
+    """Part of a commit that stops something."""
+    return Write(STATE, DOCUMENT, {"mark": uuid.uuid4().hex})
+
+
+class Look(msgspec.Struct, frozen=True):
+    """`at` (monotonic) and `mark` are from before the campaign was read."""
+
+    at: float
+    mark: str | None
+    halted: bool = True
+
+
+class Halts:
+    """One look serves all the chunks of a campaign that the node carries out. `suspended` says, without any memory, whether the
+    whole connection is. Thread-safe: two looks at the same moment do no harm."""
+
+    def __init__(self, ledger: Ledger, suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
+        self._ledger = ledger
+        self._suspended = suspended
+        self._throttle = throttle
+        self._clock = clock
+        self._looks: dict[str, Look] = {}
+
+    def begin(self) -> Look:
+        """To be taken before a campaign is read; `end` says what was found."""
+        at = self._clock.monotonic()
+        [document] = self._ledger.get(STATE, [DOCUMENT])
+        return Look(at, document.data["mark"] if document is not None else None)
+
+    def end(self, campaign_id: str, begun: Look, *, running: bool) -> bool:
+        """Is it halted?"""
+        return self._keep(campaign_id, Look(begun.at, begun.mark, not running or self._suspended()))
+
+    def must_halt(self, campaign_id: str) -> bool:
+        last = self._looks.get(campaign_id)
+        if last is not None and self._clock.monotonic() - last.at < self._pause():
+            return last.halted
+        begun = self.begin()
+        if last is not None and not last.halted and last.mark == begun.mark:
+            return self._keep(campaign_id, Look(begun.at, begun.mark, halted=False))
+        [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        return self.end(campaign_id, begun, running=document is not None and is_running(document.data["state"]))
+
+    def _keep(self, campaign_id: str, look: Look) -> bool:
+        if self._looks.get(campaign_id, look).at <= look.at:
+            recent = {id_: each for id_, each in list(self._looks.items()) if each.at >= look.at - LATEST}
+            self._looks = {**recent, campaign_id: look}
+        return look.halted
+
+    def _pause(self) -> float:
+        rate = self._throttle.rate
+        return SOONEST if not rate else min(LATEST, max(SOONEST, LOOK_AFTER_CALLS / rate))
+
+
+def is_running(state: str) -> bool:
+    return state == CampaignState.RUNNING
