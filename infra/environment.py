@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from stack_config import ConnectionConfig
+from connection_config import ConnectionConfig
 
 SECRETS_DIR = "/secrets"
 

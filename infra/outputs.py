@@ -23,7 +23,7 @@ def of_connection(connection: Connection, platform: Platform, check: Check) -> R
         "accounts": {role: account.email for role, account in connection.accounts.by_role.items()},
         "secrets": {name: secret.secret_id for name, secret in secrets.by_name.items()},
         "queues": {"chunks": connection.queues.chunks.name, "events": connection.queues.events.name},
-        "egressAddress": getattr(connection.network, "address", None),
+        "egressAddress": connection.network and connection.network.address,
         "keptByDestroy": kept_by_destroy(connection),
         "state": _state(connection, check),
         "missingSecrets": {

@@ -12,7 +12,7 @@ from components.accounts import ConnectionAccounts
 from components.component import Component
 from components.functions import ConnectionFunctions
 from components.platform import Platform
-from stack_config import ConnectionConfig
+from connection_config import ConnectionConfig
 
 
 class ConnectionAccess(Component):

@@ -8,8 +8,8 @@ import pulumi_gcp as gcp
 from components.component import Component
 from components.database import LedgerDatabase
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 ROLES = {
     "connector": "runs the private API",

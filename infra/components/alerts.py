@@ -9,9 +9,9 @@ import pulumi_gcp as gcp
 
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from labels import own_labels
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 
 @dataclass(frozen=True, slots=True)

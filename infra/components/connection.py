@@ -18,8 +18,8 @@ from components.rotation import RotationNotices
 from components.secrets import ConnectionSecrets
 from components.storage import CampaignSources
 from components.watch import ConnectionWatch
+from connection_config import ConnectionConfig
 from lookups import Lookups
-from stack_config import ConnectionConfig
 
 
 class Connection(Component):

@@ -8,12 +8,12 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from components.alerts import metric
+from components.alerts import REQUESTS, metric
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from labels import own_labels
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 WIDTH, HEIGHT, COLUMNS = 24, 16, 48
 
@@ -22,12 +22,11 @@ def charts(names: ConnectionNames) -> dict[str, str]:
     """Title → PromQL."""
     functions = "|".join(names.function(role) for role in ("connector", "worker", "webhook"))
     queues = f"{names.queue('chunks')}|{names.queue('events')}"
-    requests = "run_googleapis_com:request_count"
     latency = "run_googleapis_com:request_latencies_bucket"
     return {
-        "Requests a second by function": f'sum by (service_name) (rate({requests}{{service_name=~"{functions}"}}[5m]))',
+        "Requests a second by function": f'sum by (service_name) (rate({REQUESTS}{{service_name=~"{functions}"}}[5m]))',
         "Answers by code": (
-            f'sum by (service_name, response_code) (rate({requests}{{service_name=~"{functions}",response_code!="200"}}[5m]))'
+            f'sum by (service_name, response_code) (rate({REQUESTS}{{service_name=~"{functions}",response_code!="200"}}[5m]))'
         ),
         "Sends and chunks": f"sum(rate({metric(names, 'sends')}[5m]))",
         "Callbacks refused, by why": f"sum by (why) (increase({metric(names, 'callbacks-rejected')}[5m]))",

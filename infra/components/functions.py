@@ -16,11 +16,11 @@ from components.platform import Platform
 from components.queues import ConnectionQueues
 from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
+from connection_config import ConnectionConfig
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames, function_address
 from providers import CA_CERTIFICATES
-from stack_config import ConnectionConfig
 
 RUNTIME = "python312"
 

@@ -7,9 +7,9 @@ import pulumi_gcp as gcp
 
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig, Network
 from labels import own_labels
 from naming import ConnectionNames
-from stack_config import ConnectionConfig, Network
 
 
 class PrivateConnectivity(Component):
@@ -30,6 +30,7 @@ class PrivateConnectivity(Component):
         super().__init__(name, opts)
         self._config, self._network, self._platform = config, network, platform
         self._names = ConnectionNames(config.name)
+        self.address: pulumi.Output[str] | None = None
         self.subnetwork = self._subnetwork()
         self.static_address = self._static_address() if network.static_address else None
         self.endpoint = self._endpoint() if network.service_attachment else None

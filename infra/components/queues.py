@@ -8,8 +8,8 @@ import pulumi_gcp as gcp
 from components.accounts import ConnectionAccounts
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 # Who puts tasks where: the connector starts campaigns, workers go on with them; callbacks come in through the webhook, and
 # connector and worker post results to callers.

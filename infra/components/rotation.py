@@ -7,9 +7,9 @@ import pulumi_gcp as gcp
 
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from labels import own_labels
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 WEEK = f"{7 * 24 * 3600}s"
 

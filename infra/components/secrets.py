@@ -15,11 +15,11 @@ from components.accounts import ConnectionAccounts
 from components.component import Component
 from components.platform import Platform
 from components.rotation import RotationNotices
+from connection_config import ConnectionConfig
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames
 from providers import CA_CERTIFICATES, Origin, SecretSpec
-from stack_config import ConnectionConfig
 
 
 class ConnectionSecrets(Component):

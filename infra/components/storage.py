@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 
 from components.accounts import ConnectionAccounts
 from components.component import Component
-from stack_config import ConnectionConfig
+from connection_config import ConnectionConfig
 
 
 class CampaignSources(Component):

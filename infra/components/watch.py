@@ -8,8 +8,8 @@ import pulumi_gcp as gcp
 from components.accounts import ConnectionAccounts
 from components.component import Component
 from components.platform import Platform
+from connection_config import ConnectionConfig
 from naming import ConnectionNames
-from stack_config import ConnectionConfig
 
 EVERY_FIVE_MINUTES = "*/5 * * * *"
 
