@@ -29,6 +29,7 @@ BENCHMARKS = {
     7: "bench_campaign_intake",
     8: "bench_shares",
     9: "bench_infra_preview",
+    10: "campaign_pace",
 }
 
 

@@ -44,7 +44,7 @@ class Call:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """`allowed`: calls a second of all nodes together. `sustained`: messages a second while every node had work. `calls` by
-    everybody, for so many `settled` messages."""
+    everybody, for so many `settled` messages. `sending`: seconds from the request that creates the campaign to the last send."""
 
     allowed: int
     connection_wide: bool
@@ -54,6 +54,7 @@ class Pace:
     seconds: float
     calls: int
     settled: int
+    sending: float
 
     def lines(self) -> Iterator[str]:
         yield f"sustained {self.sustained:.2f} messages a second over {self.seconds:.1f} s"
@@ -83,6 +84,7 @@ def measure(
         port = int(stage.sandbox.url.rpartition(":")[2])
         client = CampaignClient(stage.url, seed)
         with tapping(port) if can_tap() else nullcontext() as tap:
+            begun = time.time() if tap is not None else time.monotonic()
             created = client.create(plan_campaigns(scenario.messages, campaigns=1, seed=seed, plain=True))
             if kill:
                 _die_and_join(stage.victims[-1])
@@ -97,6 +99,7 @@ def measure(
             connection_wide=connection_rate is not None,
             total=provider_counts(stage)["provider: calls"],
             settled=sum(document["counts"].values()),
+            sending=max(call.at for call in calls if call.is_send) - begun,
         )
 
 
@@ -114,7 +117,9 @@ def _seen(stage: CampaignStage, tap: Wiretap | None) -> Iterator[tuple[str, floa
         yield from ((host_of(entry), entry["monotonic"], entry["method"]) for entry in stage.sandbox.journal())
 
 
-def _judge(calls: Sequence[Call], *, allowed: int, connection_wide: bool, total: int, settled: int) -> Pace:
+def _judge(
+    calls: Sequence[Call], *, allowed: int, connection_wide: bool, total: int, settled: int, sending: float
+) -> Pace:
     by_node: defaultdict[str, list[Call]] = defaultdict(list)
     for call in sorted(calls, key=lambda call: call.at):
         by_node[call.node].append(call)
@@ -132,4 +137,5 @@ def _judge(calls: Sequence[Call], *, allowed: int, connection_wide: bool, total:
         seconds=ended - begun,
         calls=total,
         settled=settled,
+        sending=sending,
     )
