@@ -21,7 +21,7 @@ _NOTES = frozenset({"transport", "connector", "provider"})
 SLOW_CHECK_SECONDS = 3600.0
 # One whose outcome is unknown is looked for this often then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
-# A campaign's message that ended as unknown may still be told of: its news is looked for first after so long, then ever more seldom.
+# A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
 LATE_CHECK_SECONDS = 60.0
 
 
@@ -91,8 +91,7 @@ class MessageRecord(msgspec.Struct):
         settles = self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
         if not settles and self._knows(report):
             return False
-        if settles:
-            self.failure = None
+        self.failure = None if settles else self.failure
         self.phase, self.holder = Phase.DONE, None
         self.provider_message_id = report.provider_message_id
         self.sent_at = self.sent_at or at
@@ -116,8 +115,7 @@ class MessageRecord(msgspec.Struct):
         valid) it is looked into. What is settled already stays."""
         if self.phase == Phase.DONE:
             return
-        self.phase, self.holder = Phase.UNKNOWN, None
-        self.status = MessageStatus.UNKNOWN
+        self.phase, self.holder, self.status = Phase.UNKNOWN, None, MessageStatus.UNKNOWN
         if self.unknown_until is None:
             self.unknown_until = at + min(window, self.validity_seconds or window)
         self.failure = FailureReason(
@@ -193,10 +191,10 @@ class MessageRecord(msgspec.Struct):
 
     def _next_look(self, at: float) -> float:
         """One that falls on the end of the window; after that, for as long as nobody could look, ever more seldom."""
-        end = self.unknown_until or at
-        if at < end:
-            return min(at + UNKNOWN_CHECK_SECONDS, end)
-        return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, at - end))
+        left = (self.unknown_until or at) - at
+        if left > 0:
+            return at + min(UNKNOWN_CHECK_SECONDS, left)
+        return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left))
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)
