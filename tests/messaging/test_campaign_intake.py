@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
 from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
-from sms_connector.messaging.campaigns.forecast import Forecaster, Pace
+from sms_connector.messaging.campaigns.forecast import Ahead, Forecaster, Pace
 from sms_connector.messaging.campaigns.intake import MAX_RECORDS, CampaignOrder, Totals
 from sms_connector.messaging.engine import EngineParts, build_engine
 from sms_connector.messaging.requests import SendOptions
@@ -276,6 +276,7 @@ class Row:
     capabilities: Capabilities = LIMITED
     one_text: bool = True
     options: dict[str, Any] | None = None
+    ahead: Ahead = field(default_factory=Ahead)
 
 
 FORECASTS = [
@@ -366,6 +367,26 @@ FORECASTS = [
     ),
     Row("a provider that publishes nothing", 10**6, 10**6, hand_over=40_000, ends_in=40_000, capabilities=ONE_BY_ONE),
     Row("nothing to send", 0, 0),
+    Row(
+        "after others of the same sender",
+        1000,
+        1000,
+        hand_over=60,
+        wait=1440,
+        ends_in=1500,
+        ahead=Ahead(500, 500, 500),
+    ),
+    Row("after others of another sender", 1000, 1000, hand_over=60, wait=960, ends_in=1020, ahead=Ahead(500)),
+    Row(
+        "after what the provider's queue holds already",
+        1000,
+        1000,
+        hand_over=40,
+        wait=36_460,
+        ends_in=36_500,
+        ahead=Ahead(segments=35_500),
+        refused="1 segment a second and has 35,500 of other campaigns to send first, so the last messages would wait 10 h 8 min",
+    ),
 ]
 
 
@@ -377,6 +398,7 @@ def test_forecasts(row: Row) -> None:
         one_text=row.one_text,
         options=SendOptions(row.sender, **(row.options or {})),
         now=NOW,
+        ahead=row.ahead,
     )
     assert forecast.rate == row.rate
     assert forecast.hand_over_seconds == pytest.approx(row.hand_over)
@@ -396,5 +418,59 @@ def test_what_the_forecast_refuses_is_not_kept(world: CampaignWorld) -> None:
         totals, forecast = node.engine.intake.look(order, (accepted(index) for index in range(300)))
         assert totals.total == 300
         assert forecast.refusal is not None
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize(
+    ("options", "capabilities", "read"),
+    [
+        pytest.param({"validity_seconds": 3600}, LIMITED, 8000, id="they would outlive their validity"),
+        pytest.param({}, replace(LIMITED, sender_queue_seconds=3600), 8000, id="the provider's queue overflows"),
+    ],
+)
+def test_what_is_too_large_is_refused_before_all_of_it_is_written(
+    world: CampaignWorld, options: dict[str, Any], capabilities: Capabilities, read: int
+) -> None:
+    taken: list[int] = []
+
+    def records() -> Iterator[Record]:
+        for index in range(100_000):
+            taken.append(index)
+            yield accepted(index)
+
+    def scenario() -> None:
+        node: Node = world.node(capabilities=capabilities)
+        with pytest.raises(PreconditionFailed, match="nothing was kept"):
+            node.take(records(), **options)
+        assert len(taken) <= read
+        assert parts(world) == 0
+
+    run_in(world.clock, scenario)
+
+
+def test_campaigns_that_run_already_go_first(world: CampaignWorld) -> None:
+    """What they have not handed over, and what their sender can't have sent yet."""
+
+    def scenario() -> None:
+        node: Node = world.node(capabilities=LIMITED)
+        order = CampaignOrder("x", 0, SendOptions(SENDER), "", "r")
+        first = node.take((accepted(index) for index in range(500)), nonce="first")
+        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        assert (forecast.ahead, forecast.hand_over_seconds) == (500, 24.0)
+        assert forecast.longest_wait_seconds == pytest.approx(600 - 24)
+        world.run_chunks(node)
+        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        assert (forecast.ahead, forecast.hand_over_seconds) == (0, 4.0)
+        assert forecast.longest_wait_seconds == pytest.approx(600 - 4 - 20, abs=2), "the provider's queue holds them"
+        other = CampaignOrder("x", 0, SendOptions("+15550001111"), "", "r")
+        assert node.engine.intake.look(other, [accepted(0)])[1].longest_wait_seconds == pytest.approx(1 - 1 / 25)
+        node.engine.campaigns.settle(first.id)
+        world.clock.sleep(500.0)
+        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        assert forecast.longest_wait_seconds == pytest.approx(96)
+        node.take((accepted(index) for index in range(3000)), nonce="second")
+        with pytest.raises(PreconditionFailed, match="of other campaigns"):
+            node.take((accepted(index) for index in range(1000)), nonce="third", validity_seconds=3600)
 
     run_in(world.clock, scenario)

@@ -9,6 +9,7 @@ import msgspec
 
 from sms_connector.messaging.batch import Workshop
 from sms_connector.messaging.callback_address import CallbackAddress
+from sms_connector.messaging.campaigns.backlog import Backlog
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.forecast import Forecaster, Pace
@@ -116,7 +117,11 @@ def build_engine(parts: EngineParts) -> Engine:
         opt_outs=tools.opt_outs,
         inbound=InboundMessages(ledger),
         connection=connection,
-        intake=Intake(IntakeTools(ledger, parts.queue, lease, campaigns, planner, forecaster, clock)),
+        intake=Intake(
+            IntakeTools(
+                ledger, parts.queue, lease, campaigns, planner, forecaster, Backlog(ledger, campaigns, clock), clock
+            )
+        ),
         campaigns=campaigns,
         results=CampaignResults(ledger, store),
         runner=ChunkRunner(runner),

@@ -87,6 +87,7 @@ class ForecastInfo(Payload):
     ]
     longest_wait_seconds: Annotated[float, msgspec.Meta(description="Of the last message, at the provider.")]
     estimated_end: Time
+    ahead: Annotated[int, msgspec.Meta(description="Messages of campaigns that run already: they go first.")]
 
 
 class CampaignPlan(Payload):
@@ -179,6 +180,7 @@ def write_plan(totals: Totals, forecast: Forecast) -> CampaignPlan:
             sender_rate=forecast.sender_rate,
             longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
             estimated_end=write_time(forecast.ends_at),
+            ahead=forecast.ahead,
         ),
         would_be_refused=forecast.refusal,
     )

@@ -13,7 +13,9 @@ than the provider lets its queue grow (`Capabilities.sender_queue_seconds`; from
 than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are all released at that time: then w = t, and
 handing over has to end before the provider's shortest notice begins.
 
-A forecast holds for a campaign alone: others that run at the same time share the rates.
+Other campaigns are ahead (`backlog`): M messages have yet to be handed over, m of them for the same sender, for which S segments have yet
+to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares and ours mix in fact; no message waits
+longer for that.
 """
 
 from __future__ import annotations
@@ -39,10 +41,22 @@ class Pace(msgspec.Struct, frozen=True):
         return together if self.connection is None else min(together, self.connection)
 
 
+class Ahead(msgspec.Struct, frozen=True):
+    """What other campaigns have left: `messages` to be handed over, `of_sender` of these for our sender, which has `segments` to send."""
+
+    messages: int = 0
+    of_sender: int = 0
+    segments: int = 0
+
+
+NOTHING = Ahead()
+
+
 class Forecast(msgspec.Struct, frozen=True):
     """Seconds and rates as in the module's docstring; `sender_rate` None where the provider publishes none.
 
-    `ends_at` is epoch seconds. `refusal` is why the campaign can't be taken.
+    `ends_at` is epoch seconds. `ahead` are the messages that go first. `refusal` is why the campaign can't be taken, `for_good` says
+    that more records would not change that.
     """
 
     rate: float
@@ -50,7 +64,9 @@ class Forecast(msgspec.Struct, frozen=True):
     sender_rate: float | None
     longest_wait_seconds: float
     ends_at: float
+    ahead: int = 0
     refusal: str | None = None
+    for_good: bool = False
 
 
 class Forecaster(msgspec.Struct, frozen=True):
@@ -59,26 +75,50 @@ class Forecaster(msgspec.Struct, frozen=True):
     pace: Pace
     capabilities: Capabilities
 
-    def forecast(self, *, messages: int, segments: int, one_text: bool, options: SendOptions, now: float) -> Forecast:
+    def sender_rate(self, options: SendOptions) -> float | None:
+        return self.capabilities.sender_rates.get(parse_sender(options.sender).kind)
+
+    def forecast(
+        self,
+        *,
+        messages: int,
+        segments: int,
+        one_text: bool,
+        options: SendOptions,
+        now: float,
+        ahead: Ahead = NOTHING,
+    ) -> Forecast:
         """`one_text`: all messages have the same text."""
         capabilities = self.capabilities
         together = capabilities.recipients_per_call if one_text or not capabilities.same_text_per_call else 1
         rate = float(self.pace.calls_per_second() * together)
-        handing_over = messages / rate
-        sender_rate = capabilities.sender_rates.get(parse_sender(options.sender).kind)
-        sending = segments / sender_rate if sender_rate else 0.0
-        begin = options.send_at.timestamp() if options.send_at else now
-        wait = max(0.0, sending - (0.0 if options.send_at else handing_over))
+        handing_over = (ahead.messages + messages) / rate
+        sender_rate = self.sender_rate(options)
+        sending = (ahead.segments + segments) / sender_rate if sender_rate else 0.0
+        begin = options.send_at.timestamp() if options.send_at else now + (ahead.messages - ahead.of_sender) / rate
+        wait = max(0.0, sending - (0.0 if options.send_at else (ahead.of_sender + messages) / rate))
         ends_at = max(now + handing_over, begin + sending)
-        refusal = self._refusal(wait, sender_rate, options) or self._too_late(now + handing_over, options)
-        return Forecast(rate, handing_over, sender_rate, wait, ends_at, refusal)
+        too_slow = self._refusal(wait, sender_rate, options, ahead=ahead)
+        refusal = too_slow or self._too_late(now + handing_over, options)
+        for_good = too_slow is None or options.send_at is not None or (sender_rate or 0.0) <= rate
+        return Forecast(
+            rate,
+            handing_over,
+            sender_rate,
+            wait,
+            ends_at,
+            ahead=ahead.messages,
+            refusal=refusal,
+            for_good=refusal is not None and for_good,
+        )
 
-    def _refusal(self, wait: float, sender_rate: float | None, options: SendOptions) -> str | None:
+    def _refusal(self, wait: float, sender_rate: float | None, options: SendOptions, *, ahead: Ahead) -> str | None:
         if not sender_rate:
             return None
         most, life = self.capabilities.sender_queue_seconds, options.validity_seconds
         speed = "1 segment" if sender_rate == 1 else f"{sender_rate:g} segments"
-        slow = f"the sender sends {speed} a second, so the last messages would wait {_say(wait)}"
+        others = f" and has {ahead.segments:,} of other campaigns to send first" if ahead.segments else ""
+        slow = f"the sender sends {speed} a second{others}, so the last messages would wait {_say(wait)}"
         if most and wait > most:
             return f"{slow} at the provider, which queues at most {_say(most)}; split the campaign, or use a messaging service"
         if life is not None and wait > life:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import msgspec
 
 from sms_connector.errors import Conflict, FieldProblem, InvalidRequest, Kind, PreconditionFailed
+from sms_connector.messaging.campaigns.backlog import Backlog
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
     CHUNKS,
@@ -26,7 +27,7 @@ from sms_connector.messaging.campaigns.campaign import (
 )
 from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Chunk, Record, RefusedRecord
 from sms_connector.messaging.campaigns.control import Campaigns
-from sms_connector.messaging.campaigns.forecast import Forecast, Forecaster
+from sms_connector.messaging.campaigns.forecast import Ahead, Forecast, Forecaster
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.messaging.tick_planner import TickPlanner
@@ -92,6 +93,7 @@ class IntakeTools(msgspec.Struct, frozen=True):
     campaigns: Campaigns
     planner: TickPlanner
     forecaster: Forecaster
+    backlog: Backlog
     clock: Clock
 
 
@@ -114,7 +116,7 @@ class Intake:
         for record in records:
             totals.add(record)
         totals.refuse_nothing()
-        return totals, self._forecast(order, totals)
+        return totals, self._forecast(order, totals, self._ahead(order))
 
     def take(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
         """The campaign, running. Raises as `look` does, and PreconditionFailed where its forecast says that it can't be sent as
@@ -160,11 +162,16 @@ class Intake:
     def _fill_or_discard(self, campaign: Campaign, order: CampaignOrder, records: Iterable[Record]) -> None:
         filled = False
         try:
-            totals = self._fill(campaign, records)
+            ahead = self._ahead(order)
+
+            def check(so_far: Totals) -> None:
+                """What is too much already is not written to its end."""
+                forecast = self._forecast(order, so_far, ahead)
+                _refuse(forecast if forecast.for_good else None)
+
+            totals = self._fill(campaign, records, check)
             totals.refuse_nothing()
-            refusal = self._forecast(order, totals).refusal
-            if refusal is not None:
-                raise PreconditionFailed(f"nothing was kept: {refusal}", kind=Kind.QUEUE_FULL)
+            _refuse(self._forecast(order, totals, ahead))
             filled = True
         finally:
             if not filled:
@@ -180,23 +187,28 @@ class Intake:
         campaign.done_at = None if campaign.valid else now
         [campaign.version] = self._tools.ledger.commit([campaign.to_write()])
 
-    def _forecast(self, order: CampaignOrder, totals: Totals) -> Forecast:
+    def _ahead(self, order: CampaignOrder) -> Ahead:
+        return self._tools.backlog.ahead_of(order.options, self._tools.forecaster.sender_rate(order.options))
+
+    def _forecast(self, order: CampaignOrder, totals: Totals, ahead: Ahead) -> Forecast:
         return self._tools.forecaster.forecast(
             messages=totals.total - totals.refused,
             segments=totals.segments,
             one_text=not order.placeholders,
             options=order.options,
             now=self._tools.clock.time(),
+            ahead=ahead,
         )
 
     # --- its records --------------------------------------------------------------------------------------------------
 
-    def _fill(self, campaign: Campaign, records: Iterable[Record]) -> Totals:
-        """Write the records in chunks. One group is written while the next one is read."""
+    def _fill(self, campaign: Campaign, records: Iterable[Record], check: Callable[[Totals], None]) -> Totals:
+        """Write the records in chunks. One group is written while the next one is read. `check` is asked before each."""
         totals = Totals()
         written: Future[None] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
             for group in _groups(campaign, records, totals):
+                check(totals)
                 if written is not None:
                     written.result()
                 campaign.chunks += len(group)
@@ -213,6 +225,11 @@ class Intake:
             writes.append(chunk.to_write(expires_at=campaign.keep_until))
             writes.append(progress.to_write(expires_at=campaign.keep_until, expect=MUST_BE_ABSENT))
         self._tools.ledger.commit(writes)
+
+
+def _refuse(forecast: Forecast | None) -> None:
+    if forecast is not None and forecast.refusal is not None:
+        raise PreconditionFailed(f"nothing was kept: {forecast.refusal}", kind=Kind.QUEUE_FULL)
 
 
 def _groups(campaign: Campaign, records: Iterable[Record], totals: Totals) -> Iterator[list[Chunk]]:
