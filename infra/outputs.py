@@ -83,11 +83,21 @@ def _commands(connection: Connection, platform: Platform) -> Result:
         "rotate": _rotate(connection, platform),
         "watch": logs,
         "callbackSecret": read_command(platform, connection.secrets.names.secret("callback-secret")),
+        "inboundAddress": _inbound_address(connection, platform),
     }
     if uri is not None:
         commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
         commands["test"] = uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test")
     return commands
+
+
+def _inbound_address(connection: Connection, platform: Platform) -> pulumi.Output[str]:
+    """Prints where the provider brings inbound messages. Its token is a digest under `webhook-key`, which only its readers see, so it
+    is no output itself."""
+    config, key = connection.config, read_command(platform, connection.secrets.names.secret("webhook-key"))
+    digest = f'printf %s inbound:{config.name} | openssl dgst -sha256 -hmac "$({key})" -r | cut -c1-24'
+    webhook = connection.functions.address("webhook")
+    return webhook.apply(lambda url: f'echo "{url}/webhooks/{config.provider}/inbound/$({digest})"')
 
 
 def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Output[str]]:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sms_connector.local.clock import SystemClock
+from sms_connector.local.secrets import FileSecrets
+from sms_connector.messaging.callback_address import CallbackAddress
 from tests.infra import configurations, harness
 from tests.infra.configurations import CONFIGURATIONS
 
@@ -90,4 +97,21 @@ def test_a_connection_that_waits_for_values_says_for_which() -> None:
     assert connection["state"]["state"] == "AUTH_ERROR"
     assert "no value for auth-token;" in connection["state"]["description"]
     assert connection["connectorUrl"] is None
-    assert set(connection["commands"]) == {"rotate", "watch", "callbackSecret"}
+    assert set(connection["commands"]) == {"rotate", "watch", "callbackSecret", "inboundAddress"}
+
+
+@pytest.mark.parametrize("key", ["a-key", "k+/=$`'", "S3Yp6t2cFBGpOzRzmUwpH8lT3v0Zf1l5x9K2nQ7aY4w="])
+def test_the_inbound_address_is_the_one_that_the_webhook_takes(key: str, tmp_path: Path) -> None:
+    """Run as it is pasted, with a stand-in for gcloud that tells the key."""
+    gcloud = tmp_path / "gcloud"
+    gcloud.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(key)}\n")
+    gcloud.chmod(0o755)
+    command = told("smallest that sends")["sms"]["commands"]["inboundAddress"]
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    printed = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True).stdout
+    (tmp_path / "webhook-key").write_text(key)
+    secrets = FileSecrets(tmp_path, clock=SystemClock())
+    url = "https://sms-webhook-123456789012.us-central1.run.app"
+    assert printed.strip() == CallbackAddress(url, provider="twilio", connection="sms", secrets=secrets).of_kind(
+        "inbound"
+    )

@@ -15,11 +15,16 @@ from tests.infra.fake_google.http import FakeGoogle
 SECRETS = {"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "e2e-auth-token-0123456789abcdef"}
 
 
-@contextlib.contextmanager
-def strict_fake() -> Iterator[FakeGoogle]:
-    """It refuses what a fresh project refuses. Without the real command the test is skipped, and says so."""
+@pytest.fixture(autouse=True, scope="session")
+def _real_command() -> None:
+    """Before anything is started for a test: where the command or the plugin is missing, it is skipped and says which."""
     if reason := cli.missing():
         pytest.skip(reason)
+
+
+@contextlib.contextmanager
+def strict_fake() -> Iterator[FakeGoogle]:
+    """It refuses what a fresh project refuses."""
     served = FakeGoogle(strict=True).start()
     try:
         yield served

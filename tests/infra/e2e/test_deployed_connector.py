@@ -130,6 +130,15 @@ def test_a_campaign_runs_through_queue_and_worker(deployed: Project, world: Worl
     assert {result["status"] for result in page["results"]} == {"delivered"}
 
 
+def test_no_log_holds_a_secret_value(world: World) -> None:
+    """After all that was sent above. The account's SID is a name, and part of addresses."""
+    payloads = {data.decode() for key, data in world.fake.cloud.payloads.items() if key.startswith("secretmanager/")}
+    assert AUTH_TOKEN in payloads
+    logs = world.logs()
+    assert "connection test" in logs
+    assert [value for value in payloads - {ACCOUNT_SID} if value in logs] == []
+
+
 def test_require_active_fails_an_update_that_does_not_work(
     tmp_path: Path, firestore_emulator: str, environments: Path
 ) -> None:

@@ -11,6 +11,7 @@ from tests.infra.fake_google.http import FakeGoogle
 pytestmark = [pytest.mark.real, pytest.mark.deploy]
 
 ONLY_FUNCTIONS = {"update": ("Function", "Function", "Function")}
+MADE = 5  # webhook-key, callback-secret, and three that take a value before
 ENABLED = "serviceusage/"  # APIs stay on: other workloads of the project may live on them
 
 
@@ -29,6 +30,11 @@ def deployed_objects(fake: FakeGoogle) -> set[str]:
     """The archives that the functions were really built from."""
     functions = [v for k, v in fake.cloud.resources.items() if k.startswith("cloudfunctions/")]
     return {f["buildConfig"]["sourceProvenance"]["resolvedStorageSource"]["object"] for f in functions}
+
+
+def payloads(fake: FakeGoogle) -> set[str]:
+    """Every value that Secret Manager holds, those that were made at deployment included."""
+    return {data.decode() for key, data in fake.cloud.payloads.items() if key.startswith("secretmanager/")}
 
 
 def left(fake: FakeGoogle) -> list[str]:
@@ -52,8 +58,10 @@ def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> 
     assert project.run("refresh").changed == {}, "what the cloud holds is what the state says"
     assert project.run("up").changed == {}, "and a refresh leaves nothing to do"
 
-    everything = project.written() + first.printed + str(project.outputs())
-    assert [value for value in SECRETS.values() if value in everything] == []
+    everything = project.written() + preview.printed + first.printed + str(project.outputs())
+    assert len(payloads(fake)) == len(SECRETS) + MADE
+    assert {*SECRETS.values()} < payloads(fake)
+    assert [value for value in payloads(fake) if value in everything] == []
 
     project.set_all({"protect": "false"})
     project.run("up")
