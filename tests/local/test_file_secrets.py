@@ -81,7 +81,7 @@ def test_absence_is_kept_too_and_a_late_secret_found(tmp_path: Path) -> None:
     secrets = FileSecrets(tmp_path, clock=clock)
     assert secrets.get("auth-token") is None
     write(tmp_path / "auth-token", b"one")
-    clock.now += 30
+    clock.now += 5
     assert secrets.get("auth-token") == "one"
 
 

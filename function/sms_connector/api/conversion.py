@@ -20,6 +20,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _AT = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _MAX_PARAMETERS = 50
+_WHOLE = re.compile(r"-?[0-9]+")
 _TYPES = {
     "str": "text",
     "int": "a whole number",
@@ -58,6 +59,9 @@ def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
         return None
     lists = _list_fields(wanted) if wanted is not None else frozenset[str]()
     parameters = _parse_query(query, lists)
+    odd = [] if wanted is None else _find_odd_numbers(parameters, wanted)
+    if odd:
+        raise InvalidRequest(*odd)
     if wanted is None:
         raise InvalidRequest(
             *(FieldProblem(n, "there is no such query parameter here", Kind.UNKNOWN_FIELD) for n in parameters)
@@ -73,6 +77,13 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
     """Parameters that may be given more than once."""
     fields = msgspec.structs.fields(wanted)
     return frozenset(field.encode_name for field in fields if get_origin(_unwrap(field.type)) is list)
+
+
+def _find_odd_numbers(parameters: Mapping[str, Any], wanted: type[msgspec.Struct]) -> list[FieldProblem]:
+    """The library reads `1e1` and `10.0` as whole numbers, too."""
+    whole = [field.encode_name for field in msgspec.structs.fields(wanted) if _unwrap(field.type) is int]
+    odd = [name for name in whole if name in parameters and not _WHOLE.fullmatch(parameters[name])]
+    return [FieldProblem(name, "must be a whole number, written with digits only") for name in odd]
 
 
 def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:

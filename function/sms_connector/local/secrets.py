@@ -8,10 +8,12 @@ from pathlib import Path
 from sms_connector.ports import Clock, Secret
 
 MAX_AGE_SECONDS = 30.0
+# Somebody who writes a missing secret waits for it.
+ABSENT_SECONDS = 5.0
 
 
 class FileSecrets:
-    """`ports.SecretSource` on a folder, with a cache of `max_age` seconds.
+    """`ports.SecretSource` on a folder, with a cache of `max_age` seconds; that there is none is looked up anew after 5.
 
     A secret `name` is the first of these that is a file:
 
@@ -32,7 +34,7 @@ class FileSecrets:
     def get(self, name: str) -> Secret | None:
         now = self._clock.monotonic()
         kept = self._cache.get(name)
-        if kept and now - kept[0] < self._max_age:
+        if kept and now - kept[0] < (self._max_age if kept[1] else min(self._max_age, ABSENT_SECONDS)):
             return kept[1]
         value = self._read(name, kept[1] if kept else None)
         self._cache[name] = (now, value)

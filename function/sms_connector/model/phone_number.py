@@ -82,6 +82,12 @@ def parse_recipient(text: str, *, default_region: str | None = None) -> str:
     return _parse_number(text, Kind.INVALID_RECIPIENT, default_region)
 
 
+def number_in(address: str) -> str:
+    """The number that a channel address holds (`whatsapp:+15558675310`); any other address is its own."""
+    channel, _, number = address.partition(":")
+    return number if channel in _CHANNELS and _E164.fullmatch(number) else address
+
+
 def parse_sender(text: str) -> Sender:
     """What `text` is as a sender: a number in E.164 form, a short code, an alphanumeric id, a channel address, a pool.
 

@@ -97,12 +97,15 @@ class RecordReader(msgspec.Struct, frozen=True):
 
 def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[list[Draft], list[Refused]]:
     """Drafts and refused records, both with their places. Raises InvalidRequest where the request as a whole is wrong."""
-    template, mapping = read_template(body)
+    template = _parse_template(body)
+    mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
     problems = [*_check_shape(body, template), *([] if template.placeholders else check_text(template.text, "", rules))]
     if problems:
-        raise InvalidRequest(*problems)
+        raise InvalidRequest(*wrong, *problems)
     reader = make_reader(template, mapping, rules)
     outcomes = list(_read_records(body, reader))
+    if wrong:
+        raise InvalidRequest(*wrong, *(p for each in outcomes if isinstance(each, Refused) for p in each.problems))
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     return _refuse_repeated_keys(drafts, refused)
@@ -138,15 +141,29 @@ def _to_draft(index: int, checked: CheckedRecord | Refused) -> Draft | Refused:
 
 
 def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template, FieldMapping]:
+    template = _parse_template(body)
+    mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
+    if wrong:
+        raise InvalidRequest(*wrong)
+    return template, mapping
+
+
+def _parse_template(body: SendBody | PreviewBody | CampaignBody) -> Template:
     try:
-        template = Template.parse(body.message)
+        return Template.parse(body.message)
     except InvalidValueError as error:
         raise InvalidRequest(*(replace(problem, field="message") for problem in error.problems)) from None
+
+
+def _build_mapping(template: Template, mapping: Mapping[str, str]) -> tuple[FieldMapping, list[FieldProblem]]:
+    """The mapping without the entries that are wrong, so that records can be checked all the same; and what is wrong."""
     try:
-        mapping = FieldMapping.build(template, {} if body.mapping is UNSET else body.mapping)
+        return FieldMapping.build(template, mapping), []
     except InvalidValueError as error:
-        raise InvalidRequest(*(replace(each, field=f"mapping.{each.field}") for each in error.problems)) from None
-    return template, mapping
+        wrong = {problem.field for problem in error.problems}
+        rest = {entry: field for entry, field in mapping.items() if entry not in wrong}
+        problems = [replace(each, field=f"mapping.{each.field}") for each in error.problems]
+        return FieldMapping.build(template, rest), problems
 
 
 def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[FieldProblem]:
