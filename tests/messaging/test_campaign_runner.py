@@ -17,12 +17,12 @@ from sms_connector.messaging.campaigns.campaign import PROGRESS, CampaignState, 
 from sms_connector.messaging.campaigns.chunk import AcceptedRecord
 from sms_connector.messaging.campaigns.runner import Attempt
 from sms_connector.messaging.node_lease import NodeLease
-from sms_connector.messaging.requests import OnUnknown
+from sms_connector.messaging.requests import MessageFilter, OnUnknown
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, ONE_BY_ONE, SAME_TEXT
+from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ONE, SAME_TEXT
 
 
 @pytest.fixture
@@ -254,6 +254,25 @@ def test_refusals_and_opt_outs_are_their_own_results(world: CampaignWorld) -> No
         assert number(3) not in {stored.message.to for stored in world.network.stored}
         assert node.engine.opt_outs.get(number(2)) is not None
         assert node.engine.campaigns.get(campaign.id).counts == {"queued": 26, "error": 4}
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize(("capabilities", "found"), [(ONE_BY_ONE, True), (NO_PULL, False)])
+def test_a_message_is_found_by_the_providers_id(world: CampaignWorld, capabilities: Capabilities, found: bool) -> None:
+    def scenario() -> None:
+        node = world.node(capabilities=capabilities)
+        campaign = node.take(accepted(index) for index in range(300))
+        world.run_chunks(node)
+        wanted = called(node.results(campaign.id))[123]
+        calls = len(node.provider.calls)
+        listed, more = node.engine.messages.list(
+            MessageFilter(provider_message_id=wanted.provider_message_id), limit=25
+        )
+        assert ([record.id for record in listed], more) == ([wanted.id] if found else [], None)
+        assert len(node.provider.calls) - calls <= 1
+        unknown, _ = node.engine.messages.list(MessageFilter(provider_message_id="SM999999"), limit=25)
+        assert unknown == []
 
     run_in(world.clock, scenario)
 

@@ -162,7 +162,7 @@ def _build_ticker(
             planner=planner,
             clock=parts.clock,
             policy=parts.policy,
-            callbacks=parts.callbacks is not None,
+            news=parts.callbacks is not None or parts.provider.capabilities.consuming_reports,
             asked_a_round=1000 if parts.provider.capabilities.reports_per_page else ONE_BY_ONE_A_ROUND,
             sweep=parts.sweep,
         )

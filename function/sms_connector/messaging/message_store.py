@@ -13,6 +13,7 @@ from msgspec.structs import fields
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.record import COLLECTION, MessageRecord, from_document
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import MUST_BE_ABSENT, Ledger, Query, Write
 
 COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
@@ -53,6 +54,12 @@ class MessageStore:
         """Which message of ours has that id of the provider's, who made it at that time."""
         found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
         return found[0].id if found else None
+
+    def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
+        """Keep what was told of a message that nobody has at hand."""
+        [record] = self.get([message_id])
+        if record is not None:
+            self.apply(record, lambda current: current.hear(report, at=at, source="poll"))
 
     def save(self, changes: Changes) -> None:
         """The records were changed already by their changes; make that durable, on top of whatever has happened since."""

@@ -17,6 +17,7 @@ import msgspec
 from sms_connector.errors import CallError, Kind, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.policy import Policy
+from sms_connector.messaging.pulled import keep_unawaited
 from sms_connector.messaging.record import COLLECTION, UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.phone_number import SenderKind, parse_sender
@@ -108,6 +109,9 @@ class Reconciler:
             if page is None:
                 break
         missing = [record for record in meant if not self._settle(record, reports)]
+        if self._provider.capabilities.consuming_reports:
+            adopted = {record.provider_message_id for record in meant}
+            keep_unawaited(self._store, reports, awaited=adopted, at=self._clock.time())
         if page is not None:
             self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
             return

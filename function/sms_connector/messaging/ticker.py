@@ -38,7 +38,7 @@ CAMPAIGNS_A_ROUND = 100
 
 class TickerTools(msgspec.Struct, frozen=True):
     """What a round needs. `asked_a_round` is how many messages it asks after at most: it has to end before its task's time is
-    up. `sweep` sends callbacks whose task was lost and says when the next one is due."""
+    up. `sweep` sends callbacks whose task was lost and says when the next one is due. `news`: some is written (`campaigns.news`)."""
 
     ledger: Ledger
     store: BlockStore
@@ -48,7 +48,7 @@ class TickerTools(msgspec.Struct, frozen=True):
     planner: TickPlanner
     clock: Clock
     policy: Policy
-    callbacks: bool
+    news: bool
     asked_a_round: int = 1000
     sweep: Callable[[float], float | None] | None = None
 
@@ -105,7 +105,7 @@ class Ticker:
         tools = self._tools
         messages = tools.store.find(_due(MESSAGES, now, MESSAGES_A_ROUND))
         blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_A_ROUND)))}
-        if tools.callbacks:
+        if tools.news:
             self._fold(blocks)
         tracked = [record for block in blocks.values() for record in block.open()] + messages
         late = [record for block in blocks.values() for record in block.records.values() if record.final]

@@ -18,6 +18,7 @@ from sms_connector.errors import CallError, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore, become
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
+from sms_connector.messaging.pulled import keep_unawaited
 from sms_connector.messaging.reconcile import Reconciler, listed_sender
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.requests import Tracking
@@ -193,6 +194,8 @@ class Tracker:
             answer = self._provider.list_reports(query, page)
             told = {report.provider_message_id: report for report in answer.reports}
             found.update({id_: report for id_, report in told.items() if id_ in missing or id_ in others})
+            if self._provider.capabilities.consuming_reports:
+                keep_unawaited(self._store, answer.reports, awaited=found, at=self._clock.time())
             page, left = answer.next_page, sum(id_ not in found for id_ in missing)
             if page is None or pages * max(1, self._provider.capabilities.reports_by_id) >= left:
                 return

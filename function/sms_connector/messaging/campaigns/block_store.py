@@ -22,9 +22,10 @@ from sms_connector.messaging.campaigns.campaign import (
     Tally,
     chunk_id,
 )
-from sms_connector.messaging.campaigns.news import fold, read_news
+from sms_connector.messaging.campaigns.news import fold, read_news, write_news
 from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import Condition, Ledger, Query, Write
 
 Changes = Sequence[tuple[MessageRecord, Change]]
@@ -66,6 +67,14 @@ class BlockStore(MessageStore):
             super().apply(record, change)
         else:
             self.save_in_blocks([(record, change)])
+
+    def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
+        """A campaign's message may be its worker's alone at the moment: the report is kept as news."""
+        place = Place.of(message_id)
+        if place is None:
+            super().tell(message_id, report, at=at)
+        else:
+            write_news(self._ledger, place, report, at=at)
 
     def find(self, query: Query) -> list[MessageRecord]:
         """By recipient up to a time, the messages of blocks around it are found too: intents that could be meant (reconcile)."""
