@@ -23,7 +23,7 @@ serve: $(READY) ## keep connector, worker, webhook and sandbox up, and print the
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak and not deploy" $(ARGS)
 
-test-deploy: $(READY) ## the real pulumi command against a fake cloud, where it is installed (some ten minutes)
+test-deploy: $(READY) ## the real pulumi command against a fake cloud, where it is installed (ten minutes)
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m deploy tests/infra/e2e $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import contracts

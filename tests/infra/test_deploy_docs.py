@@ -39,7 +39,15 @@ def test_commands_name_keys_that_exist() -> None:
 
 def test_the_outputs_named_exist() -> None:
     text = (ROOT / "infra" / "outputs.py").read_text()
-    for name in ("missingSecrets", "connectorUrl", "webhookUrl", "egressAddress", "commands", "callbackSecret", "inboundAddress"):
+    for name in (
+        "missingSecrets",
+        "connectorUrl",
+        "webhookUrl",
+        "egressAddress",
+        "commands",
+        "callbackSecret",
+        "inboundAddress",
+    ):
         assert f'"{name}"' in text
         assert name in PAGE
 
