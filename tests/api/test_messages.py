@@ -13,6 +13,7 @@ from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFail
 from sms_connector.messaging.messages import Messages
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Query
+from sms_connector.provider import Capabilities
 
 TO = "+15558675310"
 GOOD: dict[str, Any] = {"to": TO, "message": "Hello"}
@@ -128,8 +129,8 @@ def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> 
         asked.append(query)
         return []
 
-    store = SimpleNamespace(find=find)
-    messages = Messages(*[cast(Any, store)] * 3, clock=cast(Any, None), policy=cast(Any, None))
+    parts: Any = SimpleNamespace(find=find, capabilities=Capabilities())
+    messages = Messages(parts, parts, parts, clock=cast(Any, None), policy=cast(Any, None))
     assert messages.list(read_filter(query), limit=25) == ([], None)
     assert len(asked) == 1
 
