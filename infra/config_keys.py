@@ -215,7 +215,7 @@ KEYS: tuple[Key, ...] = (
         "logLevel",
         read.choice(("error", "info", "debug")),
         "info",
-        "How much is logged; `error` silences the alerts and charts that count log lines.",
+        "How much is logged: `error`, `info` or `debug`. What alerts count is logged at every level.",
         "info",
     ),
     Key("suspended", read.boolean, False, "Send nothing: campaigns stand still and sends are refused.", "false"),

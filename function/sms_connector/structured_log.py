@@ -26,7 +26,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 LEVELS: Final = ("debug", "info", "error")
-_SEVERITIES = {"debug": "DEBUG", "info": "INFO", "error": "ERROR"}
+_SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
 
 _NUMBER = re.compile(r"[+＋]?\d(?:[\s ()./\-‐-―−]{0,3}\d){6,}")
 _CREDENTIALS = re.compile(r"(?i)\b(basic|bearer|digest)\s+[\w.~+/=-]{6,}|(?<=://)[^/\s@]*@")
@@ -96,6 +96,10 @@ class StructuredLog(msgspec.Struct, frozen=True):
         """Something has to be looked at. `exception` adds its type and its place in the code."""
         self._write("error", message, {**fields, **_describe(exception)} if exception is not None else fields)
 
+    def warning(self, message: str, **fields: Any) -> None:
+        """Something that alerts count: written at every level, or a quiet log would silence them."""
+        self._write("warning", message, fields)
+
     def info(self, message: str, **fields: Any) -> None:
         """Something happened that an operator wants to count or find again."""
         self._write("info", message, fields)
@@ -105,7 +109,7 @@ class StructuredLog(msgspec.Struct, frozen=True):
         self._write("debug", message, fields)
 
     def enabled(self, level: str) -> bool:
-        return LEVELS.index(level) >= LEVELS.index(self.level)
+        return level == "warning" or LEVELS.index(level) >= LEVELS.index(self.level)
 
     def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
         if not self.enabled(level):

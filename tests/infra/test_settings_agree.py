@@ -144,7 +144,7 @@ def logged() -> dict[str, set[str]]:
     for path in FUNCTION.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             writes = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
-            if writes and node.func.attr in ("error", "info", "debug") and node.args:
+            if writes and node.func.attr in ("error", "warning", "info", "debug") and node.args:
                 name = node.args[0].value if isinstance(node.args[0], ast.Constant) else None
                 found.setdefault(str(name), set()).update(keyword.arg or "" for keyword in node.keywords)
     return found

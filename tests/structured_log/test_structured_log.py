@@ -44,13 +44,18 @@ def test_an_event() -> None:
 
 @pytest.mark.parametrize(
     ("level", "written"),
-    [("error", ["ERROR"]), ("info", ["INFO", "ERROR"]), ("debug", ["DEBUG", "INFO", "ERROR"])],
+    [
+        ("error", ["WARNING", "ERROR"]),
+        ("info", ["INFO", "WARNING", "ERROR"]),
+        ("debug", ["DEBUG", "INFO", "WARNING", "ERROR"]),
+    ],
 )
 def test_levels(level: str, written: list[str]) -> None:
     stream = io.StringIO()
     log = StructuredLog(level=level, stream=stream)
     log.debug("x")
     log.info("x")
+    log.warning("x")
     log.error("x")
     assert [json.loads(line)["severity"] for line in stream.getvalue().splitlines()] == written
 

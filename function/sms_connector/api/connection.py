@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sms_connector.api.payloads import connection as payloads
 from sms_connector.api.route import Answer, Call, Route, Services
+from sms_connector.model.connection import ConnectionState
 
 
 def get(services: Services, _call: Call) -> Answer:
@@ -13,7 +14,10 @@ def get(services: Services, _call: Call) -> Answer:
 def test(services: Services, call: Call) -> Answer:
     """A query to the provider, never a send; what it says is data. The log line is what an alert listens to."""
     tested = services.engine.connection.test()
-    call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    if tested.state is ConnectionState.ACTIVE:
+        call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    else:
+        call.log.warning("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
     return Answer(payloads.write_test(tested))
 
 

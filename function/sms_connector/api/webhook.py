@@ -160,7 +160,7 @@ def _write(answer: CallbackAnswer) -> Answer:
 
 def _count_rejected(log: StructuredLog, kind: CallbackKind, why: str) -> None:
     """Nothing of its content: it may be anybody's."""
-    log.info("callback_rejected", callback=kind, why=why)
+    log.warning("callback_rejected", callback=kind, why=why)
 
 
 def _not_found() -> NotFound:

@@ -134,7 +134,7 @@ class CallbackEvents:
 
     def _reject(self, event: CallbackEvent, why: str) -> None:
         """Counted by its name in the log, without its content. It stays what it is: no repetition."""
-        self._tools.log.info("callback_rejected", callback=event.kind, why=why)
+        self._tools.log.warning("callback_rejected", callback=event.kind, why=why)
 
 
 class Heard(msgspec.Struct, frozen=True):
