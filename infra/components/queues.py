@@ -15,6 +15,10 @@ from naming import ConnectionNames
 # connector and worker post results to callers.
 ENQUEUERS = {"chunks": ("connector", "worker"), "events": ("connector", "worker", "webhook")}
 
+# The longest pause between two tries. A chunk that several workers died over, or that was there while the provider was not, has
+# to go on soon after; an event that nobody can take in may wait.
+CHUNKS_BACKOFF, EVENTS_BACKOFF = "60s", "300s"
+
 
 class ConnectionQueues(Component):
     """Owns the two queues and who may put tasks into each. Refuses to own tasks, and the rates: those are kept by the functions.
@@ -34,8 +38,10 @@ class ConnectionQueues(Component):
         super().__init__(name, opts)
         self._config, self._platform = config, platform
         # One chunk at a time per worker: the queue's concurrent dispatches are the number of workers.
-        self.chunks = self._queue("chunks", concurrent=config.workers_max, paused=config.suspended)
-        self.events = self._queue("events", concurrent=100, paused=False)
+        self.chunks = self._queue(
+            "chunks", concurrent=config.workers_max, paused=config.suspended, backoff=CHUNKS_BACKOFF
+        )
+        self.events = self._queue("events", concurrent=100, paused=False, backoff=EVENTS_BACKOFF)
         self.grants = [
             gcp.cloudtasks.QueueIamMember(
                 f"{config.name}-{role}-enqueues-{queue}",
@@ -51,7 +57,7 @@ class ConnectionQueues(Component):
         ]
         self.register_outputs({})
 
-    def _queue(self, role: str, *, concurrent: int, paused: bool) -> gcp.cloudtasks.Queue:
+    def _queue(self, role: str, *, concurrent: int, paused: bool, backoff: str) -> gcp.cloudtasks.Queue:
         return gcp.cloudtasks.Queue(
             f"{self._config.name}-{role}",
             project=self._platform.project,
@@ -64,7 +70,7 @@ class ConnectionQueues(Component):
             retry_config=gcp.cloudtasks.QueueRetryConfigArgs(
                 max_attempts=-1,  # nothing is dropped: a task that always fails shows in the backlog's alert
                 min_backoff="1s",
-                max_backoff="300s",
+                max_backoff=backoff,
                 max_doublings=9,
             ),
             stackdriver_logging_config=gcp.cloudtasks.QueueStackdriverLoggingConfigArgs(sampling_ratio=0.01),

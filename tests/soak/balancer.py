@@ -1,4 +1,7 @@
-"""One address for several workers, one connection each at a time: what Cloud Run does for a function with `concurrency` 1."""
+"""One address for several workers, one connection each at a time: what Cloud Run does for a function with `concurrency` 1.
+
+A request that finds no instance free waits for one, for 10 s at most (cloud.google.com/run/docs/about-instance-autoscaling).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,11 @@ import contextlib
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Iterator, Sequence
+
+
+PATIENCE, PAUSE = 10.0, 0.05
 
 
 class Instances:
@@ -18,28 +25,30 @@ class Instances:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[socket.socket | None]:
-        """A connection to a free instance, None where there is none."""
-        tried: list[int] = []
-        connection = None
-        while connection is None and (port := self._take()) is not None:
-            tried.append(port)
-            with contextlib.suppress(OSError):
-                connection = socket.create_connection(("127.0.0.1", port), 5)
-        self._put(tried[:-1])
+        """A connection to a free instance, None where there is none for too long."""
+        port, connection, deadline = None, None, time.monotonic() + PATIENCE
+        while connection is None and time.monotonic() < deadline:
+            port = self._take()
+            if port is not None:
+                with contextlib.suppress(OSError):
+                    connection = socket.create_connection(("127.0.0.1", port), 5)
+            if connection is None:
+                self._put(port)
+                time.sleep(PAUSE)
         try:
             yield connection
         finally:
             if connection is not None:
                 connection.close()
-            self._put(tried[-1:])
+                self._put(port)
 
     def _take(self) -> int | None:
         with self._lock:
             return self._free.pop(0) if self._free else None
 
-    def _put(self, ports: Sequence[int]) -> None:
+    def _put(self, port: int | None) -> None:
         with self._lock:
-            self._free += ports
+            self._free += [port] if port is not None else []
 
 
 @contextlib.contextmanager

@@ -71,7 +71,7 @@ def on_google(folder: Path, cast: Cast) -> Iterator[dict[str, str]]:
     """Queues as infra makes them (infra/components/queues.py)."""
     port = free_port()
     firestore = ["gcloud", "emulators", "firestore", "start", f"--host-port=127.0.0.1:{port}", "--quiet"]
-    queues = [_queue("chunks", len(cast.workers)), _queue("events", 100)]
+    queues = [_queue("chunks", len(cast.workers), backoff=60), _queue("events", 100, backoff=300)]
     with (
         running(firestore, port=port, log=folder / "firestore.log") as ledger,
         emulating(*queues) as tasks,
@@ -91,11 +91,11 @@ def on_google(folder: Path, cast: Cast) -> Iterator[dict[str, str]]:
 BACKENDS: Mapping[str, Backend] = {"sqlite": on_sqlite, "google": on_google}
 
 
-def _queue(name: str, concurrent: int) -> v2.Queue:
+def _queue(name: str, concurrent: int, *, backoff: int) -> v2.Queue:
     return v2.Queue(
         name=f"projects/{PROJECT}/locations/{LOCATION}/queues/{CONNECTION}-{name}",
         rate_limits=v2.RateLimits(max_concurrent_dispatches=concurrent),
-        retry_config=v2.RetryConfig(max_attempts=-1, min_backoff={"seconds": 1}, max_backoff={"seconds": 300}),
+        retry_config=v2.RetryConfig(max_attempts=-1, min_backoff={"seconds": 1}, max_backoff={"seconds": backoff}),
     )
 
 
