@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 
-
 PATIENCE, PAUSE = 10.0, 0.05
 
 
