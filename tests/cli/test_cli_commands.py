@@ -39,6 +39,11 @@ def sent_id(sms: Run) -> str:
     return str(result["id"])
 
 
+def sent_to_ann(sandbox: AdminClient) -> int:
+    """Counted by recipient: a campaign of another test may still be leaving."""
+    return sum(message["to"] == ANN for message in sandbox.messages())
+
+
 class TestSend:
     def test_one_message(self, sms: Run) -> None:
         ran = sms("send", "--to", ANN, "--message", "Your code is 1234")
@@ -60,15 +65,15 @@ class TestSend:
         file.write_text(f'{{"to": "{ANN}", "who": "Łukasz"}}\n\n{{"to": "{BOB}", "who": "Inés"}}\n', encoding="utf-8")
         ran = sms("--json", "send", "--ndjson", str(file), "--message", "Hola <who>")
         assert [result["index"] for result in ran.document["results"]] == [0, 1]
-        assert {message["body"] for message in sandbox.messages()[-2:]} == {"Hola Łukasz", "Hola Inés"}
+        assert {message["body"] for message in sandbox.messages()} >= {"Hola Łukasz", "Hola Inés"}
 
     def test_the_same_key_sends_nothing_twice(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
         command = ("--json", "send", "--csv", str(customers), *TEXT, "--key", "monday")
         first = sms(*command)
-        before = len(sandbox.messages())
+        before = sent_to_ann(sandbox)
         again = sms(*command)
         assert (again.code, again.document) == (first.code, first.document)
-        assert len(sandbox.messages()) == before
+        assert sent_to_ann(sandbox) == before
 
     def test_without_waiting(self, sms: Run) -> None:
         ran = sms("--json", "send", "--to", ANN, "--message", "Hi", "--no-wait")
@@ -76,12 +81,12 @@ class TestSend:
         assert ran.document["results"][0]["final"] is False
 
     def test_a_bad_record_refuses_the_file(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
-        before = len(sandbox.messages())
+        before = sent_to_ann(sandbox)
         customers.write_text(f"Vorname,mobile,order\nAnn,{ANN},A-1\nBob,0171 3920017,A-2\n")
         ran = sms("send", "--csv", str(customers), *TEXT)
         assert ran.code == 2
         assert "error: row 2, mobile: '0171 3920017' is not a phone number" in ran.err
-        assert len(sandbox.messages()) == before
+        assert sent_to_ann(sandbox) == before
 
     def test_a_bad_record_is_reported_where_asked(self, sms: Run, customers: Path) -> None:
         customers.write_text(f"Vorname,mobile,order\nAnn,{ANN},A-1\nBob,0171 3920017,A-2\n")
@@ -90,12 +95,12 @@ class TestSend:
         assert "1 delivered · 1 error" in ran.out
 
     def test_a_dry_run_sends_nothing(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
-        before = len(sandbox.messages())
+        before = sent_to_ann(sandbox)
         ran = sms("send", "--csv", str(customers), *TEXT, "--dry-run")
         assert ran.code == 0
         assert "Hello Zoë, order A-1 ships today." in ran.out
         assert "2 messages, 2 segments; nothing was sent" in ran.out
-        assert len(sandbox.messages()) == before
+        assert sent_to_ann(sandbox) == before
 
     def test_preview(self, sms: Run, customers: Path) -> None:
         ran = sms("preview", "--csv", str(customers), *TEXT)
@@ -125,14 +130,14 @@ class TestCampaign:
         head, *rows = file.read_text().splitlines()
         assert head.startswith("index,id,to,status")
         assert [row.split(",")[2:4] for row in rows] == [[ANN, "delivered"], [FILTERED, "undelivered"]]
-        assert {message["body"] for message in sandbox.messages()[-2:]} == {"Hello Zoë", "Hello Bob"}
+        assert {message["body"] for message in sandbox.messages()} >= {"Hello Zoë", "Hello Bob"}
 
     def test_the_same_key_is_the_same_campaign(self, sms: Run, sandbox: AdminClient, customers: Path) -> None:
         command = ("--json", "campaign", "create", str(customers), *self.TEXT, "--key", "tuesday")
         first = sms(*command).document
-        before = len(sandbox.messages())
+        before = sent_to_ann(sandbox)
         assert sms(*command).document["id"] == first["id"]
-        assert len(sandbox.messages()) == before
+        assert sent_to_ann(sandbox) == before
 
     def test_a_dry_run(self, sms: Run, sandbox: AdminClient, many: Path) -> None:
         before = len(sandbox.messages())
@@ -211,8 +216,9 @@ class TestMessages:
         assert "delivered already" in ran.err
 
     def test_redact(self, sms: Run, sandbox: AdminClient, sent_id: str) -> None:
+        at_provider = sms("--json", "status", sent_id).document["providerMessageId"]
         assert sms("redact", sent_id).code == 0
-        assert sandbox.messages()[-1]["body"] == ""
+        assert [each["body"] for each in sandbox.messages() if each["sid"] == at_provider] == [""]
 
     def test_unknown(self, sms: Run) -> None:
         ran = sms("--json", "status", "msg_unknown")
