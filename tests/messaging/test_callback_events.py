@@ -225,7 +225,7 @@ def test_news_of_a_campaigns_message_is_written_blindly_and_once(stage: EventSta
         stage.events.handle(stage.payload(callback))
     found = stage.ledger.find(Query("news", (("block", "==", place.block_id),)))
     [news] = found
-    assert (news.data["position"], news.data["status"], news.data["final"]) == (7, "delivered", True)
+    assert (news.data["position"], news.data["status"]) == (7, "delivered")
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,24 @@ from functools import partial
 
 import pytest
 
-from sms_connector.errors import NotSent
+from sms_connector.errors import Kind, NotSent, Retry
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
 from sms_connector.messaging.campaigns.chunk import Record
+from sms_connector.messaging.campaigns.news import NEWS
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.messaging.ticker import DOCUMENT, STATE
+from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.segments import measure
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Query, Write
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
+from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import CONSUMING, NO_PULL
 from tests.fixtures.memory_ledger import Fate, Killed
 
 HOUR = 3600.0
+UNREACHABLE = FailureReason("provider", Kind.UNREACHABLE, "the handset is off", 30003, None, Retry.NEVER)
 
 
 @pytest.fixture
@@ -77,6 +81,46 @@ def test_news_told_twice_or_late_counts_once(world: CampaignWorld) -> None:
         world.tell(ids[1], MessageStatus.DELIVERED)
         world.tick(node, until=world.clock.time() + 12)
         assert counts(node, campaign) == {"delivered": 1, "undelivered": 1, "queued": 1}, "a final status stays"
+
+    run_in(world.clock, scenario)
+
+
+def test_news_that_was_folded_in_is_forgotten(world: CampaignWorld) -> None:
+    """But not what tells of a failure: told again, it is still known, and nobody opts out a second time by it."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 300)
+        delivered, refused, waiting, *others = [record.id for record in called(node.results(campaign))]
+        world.tell(delivered, MessageStatus.DELIVERED)
+        world.tell(refused, MessageStatus.FAILED, failure=UNREACHABLE)
+        world.tell(waiting, MessageStatus.SENT)
+        world.tick(node, until=world.clock.time() + 70)
+        assert [news.id for news in world.ledger.find(Query(NEWS))] == [f"{refused}:failed", f"{waiting}:sent"]
+        for id_ in (delivered, waiting, *others):
+            world.tell(id_, MessageStatus.DELIVERED)
+        world.tell(refused, MessageStatus.FAILED, failure=UNREACHABLE)
+        world.tick(node, until=world.clock.time() + HOUR)
+        assert counts(node, campaign) == {"delivered": 299, "failed": 1}
+        assert state(node, campaign) is CampaignState.DONE
+
+    run_in(world.clock, scenario)
+
+
+def test_a_round_asks_for_the_news_of_a_chunk_at_once(world: CampaignWorld) -> None:
+    """A query for each of its ten blocks would be ten times as many; a store that sorts for each gives way under that."""
+
+    def scenario() -> None:
+        counting = CountingLedger(world.ledger)
+        node = world.node(callbacks=True, ledger=counting)
+        campaign = send(world, node, 500)
+        world.clock.sleep(60.0)
+        for record in called(node.results(campaign)):
+            world.tell(record.id, MessageStatus.DELIVERED)
+        counting.queries.clear()
+        node.engine.ticker.tick()
+        assert counts(node, campaign) == {"delivered": 500}
+        assert counting.queries[NEWS] == 2
 
     run_in(world.clock, scenario)
 

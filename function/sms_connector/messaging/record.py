@@ -88,7 +88,7 @@ class MessageRecord(msgspec.Struct):
         """
         if self.provider_message_id not in (None, report.provider_message_id):
             return self._hear_of_double(report, at=at, source=source)
-        settles = self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
+        settles = self.is_unsettled
         if not settles and self._knows(report):
             return False
         self.failure = None if settles else self.failure
@@ -124,6 +124,11 @@ class MessageRecord(msgspec.Struct):
         if self.add_evidence(evidence):
             self.note(at, "transport")
         self._plan_check(at)
+
+    @property
+    def is_unsettled(self) -> bool:
+        """Whether the provider has it is not known (yet)."""
+        return self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
 
     @property
     def may_yield(self) -> bool:

@@ -8,17 +8,17 @@ creation. It plans the next round for when something is due again; when nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore
-from sms_connector.messaging.campaigns.blocks import BLOCKS, Block
+from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, by_chunk
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, Campaign, CampaignState
 from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.intake import LOOK_AFTER, discard
-from sms_connector.messaging.campaigns.news import read_news, report_of
-from sms_connector.messaging.message_store import Change
+from sms_connector.messaging.campaigns.news import forget, read_news, report_of
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION as MESSAGES
@@ -26,7 +26,6 @@ from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.tick_planner import PATH as PATH
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.tracking import Tracker
-from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Condition, Document, Ledger, Query, Version, Write
 
 STATE, DOCUMENT = "state", "ticker"
@@ -120,15 +119,21 @@ class Ticker:
 
     def _fold(self, blocks: dict[str, Block]) -> None:
         """What callbacks told since the last round."""
-        told = self._tools.store.each(self._read_news, list(blocks.values()))
-        self._tools.store.save_in_blocks([change for changes in told for change in changes], loaded=blocks)
-
-    def _read_news(self, block: Block) -> list[tuple[MessageRecord, Change]]:
+        ledger, store = self._tools.ledger, self._tools.store
+        told: dict[str, list[Document]] = {}
         # Any news settles an unknown outcome; of the others only a final one is worth a write.
-        records = block.records.values()
-        settled = all(each.phase == Phase.DONE and each.status is not MessageStatus.UNKNOWN for each in records)
-        news = read_news(self._tools.ledger, block, final_only=settled)
-        return [(block.records[each.data["position"]], _Told(each)) for each in _awaited(block, news)]
+        for settled in (True, False):
+            some = [block for block in blocks.values() if _is_settled(block) is settled]
+            for news in store.each(partial(read_news, ledger, final_only=settled), by_chunk(some)):
+                told |= news
+        awaited = {id_: _awaited(blocks[id_], news) for id_, news in told.items()}
+        changes = [
+            (blocks[id_].records[each.data["position"]], _Told(each)) for id_, news in awaited.items() for each in news
+        ]
+        saved = store.save_in_blocks(changes, loaded=blocks)
+        forget(
+            ledger, [each for id_, news in told.items() for each in news if id_ in saved or each not in awaited[id_]]
+        )
 
     def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
         limit = self._tools.policy.expire_after
@@ -196,8 +201,13 @@ def _is_asked_for(record: MessageRecord) -> bool:
 
 
 def _awaited(block: Block, news: Iterable[Document]) -> list[Document]:
+    """Those that change one of its messages."""
     told = sorted(news, key=lambda each: float(each.data["at"]))
     return [n for n in told if n.data["position"] in block.records and block.records[n.data["position"]].may_yield]
+
+
+def _is_settled(block: Block) -> bool:
+    return not any(record.is_unsettled for record in block.records.values())
 
 
 def _due(collection: str, now: float, limit: int) -> Query:

@@ -140,7 +140,7 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "chunks": (),
     "progress": ("campaign", "state"),
     "blocks": ("createdAt", "nextCheckAt"),
-    "news": ("block", "final"),
+    "news": ("block", "finalIn"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
     "shares": (),
     "state": (),
@@ -159,8 +159,10 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
 
 
 class Ledger(Protocol):
-    """The durable store. One out of reach raises its library's own error: the request fails, nothing is reported as
-    done.
+    """The durable store. One out of reach raises `errors.LedgerUnavailable` from every method, after tries of its own: the
+    request fails, nothing is reported as done. Of a commit that means that nobody knows whether it was written.
+
+    One that somebody has to mend something for raises `errors.LedgerUnusable`; a defect of ours, its library's own error.
 
     A document past its `expiresAt` is absent to `get`, `find` and MUST_BE_ABSENT, whenever the store comes to
     delete it.

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 from sms_connector.errors import Conflict
-from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, read_blocks
+from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, by_chunk, read_blocks
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
     PROGRESS,
@@ -90,21 +91,22 @@ class BlockStore(MessageStore):
         owners = (record.id for record in self._neighbours("providerMessageId", provider_message_id, at=since))
         return own or next(owners, None)
 
-    def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> None:
+    def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
         """A commit for each chunk: what all its blocks count for is in one document. `loaded` saves reading blocks that were just
-        read."""
-        by_chunk: dict[str, list[Item]] = {}
+        read. Returns the blocks that took their changes: one that is held does not."""
+        of_chunks: dict[str, list[Item]] = {}
         for record, change in changes:
             place = Place.of(record.id)
             if place is not None:
-                by_chunk.setdefault(chunk_id(place.campaign, place.chunk), []).append((place, record, change))
+                of_chunks.setdefault(chunk_id(place.campaign, place.chunk), []).append((place, record, change))
 
-        def save(items: Sequence[Item]) -> None:
+        def save(items: Sequence[Item]) -> set[str]:
             blocks = loaded or {}
-            while not self._try_save(items, blocks):
+            while (saved := self._try_save(items, blocks)) is None:
                 blocks = {}
+            return saved
 
-        self.each(save, list(by_chunk.values()))
+        return set().union(*self.each(save, list(of_chunks.values())))
 
     def each(self, work: Callable[[Each], Done], over: Sequence[Each]) -> list[Done]:
         """The work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
@@ -112,7 +114,8 @@ class BlockStore(MessageStore):
             return [work(one) for one in over]
         return list(self._executor.map(work, over))
 
-    def _try_save(self, items: Sequence[Item], loaded: dict[str, Block]) -> bool:
+    def _try_save(self, items: Sequence[Item], loaded: dict[str, Block]) -> set[str] | None:
+        """The blocks that took their changes; None where somebody else was quicker."""
         place, wanted = items[0][0], {place.block_id for place, _, _ in items}
         blocks = {id_: loaded[id_] for id_ in wanted if id_ in loaded}
         blocks |= read_blocks(self._ledger, sorted(wanted - blocks.keys()))
@@ -120,7 +123,7 @@ class BlockStore(MessageStore):
         free = {id_: block for id_, block in blocks.items() if not block.held}
         [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)]) if free else [None]
         if document is None:
-            return True  # expired with its campaign
+            return set()  # all held; or expired with its campaign
         progress = Progress.of(document)
         before = _tally(free)
         _change(free, items)
@@ -128,7 +131,7 @@ class BlockStore(MessageStore):
         sums = self._unrolled(progress) if after != before else []
         progress.recount(before, after)
         counted = [progress.to_write(expires_at=float(document.data["expiresAt"])), *sums]
-        return self._commit_blocks(list(free.values()), counted)
+        return set(free) if self._commit_blocks(list(free.values()), counted) else None
 
     def _unrolled(self, progress: Progress) -> list[Write]:
         """Late news of a chunk whose counts are in its campaign's sums: taken out of them, in the same commit."""
@@ -163,9 +166,9 @@ class BlockStore(MessageStore):
             for name, block in blocks.items()
             if any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
         ]
-        news = self.each(lambda block: read_news(self._ledger, block, final_only=False), open_blocks)
-        for block, told in zip(open_blocks, news, strict=True):
-            fold(block, told)
+        for news in self.each(partial(read_news, self._ledger), by_chunk(open_blocks)):
+            for id_, told in news.items():
+                fold(blocks[id_], told)
         return records
 
     def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:

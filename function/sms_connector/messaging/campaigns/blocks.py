@@ -96,6 +96,13 @@ def _item(record: MessageRecord) -> Json:
     return document
 
 
+def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
+    of_chunks: dict[str, list[Block]] = {}
+    for block in blocks:
+        of_chunks.setdefault(block.id.rpartition("-")[0], []).append(block)
+    return list(of_chunks.values())
+
+
 def read_blocks(ledger: Ledger, ids: Iterable[str]) -> dict[str, Block]:
     """The blocks that are there, by id."""
     wanted: Sequence[str] = list(ids)

@@ -149,7 +149,7 @@ class ChunkStore(BlockStore):
                 abandon(record)
         if any(record.phase == Phase.UNKNOWN for record in block.records.values()):
             # Callbacks had nobody to fold them in while the block was held: before its window ends, they settle it.
-            fold(block, read_news(self._ledger, block, final_only=False))
+            fold(block, read_news(self._ledger, [block])[block.id])
         try:
             self._store_blocks([block], lambda progress: progress.recount(counted, Tally()))
         except Conflict as conflict:

@@ -1,12 +1,13 @@
 """News of campaigns' messages: written blindly, folded in later.
 
 A callback becomes a document named by message and status, which must not be there yet: one write, no read, and the second
-telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in.
+telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in. What
+the ticker has folded it forgets: no round reads it again, and Firestore bills the deletion whoever makes it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from sms_connector.errors import Conflict, Kind, Retry
@@ -15,10 +16,10 @@ from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
+from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
 
 NEWS = "news"
-PAGE = 300
+PAGE = 500
 
 
 def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float) -> bool:
@@ -26,8 +27,8 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
     failure = report.failure
     data: Json = {
         "block": place.block_id,
+        "finalIn": place.block_id if report.status.final else None,
         "position": place.position,
-        "final": report.status.final,
         "status": str(report.status),
         "word": report.raw_status,
         "providerMessageId": report.provider_message_id,
@@ -43,12 +44,28 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
     return True
 
 
-def read_news(ledger: Ledger, block: Block, *, final_only: bool) -> list[Document]:
-    """A block has at most 25 messages and each a handful of statuses: a page holds them all."""
-    where: tuple[Condition, ...] = (
-        (("block", "==", block.id), ("final", "==", True)) if final_only else (("block", "==", block.id),)
-    )
-    return ledger.find(Query(NEWS, where, limit=PAGE))
+def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
+    """What was told of blocks of one chunk, by block: a range of ids, so that ten blocks cost no more queries than one."""
+    field = "finalIn" if final_only else "block"
+    told: dict[str, list[Document]] = {id_: [] for id_ in sorted(block.id for block in blocks)}
+    first, *_, last = (*told, *told)
+    where: tuple[Condition, ...] = ((field, ">=", first), (field, "<=", last))
+    after: tuple[float | str, str] | None = None
+    while True:
+        page = ledger.find(Query(NEWS, where, order_by=field, limit=PAGE, after=after))
+        for document in page:
+            told.get(document.data["block"], []).append(document)
+        if len(page) < PAGE:
+            return told
+        after = (page[-1].data[field], page[-1].id)
+
+
+def forget(ledger: Ledger, news: Sequence[Document]) -> None:
+    """News that nobody needs any more. What tells of a failure stays: told again it would be news, and its consequences (an
+    opt-out) are for once. Nothing is lost by a deletion that does not come about."""
+    done = [Write(NEWS, document.id, None) for document in news if document.data["failure"] is None]
+    for start in range(0, len(done), MAX_WRITES):
+        ledger.commit(done[start : start + MAX_WRITES])
 
 
 def fold(block: Block, news: Iterable[Document]) -> list[MessageRecord]:
