@@ -75,7 +75,7 @@ def _traffic_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             f"{failed} / sum(rate({REQUESTS}{{{every}}}[5m])) > 0.05",
             "300s",
             "ERROR",
-            "Look at the functions' logs at severity ERROR, then at the provider's status page.",
+            "Look at the functions' logs from severity WARNING up (`ledger_unavailable` is Firestore), then at the provider's status page.",
         ),
         Alert(
             "throttle-saturation",

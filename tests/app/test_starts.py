@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import json
 import threading
 from pathlib import Path
 
 import pytest
 
 from sms_connector import app
+from sms_connector.api.tasks import TaskLater
 from sms_connector.app.node import start
 from sms_connector.app.webhook import start_webhook
 from sms_connector.app.worker import LOOPS, Loops
-from sms_connector.errors import StartError
+from sms_connector.errors import LedgerUnavailable, LedgerUnusable, StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.queue import SqliteQueue
 from sms_connector.messaging.throttle import Throttle
-from sms_connector.ports import Json, Task
+from sms_connector.ports import Delivery, Json, Task
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import Lane
 
@@ -108,3 +111,23 @@ def test_a_local_worker_takes_tasks_from_the_file_once_it_serves(tmp_path: Path)
     assert done.wait(30)
     assert sorted(number for number, _ in seen) == [1, 2, 3]
     assert threading.active_count() - before <= 2 * len(LOOPS)
+
+
+@pytest.mark.parametrize(
+    ("failure", "told"),
+    [
+        pytest.param(TaskLater("the chunk is not done"), [], id="no failure"),
+        pytest.param(LedgerUnavailable(), [("WARNING", "ledger_unavailable")], id="the ledger is out of reach"),
+        pytest.param(LedgerUnusable("no index"), [("ERROR", "ledger_unusable")], id="the ledger refuses us"),
+        pytest.param(KeyError("x"), [("ERROR", "task failed")], id="a defect"),
+    ],
+)
+def test_what_a_local_worker_tells_of_a_task_that_comes_again(
+    tmp_path: Path, failure: Exception, told: list[tuple[str, str]]
+) -> None:
+    clock, log = SystemClock(), io.StringIO()
+    loops = Loops(SqliteQueue(tmp_path / "queue.db", clock=clock), {}, clock, StructuredLog(stream=log))
+    loops.report(Delivery(Task("events", "/tasks/x", {}), 3), failure)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["severity"], line["message"]) for line in lines] == told
+    assert [(line["task"], line["attempt"]) for line in lines] == [("/tasks/x", 3)] * len(told)

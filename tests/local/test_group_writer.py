@@ -99,6 +99,45 @@ def test_a_mistake_of_the_one_who_carries_fails_all_it_carried_and_stops_nobody_
     assert numbers.kept() == [1, 15]
 
 
+ENDINGS = [
+    pytest.param(
+        ["PRAGMA max_page_count = 2", "INSERT INTO t SELECT value FROM generate"],
+        "is full",
+        id="SQLite ended it: the disk is full",
+    ),
+    pytest.param(["INSERT INTO child VALUES (1)"], "FOREIGN KEY", id="the commit itself fails"),
+]
+
+
+@pytest.mark.parametrize(("statements", "why"), ENDINGS)
+def test_a_transaction_that_fails_leaves_its_connection_fit_for_the_next(
+    tmp_path: Path, statements: list[str], why: str
+) -> None:
+    def prepare_more(connection: sqlite3.Connection) -> None:
+        prepare(connection)
+        connection.execute("CREATE TABLE child (n REFERENCES t (n) DEFERRABLE INITIALLY DEFERRED)")
+        counting = "WITH RECURSIVE up (value) AS (SELECT 10 UNION ALL SELECT value + 1 FROM up LIMIT 9999)"
+        connection.execute(f"CREATE VIEW generate AS {counting} SELECT value FROM up")
+
+    file = SqliteFile(tmp_path / "numbers.db", prepare=prepare_more)
+    with file.reading() as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+
+    def write() -> None:
+        with file.transaction() as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    with pytest.raises(sqlite3.Error, match=why):
+        write()
+    with file.transaction() as connection:
+        connection.execute("PRAGMA max_page_count = 1000000")
+        connection.execute("INSERT INTO t VALUES (1)")
+    with file.reading() as connection:
+        assert connection.execute("SELECT n FROM t").fetchall() == [(1,)]
+    file.close()
+
+
 def test_a_group_has_an_end(numbers: Numbers) -> None:
     finish(numbers, numbers.start(*range(100, 100 + MAX_GROUP + 5)))
     assert [len(group) for group in numbers.groups] == [1, MAX_GROUP, 4]

@@ -22,7 +22,7 @@ from sms_connector.provider import Capabilities
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, ONE_BY_ONE
-from tests.fixtures.memory_ledger import Fate, Killed
+from tests.fixtures.memory_ledger import OUTAGES, Fate, Killed
 
 RECORDS = 28  # a full block, and one that is not
 # A killed process leaves no word; its threads in this one do.
@@ -207,13 +207,15 @@ def test_what_a_dead_worker_left_is_looked_into_though_the_campaign_has_stopped(
         run_in(world.clock, stop_and_look)
 
 
+@pytest.mark.parametrize("outage", OUTAGES)
 @pytest.mark.parametrize("case", CASES[:2], ids=lambda case: case.name)
-def test_the_ledger_fails_at_any_step(case: Case) -> None:
-    """For one operation: the attempt breaks off, the worker lives on and tries again."""
+def test_the_ledger_fails_at_any_step(case: Case, outage: str) -> None:
+    """The attempt breaks off, the worker lives on and tries again."""
+    error, fails = OUTAGES[outage]
     for step in range(1, steps_of(case) + 1, 5):
         world, campaign, task = prepare(case)
-        node = worker(world, case, Fate(fail_at=step))
-        with suppress(OSError):
+        node = worker(world, case, Fate(fail_at=step, fails=fails, error=error))
+        with suppress(type(error)):
             run_in(world.clock, lambda node=node, task=task: node.run(task))
         node.fate.fail_at = None
         other = carry_on(world, case, task)

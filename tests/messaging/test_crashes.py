@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import pytest
 
-from sms_connector.errors import KeyInProgress, RequestError
+from sms_connector.errors import KeyInProgress, LedgerUnavailable, RequestError
 from sms_connector.messaging.idempotency import Replay
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import MessageRecord, Phase
@@ -28,7 +28,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ONE, SAME_TEXT
-from tests.fixtures.memory_ledger import Fate, Killed
+from tests.fixtures.memory_ledger import OUTAGES, Fate, Killed
 
 from .conftest import Node, NoHelpers, World, draft, number
 
@@ -167,6 +167,7 @@ def check(case: Case, world: World, records: Sequence[MessageRecord], *, unsure:
         elif record.status is MessageStatus.ERROR:
             assert not sent, "said to be refused, and is sent"
             assert record.failure is not None
+            assert record.failure.message != str(LedgerUnavailable()), "the ledger's trouble is no message's outcome"
         else:
             assert record.status is MessageStatus.UNKNOWN
             assert record.evidence
@@ -215,20 +216,24 @@ def test_the_node_dies_at_any_step(case: Case) -> None:
         check(case, world, look_up_until_final(node, records), unsure=AHEAD + (MESSAGES if case.threads else 1))
 
 
+@pytest.mark.parametrize("outage", OUTAGES)
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_the_ledger_fails_at_any_step(case: Case) -> None:
-    """Once, before or after it has written. The request may fail, and says so; the node lives on."""
+def test_the_ledger_fails_at_any_step(case: Case, outage: str) -> None:
+    """Before or after it has written. The request may fail, and says so; the node lives on."""
+    error, fails = OUTAGES[outage]
     for step in range(1, steps_of(case).steps + 1):
         world = case.world()
-        fate = Fate(fail_at=step)
+        fate = Fate(fail_at=step, fails=fails, error=error)
         node = case.node(world, fate)
         try:
             run(world, partial(case.post, node))
-        except OSError:
+        except type(error):
             pass
         else:
             failed = fate.names[step - 1] if step <= len(fate.names) else ""
             assert not failed.startswith("ledger") or "state" in failed, f"hushed up: {failed}"
+        called = [stored.message.id for stored in world.network.stored]
+        assert None not in world.store.get(called), "called without an intent"
         if case.callbacks:
             call_back(world)
         fate.fail_at = None

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import KeyInProgress, Kind, PreconditionFailed, Throttled
+from sms_connector.errors import KeyInProgress, Kind, LedgerUnavailable, PreconditionFailed, Throttled
 from sms_connector.messaging.idempotency import Replay, Started, message_id
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.status import MessageStatus
@@ -159,12 +159,30 @@ def test_an_answer_that_could_not_be_kept_does_not_block_the_key_for_ever(world:
         with node.lease.held():
             begun = begin(node)
             node.fate.fail_at = node.fate.steps + 1
-            with pytest.raises(OSError, match="out of reach"):
+            with pytest.raises(LedgerUnavailable):
                 node.keys.finish(begun, ANSWER, 200)
             for _ in range(20):
                 world.clock.sleep(2.0)
                 node.lease.name()
         return begin(node).nonce if begun.nonce else ""
+
+    assert world.clock.run(story) != [""]
+
+
+def test_a_key_whose_writing_was_not_confirmed_does_not_block_itself_for_ever(world: World) -> None:
+    """It was written, and the answer lost: nobody carries it out, however busy the node stays."""
+
+    def story() -> str:
+        node = world.node()
+        with node.lease.held():
+            node.fate.fail_at = node.fate.steps + 2  # after the commit
+            with pytest.raises(LedgerUnavailable):
+                begin(node)
+            assert node.fate.names[-1] == "ledger.commit idempotencyKeys after"
+            for _ in range(20):
+                world.clock.sleep(2.0)
+                node.lease.name()
+        return begin(node).nonce
 
     assert world.clock.run(story) != [""]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import Conflict, RequestError
+from sms_connector.errors import Conflict, LedgerUnavailable, RequestError
 from sms_connector.messaging.idempotency import message_id
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import Phase
@@ -81,7 +81,7 @@ def test_a_ledger_that_is_away_for_some_seconds_does_no_harm(world: World) -> No
 def test_whoever_needs_it_renewed_hears_of_the_ledgers_failure(world: World) -> None:
     node = world.node()
     node.fate.fail_at = 1
-    with pytest.raises(OSError, match="out of reach"), node.lease.held():
+    with pytest.raises(LedgerUnavailable), node.lease.held():
         raise AssertionError("not reached")
     assert node.lease._in_flight == 0
 
@@ -91,7 +91,8 @@ def test_whoever_needs_it_renewed_hears_of_the_ledgers_failure(world: World) -> 
     [
         pytest.param(None, False, id="ended well"),
         pytest.param(RequestError("refused"), False, id="was refused before anything was written"),
-        pytest.param(OSError("the ledger"), True, id="broke off"),
+        pytest.param(OSError("a defect"), True, id="broke off"),
+        pytest.param(LedgerUnavailable(), True, id="lost the ledger"),
         pytest.param(Conflict("messages", "msg_1"), True, id="met another node"),
         pytest.param(Killed(), True, id="was interrupted"),
     ],

@@ -8,7 +8,7 @@ from operator import methodcaller
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, NotSent, ProviderRefused
+from sms_connector.errors import Kind, LedgerUnavailable, NotSent, ProviderRefused
 from sms_connector.messaging.record import SLOW_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.messaging.requests import SendOptions, Tracking
 from sms_connector.messaging.send import new_record
@@ -388,7 +388,7 @@ def test_a_leader_whose_ledger_fails_leaves_the_rest_to_others(scene: Scene) -> 
         def run() -> float:
             try:
                 return scene.follow(record)()
-            except OSError:
+            except LedgerUnavailable:
                 return -1.0
 
         return run

@@ -17,7 +17,7 @@ from sms_connector.api.entry import ROUTES, serve
 from sms_connector.api.health import ROUTES as HEALTH
 from sms_connector.api.route import ConnectionProfile, Services
 from sms_connector.api.tasks import TaskLater, carry_out, chunk_tasks, event_tasks, task_routes
-from sms_connector.errors import InvalidRequest
+from sms_connector.errors import InvalidRequest, LedgerUnavailable
 from sms_connector.messaging.callbacks_out import CallbacksOut
 from sms_connector.messaging.campaigns.runner import Attempt, ChunkRunner
 from sms_connector.messaging.events import CallbackEvents
@@ -122,6 +122,20 @@ def test_what_fails_comes_again_and_is_told_without_its_content(
     assert "StoreOut" in worker.log.getvalue()
     assert "5558675310" not in worker.log.getvalue()
     with pytest.raises(StoreOut):
+        carry_out(worker.functions.table, Delivery(Task("events", path, payload), 1))
+
+
+@pytest.mark.parametrize(("path", "payload", "call"), TASKS)
+def test_a_ledger_out_of_reach_brings_the_task_again_and_is_one_line(
+    worker: Worker, path: str, payload: Json, call: tuple[Any, ...]
+) -> None:
+    worker.functions.failure = LedgerUnavailable()
+    answer = worker.client.post(path, json=payload)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "2")
+    assert worker.severities() == {"WARNING", "INFO"}
+    assert "ledger_unavailable" in worker.log.getvalue()
+    assert "stack" not in worker.log.getvalue()
+    with pytest.raises(LedgerUnavailable):
         carry_out(worker.functions.table, Delivery(Task("events", path, payload), 1))
 
 

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET
 
 from sms_connector.api.campaign_request import FORMS, CampaignRequest, open_records, read_request
-from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key
+from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import campaign as payloads
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
@@ -50,9 +50,10 @@ def _take(
     services: Services, call: Call, request: CampaignRequest, *, spooled: Spooled, nonce: str
 ) -> payloads.CampaignInfo:
     services.engine.connection.require_active()
-    with open_records(services, request, spooled) as records:
+    with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
         campaign = services.engine.intake.take(request.order(call, nonce), records)
-    return payloads.write_progress(services.engine.campaigns.get(campaign.id), request_id=call.request_id)
+        progress = services.engine.campaigns.get(campaign.id)
+    return payloads.write_progress(progress, request_id=call.request_id)
 
 
 def _look(services: Services, call: Call, request: CampaignRequest, spooled: Spooled) -> Answer:

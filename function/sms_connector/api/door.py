@@ -17,7 +17,7 @@ import msgspec
 
 from sms_connector.api.problems import write_internal_error, write_problem
 from sms_connector.api.route import Answer
-from sms_connector.errors import ConnectorError, Kind
+from sms_connector.errors import ConnectorError, Kind, LedgerUnavailable, LedgerUnusable
 from sms_connector.structured_log import StructuredLog
 
 REQUEST_ID_HEADER = "X-Request-Id"
@@ -57,13 +57,24 @@ class Door(msgspec.Struct, frozen=True):
             answer = write_internal_error(request_id) if ours else write_problem(error)
             kind = getattr(error, "kind", None)
             if answer.status >= 500:
-                log.error("request failed", exception=error, kind=kind)
+                log_failure(log, "request failed", error, kind=kind)
         except Exception as error:  # noqa: BLE001  # the door: whatever it is, the caller gets an answer and the log the place
             answer = write_internal_error(request_id)
             log.error("unexpected failure", exception=error)
         taken = round((time.perf_counter() - begun) * 1000, 1)
         _log_request(visit, status=answer.status, durationMillis=taken, kind=kind)
         return _write_response(answer, request_id)
+
+
+def log_failure(log: StructuredLog, message: str, error: BaseException, **fields: Any) -> None:
+    """A failure of ours with its place in the code. A ledger out of reach is none: it is told in one line, and tried again. Of one
+    that is unusable our own words say what to mend; whatever else an error says may quote what a caller wrote."""
+    if isinstance(error, LedgerUnavailable):
+        log.warning("ledger_unavailable", cause=type(error.__cause__).__name__, **fields)
+    elif isinstance(error, LedgerUnusable):
+        log.error("ledger_unusable", exception=error, mend=str(error), **fields)
+    else:
+        log.error(message, exception=error, **fields)
 
 
 def _read_request_id(request: flask.Request) -> str:

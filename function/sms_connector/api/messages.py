@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from sms_connector.api import body as json_body
-from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key
+from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
 from sms_connector.api.payloads import message as payloads
@@ -54,7 +54,8 @@ def _send_drafts(
     if not drafts:
         return []
     services.engine.connection.require_active()
-    records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
+    with unrepeatable_without_key(call):
+        records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
     return payloads.write_results(records)
 
 

@@ -14,7 +14,7 @@ from sms_connector.api.payloads.shapes import Payload
 from sms_connector.api.route import Answer, Call, Route, Services
 
 API_VERSION = "1.0.0"
-EVERYWHERE = (400, 401, 403, 405, 500)
+EVERYWHERE = (400, 401, 403, 405, 500, 503)
 _PARAMETER = re.compile(r"<(\w+):(\w+)>")
 _REFERENCE = "#/components/schemas/{name}"
 _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
@@ -37,6 +37,7 @@ _REASONS = {
     429: "It could not start within the queue limit; nothing was sent.",
     500: "A fault of ours; the log has it under the request id.",
     502: "The provider refused, or could not be reached.",
+    503: "The ledger is out of reach just now, or (from the platform) there is no instance: see `retry` in the details.",
     504: "The provider did not answer in time.",
 }
 _REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
@@ -164,7 +165,7 @@ def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str,
         yield "200", _response("With `dryRun`.", references[route.also_answers], {"X-Request-Id": _REQUEST_ID})
     for status in sorted({*EVERYWHERE, *route.errors}):
         headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
-        if status in (409, 429, 502, 504):
+        if status in (409, 429, 502, 503, 504):
             headers["Retry-After"] = _RETRY_AFTER
         reason = _REASONS.get(status, HTTPStatus(status).phrase)
         yield str(status), _response(reason, references[ProblemDocument], headers)

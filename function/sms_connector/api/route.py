@@ -93,7 +93,7 @@ class Answer(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
 
-    `errors` are the statuses it can answer with besides those every route can (400, 405, 500). `status` is that of success, and
+    `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of success, and
     `also_answers` what it answers with 200 besides. `streamed` are content types of bodies that the route reads itself, JSON
     among them, `also_as` those it can answer in.
     """

@@ -9,7 +9,7 @@ from functools import partial
 import flask
 import msgspec
 
-from sms_connector.api.door import Handle
+from sms_connector.api.door import Handle, log_failure
 from sms_connector.api.entry import serve as serve_routes
 from sms_connector.api.health import ROUTES as HEALTH
 from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks, task_routes
@@ -61,7 +61,7 @@ class Loops(msgspec.Struct):
         if isinstance(failure, TaskLater):
             return
         task = {"task": delivery.task.path, "attempt": delivery.attempt} if delivery is not None else {}
-        self.log.error("task failed", exception=failure, **task)
+        log_failure(self.log, "task failed", failure, **task)
 
 
 def _handle_beside(loops: Loops, handle: Handle, request: flask.Request) -> flask.Response:

@@ -4,15 +4,16 @@
 own documents and look like a lost race. So every commit writes a token of its own into its documents. Where a
 repetition is refused, the documents are read: one with our token means that the first attempt went through (a
 commit is atomic, and gives all its documents one time). With no token of ours left nobody can tell (somebody may
-have written since), so the first attempt's own error is raised, never `Conflict`: a caller may take a Conflict for
-"nothing was written".
+have written since), so it raises `LedgerUnavailable`, as for any answer that was lost, never `Conflict`: a caller
+may take a Conflict for "nothing was written".
 """
 
 from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import islice, repeat
 from typing import Any
 
@@ -34,7 +35,7 @@ from google.cloud.firestore_v1.types import Document as Stored
 from google.protobuf.wrappers_pb2 import Int32Value
 
 from sms_connector.cloud import firestore_documents as form
-from sms_connector.errors import Conflict
+from sms_connector.errors import Conflict, LedgerUnavailable, LedgerUnusable
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Query, Version, Write, check_writes
 
 ATTEMPT_SECONDS = 10.0
@@ -54,6 +55,13 @@ LOST = (
     exceptions.Unknown,
     exceptions.Cancelled,
 )
+# Somebody has to mend something first. (A refused precondition of a commit is no such thing, where a document explains it.)
+TO_MEND: Mapping[type[Exception], str] = {
+    exceptions.PermissionDenied: "may not be used: grant roles/datastore.user on it to the function's service account",
+    exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
+    exceptions.NotFound: "is not there: create it, or set SMS_LEDGER to the one that is",
+    exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): run `pulumi up`",
+}
 
 Key = tuple[str, str]  # collection, id
 
@@ -63,14 +71,17 @@ _repeated = retry.Retry(
 
 
 class FirestoreLedger:
-    """`ports.Ledger` on a Firestore database in native mode."""
+    """`ports.Ledger` on a Firestore database in native mode. What is out of reach or unusable is told as such (`ports`)."""
 
-    def __init__(self, client: FirestoreClient, database: str, *, clock: Clock) -> None:
-        """`database` is the full name, `projects/<project>/databases/<database>`."""
+    def __init__(
+        self, client: FirestoreClient, database: str, *, clock: Clock, read_seconds: float = READ_SECONDS
+    ) -> None:
+        """`database` is the full name, `projects/<project>/databases/<database>`. A read is tried for `read_seconds`."""
         self._client = client
         self._database = database
         self._root = f"{database}/documents"
         self._clock = clock
+        self._read = _repeated.with_timeout(read_seconds)
 
     @classmethod
     def connect(
@@ -88,7 +99,8 @@ class FirestoreLedger:
         return cls(FirestoreClient(transport=transport), name, clock=clock)
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
-        found = self._stored((collection, document_id) for document_id in ids)
+        with self._telling_why():
+            found = self._stored((collection, document_id) for document_id in ids)
         return [self._document(found.get((collection, document_id))) for document_id in ids]
 
     def find(self, query: Query) -> list[Document]:
@@ -98,13 +110,13 @@ class FirestoreLedger:
         while True:
             missing = query.limit - len(documents)
             structured.limit = Int32Value(value=missing)
-            page = self._run(structured)
+            with self._telling_why():
+                page = self._run(structured)
             documents += [document for stored in page if (document := self._document(stored))]
             if len(page) < missing or len(documents) == query.limit:
                 return documents
             structured.start_at = form.after(query, page[-1])
 
-    @_repeated
     def count(self, query: Query) -> int:
         request = RunAggregationQueryRequest(
             parent=self._root,
@@ -113,11 +125,37 @@ class FirestoreLedger:
                 aggregations=[StructuredAggregationQuery.Aggregation(alias="n", count={})],
             ),
         )
-        answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS))
-        return int(answers[0].result.aggregate_fields["n"].integer_value)
+
+        @self._read
+        def attempt() -> int:
+            answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS))
+            return int(answers[0].result.aggregate_fields["n"].integer_value)
+
+        with self._telling_why():
+            return attempt()
 
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         check_writes(writes)
+        with self._telling_why():
+            return self._commit(writes)
+
+    def close(self) -> None:
+        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
+
+    @contextmanager
+    def _telling_why(self) -> Iterator[None]:
+        """What Google's errors mean to who asked. Any other is a defect of ours, and stays what it is."""
+        try:
+            yield
+        except exceptions.RetryError as error:
+            raise LedgerUnavailable from error.cause or error
+        except (*BUSY, *LOST) as error:
+            raise LedgerUnavailable from error
+        except tuple(TO_MEND) as error:
+            why = next(text for kind, text in TO_MEND.items() if isinstance(error, kind))
+            raise LedgerUnusable(f"the Firestore database {self._database} {why}") from error
+
+    def _commit(self, writes: Sequence[Write]) -> list[Version | None]:
         token = secrets.token_hex(8)
         expired: dict[Key, Version] = {}
         lost: exceptions.GoogleAPICallError | None = None
@@ -130,15 +168,14 @@ class FirestoreLedger:
                 if lost:
                     return _versions(writes, repeat(self._version_with(token, writes, lost=lost)))
                 expired = self._expired_in_the_way(writes, refusal)
+                if pause is None:
+                    raise
             except (*BUSY, *LOST) as error:
                 lost = error if isinstance(error, LOST) else lost
                 if pause is None:
                     raise
                 self._clock.sleep(pause)
         return []
-
-    def close(self) -> None:
-        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
 
     def _commit_request(self, writes: Sequence[Write], *, token: str, expired: Mapping[Key, Version]) -> CommitRequest:
         stored = []
@@ -181,17 +218,25 @@ class FirestoreLedger:
             found |= {names[stored.name]: stored for stored in self._batch_get(chunk)}
         return found
 
-    @_repeated
     def _batch_get(self, names: Sequence[str]) -> list[Stored]:
         request = BatchGetDocumentsRequest(database=self._database, documents=names)
-        answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS)
-        return [answer.found for answer in answers if "found" in answer]
 
-    @_repeated
+        @self._read
+        def attempt() -> list[Stored]:
+            answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS)
+            return [answer.found for answer in answers if "found" in answer]
+
+        return attempt()
+
     def _run(self, query: StructuredQuery) -> list[Stored]:
         request = RunQueryRequest(parent=self._root, structured_query=query)
-        answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS)
-        return [answer.document for answer in answers if "document" in answer]
+
+        @self._read
+        def attempt() -> list[Stored]:
+            answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS)
+            return [answer.document for answer in answers if "document" in answer]
+
+        return attempt()
 
     def _document(self, stored: Stored | None) -> Document | None:
         if stored is None or form.has_expired(stored, now=self._clock.time()):

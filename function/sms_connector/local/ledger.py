@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from sms_connector.errors import Conflict
+from sms_connector.errors import Conflict, LedgerUnavailable
 from sms_connector.local import ledger_sql as sql
-from sms_connector.local.sqlite_file import GroupWriter, SqliteFile
+from sms_connector.local.sqlite_file import BUSY_SECONDS, GroupWriter, SqliteFile, is_busy
 from sms_connector.ports import (
     MAX_DOCUMENT_BYTES,
     MUST_BE_ABSENT,
@@ -57,16 +58,28 @@ class _Group(msgspec.Struct):
     version: int
 
 
-class SqliteLedger:
-    """`ports.Ledger` on a file. Made at first use, readable by its owner only."""
+@contextmanager
+def _telling_busy() -> Iterator[None]:
+    """A file that others hold is out of reach for the moment; whatever else SQLite raises is for somebody to look at."""
+    try:
+        yield
+    except sqlite3.Error as failure:
+        if is_busy(failure.__cause__ or failure):
+            raise LedgerUnavailable from failure
+        raise
 
-    def __init__(self, path: str | Path, *, clock: Clock) -> None:
-        self._file = SqliteFile(path, prepare=sql.prepare)
+
+class SqliteLedger:
+    """`ports.Ledger` on a file. Made at first use, readable by its owner only. `busy_seconds` is how long it waits for others."""
+
+    def __init__(self, path: str | Path, *, clock: Clock, busy_seconds: float = BUSY_SECONDS) -> None:
+        self._file = SqliteFile(path, prepare=sql.prepare, busy_seconds=busy_seconds)
         self._writer = GroupWriter(self._file, self._apply)
         self._clock = clock
         self._sweep_at = 0.0
         self._sweep_next = 0
 
+    @_telling_busy()
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
         if not ids:
             return []
@@ -76,11 +89,13 @@ class SqliteLedger:
         found = {row[0]: _document(row) for row in rows}
         return [found.get(document_id) for document_id in ids]
 
+    @_telling_busy()
     def find(self, query: Query) -> list[Document]:
         statement, values = sql.select_by_query(query, now=self._clock.time())
         with self._file.reading() as connection:
             return [_document(row) for row in connection.execute(statement, values).fetchall()]
 
+    @_telling_busy()
     def count(self, query: Query) -> int:
         statement, values = sql.count_by_query(query, now=self._clock.time())
         with self._file.reading() as connection:
@@ -91,13 +106,17 @@ class SqliteLedger:
         check_writes(writes)
         if not writes:
             return []
-        outcome = self._writer.write(_Unit(writes, [_row(write) for write in writes]))
+        outcome = self._write(_Unit(writes, [_row(write) for write in writes]))
         if isinstance(outcome, Conflict):
             raise outcome
         return outcome
 
     def close(self) -> None:
         self._file.close()
+
+    @_telling_busy()
+    def _write(self, unit: _Unit) -> list[Version | None] | Conflict:
+        return self._writer.write(unit)
 
     def _apply(self, connection: sqlite3.Connection, units: Sequence[_Unit]) -> list[list[Version | None] | Conflict]:
         now = self._clock.time()

@@ -49,9 +49,12 @@ MAX_GROUP = 64
 class SqliteFile:
     """A file and its connections. Opened at first use; `prepare` makes in a transaction what is missing in it."""
 
-    def __init__(self, path: str | Path, *, prepare: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(
+        self, path: str | Path, *, prepare: Callable[[sqlite3.Connection], None], busy_seconds: float = BUSY_SECONDS
+    ) -> None:
         self.path = Path(path)
         self._prepare = prepare
+        self._busy_seconds = busy_seconds
         self._ready = False
         self._opening = threading.Lock()
         self._writing = threading.Lock()
@@ -101,7 +104,7 @@ class SqliteFile:
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
+            self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False, cached_statements=256
         )
         for pragma in PRAGMAS:
             connection.execute(pragma)
@@ -109,7 +112,8 @@ class SqliteFile:
 
     def _create(self) -> None:
         """Create file and tables with 0600: they hold numbers and texts. SQLite gives its side files the file's mode."""
-        self._lock_fd = os.open(f"{self.path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        if self._lock_fd < 0:
+            self._lock_fd = os.open(f"{self.path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
         with self._turn():
             connection = self._open()
@@ -132,10 +136,18 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        # On a full disk or an I/O error SQLite may have ended it by itself (sqlite.org/lang_transaction.html).
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
+
+
+def is_busy(failure: BaseException) -> bool:
+    """Whether others held the file for longer than we wait; nothing was read or written then."""
+    code = getattr(failure, "sqlite_errorcode", 0) & 0xFF  # the primary code: the rest says which lock
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
 class _Place(msgspec.Struct, Generic[Work, Result], eq=False):
@@ -170,7 +182,7 @@ class GroupWriter(Generic[Work, Result]):
         self._led = False
 
     def write(self, work: Work) -> Result:
-        """The result for this work, durable. Raises sqlite3.Error where its group could not be committed."""
+        """The result for this work, durable. Raises sqlite3.Error where its group could not be committed (`is_busy` says why)."""
         place: _Place[Work, Result] = _Place(work)
         if self._stand_in_line(place):
             self._lead()

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import msgspec
 
-from sms_connector.errors import Conflict, KeyInProgress, Kind, PreconditionFailed
+from sms_connector.errors import Conflict, KeyInProgress, Kind, PreconditionFailed, RequestError
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Document, Json, Ledger, Version, Write
@@ -50,16 +50,23 @@ class IdempotencyKeys:
         self._policy = policy
 
     def begin(self, key: str, digest: str) -> Replay | Started:
-        """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422)."""
+        """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422).
+
+        Where the ledger is lost over it the key may have been written: the node's lease is retired, or it would live on with it.
+        """
         self._lease.enter()
-        holding = False
+        begun: Replay | Started | None = None
+        broken = True
         try:
             started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time())
             begun = self._begin(started)
-            holding = isinstance(begun, Started)
+            broken = False
+        except RequestError:
+            broken = False
+            raise
         finally:
-            if not holding:
-                self._lease.leave()
+            if not isinstance(begun, Started):
+                self._lease.leave(broken=broken)
         return begun
 
     def finish(self, started: Started, answer: bytes, status: int) -> None:
