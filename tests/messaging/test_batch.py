@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from sms_connector.errors import Conflict, Kind, Throttled
+from sms_connector.errors import Conflict, Kind, LedgerUnavailable, Throttled
 from sms_connector.messaging.idempotency import message_id
 from sms_connector.messaging.record import Phase
 from sms_connector.messaging.requests import OnUnknown
@@ -14,6 +14,7 @@ from sms_connector.messaging.schedule import BURST_MARGIN, PACE_MARGIN, WINDOW
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities, SendOutcome
+from sms_connector.transport.http import Lane, Written
 from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ONE, SAME_TEXT
 
 from .conftest import NoHelpers, World, draft, number
@@ -366,6 +367,25 @@ def test_calls_in_flight_keep_their_outcomes_when_a_write_fails(world: World, fa
         world.clock.run(lambda: node.send([draft(i) for i in range(100)]))
     for stored in world.network.stored:
         assert world.record(stored.message.id).provider_message_id == stored.id
+
+
+def test_a_share_of_the_rate_that_the_ledger_did_not_give_is_no_messages_outcome(world: World) -> None:
+    """The gate in front of every call may need the ledger: the request breaks off, and what was not called stays open."""
+    node = world.node()
+    turn = node.throttle.wait_turn
+
+    def gate(lane: Lane) -> Written:
+        if len(world.network.stored) == 2:
+            raise LedgerUnavailable
+        return turn(lane)
+
+    node.provider._gate = gate
+    with pytest.raises(LedgerUnavailable):
+        world.clock.run(lambda: node.send([draft(i) for i in range(4)]))
+    records = [world.record(stored.message.id) for stored in world.network.stored]
+    assert [record.status for record in records] == [S.QUEUED] * 2
+    left = [record for record in world.store.get([message_id("nonce", i) for i in range(4)]) if record not in records]
+    assert {record.phase for record in left if record is not None} == {Phase.CALLING}
 
 
 def test_capabilities_are_asked_and_never_the_name() -> None:
