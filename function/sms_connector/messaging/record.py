@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from sms_connector.errors import Kind, Retry
@@ -278,7 +276,7 @@ def from_document(document: Document) -> MessageRecord:
     )
 
 
-def _failure_to_json(failure: FailureReason | None) -> dict[str, Any] | None:
+def _failure_to_json(failure: FailureReason | None) -> Json | None:
     if failure is None:
         return None
     values = {
@@ -292,14 +290,8 @@ def _failure_to_json(failure: FailureReason | None) -> dict[str, Any] | None:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _failure_from_json(data: dict[str, Any] | None) -> FailureReason | None:
+def _failure_from_json(data: Json | None) -> FailureReason | None:
     if data is None:
         return None
-    return FailureReason(
-        source=data["source"],
-        kind=Kind(data["kind"]),
-        message=data["message"],
-        code=data.get("code"),
-        more_info=data.get("moreInfo"),
-        retry=Retry(data["retry"]),
-    )
+    kind, retry = Kind(data["kind"]), Retry(data["retry"])
+    return FailureReason(data["source"], kind, data["message"], data.get("code"), data.get("moreInfo"), retry)
