@@ -106,6 +106,22 @@ def test_and_however_often_they_are_told(stage: EventStage, order: Sequence[int]
     assert stage.opt_outs.among([SENDER]) == {SENDER}
 
 
+@pytest.mark.parametrize("reverse", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize(("first", "last"), [("START", "STOP"), ("STOP", "START")])
+@pytest.mark.parametrize("channels", list(permutations(["", "whatsapp:", "rcs:"], 2)), ids=" then ".join)
+def test_the_last_word_counts_by_whichever_channel(
+    stage: EventStage, channels: tuple[str, str], first: str, last: str, reverse: bool
+) -> None:
+    """Consent is a person's: a STOP by SMS that arrives after a younger START by WhatsApp ends nothing."""
+    said = [
+        message(word, number, after=number * 10.0, sender=f"{channel}{SENDER}")
+        for number, (channel, word) in enumerate(zip(channels, (first, last), strict=True), start=1)
+    ]
+    for each in reversed(said) if reverse else said:
+        stage.inbox.take(each)
+    assert bool(stage.opt_outs.among([SENDER])) is (last == "STOP")
+
+
 def test_a_start_does_not_undo_an_opt_out_that_is_younger(stage: EventStage) -> None:
     """Somebody called in to be left alone; a START from before that comes late."""
     stage.clock.now += 100.0

@@ -15,7 +15,7 @@ from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.consent import ConsentWords, classify
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.invalid_value import InvalidValueError
-from sms_connector.model.phone_number import SenderKind, parse_recipient, parse_sender
+from sms_connector.model.phone_number import SenderKind, addresses_of, number_in, parse_recipient, parse_sender
 from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
 
 COLLECTION = "inboundMessages"
@@ -108,10 +108,17 @@ class Inbox:
                 return True
 
     def word_after(self, sender: str, moment: float) -> bool:
-        """Has the sender said STOP or START later than that? The last word counts, in whatever order words arrive."""
+        """Has the sender said STOP or START later than that? The last word counts, in whatever order words arrive, by whichever
+        channel: consent is a person's."""
+        return any(
+            message.data["createdAt"] > moment and message.data.get("keyword") in CONSENT
+            for address in addresses_of(number_in(sender))
+            for message in self._latest(address)
+        )
+
+    def _latest(self, sender: str) -> list[Document]:
         where: tuple[tuple[str, Operator, str], ...] = (("from", "==", sender),)
-        latest = self._ledger.find(Query(COLLECTION, where, order_by="createdAt", descending=True, limit=LATEST))
-        return any(each.data["createdAt"] > moment and each.data.get("keyword") in CONSENT for each in latest)
+        return self._ledger.find(Query(COLLECTION, where, order_by="createdAt", descending=True, limit=LATEST))
 
     def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
         number, at = _recipient(message.sender), message.received_at.timestamp()

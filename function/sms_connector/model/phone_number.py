@@ -88,6 +88,14 @@ def number_in(address: str) -> str:
     return number if channel in _CHANNELS and _E164.fullmatch(number) else address
 
 
+def addresses_of(number: str) -> list[str]:
+    """Everything that holds the same number: itself, and its address in each channel that goes by numbers."""
+    channels = [
+        channel for channel, (recipient, _) in _CHANNELS.items() if recipient is _E164 and _E164.fullmatch(number)
+    ]
+    return [number, *(f"{channel}:{number}" for channel in channels)]
+
+
 def parse_sender(text: str) -> Sender:
     """What `text` is as a sender: a number in E.164 form, a short code, an alphanumeric id, a channel address, a pool.
 
