@@ -20,7 +20,7 @@ from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import MUST_BE_ABSENT, Json
+from sms_connector.ports import MUST_BE_ABSENT, Json, Ledger
 from sms_connector.provider import Provider, RawCallback
 from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.structured_log import StructuredLog
@@ -50,13 +50,17 @@ class EventStage:
         self.inbound = InboundMessages(self.ledger)
         rules = InboxRules(self.provider.consent_words, STOP_WORDS)
         self.inbox = Inbox(self.ledger, self.store, self.opt_outs, rules=rules)
-        self.events = CallbackEvents(
+        self.events = self.events_on(self.ledger)
+
+    def events_on(self, ledger: Ledger) -> CallbackEvents:
+        """A node's, on its way to the ledger."""
+        return CallbackEvents(
             EventTools(
                 provider=self.provider,
-                ledger=self.ledger,
-                store=self.store,
+                ledger=ledger,
+                store=BlockStore(ledger),
                 address=self.address,
-                opt_outs=self.opt_outs,
+                opt_outs=OptOuts(ledger, clock=self.clock),
                 inbox=self.inbox,
                 clock=self.clock,
                 log=StructuredLog("sms", stream=self.log, now=self.clock.time),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import InvalidRequest
+from sms_connector.errors import InvalidRequest, LedgerUnavailable
 from sms_connector.messaging.callback_event import CallbackEvent
 from sms_connector.messaging.campaigns.blocks import read_blocks
 from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress
@@ -19,8 +20,11 @@ from sms_connector.messaging.record import Phase
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Query
 from sms_connector.provider import RawCallback
+from tests.fixtures.memory_ledger import Fate, FatedLedger
 from tests.messaging.event_stage import PUBLIC, EventStage
 from tests.providers.twilio import twilio_wire as wire
+
+PLACE = Place("cmp_c0123456789abcdef0123", 0, 0)
 
 
 @pytest.fixture
@@ -239,7 +243,7 @@ def test_news_of_a_campaigns_message_is_written_blindly_and_once(stage: EventSta
 def test_a_campaigns_message_that_is_read_late(
     stage: EventStage, told_in_time: MessageStatus, status: str, words: list[str]
 ) -> None:
-    place = Place("cmp_c0123456789abcdef0123", 0, 0)
+    place = PLACE
     record = stage.campaign_message(place, told_in_time)
     for _ in range(2):
         url = stage.address.of_message(record.id)
@@ -278,3 +282,26 @@ def test_a_campaigns_report_ends_consent_too(stage: EventStage) -> None:
     fields = wire.status_fields(status="failed", ErrorCode="21610")
     stage.events.handle(stage.payload(stage.callback(url, fields)))
     assert stage.opt_outs.get(wire.RECIPIENT) is not None
+
+
+@pytest.mark.parametrize("of_campaign", [False, True])
+@pytest.mark.parametrize("step", range(1, 9))
+def test_an_opt_out_survives_a_ledger_that_fails_at_any_step(stage: EventStage, step: int, of_campaign: bool) -> None:
+    """The queue brings the report again: then it counts, whatever was written before."""
+    sent = stage.campaign_message(PLACE, MessageStatus.QUEUED) if of_campaign else stage.sent()
+    fields = wire.status_fields(status="failed", ErrorCode="21610")
+    payload = stage.payload(stage.callback(stage.address.of_message(sent.id), fields))
+    failing = FatedLedger(stage.ledger, Fate(fail_at=step), clock=stage.clock)
+    with suppress(LedgerUnavailable):
+        stage.events_on(failing).handle(payload)
+    stage.events.handle(payload)
+    assert stage.opt_outs.get(wire.RECIPIENT) is not None
+    assert stage.read(sent).status is MessageStatus.FAILED
+
+
+def test_a_campaigns_repeated_report_does_not_undo_what_came_after_it(stage: EventStage) -> None:
+    record = stage.campaign_message(PLACE, MessageStatus.QUEUED)
+    stage.tell(record, "failed", ErrorCode="21610")
+    stage.opt_outs.delete(wire.RECIPIENT)
+    stage.tell(record, "failed", ErrorCode="21610")
+    assert stage.opt_outs.get(wire.RECIPIENT) is None

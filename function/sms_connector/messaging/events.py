@@ -16,7 +16,7 @@ from sms_connector.errors import InvalidRequest, Kind
 from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.callback_event import CallbackEvent
 from sms_connector.messaging.campaigns.campaign import Place
-from sms_connector.messaging.campaigns.news import write_news
+from sms_connector.messaging.campaigns.news import is_written, write_news
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.inbound import Inbox
 from sms_connector.messaging.message_store import MessageStore
@@ -91,12 +91,13 @@ class CallbackEvents:
         return report.message_id or self._tools.store.claimed(report.provider_message_id, since=moment)
 
     def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
-        is_news = write_news(self._tools.ledger, place, report, at=at)
-        if report.status is MessageStatus.READ:
-            self._tell_delivered(place, report, at)
-        if is_news and _is_opt_out(report):
+        # Before it is noted that this was told: what breaks off in between is done again.
+        if _is_opt_out(report) and not is_written(self._tools.ledger, place, report):
             [record] = [None] if report.to else self._tools.store.get([place.message_id])
             self._opt_out(report.to or (record.to if record is not None else None), report, at)
+        write_news(self._tools.ledger, place, report, at=at)
+        if report.status is MessageStatus.READ:
+            self._tell_delivered(place, report, at)
 
     def _tell_delivered(self, place: Place, report: DeliveryReport, at: float) -> None:
         """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, so this is applied at once."""

@@ -8,6 +8,7 @@ the ticker has folded it forgets: no round reads it again, and Firestore bills t
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sms_connector.errors import Conflict, Kind, Retry
@@ -22,8 +23,8 @@ NEWS = "news"
 PAGE = 500
 
 
-def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float) -> bool:
-    """Keep what was told. False where the same was told before."""
+def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float) -> None:
+    """Keep what was told; nothing, where the same was told before."""
     failure = report.failure
     data: Json = {
         "block": place.block_id,
@@ -37,11 +38,17 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
         "failure": None if failure is None else [str(failure.kind), failure.message, failure.code, failure.more_info],
         "expiresAt": at + RETENTION_SECONDS,
     }
-    try:
-        ledger.commit([Write(NEWS, f"{place.message_id}:{report.status}", data, MUST_BE_ABSENT)])
-    except Conflict:
-        return False
-    return True
+    with suppress(Conflict):
+        ledger.commit([Write(NEWS, _id(place, report), data, MUST_BE_ABSENT)])
+
+
+def is_written(ledger: Ledger, place: Place, report: DeliveryReport) -> bool:
+    """Whether the same was told before (and is not forgotten: what tells of a failure never is)."""
+    return ledger.get(NEWS, [_id(place, report)])[0] is not None
+
+
+def _id(place: Place, report: DeliveryReport) -> str:
+    return f"{place.message_id}:{report.status}"
 
 
 def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
