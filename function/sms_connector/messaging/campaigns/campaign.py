@@ -4,7 +4,7 @@
     chunks/{campaign}-{chunk}             up to 250 records: recipients and values; refused records with their reasons
     progress/{campaign}-{chunk}           who carries the chunk out, how far, and what became of its records (counts)
     blocks/{campaign}-{chunk}-{block}     up to 25 messages, a second's worth: intents and outcomes (`blocks`)
-    news/{message}:{status}               what a callback told of one message, written once and never read before (`news`)
+    news/{message}:{status}:{which}       what a callback told of one message, written once and never read before (`news`)
 
 A message's id names its place, `msg_{campaign}-{chunk}-{position}`, so that nothing has to be looked up to find it.
 """

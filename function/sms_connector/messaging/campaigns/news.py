@@ -1,12 +1,13 @@
 """News of campaigns' messages: written blindly, folded in later.
 
-A callback becomes a document named by message and status, which must not be there yet: one write, no read, and the second
-telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in. What
+A callback becomes a document named by message, status and the provider's id, which must not be there yet: one write, no read, and
+the second telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in. What
 the ticker has folded it forgets: no round reads it again, and Firestore bills the deletion whoever makes it.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -48,7 +49,9 @@ def is_written(ledger: Ledger, place: Place, report: DeliveryReport) -> bool:
 
 
 def _id(place: Place, report: DeliveryReport) -> str:
-    return f"{place.message_id}:{report.status}"
+    """A message that was sent again may have become two of the provider's: the fate of one says nothing of the other."""
+    which = hashlib.sha256(report.provider_message_id.encode()).hexdigest()[:12]
+    return f"{place.message_id}:{report.status}:{which}"
 
 
 def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
