@@ -11,7 +11,7 @@ import pytest
 from cli.main import app
 from sms_connector import registry
 from sms_connector.provider import Capabilities
-from tests.architecture.source_tree import ROOT, expect_none
+from tests.architecture.source_tree import ROOT, expect_none, sources
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -54,8 +54,10 @@ def say_window(can: Capabilities) -> str:
 
 
 def test_every_make_target_of_the_documents_is_there() -> None:
-    targets = set(re.findall(r"^([a-z]+):.*## ", MAKEFILE, re.MULTILINE))
-    named = {name for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z]+)", page.read_text(encoding="utf-8"))}
+    targets = set(re.findall(r"^([a-z-]+):.*## ", MAKEFILE, re.MULTILINE))
+    named = {
+        name for page in PAGES for name in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text(encoding="utf-8"))
+    }
     assert named <= targets
     assert {"run", "serve", "test", "lint", "bench", "soak"} <= named
 
@@ -67,6 +69,28 @@ def test_every_command_of_the_documents_is_there() -> None:
     named = set(re.findall(r"\.venv/bin/sms ([a-z]+)", README))
     assert named
     assert named <= commands
+
+
+def test_every_section_that_the_code_refers_to_is_there() -> None:
+    """`sending.md section 3`: the page and the number."""
+    named = {
+        (page, number)
+        for source in sources("function", "tests")
+        for page, number in re.findall(r"\b([a-z-]+)\.md`?,? sections? (\d)", source.text)
+        if source.path != Path(__file__)
+    }
+    assert ("sending", "3") in named
+    missing = [
+        f"{page}.md section {number}"
+        for page, number in named
+        if not re.search(rf"^## {number}\. ", read(page), re.MULTILINE)
+    ]
+    expect_none(missing)
+
+
+def read(page: str) -> str:
+    path = ROOT / "docs" / f"{page}.md"
+    return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.relative_to(ROOT).as_posix() for page in PAGES])

@@ -1,4 +1,4 @@
-"""From an error to its document (http-api.md section 1): what is wrong, where, and when asking again makes sense."""
+"""From an error to its document (docs/http-api.md, Errors): what is wrong, where, and when asking again makes sense."""
 
 from __future__ import annotations
 

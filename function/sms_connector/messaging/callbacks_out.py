@@ -140,7 +140,7 @@ class Announcements:
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """How a callback is posted. `render` makes the result object of http-api.md section 2, as JSON."""
+    """How a callback is posted. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
 
     transport: Transport
     signer: Signer

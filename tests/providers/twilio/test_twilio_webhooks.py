@@ -62,7 +62,7 @@ def posted_json(body: bytes, signature: str = "Gyk1qSDDjRktnvaf51q8NomN9Yg=", ur
     )
 
 
-# The vectors of Twilio's library, computed with it once (reference: providers/twilio.md section 6).
+# The vectors of Twilio's library, computed with it once.
 @pytest.mark.parametrize(
     "callback",
     [
