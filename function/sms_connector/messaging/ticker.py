@@ -132,13 +132,20 @@ class Ticker:
         ]
         saved = store.save_in_blocks(changes, loaded=blocks)
         forget(
-            ledger, [each for id_, news in told.items() for each in news if id_ in saved or each not in awaited[id_]]
+            ledger,
+            [
+                each
+                for id_, news in told.items()
+                for each in news
+                # A worker may have filled the block up since it was read: what that news is about comes with the next round.
+                if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
+            ],
         )
 
     def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
         limit = self._tools.policy.expire_after
         for record in records:
-            if not record.final and record.created_at + limit <= now:
+            if not record.final and record.begins_at + limit <= now:
                 self._tools.store.apply(record, lambda current: current.expire(at=now))
 
     def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
