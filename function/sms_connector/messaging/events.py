@@ -16,13 +16,12 @@ from sms_connector.errors import InvalidRequest, Kind
 from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.callback_event import CallbackEvent
 from sms_connector.messaging.campaigns.campaign import Place
-from sms_connector.messaging.campaigns.news import is_written, write_news
+from sms_connector.messaging.campaigns.news import is_written
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.inbound import Inbox
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
-from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Clock, Json, Ledger, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.structured_log import StructuredLog
@@ -95,17 +94,7 @@ class CallbackEvents:
         if _is_opt_out(report) and not is_written(self._tools.ledger, place, report):
             [record] = [None] if report.to else self._tools.store.get([place.message_id])
             self._opt_out(report.to or (record.to if record is not None else None), report, at)
-        write_news(self._tools.ledger, place, report, at=at)
-        if report.status is MessageStatus.READ:
-            self._tell_delivered(place, report, at)
-
-    def _tell_delivered(self, place: Place, report: DeliveryReport, at: float) -> None:
-        """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, so this is applied at once."""
-        [record] = self._tools.store.get([place.message_id])
-        if record is not None and record.status is MessageStatus.DELIVERED:
-            heard = Heard(report, at)
-            heard(record)
-            self._tools.store.save([(record, heard)])
+        self._tools.store.tell(place.message_id, report, at=at)
 
     def _tell_message(self, message_id: str, report: DeliveryReport, at: float) -> bool:
         """False where there is no such message: it has expired, or was never ours."""

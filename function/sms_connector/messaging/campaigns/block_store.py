@@ -27,6 +27,7 @@ from sms_connector.messaging.campaigns.news import fold, read_news, write_news
 from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Condition, Ledger, Query, Write
 
 Changes = Sequence[tuple[MessageRecord, Change]]
@@ -76,6 +77,8 @@ class BlockStore(MessageStore):
             super().tell(message_id, report, at=at)
         else:
             write_news(self._ledger, place, report, at=at)
+            if report.status is MessageStatus.READ:
+                self._tell_read(place, report, at)
 
     def find(self, query: Query) -> list[MessageRecord]:
         """By recipient up to a time, the messages of blocks around it are found too: intents that could be meant (reconcile)."""
@@ -170,6 +173,15 @@ class BlockStore(MessageStore):
             for id_, told in news.items():
                 fold(blocks[id_], told)
         return records
+
+    def _tell_read(self, place: Place, report: DeliveryReport, at: float) -> None:
+        """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, and a round may be noting it at this
+        moment. So this is applied at once."""
+        blocks = read_blocks(self._ledger, [place.block_id])
+        record = blocks[place.block_id].records.get(place.position) if blocks else None
+        if record is not None and record.status is not advance(record.status, report.status):
+            change = partial(MessageRecord.hear, report=report, at=at, source="callback")
+            self.save_in_blocks([(record, change)], loaded=blocks)
 
     def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:
         """The messages with that value in blocks from which a call at that time can have come."""
