@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from contextvars import Context
+from datetime import UTC, datetime
 from functools import partial
 
 import pytest
@@ -277,6 +278,21 @@ def test_everything_ends(world: CampaignWorld) -> None:
         assert counts(node, campaign) == {"expired": 30}
         records = called(node.results(campaign))
         assert all("no news since queued" in record.history[-1][3] for record in records)
+        assert world.queue.tasks == []
+
+    run_in(world.clock, scenario)
+
+
+def test_what_is_sent_later_is_kept_and_ends_three_days_after_that(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node, later = world.node(callbacks=True), world.clock.time() + 35 * 24 * HOUR
+        campaign = send(world, node, 30, send_at=datetime.fromtimestamp(later, UTC))
+        rounds = world.tick(node, until=later + HOUR)
+        assert counts(node, campaign) == {"queued": 30}
+        assert rounds < 20, "nothing is looked for before it is sent"
+        world.tell(called(node.results(campaign))[4].id, MessageStatus.DELIVERED)
+        world.tick(node, until=later + 73 * HOUR)
+        assert counts(node, campaign) == {"expired": 29, "delivered": 1}
         assert world.queue.tasks == []
 
     run_in(world.clock, scenario)

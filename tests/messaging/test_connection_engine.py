@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 from msgspec.structs import replace
@@ -20,6 +21,7 @@ from .conftest import Node, World, draft, number
 
 S = MessageStatus
 ID = message_id("nonce", 0)
+DAY = 86_400.0
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ def test_one_without_news_for_three_days_expires(world: World, node: Node) -> No
     record = node.messages.get(ID)
     assert (record.status, record.final) == (S.EXPIRED, True)
     assert len(node.provider.calls) == 1
+
+
+def test_one_that_is_sent_later_has_its_three_days_from_then_on(world: World) -> None:
+    node, later = world.node(), world.clock.time() + 20 * DAY
+    node.send([draft(0)], send_at=datetime.fromtimestamp(later, UTC))
+    world.clock.now = later + world.policy.expire_after - 1
+    assert node.messages.get(ID).status is S.QUEUED
+    assert world.record(ID).to_write().data["expiresAt"] == later + 30 * DAY
+    world.clock.now = later + world.policy.expire_after
+    assert node.messages.get(ID).status is S.EXPIRED
 
 
 def test_one_that_is_not_there(node: Node) -> None:

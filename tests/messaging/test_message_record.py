@@ -243,6 +243,7 @@ def test_a_record_survives_its_document(data: st.DataObject) -> None:
         status=data.draw(st.sampled_from(list(S))),
         phase=data.draw(st.sampled_from([Phase.CALLING, Phase.UNKNOWN, Phase.DONE])),
         holder=data.draw(st.none() | st.just("node")),
+        send_at=data.draw(st.none() | st.just(5000.0)),
         provider_message_id=data.draw(st.none() | st.just("SM1")),
         failure=data.draw(st.sampled_from([None, REFUSAL, CARRIER])),
         validity_seconds=data.draw(st.none() | st.integers(1, 36_000)),

@@ -101,7 +101,7 @@ class Messages:
 
     def _refresh(self, record: MessageRecord) -> None:
         now = self._clock.time()
-        if record.created_at + self._policy.expire_after <= now:
+        if record.begins_at + self._policy.expire_after <= now:
             self._store.apply(record, lambda current: current.expire(at=now))
         else:
             self._tracker.ask([record])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from sms_connector.errors import Kind, Retry
+from sms_connector.messaging.failure_document import failure_from_json, failure_to_json
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Absent, Document, Json, Version, Write
@@ -55,6 +56,7 @@ class MessageRecord(msgspec.Struct):
     attempts_allowed: int = 6
     unknown_until: float | None = None
     validity_seconds: int | None = None
+    send_at: float | None = None
     resends: int = 0
     evidence: list[str] = msgspec.field(default_factory=list)
     callback_url: str | None = None
@@ -70,6 +72,11 @@ class MessageRecord(msgspec.Struct):
     def final(self) -> bool:
         """Nothing more is expected. An unknown outcome is final only when its window has ended (phase DONE)."""
         return self.status.final and self.phase == Phase.DONE
+
+    @property
+    def begins_at(self) -> float:
+        """From when on it may be on its way: it is waited for and kept from then. Later than the intent where that was asked for."""
+        return self.send_at or self.created_at
 
     def note(self, at: float, source: str, word: str = "") -> None:
         """Keep what was heard, whether or not it changed the status. A full history keeps its beginning and the latest."""
@@ -174,10 +181,10 @@ class MessageRecord(msgspec.Struct):
         self.next_check_at = None if self.final else at + self.interval
 
     def look_later(self, *, at: float, limit: float) -> None:
-        """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after the intent."""
-        age, end = at - self.created_at, self.created_at + limit
+        """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after it was to be sent."""
+        age, end = at - self.begins_at, self.begins_at + limit
         if not self.final:
-            self.next_check_at = min(end, at + max(SLOW_CHECK_SECONDS, age / 2))
+            self.next_check_at = min(end, at + max(SLOW_CHECK_SECONDS, -age, age / 2))
         elif self.next_check_at is not None:
             self.next_check_at = min(end, at + max(LATE_CHECK_SECONDS, age / 4)) if at < end else None
 
@@ -220,16 +227,17 @@ def to_document(record: MessageRecord) -> Json:
         "interval": record.interval,
         "attemptsAllowed": record.attempts_allowed,
         "history": record.history,
-        "expiresAt": record.created_at + RETENTION_SECONDS,
+        "expiresAt": record.begins_at + RETENTION_SECONDS,
     }
     optional: Json = {
         "holder": record.holder,
         "providerMessageId": record.provider_message_id,
-        "failure": _failure_to_json(record.failure),
+        "failure": failure_to_json(record.failure),
         "sentAt": record.sent_at,
         "nextCheckAt": record.next_check_at,
         "unknownUntil": record.unknown_until,
         "validitySeconds": record.validity_seconds,
+        "sendAt": record.send_at,
         "resends": record.resends or None,
         "evidence": record.evidence or None,
         "callbackUrl": record.callback_url,
@@ -257,7 +265,7 @@ def from_document(document: Document) -> MessageRecord:
         encoding=data["encoding"],
         holder=data.get("holder"),
         provider_message_id=data.get("providerMessageId"),
-        failure=_failure_from_json(data.get("failure")),
+        failure=failure_from_json(data.get("failure")),
         attempts=data["attempts"],
         sent_at=data.get("sentAt"),
         next_check_at=data.get("nextCheckAt"),
@@ -265,6 +273,7 @@ def from_document(document: Document) -> MessageRecord:
         attempts_allowed=data["attemptsAllowed"],
         unknown_until=data.get("unknownUntil"),
         validity_seconds=data.get("validitySeconds"),
+        send_at=data.get("sendAt"),
         resends=data.get("resends", 0),
         evidence=list(data.get("evidence", ())),
         callback_url=data.get("callbackUrl"),
@@ -274,24 +283,3 @@ def from_document(document: Document) -> MessageRecord:
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],
         version=document.version,
     )
-
-
-def _failure_to_json(failure: FailureReason | None) -> Json | None:
-    if failure is None:
-        return None
-    values = {
-        "source": failure.source,
-        "kind": str(failure.kind),
-        "code": failure.code,
-        "message": failure.message,
-        "moreInfo": failure.more_info,
-        "retry": str(failure.retry),
-    }
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _failure_from_json(data: Json | None) -> FailureReason | None:
-    if data is None:
-        return None
-    kind, retry = Kind(data["kind"]), Retry(data["retry"])
-    return FailureReason(data["source"], kind, data["message"], data.get("code"), data.get("moreInfo"), retry)

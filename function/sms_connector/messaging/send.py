@@ -140,6 +140,7 @@ def new_record(
         interval=options.tracking.interval,
         attempts_allowed=options.tracking.attempts,
         validity_seconds=options.validity_seconds,
+        send_at=options.send_at.timestamp() if options.send_at else None,
         callback_url=options.callback_url,
         campaign=campaign,
     )

@@ -52,7 +52,8 @@ class Block(msgspec.Struct):
             "callbackUrl": self.callback_url,
             "held": held,
             "items": items,
-            "expiresAt": self.created_at + RETENTION_SECONDS,
+            "expiresAt": max([self.created_at, *(each.begins_at for each in self.records.values())])
+            + RETENTION_SECONDS,
         }
         # When somebody should look after its messages; a held block's are its worker's business.
         times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]

@@ -104,7 +104,13 @@ class Campaign(msgspec.Struct):
     @property
     def keep_until(self) -> float:
         """When its parts may go: a day after itself."""
-        return self.updated_at + RETENTION_SECONDS + 86_400
+        return self._expires_at + 86_400
+
+    @property
+    def _expires_at(self) -> float:
+        """What is to be sent later has all its time from then on."""
+        begins_at = self.options.send_at.timestamp() if self.options.send_at else self.updated_at
+        return max(begins_at, self.updated_at) + RETENTION_SECONDS
 
     def roll(self, progress: Progress) -> None:
         """A chunk that is over becomes part of the sums."""
@@ -127,7 +133,7 @@ class Campaign(msgspec.Struct):
         return data | {
             "state": str(self.state),
             "options": options_to_json(self.options),
-            "expiresAt": self.updated_at + RETENTION_SECONDS,
+            "expiresAt": self._expires_at,
         }
 
     @classmethod
