@@ -295,6 +295,11 @@ def test_there_are_enough_of_them() -> None:
     assert len({bad.reason for bad in ALL}) == len(ALL)
 
 
+def test_a_byte_order_mark_is_named_in_words_of_http(api: Any) -> None:
+    answer = api.client.post(SEND, data=b'\xef\xbb\xbf{"to": "x"}', headers=JSON_HEADERS)
+    assert answer.json["error"]["message"] == "the body begins with a byte order mark; save it as UTF-8 without one"
+
+
 def test_an_error_of_many_fields_tells_each_in_words_and_the_first_hundred_only(api: Any) -> None:
     answer = api.send({"message": "x", "records": [{"to": "1"}] * 150})
     error = answer.json["error"]

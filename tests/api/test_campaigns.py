@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sms_connector.api.payloads.content import MAX_RECORD_BYTES
 from sms_connector.local.objects import FileObjects
 from sms_connector.messaging.campaigns.runner import Attempt
 from sms_connector.messaging.campaigns.sources import AllowedSources
@@ -87,6 +88,11 @@ FORMS = [
         "CSV whose header is decomposed, as a Mac writes it",
         "mobile,pre\u0301nom\n+15558675310,Ann\n".encode(),
         query={"message": "Hello <prénom>", "mapping": "to:mobile"},
+        texts=("Hello Ann",),
+    ),
+    Form(
+        "a record with as much as it may have, most of it in one value",
+        b"mobile,first name,notes\n+15558675310,Ann," + b"x" * (MAX_RECORD_BYTES - 100) + b"\n",
         texts=("Hello Ann",),
     ),
     Form("a value over two lines", b'mobile,first name\n+15558675310,"Ann\nB."\n', texts=("Hello Ann\nB.",)),
@@ -296,6 +302,26 @@ def test_a_page_token_belongs_to_its_campaign(api: CampaignApi) -> None:
         answer = api.client.get(f"{path}{mark}pageToken={token}")
         assert answer.status_code == 400, path
         assert answer.json["error"]["details"][0]["field"] == "pageToken"
+
+
+@pytest.mark.parametrize(
+    ("accept", "form", "reason"),
+    [
+        ("text/csv", CSV, "by name"),
+        ("TEXT/CSV; charset=utf-8", CSV, "names have no case, and parameters"),
+        ("text/csv, application/json", CSV, "as welcome as JSON: whoever names it wants it"),
+        ("text/csv;q=0.9, */*;q=0.1", CSV, "rather than anything else"),
+        ("application/json, text/csv;q=0.5", JSON, "JSON is preferred"),
+        ("text/csv;q=0, */*", JSON, "by name not"),
+        ("*/*", JSON, "whoever takes what there is"),
+        ("", JSON, "nothing said"),
+        ("text/csv;q=much", JSON, "no weight at all is none"),
+    ],
+)
+def test_who_gets_csv(api: CampaignApi, accept: str, form: str, reason: str) -> None:
+    campaign = api.create({"message": "Hello", "records": [{"to": TO}]}).json["id"]
+    answer = api.client.get(f"{CAMPAIGNS_PATH}/{campaign}/results", headers={"Accept": accept})
+    assert answer.mimetype == form, reason
 
 
 def test_results_as_csv(api: CampaignApi) -> None:

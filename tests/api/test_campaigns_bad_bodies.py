@@ -65,8 +65,11 @@ BROKEN_JSON = [
     Bad("a comment", b'{"message": "x" /* y */}'),
     Bad("single quotes", b"{'message': 'x'}"),
     Bad("NaN", b'{"message": "x", "records": [{"to": NaN}]}'),
-    Bad("a number beyond 64 bits", b'{"message": "x", "records": [{"to": ' + b"9" * 30 + b"}]}"),
-    Bad("not UTF-8", b'{"message": "x", "records": [{"to": "\xff"}]}'),
+    Bad("a number beyond 64 bits", b'{"message": "x", "records": [{"to": ' + b"9" * 30 + b"}]}", says="64 bits"),
+    Bad("a fraction beyond them", b'{"message": "x", "records": [{"to": 1e400}]}', says="send it as text"),
+    Bad("the name of the parser's error as text", b'{"message": "overflow UTF8",', says="not JSON, or cut off"),
+    Bad("a byte order mark", b"\xef\xbb\xbf" + json.dumps(document()).encode(), says="byte order mark"),
+    Bad("not UTF-8", b'{"message": "x", "records": [{"to": "\xff"}]}', says="is not UTF-8"),
     Bad("UTF-16", json.dumps(document()).encode("utf-16")),
     Bad("half an emoji", rb'{"message": "x", "records": [{"to": "\ud83d"}]}', says="half a character"),
     Bad(
@@ -134,7 +137,9 @@ BROKEN_ROWS = [
     rows("a quote in the wrong place", ROWS + b'+15558675310,"x"y\n', "is not CSV after row 3"),
     rows("not UTF-8", ROWS + b"+15558675310,\xe9\n", "is not UTF-8"),
     rows("UTF-16 from Excel", "to\n+15558675310\n".encode("utf-16"), "is not UTF-8"),
-    rows("one value without end", b'to,n\n+1,"' + b"x" * 200_000 + b'"\n', "field larger than field limit"),
+    rows(
+        "one value without end", b'to,n\n+1,"' + b"x" * (MAX_RECORD_BYTES + 200_000) + b'"\n', "a record has more than"
+    ),
     rows("no line break without end", b"to" + b"x" * (MAX_RECORD_BYTES + 200_000), "a record has more than"),
     Bad(
         "gzip that is cut off",

@@ -7,6 +7,7 @@ database and no provider takes them), and nesting without end.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -62,6 +63,8 @@ def unlimited(request: flask.Request) -> BinaryIO:
 
 def parse_json(raw: bytes) -> Any:
     """The document. Raises InvalidRequest naming what is wrong and where."""
+    if raw.startswith(codecs.BOM_UTF8):
+        raise _refuse("the body begins with a byte order mark; save it as UTF-8 without one")
     try:
         document = json.loads(raw.decode("utf-8"), object_pairs_hook=_to_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:

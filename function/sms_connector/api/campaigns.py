@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec import UNSET
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
 
 from sms_connector.api.campaign_request import FORMS, CampaignRequest, open_records, read_request
 from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
@@ -23,7 +25,7 @@ from sms_connector.errors import Kind, NotFound
 if TYPE_CHECKING:
     from sms_connector.messaging.campaigns.control import CampaignProgress
 
-CSV = "text/csv"
+CSV, JSON = "text/csv", "application/json"
 _ID = re.compile(r"cmp_c[0-9a-f]{20}")
 
 
@@ -121,7 +123,10 @@ def _id(call: Call) -> str:
 
 
 def _wants_csv(call: Call) -> bool:
-    return CSV in call.headers.get("Accept", "").lower()
+    """By its name, and no less than JSON: `*/*` is whoever takes what there is."""
+    header = call.headers.get("Accept", "").lower()
+    weights = {name.partition(";")[0]: weight for name, weight in parse_accept_header(header, Accept)}
+    return 0 < weights.get(CSV, 0) >= weights.get(JSON, 0)
 
 
 _PATH = "/v1/campaigns/<campaign:campaign_id>"

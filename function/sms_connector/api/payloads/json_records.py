@@ -6,6 +6,8 @@ characters, which the parser turns into question marks.
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +20,13 @@ from sms_connector.api.payloads.record_formats import Flaw, RawRecord
 
 RECORDS = "records"
 Events = Iterator[tuple[str, Any]]
+_LINE_BREAK = re.compile(r"\n|\\n")
+_BROKEN = "the body is not JSON, or cut off{place}; send one JSON object in UTF-8"
+# Words of yajl's errors (yajl_lex.c, yajl_parser.c) that tell another fix.
+_REASONS = {
+    "overflow": "the body holds a number beyond 64 bits{place}; send it as text",
+    "invalid bytes in UTF8": "the body is not UTF-8{place}; send one JSON object in UTF-8",
+}
 
 
 def read_outline(content: Content) -> dict[str, Any]:
@@ -50,7 +59,7 @@ class _Whole:
         # The parser's own words quote the body.
         if isinstance(error, ijson.JSONError | UnicodeDecodeError | StopIteration):
             place = f" after records[{self.records - 1}]" if self.records else ""
-            raise broken(f"the body is not JSON, or cut off{place}; send one JSON object in UTF-8") from None
+            raise broken(_explain(str(error)).format(place=place)) from None
 
 
 def _read_fields(events: Events, content: Content, whole: _Whole) -> Iterator[tuple[str, Any]]:
@@ -115,15 +124,25 @@ def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
                 return
 
 
+def _explain(told: str) -> str:
+    """Of the parser's words: the first line, as behind it is what it read. It puts bytes that are no UTF-8 as Python shows them."""
+    reason = _LINE_BREAK.split(told, maxsplit=1)[0]
+    return next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
+
+
 class _Checked:
     """The content as the parser reads it, refused where an escape stands for half a character."""
 
     def __init__(self, content: Content) -> None:
         self._content = content
         self._halves = HalfCharacters()
+        self._begun = False
 
     def read(self, size: int) -> bytes:
         piece = self._content.read(size) or b""
+        if not self._begun and piece.startswith(codecs.BOM_UTF8):
+            raise broken("the body begins with a byte order mark; save it as UTF-8 without one")
+        self._begun = self._begun or bool(piece)  # the parser begins with reading nothing
         if self._halves.found_in(piece):
             raise broken("the body has half a character (such as \\ud83d alone); send the text as it was, in UTF-8")
         return piece

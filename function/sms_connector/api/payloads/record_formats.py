@@ -4,6 +4,7 @@ unreadable refuses the body, with the line.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -12,7 +13,7 @@ from typing import Any, Literal, NoReturn
 
 import msgspec
 
-from sms_connector.api.payloads.content import Content, broken
+from sms_connector.api.payloads.content import MAX_RECORD_BYTES, Content, broken
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import quote
@@ -20,8 +21,9 @@ from sms_connector.model.template import normalize_name
 
 Format = Literal["ndjson", "csv"]
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder(Any).decode
+# Python's own limit of a value is half of ours of a record, and one for the whole process. `Content` refuses long before this one.
+csv.field_size_limit(2 * MAX_RECORD_BYTES)
 
 
 class Flaw(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ def read_ndjson(content: Content) -> Iterator[RawRecord]:
     for line_number, line in enumerate(content.buffered(), 1):
         content.mark()
         if line_number == 1:
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+            line = line.removeprefix(codecs.BOM_UTF8)
         if not line.isspace() and line:
             yield _read_line(line, line_number)
 
