@@ -55,6 +55,9 @@ class MessageStore:
         found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
         return found[0].id if found else None
 
+    def hear_callbacks(self, records: Sequence[MessageRecord]) -> None:
+        """What callbacks told of unknown outcomes, where it waits for whoever holds the records. (Of these it is applied as it comes.)"""
+
     def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
         """Keep what was told of a message that nobody has at hand."""
         [record] = self.get([message_id])

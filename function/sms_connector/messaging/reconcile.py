@@ -62,6 +62,7 @@ class Reconciler:
         Returns the ids of those the provider does not have as far as it can be asked: its list was read to the end and shows
         none that could be meant, or it has no list.
         """
+        self._store.hear_callbacks(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
         seen = _Seen()
         self._look(unknown, seen)

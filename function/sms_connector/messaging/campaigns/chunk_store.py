@@ -52,7 +52,7 @@ class ChunkStore(BlockStore):
 
     def take_over(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
         """What earlier attempts at this chunk have begun. Blocks that were not given away, and those that have room for more
-        messages, are this worker's from now on; `abandon` is told of messages that were being called.
+        messages or an outcome that is unknown, are this worker's from now on; `abandon` is told of messages that were being called.
 
         Returns all messages there are; those in held blocks are the worker's own.
         """
@@ -60,7 +60,7 @@ class ChunkStore(BlockStore):
         ids = [block_id(self._campaign.id, self._progress.chunk, number) for number in numbers]
         self._blocks = read_blocks(self._ledger, ids)
         for id_, block in list(self._blocks.items()):
-            while (block.held or len(block.records) < self._room(block)) and not self._take(block, abandon):
+            while self._has_work(block) and not self._take(block, abandon):
                 block = self._blocks[id_] = read_blocks(self._ledger, [id_])[id_]
         return [record for block in self._blocks.values() for record in block.records.values()]
 
@@ -90,6 +90,15 @@ class ChunkStore(BlockStore):
     def apply(self, record: MessageRecord, change: Change) -> None:
         change(record)
         self.save([(record, change)])
+
+    def hear_callbacks(self, records: Sequence[MessageRecord]) -> None:
+        """Callbacks have nobody else to fold them in while the blocks are held: they settle what is unknown before anybody is asked,
+        and before anything is sent again."""
+        with self._lock:
+            blocks = self._held_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
+            for id_, news in (read_news(self._ledger, blocks) if blocks else {}).items():
+                fold(self._blocks[id_], news)
+                self._dirty.add(id_)
 
     def withdraw(self, record: MessageRecord) -> None:
         """No call was made and none is to be made now: as if it had never been meant."""
@@ -147,9 +156,6 @@ class ChunkStore(BlockStore):
         for record in block.records.values():
             if record.phase == Phase.CALLING:
                 abandon(record)
-        if any(record.phase == Phase.UNKNOWN for record in block.records.values()):
-            # Callbacks had nobody to fold them in while the block was held: before its window ends, they settle it.
-            fold(block, read_news(self._ledger, [block])[block.id])
         try:
             self._store_blocks([block], lambda progress: progress.recount(counted, Tally()))
         except Conflict as conflict:
@@ -157,6 +163,10 @@ class ChunkStore(BlockStore):
                 raise
             return False
         return True
+
+    def _has_work(self, block: Block) -> bool:
+        has_unknown = any(record.phase == Phase.UNKNOWN for record in block.records.values())
+        return block.held or has_unknown or len(block.records) < self._room(block)
 
     def _room(self, block: Block) -> int:
         first = int(block.id.rpartition("-")[2]) * BLOCK_RECORDS
