@@ -22,6 +22,7 @@ from sms_connector.messaging.campaigns.campaign import (
     CHUNKS,
     OVER,
     PROGRESS,
+    ROLLED,
     Campaign,
     Place,
     Progress,
@@ -120,6 +121,7 @@ class ChunkRunner:
         if work is None:
             return Attempt.SENT  # discarded, or expired
         if work.is_sent:
+            self._settle(work.progress)
             self._tools.planner.plan(self._clock.time())
             return Attempt.SENT
         if work.nothing_to_do:
@@ -156,12 +158,18 @@ class ChunkRunner:
         self._send(Sender(tools), jobs, new, steps)
         concluded = store.conclude()
         self._plan_round(concluded, jobs)
+        self._settle(concluded)
         if concluded.state != "running":
             return Attempt.SENT
         halted = work.halted or steps.halted_by_campaign
         if steps.to_mend is not None:
             halted = self._tools.campaigns.pause_by_itself(work.campaign, steps.to_mend)
         return self._halted() if halted else Attempt.AGAIN
+
+    def _settle(self, progress: Progress) -> None:
+        """Of a chunk that is over nothing is ever due: no round would see that a campaign paused meanwhile has come to its end."""
+        if progress.state in (OVER, ROLLED):
+            self._tools.campaigns.settle(progress.campaign)
 
     def _halted(self) -> Attempt:
         """A suspension may end by a deployment that tells nobody: its tasks stay in the queue."""
