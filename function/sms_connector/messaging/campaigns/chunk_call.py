@@ -72,8 +72,8 @@ class ChunkCall(FirstCall):
     # --- intents ------------------------------------------------------------------------------------------------------
 
     def _date(self, jobs: Sequence[Job]) -> None:
-        with self.store.changing():
-            super()._date(jobs)
+        with self.store.changing():  # one may have been refused already, for its key
+            super()._date([job for job in jobs if job.record.phase == Phase.CALLING])
 
     def _refuse(self, jobs: Sequence[Job]) -> None:
         with self.store.changing():
