@@ -7,15 +7,18 @@ from contextvars import Context
 
 import pytest
 
+from sms_connector.errors import NotSent
 from sms_connector.messaging.campaigns.block_store import BlockStore
+from sms_connector.messaging.campaigns.campaign import CampaignState
 from sms_connector.messaging.campaigns.runner import Attempt
 from sms_connector.messaging.requests import OnUnknown
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document, Ledger, Query, Version, Write
+from sms_connector.provider import Capabilities
 from tests.fixtures.campaign_world import CampaignWorld, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import NO_PULL
+from tests.fixtures.fake_provider import NO_LIST, NO_PULL
 
 
 @pytest.fixture
@@ -118,5 +121,104 @@ def test_read_is_not_lost_while_a_round_notes_delivered(world: CampaignWorld, st
         world.tick(node, until=world.clock.time() + 80 * 3600)
         assert node.engine.messages.get(record.id).status is MessageStatus.READ
         assert node.engine.campaigns.get(campaign.id).counts == {"read": 1}
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize("capabilities", [NO_PULL, NO_LIST], ids=["nothing can be asked", "no list"])
+def test_what_a_callback_has_told_of_is_not_sent_again(world: CampaignWorld, capabilities: Capabilities) -> None:
+    """Twice is preferred to never, not to once: the callback names the message, while its worker still holds it."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True, capabilities=capabilities)
+        campaign = node.take([accepted(0), accepted(1)], on_unknown=OnUnknown.RESEND)
+        world.network.fate[number(1)].append("lost")
+        [task] = world.chunk_tasks()
+
+        def calling_back() -> Attempt:
+            world.clock.sleep(world.policy.resend_after - 1.0)
+            world.tell(world.network.stored[1].message.id, MessageStatus.DELIVERED)
+            return Attempt.SENT
+
+        world.clock.run(lambda: node.run(task), calling_back)
+        assert len(world.network.stored) == 2
+        assert node.engine.campaigns.get(campaign.id).counts == {"queued": 1, "delivered": 1}
+
+    run_in(world.clock, scenario)
+
+
+def test_a_message_is_sent_again_by_whoever_holds_it(world: CampaignWorld) -> None:
+    """Its block was given away with an open outcome, as the list could not be read; the next attempt is to resend: with an intent,
+    and with its outcome kept."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = node.take((accepted(index) for index in range(40)), on_unknown=OnUnknown.RESEND)
+        world.network.fate[number(3)].append("lost before")
+        world.network.fate[number(30)].append("not sent")
+        node.provider.list_error = NotSent("the answer was 503")
+        [task] = world.chunk_tasks()
+        assert node.run(task) is Attempt.AGAIN
+        node.provider.list_error = None
+        world.network.fate[number(30)].append("not sent")
+        assert node.run(task) is Attempt.AGAIN
+        record = called(node.results(campaign.id))[3]
+        [stored] = world.network.of(record.id)
+        assert (record.status, record.provider_message_id, record.resends) == (MessageStatus.QUEUED, stored.id, 1)
+        assert node.run(task) is Attempt.SENT
+        assert node.engine.campaigns.get(campaign.id).counts == {"queued": 40}
+
+    run_in(world.clock, scenario)
+
+
+def test_a_campaign_paused_when_its_last_message_had_ended_is_done(world: CampaignWorld) -> None:
+    """None is open, so that nothing is ever due of it."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = node.take([accepted(0)])
+        world.network.fate[number(0)].append("refused")
+        world.network.takes = 2.0
+        [task] = world.chunk_tasks()
+
+        def pausing() -> Attempt:
+            world.clock.sleep(1.0)
+            node.engine.campaigns.pause(campaign.id)
+            return Attempt.SENT
+
+        world.clock.run(lambda: node.run(task), pausing)
+        world.tick(node, until=world.clock.time() + 100)
+        assert node.engine.campaigns.read(campaign.id).state is CampaignState.DONE
+
+    run_in(world.clock, scenario)
+
+
+def test_a_record_refused_ahead_of_its_turn_is_over(world: CampaignWorld) -> None:
+    """Its key belongs to another message. It is not to be looked after for days."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = node.take([accepted(0, key="a"), *(accepted(index) for index in range(1, 8)), accepted(8, key="a")])
+        world.run_chunks(node)
+        refused = called(node.results(campaign.id))[8]
+        assert (refused.status, refused.next_check_at, refused.holder) == (MessageStatus.ERROR, None, None)
+
+    run_in(world.clock, scenario)
+
+
+def test_a_status_that_was_shown_is_not_taken_back(world: CampaignWorld) -> None:
+    """A round folds news in and forgets it while a page has read the block, and not yet the news."""
+
+    def scenario() -> None:
+        ledger = Interrupted(world.ledger)
+        node, other = world.node(callbacks=True, ledger=ledger), world.node(callbacks=True)
+        campaign = node.take([accepted(0), accepted(1)])
+        world.run_chunks(node)
+        [record, _] = called(node.results(campaign.id))
+        world.tell(record.id, MessageStatus.DELIVERED)
+        assert called(node.results(campaign.id))[0].status is MessageStatus.DELIVERED
+        world.clock.sleep(12.0)
+        ledger.before["find news"] = other.engine.ticker.tick
+        assert called(node.results(campaign.id))[0].status is MessageStatus.DELIVERED
 
     run_in(world.clock, scenario)

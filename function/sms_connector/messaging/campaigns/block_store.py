@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
 from sms_connector.errors import Conflict
@@ -163,16 +164,17 @@ class BlockStore(MessageStore):
         for id_, place in places.items():
             wanted.setdefault(place.block_id, []).append((id_, place.position))
         blocks = read_blocks(self._ledger, wanted)
-        records = {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
         open_blocks = [
             block
             for name, block in blocks.items()
             if any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
         ]
-        for news in self.each(partial(read_news, self._ledger), by_chunk(open_blocks)):
-            for id_, told in news.items():
-                fold(blocks[id_], told)
-        return records
+        news = self.each(partial(read_news, self._ledger), by_chunk(open_blocks))
+        # A round may have folded some in and forgotten it meanwhile: then the block has it by now.
+        blocks |= read_blocks(self._ledger, (block.id for block in open_blocks))
+        for id_, told in chain.from_iterable(each.items() for each in news):
+            fold(blocks[id_], told)
+        return {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
 
     def _tell_read(self, place: Place, report: DeliveryReport, at: float) -> None:
         """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, and a round may be noting it at this
