@@ -13,8 +13,9 @@
     ├── CallError                 a call to the provider did not give an answer of its own
     │   ├── NotSent               the provider did not take it; safe to repeat
     │   └── OutcomeUnknown        it may have been taken; never repeated blindly
-    ├── QueueUnavailable          durable work could not be put; put it again, or have a sweep find what it was for
-    ├── LedgerUnavailable         503  the ledger is out of reach for the moment; what was asked of it may be asked again
+    ├── OutOfReach                503  ledger or queue for the moment; what was asked may be asked again
+    │   ├── LedgerUnavailable     nobody knows what was written
+    │   └── QueueUnavailable      durable work could not be put; put it again, or have a sweep find what it was for
     ├── LedgerUnusable            500  the ledger refuses us until somebody has mended something; names what
     ├── ProviderRefused           the provider answered with its own error; final
     └── Conflict                  a ledger document changed underneath us; read again and decide anew
@@ -206,38 +207,40 @@ class ProviderRefused(ConnectorError):
         self.status = status
 
 
-class QueueUnavailable(ConnectorError):
-    """The queue could not be reached, or took only some of the tasks."""
+class OutOfReach(ConnectorError):
+    """503. What surrounds us did not answer for as long as its adapter tried: ask again in `retry_after` seconds.
 
-    http_status, rpc_status, retry = 503, "UNAVAILABLE", Retry.SAFE
-
-
-class LedgerUnavailable(ConnectorError):
-    """The ledger could not be reached, or was too busy, for as long as its adapter tried: ask again in `retry_after` seconds.
-
-    Of a commit it may have been the answer alone that was lost: nobody knows whether it was written, so this never means
-    "nothing was written" (`Conflict` does). A commit may be repeated all the same: it expects versions, or writes what is the same
-    twice. So may what was asked of the API, for a send or a campaign with its idempotency key. Without one nobody can tell how
+    What was asked of the API may be repeated, a send or a campaign with its idempotency key. Without one nobody can tell how
     far it came, and the same again may send twice: `retry` is then UNKNOWN_OUTCOME, and there is no `retry_after`.
 
-    It is neither a RequestError (something may have been done) nor a CallError (the ledger is no provider): no message may take it
+    It is neither a RequestError (something may have been done) nor a CallError (this is no provider): no message may take it
     for its own outcome.
     """
 
     http_status, rpc_status = 503, "UNAVAILABLE"
     kind = Kind.UNAVAILABLE
+    what = "what surrounds us is out of reach just now"
 
     def __init__(
-        self,
-        message: str = "the ledger is out of reach or too busy just now; ask again as you did, with the same idempotency key "
-        "if you gave one",
-        *,
-        retry: Retry = Retry.SAFE,
-        retry_after: float | None = 2.0,
+        self, message: str | None = None, *, retry: Retry = Retry.SAFE, retry_after: float | None = 2.0
     ) -> None:
-        super().__init__(message)
+        super().__init__(message or f"{self.what}; ask again as you did, with the same idempotency key if you gave one")
         self.retry = retry
         self.retry_after = retry_after
+
+
+class LedgerUnavailable(OutOfReach):
+    """Of a commit it may have been the answer alone that was lost: nobody knows whether it was written, so this never means
+    "nothing was written" (`Conflict` does). A commit may be repeated all the same: it expects versions, or writes what is the same
+    twice."""
+
+    what = "the ledger is out of reach or too busy just now"
+
+
+class QueueUnavailable(OutOfReach):
+    """Of several tasks, some may have been put."""
+
+    what = "the queue is out of reach or too busy just now"
 
 
 class LedgerUnusable(ConnectorError):

@@ -1,18 +1,21 @@
-"""A ledger out of reach is a 503 that tells what a repetition may do; repeated with its key, a request is carried out once."""
+"""A ledger or a queue out of reach is a 503 that tells what a repetition may do; repeated with its key, a request is carried out once."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import pytest
 
-from sms_connector.errors import LedgerUnavailable, LedgerUnusable
+from sms_connector.errors import LedgerUnavailable, LedgerUnusable, QueueUnavailable
+from sms_connector.ports import Task
 from tests.fixtures.campaign_api import CampaignApi
 from tests.fixtures.campaign_world import number, run_in
 from tests.fixtures.memory_ledger import OUTAGES, Fate
+from tests.fixtures.memory_queue import MemoryQueue
 
 SEND: dict[str, Any] = {"message": "Hello", "records": [{"to": number(index)} for index in range(3)]}
 KEYED = {"Idempotency-Key": "key"}
@@ -153,6 +156,38 @@ def check(api: CampaignApi, answer: Any) -> None:
     assert {result["id"] for result in results if result["providerMessageId"]} == set(sent)
     assert not any(result["final"] for result in results if result["id"] not in sent), "its outcome is looked into"
     assert "id" not in answer or len(sent) == 3, "a campaign that was taken is carried out"
+
+
+class NoChunks(MemoryQueue):
+    """One of the two queues is out of reach: found out when the records are kept."""
+
+    def enqueue(self, tasks: Sequence[Task]) -> None:
+        if self.out and any(task.queue == "chunks" for task in tasks):
+            raise QueueUnavailable
+        self.tasks += tasks
+
+
+@pytest.mark.parametrize(
+    ("headers", "retry", "after", "campaigns"),
+    [
+        pytest.param(KEYED, "safe", "2", 1, id="with a key: it is the same campaign"),
+        pytest.param({}, "unknown_outcome", None, 2, id="without: it would be another one"),
+    ],
+)
+def test_a_campaign_whose_tasks_the_queue_did_not_take(
+    headers: dict[str, str], retry: str, after: str | None, campaigns: int
+) -> None:
+    api, queue = CampaignApi(), NoChunks(out=True)
+    api.world.queue = queue  # type: ignore[assignment]  # a queue is a queue
+    client = api.make_client(api.world.node())
+    create = partial(client.post, "/v1/campaigns", json=SEND, headers=headers)
+    first = run_in(api.world.clock, create)
+    assert (first.status_code, first.headers.get("Retry-After")) == (503, after)
+    [detail] = first.json["error"]["details"]
+    assert (detail["kind"], detail["retry"]) == ("UNAVAILABLE", retry)
+    queue.out = False
+    assert run_in(api.world.clock, create).status_code == 202
+    assert len(client.get("/v1/campaigns").json["campaigns"]) == campaigns
 
 
 def test_while_it_is_away_nothing_is_sent() -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import msgspec
 
 from sms_connector.api.route import Answer, Call, Services
-from sms_connector.errors import FieldProblem, InvalidRequest, LedgerUnavailable, RequestError, Retry
+from sms_connector.errors import FieldProblem, InvalidRequest, OutOfReach, RequestError, Retry
 from sms_connector.messaging.idempotency import Replay
 
 KEY_HEADER = "Idempotency-Key"
@@ -17,7 +17,7 @@ KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSURE = (
-    "the ledger went out of reach meanwhile, and without an Idempotency-Key nobody can tell how far the request came: look what is "
+    "ledger or queue went out of reach meanwhile, and without an Idempotency-Key nobody can tell how far the request came: look what is "
     "there before you repeat it, and repeat it with a key of its own, so that it may be asked again safely"
 )
 
@@ -32,13 +32,13 @@ def read_key(call: Call) -> str | None:
 
 @contextmanager
 def unrepeatable_without_key(call: Call) -> Iterator[None]:
-    """Around what makes messages: where the ledger is lost over it, only a request with a key may be told to come again."""
+    """Around what makes messages: where ledger or queue is lost over it, only a request with a key may be told to come again."""
     try:
         yield
-    except LedgerUnavailable as error:
+    except OutOfReach as error:
         if KEY_HEADER in call.headers:
             raise
-        raise LedgerUnavailable(_UNSURE, retry=Retry.UNKNOWN_OUTCOME, retry_after=None) from error.__cause__
+        raise type(error)(_UNSURE, retry=Retry.UNKNOWN_OUTCOME, retry_after=None) from error.__cause__
 
 
 def answer_once(

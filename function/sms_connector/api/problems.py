@@ -13,7 +13,7 @@ from sms_connector.errors import (
     ConnectorError,
     FieldProblem,
     Kind,
-    LedgerUnavailable,
+    OutOfReach,
     ProviderRefused,
     RequestError,
     Retry,
@@ -67,7 +67,7 @@ def _write_details(error: ConnectorError) -> list[ProblemDetail]:
     if isinstance(error, ProviderRefused):
         code = UNSET if error.code is None else error.code
         return [ProblemDetail(kind=error.kind, code=code, more_info=error.more_info or UNSET, retry=error.retry)]
-    if isinstance(error, RequestError | CallError | LedgerUnavailable):
+    if isinstance(error, RequestError | CallError | OutOfReach):
         millis = UNSET if error.retry_after is None else math.ceil(error.retry_after * 1000)
         retry = UNSET if error.retry is Retry.NEVER else error.retry
         return [ProblemDetail(kind=error.kind, retry=retry, retry_after_millis=millis)]

@@ -89,7 +89,7 @@ class CloudTasksQueue:
         try:
             self._create_all(requests)
         except exceptions.GoogleAPIError as error:
-            raise QueueUnavailable(f"Cloud Tasks took no task: {type(error).__name__}") from error
+            raise QueueUnavailable from error
 
     def close(self) -> None:
         self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core

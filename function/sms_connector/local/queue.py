@@ -89,7 +89,7 @@ class SqliteQueue:
             try:
                 self._writer.write(rows)
             except sqlite3.Error as failure:
-                raise QueueUnavailable(f"the queue's file can't be written: {failure}") from failure
+                raise QueueUnavailable from failure
 
     def take(self, queue: str, *, seconds: float) -> Lease | None:
         """The task that is due longest, hidden from others for so long; None if nothing is due."""
