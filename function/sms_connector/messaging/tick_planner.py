@@ -9,7 +9,7 @@ from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import Clock, Task, TaskQueue
 
 PATH = "/tasks/tick"
-# A round is never planned for the present second: a task of that name may have been carried out already.
+# A round is never planned for the present second, nor relied on then: by a clock that is ahead of ours it may have been already.
 LEAST_PAUSE = 1.0
 
 
@@ -26,7 +26,7 @@ class TickPlanner:
         """A round at `due` (epoch seconds), or within a second after. Raises what the queue raises."""
         now = self._clock.time()
         slot = ceil(max(due, now + LEAST_PAUSE))
-        if self._queue is None or now < self._planned <= slot:
+        if self._queue is None or now + LEAST_PAUSE < self._planned <= slot:
             return  # an earlier round is coming; it plans what follows
         name = f"{self._connection}-tick-{slot}"
         self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
