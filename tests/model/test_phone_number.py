@@ -109,6 +109,8 @@ def test_recipients_taken_as_they_are(text: str, why: str) -> None:
         ("whatsapp:0171 2345678", None, "write whatsapp:+15558675310", "WhatsApp takes E.164 only"),
         ("whatsapp:", None, "write whatsapp:+15558675310", "nothing behind the channel"),
         ("messenger:", None, "write messenger: and an id", "nothing behind the channel"),
+        ("WhatsApp:+15558675312", None, "write whatsapp:+15558675312", "the same person on the same channel"),
+        ("RCS:0171 2345678", None, "write rcs:+15558675310", "both parts are wrong"),
         ("sms:+15558675310", None, "write +15558675310", "no channel of ours"),
     ],
 )
@@ -178,6 +180,7 @@ def test_senders_told_apart(text: str, kind: SenderKind, why: str) -> None:
         ("ACME!", "at most 11 letters", "outside the set"),
         ("- & _", "at least one of them a letter", "no letter"),
         ("whatsapp:ACME", "write whatsapp:+15558675310", "WhatsApp senders are numbers"),
+        ("Messenger:ACME", "write messenger:ACME", "channels are written small"),
         ("sms:ACME", "a channel address", "no channel of ours"),
     ],
 )

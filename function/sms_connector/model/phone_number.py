@@ -76,9 +76,9 @@ def parse_recipient(text: str, *, default_region: str | None = None) -> str:
 
     Raises NumberError.
     """
-    channel, colon, _ = text.partition(":")
-    if colon and channel in _CHANNELS:
-        return _parse_channel(text, _CHANNELS[channel][0], Kind.INVALID_RECIPIENT)
+    forms = _find_channel(text)
+    if forms:
+        return _parse_channel(text, forms[0], Kind.INVALID_RECIPIENT)
     return _parse_number(text, Kind.INVALID_RECIPIENT, default_region)
 
 
@@ -101,9 +101,9 @@ def parse_sender(text: str) -> Sender:
 
     Raises NumberError.
     """
-    channel, colon, _ = text.partition(":")
-    if colon and channel in _CHANNELS:
-        return Sender(_parse_channel(text, _CHANNELS[channel][1], Kind.INVALID_SENDER), SenderKind.CHANNEL)
+    forms = _find_channel(text)
+    if forms:
+        return Sender(_parse_channel(text, forms[1], Kind.INVALID_SENDER), SenderKind.CHANNEL)
     for kind, form in _SENDER_FORMS.items():
         if form.fullmatch(text):
             return Sender(text, kind)
@@ -133,11 +133,19 @@ def mask(address: str) -> str:
     return shown + (f"{rest[:start]}…{rest[-2:]}" if len(rest) >= start + 5 + 2 else "…")
 
 
+def _find_channel(text: str) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
+    """Also of one written `WhatsApp:`: to name the bare number as the right form would change the channel."""
+    channel, colon, _ = text.partition(":")
+    return _CHANNELS.get(channel.lower()) if colon else None
+
+
 def _parse_channel(text: str, form: re.Pattern[str], kind: Kind) -> str:
-    channel, _, address = text.partition(":")
-    if form.fullmatch(address):
+    written, _, address = text.partition(":")
+    channel, fits = written.lower(), form.fullmatch(address)
+    if fits and written == channel:
         return text
-    wanted = "+15558675310" if form is _E164 else " and an id of letters, digits and . _ @ -"
+    example = "+15558675310" if form is _E164 else " and an id of letters, digits and . _ @ -"
+    wanted = address if fits else example
     raise NumberError(f"{quote(text)} is not an address of {channel}; write {channel}:{wanted}", kind=kind)
 
 
