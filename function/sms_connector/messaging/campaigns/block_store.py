@@ -25,20 +25,18 @@ from sms_connector.messaging.campaigns.campaign import (
     chunk_id,
 )
 from sms_connector.messaging.campaigns.news import fold, read_news, write_news
-from sms_connector.messaging.message_store import Announcer, Change, MessageStore, become
+from sms_connector.messaging.message_store import Announcer, Change, Changes, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Condition, Ledger, Query, Write
 
-Changes = Sequence[tuple[MessageRecord, Change]]
 Item = tuple[Place, MessageRecord, Change]
 # Blocks that are looked through for who may own a message of the provider's: it was made at most so long after its block was
 # begun (a block holds a second's worth of calls, at a hundredth of the rate two minutes' worth).
 NEIGHBOURS_SECONDS = 180.0
 TOLERANCE = 2.0
 PAGE = 500
-
 
 Each = TypeVar("Each")
 Done = TypeVar("Done")

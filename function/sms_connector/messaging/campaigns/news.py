@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from sms_connector.errors import Conflict, Kind, Retry
 from sms_connector.messaging.campaigns.blocks import Block
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
-from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
@@ -78,14 +77,12 @@ def forget(ledger: Ledger, news: Sequence[Document]) -> None:
         ledger.commit(done[start : start + MAX_WRITES])
 
 
-def fold(block: Block, news: Iterable[Document]) -> list[MessageRecord]:
-    """Apply news to the block's messages, oldest first; returns the messages that changed."""
-    changed: dict[str, MessageRecord] = {}
+def fold(block: Block, news: Iterable[Document]) -> None:
+    """Apply news to the block's messages, oldest first."""
     for document in sorted(news, key=lambda each: float(each.data["at"])):
         record = block.records.get(document.data["position"])
-        if record is not None and record.hear(report_of(document), at=document.data["at"], source="callback"):
-            changed[record.id] = record
-    return list(changed.values())
+        if record is not None:
+            record.hear(report_of(document), at=document.data["at"], source="callback")
 
 
 def report_of(document: Document) -> DeliveryReport:
