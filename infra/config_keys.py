@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 import config_values as read
 import providers
+import senders
 from config_values import Reader
 
-NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-NAME_RULE = "lower-case letters, digits and hyphens, starting with a letter, not ending with a hyphen, at most 63"
+# A topic's name must not start with "goog": https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names
+NAME = r"(?!goog)[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+NAME_RULE = "lower-case letters, digits and hyphens, starting with a letter but not with goog, not ending with a hyphen, at most 63"
 
 RESOURCE = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 NETWORK = rf"(projects/[a-z0-9:.-]+/global/networks/)?{RESOURCE}"
@@ -67,7 +69,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "sender",
-        read.text(128),
+        senders.sender,
         None,
         "Default sender: number, short code, alphanumeric id, messaging service.",
         "+15551234567",
@@ -147,7 +149,7 @@ KEYS: tuple[Key, ...] = (
         read.certificates,
         None,
         "Certificate authorities (PEM) trusted beside the public ones.",
-        '"$(cat ca.pem)"',
+        '-- "$(cat ca.pem)"',  # or its first dashes are taken for a flag
     ),
     Key(
         "campaigns.buckets",
@@ -185,7 +187,7 @@ KEYS: tuple[Key, ...] = (
     Key("consent.helpReply", read.text(1600), None, "What HELP is answered with.", "'Help: support@example.com'"),
     Key(
         "callers",
-        read.many(read.member),
+        read.many(read.member, same=read.same_member),
         None,
         "IAM members who may call `connector`.",
         "user:ann@example.com",
@@ -193,7 +195,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "alerts.emails",
-        read.many(read.matching(EMAIL, "an e-mail address")),
+        read.many(read.matching(EMAIL, "an e-mail address"), same=str.casefold),
         None,
         "Who hears of alerts.",
         "ops@example.com",

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
 import config_keys
 import providers
 from config_values import SecretText, Wrong
+from connection_config import ConnectionConfig
+from naming import ConnectionNames
 
 Mistake = tuple[str, str, str]  # key, problem, fix
 Values = Mapping[str, Any]
 
 WEBHOOK_MAX = 20  # instances of the public function: a flood of callbacks must not eat the project's quota
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the stack is; empty where that isn't known because it was said wrong."""
+
+    project: str
+    region: str
 
 
 def is_default(path: str, value: object) -> bool:
@@ -29,14 +41,26 @@ def is_default(path: str, value: object) -> bool:
     return bool(read == key.default or read in ((), {}))
 
 
-def find(values: Values, secrets: Mapping[str, SecretText]) -> Iterator[Mistake]:
+def find(values: Values, secrets: Mapping[str, SecretText], place: Place) -> Iterator[Mistake]:
     """Every broken rule of a connection whose values could be read."""
     yield from _sizes(values)
     yield from _provider(values, secrets)
     yield from _proxy(values, secrets)
     yield from _network(values)
+    yield from _elsewhere(values, place)
     yield from _destination(values)
     yield from _callbacks(values)
+
+
+def find_clashes(connections: Sequence[ConnectionConfig]) -> Iterator[str]:
+    """Connections whose secrets would have one name: `a` with a proxy and `a-proxy` with a user name. No other names can meet."""
+    owners: dict[str, str] = {}
+    for name, wanted in ((c.name, ConnectionNames(c.name).secret(s.name)) for c in connections for s in c.secret_specs):
+        if owners.setdefault(wanted, name) != name:
+            yield (
+                f"connections.{name}: its secret {wanted} is connection {owners[wanted]}'s too; "
+                "fix: choose another name for one of them"
+            )
 
 
 def _sizes(values: Values) -> Iterator[Mistake]:
@@ -137,6 +161,28 @@ def _range(values: Values) -> Iterator[Mistake]:
         size = values["network.range"]
         problem = f"{size} is too small: {values['nodes.max']} nodes and {values['workers.max']} workers take {needed} addresses"
         yield "network.range", problem, f"give a /{prefix} or lower nodes.max and workers.max"
+
+
+def _elsewhere(values: Values, place: Place) -> Iterator[Mistake]:
+    """What a connection uses lies in its region; what is made for it lies in its project, and so must what that is made in."""
+    for key in ("network.subnet", "network.connector", "network.serviceAttachment"):
+        found = re.search(r"/(?:regions|locations)/([^/]+)/", values[key] or "")
+        if found and place.region and found[1] != place.region:
+            problem = f"is in {found[1]}, but the functions are in {place.region}; they reach their own region's only"
+            yield key, problem, f"name one in {place.region}"
+    host = re.match(r"projects/([^/]+)/", values["network.vpc"] or "")
+    if not host or not place.project or host[1] == place.project:
+        return
+    if values["network.subnet"] and "/" not in values["network.subnet"]:
+        problem = f"is a name in {place.project}, but the VPC is {host[1]}'s"
+        full = f"projects/{host[1]}/regions/{place.region}/subnetworks/{values['network.subnet']}"
+        yield "network.subnet", problem, f"pulumi config set --path {{where}}network.subnet {full}"
+    for key in ("network.range", "network.staticAddress"):
+        if values[key]:
+            problem = (
+                f"would be made in {place.project}, but the VPC is {host[1]}'s, and only that project can add to it"
+            )
+            yield key, problem, f"pulumi config rm --path {{where}}{key}; ask who runs {host[1]} for it"
 
 
 def _destination(values: Values) -> Iterator[Mistake]:

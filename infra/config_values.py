@@ -16,7 +16,15 @@ Reader = Callable[[object], Any]
 
 
 class Wrong(ValueError):
-    """A value isn't allowed; the message says what is, and never repeats a secret."""
+    """A value isn't allowed; the message says what is, and never repeats a secret.
+
+    `entry` is the place of the wrong one in a list or a map (`[2]`, `.team`), `surplus` that it has to go, not to change.
+    """
+
+    def __init__(self, message: str, *, entry: str = "", surplus: bool = False) -> None:
+        super().__init__(message)
+        self.entry = entry
+        self.surplus = surplus
 
 
 class SecretText:
@@ -56,14 +64,14 @@ def boolean(value: object) -> bool:
         return value
     if isinstance(value, str) and value in words:
         return words[value]
-    raise Wrong(f"{_shown(value)} is not a truth value; allowed are true and false")
+    raise Wrong(f"{shown(value)} is not a truth value; allowed are true and false")
 
 
 def integer(low: int, high: int) -> Reader:
     def read(value: object) -> int:
         number = value if isinstance(value, (int, str)) and not isinstance(value, bool) else ""
         if not re.fullmatch(r"-?\d{1,12}", str(number)):
-            raise Wrong(f"{_shown(value)} is not a whole number; allowed are {low} to {high}")
+            raise Wrong(f"{shown(value)} is not a whole number; allowed are {low} to {high}")
         if not low <= int(number) <= high:
             raise Wrong(f"{number} is out of range; allowed are {low} to {high}")
         return int(number)
@@ -74,7 +82,7 @@ def integer(low: int, high: int) -> Reader:
 def choice(allowed: Sequence[str]) -> Reader:
     def read(value: object) -> str:
         if value not in allowed:
-            raise Wrong(f"{_shown(value)} is not known; allowed are {', '.join(allowed)}")
+            raise Wrong(f"{shown(value)} is not known; allowed are {', '.join(allowed)}")
         return str(value)
 
     return read
@@ -82,9 +90,10 @@ def choice(allowed: Sequence[str]) -> Reader:
 
 def text(limit: int) -> Reader:
     def read(value: object) -> str:
-        plain = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+        scalar = isinstance(decoded(value), (str, int)) and not isinstance(value, bool)
+        plain = str(value) if scalar else ""
         if not plain.strip() or len(plain.encode()) > limit or not plain.isprintable():
-            raise Wrong(f"{_shown(value)} is not a line of text of 1 to {limit} bytes")
+            raise Wrong(f"{shown(value)} is not a line of text of 1 to {limit} bytes")
         return plain
 
     return read
@@ -93,26 +102,40 @@ def text(limit: int) -> Reader:
 def matching(pattern: str, allowed: str) -> Reader:
     def read(value: object) -> str:
         if not isinstance(value, str) or not re.fullmatch(pattern, value):
-            raise Wrong(f"{_shown(value)} is not {allowed}")
+            raise Wrong(f"{shown(value)} is not {allowed}")
         return value
 
     return read
 
 
-def many(item: Reader) -> Reader:
-    """A list of different things, each read by `item`."""
+def many(item: Reader, *, same: Callable[[str], str] = str) -> Reader:
+    """A list of different things, each read by `item`; two are the same where `same` makes them equal."""
 
     def read(value: object) -> tuple[Any, ...]:
         values = decoded(value)
         if not isinstance(values, list):
-            raise Wrong(f"{_shown(value)} is not a list; set its first entry with the index [0]")
+            raise Wrong(f"{shown(value)} is not a list; set its first entry with the index [0]")
+        problems = {f"[{place}]": problem for place, entry in enumerate(values) if (problem := _flaw(item, entry))}
+        if problems:
+            told = [problem if len(values) == 1 else f"{place} {problem}" for place, problem in problems.items()]
+            raise Wrong("; ".join(told), entry=next(iter(problems)))
         found = [item(entry) for entry in values]
-        repeated = sorted({str(entry) for entry in found if found.count(entry) > 1})
+        keys = [same(str(entry)) for entry in found]
+        repeated = [place for place, key in enumerate(keys) if key in keys[:place]]
         if repeated:
-            raise Wrong(f"{', '.join(repeated)} is there more than once")
+            first = repeated[0]
+            raise Wrong(f"{found[first]} is there more than once", entry=f"[{first}]", surplus=True)
         return tuple(found)
 
     return read
+
+
+def _flaw(item: Reader, entry: object) -> str:
+    try:
+        item(entry)
+    except Wrong as wrong:
+        return str(wrong)
+    return ""
 
 
 RESERVED_LABELS = ("application", "connection", "managed-by")
@@ -122,23 +145,32 @@ def labels(value: object) -> Mapping[str, str]:
     """Google's label rules, narrowed to ASCII; our own keys are ours."""
     given = decoded(value)
     if not isinstance(given, dict):
-        raise Wrong(f"{_shown(value)} is not a map of labels")
+        raise Wrong(f"{shown(value)} is not a map of labels")
     if len(given) > 64 - len(RESERVED_LABELS):
         raise Wrong(f"{len(given)} labels are too many; a resource takes 64, three of them are ours")
-    problems = [problem for key, label in given.items() for problem in _label_problems(key, str(label))]
+    problems = {key: found for key, label in given.items() if (found := _label_problems(key, str(label)))}
     if problems:
-        raise Wrong("; ".join(problems))
+        told = "; ".join(problem for found in problems.values() for problem in found)
+        first = next(iter(problems))
+        raise Wrong(
+            told, entry=f'["{first}"]' if "." in first else f".{first}", surplus=bool(_label_key_problems(first))
+        )
     return {key: str(label) for key, label in sorted(given.items())}
 
 
 def _label_problems(key: str, value: str) -> list[str]:
+    problems = _label_key_problems(key)
+    if not re.fullmatch(r"[a-z0-9_-]{0,63}", value):
+        problems.append(f"label {key!r}: a value is at most 63 of a-z, 0-9, _ and -")
+    return problems
+
+
+def _label_key_problems(key: str) -> list[str]:
     problems = []
     if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key):
         problems.append(f"label {key!r}: a key is a lower-case letter, then at most 62 of a-z, 0-9, _ and -")
     if key in RESERVED_LABELS or key.startswith("goog"):
         problems.append(f"label {key!r} is reserved; choose another key")
-    if not re.fullmatch(r"[a-z0-9_-]{0,63}", value):
-        problems.append(f"label {key!r}: a value is at most 63 of a-z, 0-9, _ and -")
     return problems
 
 
@@ -149,7 +181,7 @@ def provider_url(value: object) -> str:
     """https, or plain http to this machine (a simulator beside the function; on the platform the function refuses it)."""
     url = _split(value)
     fine = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)
-    if not fine or not url.hostname or url.username or url.query or url.fragment:
+    if not fine or not url.hostname or url.username is not None or url.query or url.fragment:
         raise Wrong(f"{_masked(value)} is not an https:// address without user, query and fragment")
     return str(value).rstrip("/")
 
@@ -168,11 +200,11 @@ def _is_word(value: object) -> bool:
 
 def proxy_url(value: object) -> str:
     url = _split(value)
-    if url.scheme != "http" or not url.hostname or url.path.strip("/") or url.query or url.fragment:
+    if url.scheme != "http" or not url.hostname or url.path not in ("", "/") or url.query or url.fragment:
         raise Wrong(
             f"{_masked(value)} is not a proxy's address like http://proxy.example.com:3128 (TLS to it is proxy.ssl)"
         )
-    if url.username or url.password:
+    if url.username is not None:
         raise Wrong(
             "holds a user name or a password; they are secrets: set proxyUsername and proxyPassword, and proxy.auth"
         )
@@ -181,12 +213,15 @@ def proxy_url(value: object) -> str:
     return str(value).rstrip("/")
 
 
+PRIVATE = tuple(ipaddress.IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
+
+
 def address_range(value: object) -> str:
     try:
         network = ipaddress.IPv4Network(str(value))
     except ValueError:
-        raise Wrong(f"{_shown(value)} is not an IPv4 range like 10.8.0.0/24") from None
-    if not network.is_private:
+        raise Wrong(f"{shown(value)} is not an IPv4 range like 10.8.0.0/24") from None
+    if not any(network.subnet_of(private) for private in PRIVATE):
         raise Wrong(f"{network} is not a private range; a subnetwork takes one of 10/8, 172.16/12, 192.168/16")
     return str(network)
 
@@ -198,9 +233,14 @@ def member(value: object) -> str:
     kinds = r"(user|serviceAccount|group):[^\s:@]+@[^\s:@]+\.[^\s:@]+|domain:[^\s:@]+\.[^\s:@]+|principal(Set)?://\S+"
     if not isinstance(value, str) or not re.fullmatch(kinds, value):
         raise Wrong(
-            f"{_shown(value)} is not an IAM member like user:ann@example.com or serviceAccount:app@project.iam.gserviceaccount.com"
+            f"{shown(value)} is not an IAM member like user:ann@example.com or serviceAccount:app@project.iam.gserviceaccount.com"
         )
     return value
+
+
+def same_member(member: str) -> str:
+    """IAM doesn't tell the cases of an e-mail address apart: two grants of one are one, and go together."""
+    return member if member.startswith("principal") else member.casefold()
 
 
 def certificates(value: object) -> str:
@@ -230,8 +270,10 @@ def secret(prefix: str = "") -> Reader:
 
 
 def _split(value: object) -> SplitResult:
+    """The parts of an address; of what is none, nothing. Spaces, control characters and backslashes are in none."""
+    plain = value if isinstance(value, str) and not re.search(r"[\s\x00-\x1f\\]", value) else ""
     try:
-        url = urlsplit(value if isinstance(value, str) else "")
+        url = urlsplit(plain)
         _ = url.port
     except ValueError:
         return urlsplit("")
@@ -243,6 +285,7 @@ def _masked(value: object) -> str:
     return repr(re.sub(r"//[^/@]*@", "//***@", str(value)[:80]))
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """A value as a message repeats it."""
     whole = repr(value)
     return whole if len(whole) <= 80 else whole[:77] + "…"

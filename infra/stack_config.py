@@ -15,11 +15,11 @@ from typing import Any
 import config_keys
 import config_rules
 import connection_config
+import regions
 from config_values import Wrong, decoded
 from connection_config import ConnectionConfig
 
 PROJECT_NAME = "sms-connector"
-REGION = re.compile(r"[a-z]+-[a-z]+\d{1,2}")
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
@@ -49,22 +49,26 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
     mistakes = [*_place_mistakes(values)]
     described = _described(ours, mistakes)
     readers = [_Reader(name, where, raw, sealed) for name, where, raw in described]
-    connections = [reader.connection() for reader in readers]
+    region = values.get("gcp:region", "")
+    place = config_rules.Place(values.get("gcp:project", ""), region if region in regions.REGIONS else "")
+    connections = [reader.connection(place) for reader in readers]
     mistakes += [mistake for reader in readers for mistake in reader.mistakes]
+    mistakes += config_rules.find_clashes([c for c in connections if c])
     if mistakes:
         raise ConfigError(mistakes)
     return StackConfig(values["gcp:project"], values["gcp:region"], tuple(c for c in connections if c))
 
 
 def _place_mistakes(values: Mapping[str, str]) -> list[str]:
+    project, region = values.get("gcp:project", ""), values.get("gcp:region", "")
     wanted = (
-        ("gcp:project", PROJECT, "my-project", "a project's id"),
-        ("gcp:region", REGION, "us-central1", "a region"),
+        ("gcp:project", project, PROJECT.fullmatch(project), "a project's id", "my-project"),
+        ("gcp:region", region, region in regions.REGIONS, "a region with functions", regions.nearest(region)),
     )
     return [
-        f"{key}: {'is missing' if not values.get(key) else f'{values[key]!r} is not {what}'}; fix: pulumi config set {key} {example}"
-        for key, form, example, what in wanted
-        if not form.fullmatch(values.get(key, ""))
+        f"{key}: {f'{value!r} is not {what}' if value else 'is missing'}; fix: pulumi config set {key} {example}"
+        for key, value, right, what, example in wanted
+        if not right
     ]
 
 
@@ -112,14 +116,14 @@ class _Reader:
         self._values: dict[str, Any] = {}
         self.mistakes: list[str] = []
 
-    def connection(self) -> ConnectionConfig | None:
+    def connection(self, place: config_rules.Place) -> ConnectionConfig | None:
         for path, value in self._given.items():
             self._read(path, value)
         if self._name is not None:
             self._read_name(self._name)
         values = {key.path: key.default for key in config_keys.KEYS} | self._values
         secrets = {path: value for path, value in self._values.items() if path in config_keys.SECRET_PATHS}
-        for path, problem, fix in config_rules.find(values, secrets):
+        for path, problem, fix in config_rules.find(values, secrets, place):
             if path not in self._given or path in self._values:  # what couldn't be read has its mistake already
                 self._mistake(path, problem, fix)
         return None if self.mistakes else connection_config.build(values, secrets)
@@ -147,7 +151,7 @@ class _Reader:
         try:
             self._values[path] = key.read(value)
         except Wrong as wrong:
-            self._mistake(path, str(wrong))
+            self._mistake(path, str(wrong), self._command(path, wrong))
 
     def _seal_problem(self, path: str) -> str:
         """Secret values have to be secrets of the stack, and what is put on functions in the clear must not be."""
@@ -177,12 +181,15 @@ class _Reader:
             f"{self._where}{path}: {problem}; fix: {(fix or self._command(path)).replace('{where}', self._where)}"
         )
 
-    def _command(self, path: str) -> str:
+    def _command(self, path: str, wrong: Wrong | None = None) -> str:
         key, full = config_keys.BY_PATH[path], self._where + path
+        if wrong and wrong.surplus:
+            return f"pulumi config rm --path '{full}{wrong.entry}'"
         flags = ("--path " if "." in full or key.entry else "") + (
             "--secret " if path in config_keys.SECRET_PATHS else ""
         )
-        place = f"'{full}{key.entry}'" if key.entry else full
+        entry = (wrong and wrong.entry) or key.entry
+        place = f"'{full}{entry}'" if entry else full
         wrong_kind = key.entry and not isinstance(decoded(self._given.get(path)), (list, dict))
         first = f"pulumi config rm {'--path ' if '.' in full else ''}{full} && " if wrong_kind else ""
         return f"{first}pulumi config set {flags}{place} {key.example}".rstrip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 import pulumi
@@ -181,7 +182,7 @@ class ConnectionAlerts(Component):
 
     def _channel(self, email: str) -> gcp.monitoring.NotificationChannel:
         return gcp.monitoring.NotificationChannel(
-            f"{self._config.name}-{email}",
+            f"{self._config.name}-email-{hashlib.sha256(email.encode()).hexdigest()[:8]}",  # no address in the state's names
             project=self._platform.project,
             type="email",
             display_name=f"SMS connection {self._config.name}",

@@ -66,6 +66,14 @@ def test_each_has_its_own_of_everything() -> None:
         assert {n.partition("-")[0] for n in names} >= {"retail", "alarms"}
 
 
+def test_names_and_addresses_that_run_together_stay_apart() -> None:
+    """`retail` with `eu-ops@…` and `retail-eu` with `ops@…` read the same end to end."""
+    mailboxes = {"retail": "eu-ops@example.com", "retail-eu": "ops@example.com"}
+    both = run(**{name: {**RETAIL, "alerts": {"emails": [address]}} for name, address in mailboxes.items()})
+    channels = both.of("gcp:monitoring/notificationChannel:NotificationChannel")
+    assert len({channel.urn for channel in channels}) == 2
+
+
 def test_no_grant_crosses_the_border() -> None:
     """What an account of one may use is of that one, or of the platform's projects and APIs."""
     both = run(retail=RETAIL, alarms=ALARMS)

@@ -16,6 +16,7 @@ from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
 from sms_connector import ports, settings, settings_values
 from sms_connector.messaging import callback_address, callback_signature
+from sms_connector.model.phone_number import parse_sender
 from sms_connector.providers.twilio import credentials
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
@@ -84,6 +85,13 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
 @pytest.mark.parametrize(
     ("key", "accepts", "values"),
     [
+        (
+            "sender",
+            lambda raw: parse_sender(raw).address,
+            ["+15551234567", "12345", "ACME", "A-1 &_+b", "MG" + "0aF1" * 8, "whatsapp:+15551234567", "rcs:agent_1"],
+        ),
+        ("providerUrl", settings_values.base_url, ["https://a.example", "https://a.example:8443/x/y"]),
+        ("proxy.url", settings_values.proxy_url, ["http://proxy:3128", "http://[::1]:3128"]),
         ("callbacks.url", settings_values.callback_url, ["https://a.example", "https://a.example:8443/x?y=z&w=%20"]),
         (
             "callbacks.privateHosts",

@@ -37,6 +37,13 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("a region is needed", {"gcp:region": ""}, {}, "gcp:region", "pulumi config set gcp:region us-central1"),
     ("a project is needed", {"gcp:project": ""}, {}, "gcp:project", "pulumi config set gcp:project"),
     ("a region has a form", {"gcp:region": "Frankfurt"}, {}, "gcp:region", "is not a region"),
+    (
+        "a region that is none",
+        {"gcp:region": "us-centrel1"},
+        {},
+        "gcp:region",
+        "pulumi config set gcp:region us-central1",
+    ),
     ("a project's number is not its id", {"gcp:project": "123456789"}, {}, "gcp:project", "is not a project's id"),
     ("unknown key", {"sendr": "+15551234567"}, {}, "sendr", "did you mean sender?"),
     ("unknown key in a group", {"nodes": {"minimum": 2}}, {}, "nodes.minimum", "pulumi config rm --path nodes.minimum"),
@@ -44,17 +51,34 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("a name has a form", {"connection": "My Shop"}, {}, "connection", "lower-case letters"),
     ("a name ends properly", {"connection": "shop-"}, {}, "connection", "not ending with a hyphen"),
     ("a name is at most 63 long", {"connection": "a" * 64}, {}, "connection", "at most 63"),
+    ("Google's names are Google's", {"connection": "google-sms"}, {}, "connection", "not with goog"),
+    ("text is no structure", {"description": {"a": 1}}, {}, "description", "a line of text"),
+    ("a sender has a form", {"sender": "+1 555"}, {}, "sender", "+15551234567"),
+    ("a national number is no sender", {"sender": "07700900123"}, {}, "sender", "E.164"),
+    ("an alphanumeric id has an end", {"sender": "ACME Corporation"}, {}, "sender", "at most 11"),
+    (
+        "a number that may have lost its plus",
+        {"connections": {"a": {"sender": 2901234}}},
+        {},
+        "connections.a.sender",
+        "--type string",
+    ),
+    ("a sender is one", {"sender": ["+15551234567"]}, {}, "sender", "a sender"),
     ("one line of text", {"description": "two\nlines"}, {}, "description", "a line of text"),
     ("text has an end", {"description": "x" * 257}, {}, "description", "1 to 256 bytes"),
     ("labels are a map", {"labels": "a"}, {}, "labels", "rm labels && pulumi config set --path 'labels.team' retail"),
     ("label keys are lower case", {"labels": {"Team": "x"}}, {}, "labels", "'Team'"),
     ("label values are lower case", {"labels": {"team": "SMS Team"}}, {}, "labels", "a value is at most 63 of"),
+    ("a wrong label goes", {"labels": {"a": "b", "Team": "x"}}, {}, "labels", "pulumi config rm --path 'labels.Team'"),
+    ("a wrong value is set", {"labels": {"a": "B"}}, {}, "labels", "pulumi config set --path 'labels.a' retail"),
     ("our labels are ours", {"labels": {"connection": "x"}}, {}, "labels", "reserved"),
     ("Google's labels are Google's", {"labels": {"goog-x": "x"}}, {}, "labels", "reserved"),
     ("64 labels are the limit", {"labels": {f"k{i}": "v" for i in range(62)}}, {}, "labels", "too many"),
     ("unknown provider", {"provider": "twillio"}, {}, "provider", "allowed are twilio"),
     ("plain http to a provider", {"providerUrl": "http://api.example.com"}, {}, "providerUrl", "https://"),
     ("a password in an address", {"providerUrl": "https://u:pw@api.example.com"}, {}, "providerUrl", "without user"),
+    ("an empty user in an address", {"providerUrl": "https://@api.example.com"}, {}, "providerUrl", "without user"),
+    ("a space in an address", {"providerUrl": "https://api.example.com/a b"}, {}, "providerUrl", "https://"),
     ("an account's own address", {"provider": "infobip"}, {}, "providerUrl", "pulumi config set providerUrl"),
     ("nodes are a number", {"nodes": {"min": "two"}}, {}, "nodes.min", "allowed are 0 to 1000"),
     ("nodes are whole", {"nodes": {"min": 1.5}}, {}, "nodes.min", "whole number"),
@@ -88,6 +112,9 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         "proxy.url",
         "proxyUsername",
     ),
+    ("a proxy's empty user", {"proxy": {"url": "http://@proxy.example.com:3128"}}, {}, "proxy.url", "proxyUsername"),
+    ("a proxy has no path", {"proxy": {"url": "http://proxy.example.com:3128//"}}, {}, "proxy.url", "proxy's address"),
+    ("a space in a proxy", {"proxy": {"url": "http://pro xy:3128"}}, {}, "proxy.url", "a proxy's address"),
     ("unknown proxy authentication", {"proxy": {"auth": "ntlm"}}, {}, "proxy.auth", "none, basic, digest"),
     ("authentication without a proxy", {"proxy": {"auth": "basic"}}, {}, "proxy.auth", "proxy.url"),
     ("unknown TLS mode", {"proxy": {"ssl": "sometimes"}}, {}, "proxy.ssl", "auto, always, never, tunnel"),
@@ -103,6 +130,45 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("two subnetworks", {"network": {"vpc": "v", "subnet": "s", "range": "10.8.0.0/23"}}, {}, "network.range", "rm"),
     ("two ways out", {"network": {"vpc": "v", "subnet": "s", "connector": "co"}}, {}, "network.connector", "rm"),
     ("not a range", {"network": {"vpc": "v", "range": "10.8.0.7/23"}}, {}, "network.range", "not an IPv4 range"),
+    ("this machine's own range", {"network": {"vpc": "v", "range": "127.0.0.0/8"}}, {}, "network.range", "10/8"),
+    (
+        "a subnetwork of another region",
+        {"network": {"vpc": "v", "subnet": "projects/p/regions/europe-west1/subnetworks/s"}},
+        {},
+        "network.subnet",
+        "name one in us-central1",
+    ),
+    (
+        "a connector of another region",
+        {"network": {"connector": "projects/p/locations/europe-west1/connectors/co"}},
+        {},
+        "network.connector",
+        "is in europe-west1",
+    ),
+    (
+        "an attachment of another region",
+        {
+            "network": {**NETWORK, "serviceAttachment": "projects/p/regions/europe-west1/serviceAttachments/sms"},
+            "proxy": {"url": "http://proxy.example.com:3128"},
+        },
+        {},
+        "network.serviceAttachment",
+        "is in europe-west1",
+    ),
+    (
+        "a subnetwork's short name in a shared VPC",
+        {"network": {"vpc": "projects/host-project/global/networks/v", "subnet": "s"}},
+        {},
+        "network.subnet",
+        "projects/host-project/regions/us-central1/subnetworks/s",
+    ),
+    (
+        "a new subnetwork in a shared VPC",
+        {"network": {"vpc": "projects/host-project/global/networks/v", "range": "10.8.0.0/23"}},
+        {},
+        "network.range",
+        "rm --path network.range",
+    ),
     ("a public range", {"network": {"vpc": "v", "range": "8.8.0.0/23"}}, {}, "network.range", "private"),
     ("too small a range", {"network": {"vpc": "v", "range": "10.8.0.0/25"}}, {}, "network.range", "give a /24"),
     ("all traffic with no way out", {"network": {"egress": "all"}}, {}, "network.egress", "network.vpc"),
@@ -147,6 +213,22 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("a caller has a kind", {"callers": ["ann@example.com"]}, {}, "callers", "user:ann@example.com"),
     ("the public is no caller", {"callers": ["allUsers"]}, {}, "callers", "would make the private connector public"),
     ("a caller twice", {"callers": ["user:a@b.co", "user:a@b.co"]}, {}, "callers", "more than once"),
+    (
+        "the wrong one of several callers",
+        {"callers": ["user:a@b.co", "ann", "bob"]},
+        {},
+        "callers",
+        "pulumi config set --path 'callers[1]' user:ann@example.com",
+    ),
+    ("every wrong caller", {"callers": ["user:a@b.co", "ann", "bob"]}, {}, "callers", "[2] 'bob' is not an IAM member"),
+    (
+        "IAM knows no case",
+        {"callers": ["user:a@b.co", "user:A@b.co"]},
+        {},
+        "callers",
+        "pulumi config rm --path 'callers[1]'",
+    ),
+    ("a mailbox twice", {"alerts": {"emails": ["a@b.co", "A@b.co"]}}, {}, "alerts.emails", "more than once"),
     ("an address has an @", {"alerts": {"emails": ["ops"]}}, {}, "alerts.emails", "an e-mail address"),
     ("a channel's full name", {"alerts": {"channels": ["1234"]}}, {}, "alerts.channels", "projects/"),
     ("a bucket's name", {"campaigns": {"buckets": ["gs://b"]}}, {}, "campaigns.buckets", "a bucket's name"),
@@ -195,6 +277,18 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         {},
         "connections",
         "beside sender",
+    ),
+    (
+        "names that make one secret's name",
+        {
+            "connections": {
+                "a": {"proxy": {"url": "http://p:1", "auth": "basic"}},
+                "a-proxy": {"provider": "link-mobility", "providerUrl": "https://sms.example.com"},
+            }
+        },
+        {},
+        "connections.a-proxy",
+        "a-proxy-username is connection a's too",
     ),
     ("names of several have the form", {"connections": {"A": {}}}, {}, "connections", "choose another name"),
     ("a connection is a map", {"connections": {"a": "x"}}, {}, "connections.a", "is not a map"),
@@ -274,6 +368,12 @@ def test_no_message_repeats_a_secret(values: dict[str, str]) -> None:
     assert "very" not in "".join(mistakes(values))
 
 
+def test_the_command_for_certificates_is_one_that_pulumi_takes() -> None:
+    """They begin with dashes: without `--` before them Pulumi looks for a flag of that name."""
+    (mistake,) = (m for m in mistakes({"network": {"ca": "MIIB"}}) if m.startswith("network.ca: "))
+    assert mistake.endswith('pulumi config set --path network.ca -- "$(cat ca.pem)"')
+
+
 def test_a_masked_address_keeps_its_password() -> None:
     assert "hunter2" not in "".join(mistakes({"providerUrl": "https://u:hunter2@api.example.com"}))
     assert "hunter2" not in "".join(mistakes({"proxy": {"url": "https://u:hunter2@proxy.example.com:1"}}))
@@ -322,6 +422,25 @@ def test_secret_values_are_masked_wherever_they_are_printed() -> None:
 def test_connections_are_read_in_their_order() -> None:
     config = load({"connections": {"b": {"provider": "vibes"}, "a": {"sender": "+15551234567"}}})
     assert [(c.name, c.provider) for c in config.connections] == [("b", "vibes"), ("a", "twilio")]
+
+
+@pytest.mark.parametrize(
+    ("stored", "sender", "why"),
+    [
+        (15551234567, "+15551234567", "`pulumi config set --path connections.a.sender +15551234567` stores this"),
+        (12345, "12345", "and this of a short code"),
+        ("+15551234567", "+15551234567", "with --type string, or in quotes"),
+    ],
+)
+def test_a_sender_below_connections_keeps_its_plus(stored: object, sender: str, why: str) -> None:
+    (connection,) = load({"connections": {"a": {"sender": stored}}}).connections
+    assert connection.sender == sender, why
+
+
+def test_a_wrong_region_makes_no_other_mistake() -> None:
+    subnet = "projects/demo-project/regions/us-central1/subnetworks/s"
+    found = mistakes({"gcp:region": "us-centrel1", "network": {"vpc": "v", "subnet": subnet}})
+    assert len(found) == 1
 
 
 def test_defaults_that_pulumi_hands_over_are_no_flat_keys() -> None:

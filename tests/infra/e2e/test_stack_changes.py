@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,9 @@ from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT
 
 pytestmark = [pytest.mark.real, pytest.mark.deploy]
+
+
+SENDER = "+15551234567"
 
 
 def add_version(fake: FakeGoogle, secret: str, value: str) -> None:
@@ -30,9 +34,19 @@ def functions(fake: FakeGoogle) -> set[str]:
     return {key.rpartition("/")[2] for key in fake.cloud.resources if key.startswith("cloudfunctions/")}
 
 
-def volumes(fake: FakeGoogle, function: str) -> set[str]:
+def service(fake: FakeGoogle, function: str) -> dict[str, Any]:
     held = fake.cloud.resources[f"cloudfunctions/projects/{PROJECT}/locations/us-central1/functions/{function}"]
-    return {volume["mountPath"] for volume in held["serviceConfig"].get("secretVolumes", [])}
+    config: dict[str, Any] = held["serviceConfig"]
+    return config
+
+
+def volumes(fake: FakeGoogle, function: str) -> set[str]:
+    return {volume["mountPath"] for volume in service(fake, function).get("secretVolumes", [])}
+
+
+def variables(fake: FakeGoogle, function: str) -> dict[str, str]:
+    found: dict[str, str] = service(fake, function)["environmentVariables"]
+    return found
 
 
 def test_a_secret_that_is_added_later_by_hand(new_project: Callable[..., Project], fake: FakeGoogle) -> None:
@@ -74,10 +88,15 @@ def test_a_second_connection_changes_nothing_of_the_first(
 ) -> None:
     project = new_project()
     project.set_all(
-        {"connections.retail.provider": "twilio", "connections.retail.protect": "false"},
+        {
+            "connections.retail.provider": "twilio",
+            "connections.retail.sender": SENDER,
+            "connections.retail.protect": "false",
+        },
         {f"connections.retail.{key}": value for key, value in SECRETS.items()},
     )
     project.run("up")
+    assert variables(fake, "retail-worker")["SMS_SENDER"] == SENDER, "the command makes a number of it"
     of_first = {k: v for k, v in fake.cloud.shown().items() if "/retail-" in k and "serviceAccounts/" not in k}
 
     project.set_all(
