@@ -112,6 +112,8 @@ class _Reader:
         self._name = name
         self._where = where
         self._given = flatten(raw)
+        # Set without `--path`: a key of its own, which would still hold after its path was set.
+        self._dotted = frozenset(key for key in raw if "." in key and not where)
         self._sealed = sealed
         self._values: dict[str, Any] = {}
         self.mistakes: list[str] = []
@@ -177,9 +179,10 @@ class _Reader:
         )
 
     def _mistake(self, path: str, problem: str, fix: str = "") -> None:
-        self.mistakes.append(
-            f"{self._where}{path}: {problem}; fix: {(fix or self._command(path)).replace('{where}', self._where)}"
-        )
+        command = (fix or self._command(path)).replace("{where}", self._where)
+        if path in self._dotted:
+            command = f"pulumi config rm {path}" if " rm " in command else f"pulumi config rm {path} && {command}"
+        self.mistakes.append(f"{self._where}{path}: {problem}; fix: {command}")
 
     def _command(self, path: str, wrong: Wrong | None = None) -> str:
         key, full = config_keys.BY_PATH[path], self._where + path
