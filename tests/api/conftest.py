@@ -31,7 +31,7 @@ CAPABILITIES = Capabilities(
     schedule_needs_pool=True,
     media_limit=10,
     sender_kinds=frozenset(SenderKind),
-    channels=frozenset({"messenger", "rcs", "whatsapp"}),
+    channels=frozenset({"whatsapp"}),
 )
 PROFILE = ConnectionProfile(name="sms", provider="twilio", sender=Sender("+15551234567", SenderKind.LONG_CODE))
 

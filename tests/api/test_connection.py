@@ -47,7 +47,7 @@ def test_the_connection_as_it_was_configured(make: Any, profile: Any) -> None:
             "mediaLimit": 10,
             "schedule": {"earliestSeconds": 300, "latestSeconds": 3_024_000, "needsPool": True},
             "senderKinds": ["alphanumeric", "channel", "long_code", "pool", "short_code", "toll_free"],
-            "channels": ["messenger", "rcs", "whatsapp"],
+            "channels": ["whatsapp"],
         },
         "callbacks": True,
         "state": "ACTIVE",

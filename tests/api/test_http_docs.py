@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.api.entry import ROUTES
 from sms_connector.api.openapi import with_document
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
 from sms_connector.api.payloads.message import MessageQuery
 from sms_connector.api.payloads.send import SendBody
+from sms_connector.model.phone_number import CHANNELS
+from tests.api.conftest import CAPABILITIES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
 MESSAGE_ID = "msg_0bd6cf24ae5a7d9c1e0a4b7c33"
@@ -23,6 +26,12 @@ EXAMPLES = [
     pytest.param(match["request"], match["answer"], id=match["request"].split("\n")[0])
     for match in EXAMPLE.finditer(PAGE)
 ]
+
+
+@pytest.fixture
+def api(make: Any) -> Any:
+    """The reference shows the connection of a provider that has every channel."""
+    return make(capabilities=replace(CAPABILITIES, channels=CHANNELS))
 
 
 @pytest.mark.parametrize("route", with_document(ROUTES), ids=lambda route: f"{route.method} {route.path}")
