@@ -298,6 +298,39 @@ def test_what_is_sent_later_is_kept_and_ends_three_days_after_that(world: Campai
     run_in(world.clock, scenario)
 
 
+@pytest.mark.parametrize("callbacks", [False, True])
+def test_a_campaign_for_later_runs_until_its_messages_were_sent_and_asked_for(
+    world: CampaignWorld, callbacks: bool
+) -> None:
+    def scenario() -> None:
+        node, later = world.node(callbacks=callbacks), world.clock.time() + HOUR
+        campaign = send(world, node, 30, send_at=datetime.fromtimestamp(later, UTC), tracking=Tracking(10.0, 6))
+        world.tick(node, until=later + 9)
+        assert {name for _, name in node.provider.calls} == {"send"}
+        assert state(node, campaign) is CampaignState.RUNNING
+        world.network.stored[3].status = MessageStatus.DELIVERED
+        world.tick(node, until=later + 90)
+        assert counts(node, campaign) == {"delivered": 1, "queued": 29}
+        assert {record.attempts for record in called(node.results(campaign)) if not record.final} == {6}
+        assert state(node, campaign) is CampaignState.DONE
+
+    run_in(world.clock, scenario)
+
+
+def test_a_campaign_for_later_can_be_canceled_while_it_waits(world: CampaignWorld) -> None:
+    def scenario() -> None:
+        node, later = world.node(), world.clock.time() + HOUR
+        campaign = send(world, node, 30, send_at=datetime.fromtimestamp(later, UTC))
+        world.tick(node, until=later - 60)
+        node.engine.campaigns.cancel(campaign)
+        world.network.stored[3].status = MessageStatus.DELIVERED
+        world.tick(node, until=later + 90)
+        assert counts(node, campaign) == {"delivered": 1, "queued": 29}, "what the provider has is its own business"
+        assert state(node, campaign) is CampaignState.CANCELED
+
+    run_in(world.clock, scenario)
+
+
 def test_no_attempts_means_no_question(world: CampaignWorld) -> None:
     def scenario() -> None:
         node = world.node()

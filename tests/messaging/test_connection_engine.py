@@ -63,6 +63,17 @@ def test_one_that_is_sent_later_has_its_three_days_from_then_on(world: World) ->
     assert node.messages.get(ID).status is S.EXPIRED
 
 
+def test_one_that_is_sent_later_is_asked_for_from_then_on(world: World, node: Node) -> None:
+    later = world.clock.time() + 3600
+    [record] = node.send([draft(1)], nonce="later", send_at=datetime.fromtimestamp(later, UTC))
+    world.network.of(record.id)[0].status = S.DELIVERED
+    calls = len(node.provider.calls)
+    for asked_at, status, questions in [(later + 9, S.QUEUED, 0), (later + 10, S.DELIVERED, 1)]:
+        world.clock.now = asked_at
+        assert node.messages.get(record.id).status is status
+        assert len(node.provider.calls) - calls == questions
+
+
 def test_one_that_is_not_there(node: Node) -> None:
     for act in (node.messages.get, node.messages.cancel, node.messages.redact):
         with pytest.raises(NotFound, match="msg_nothing"):

@@ -198,6 +198,39 @@ def test_the_next_question_is_an_interval_after_the_last_news() -> None:
     assert record.next_check_at is None
 
 
+def test_what_is_to_be_sent_later_is_asked_for_from_then_on() -> None:
+    record = intent(interval=10.0, attempts_allowed=2, send_at=5000.0)
+    record.hear(report(S.SCHEDULED), at=101.0, source="send")
+    assert record.next_check_at == 5010.0
+    record.asked(200.0)
+    assert (record.attempts, record.next_check_at) == (0, 5010.0), "whoever asks too soon has not asked"
+    record.hear(report(S.SENT), at=5003.0, source="callback")
+    record.asked(5013.0)
+    assert (record.attempts, record.next_check_at) == (1, 5023.0)
+
+
+def test_an_unknown_outcome_is_looked_into_whenever_it_is_to_be_sent() -> None:
+    record = intent(interval=10.0, send_at=5000.0)
+    record.lose_track("no answer", at=101.0, window=WINDOW)
+    assert record.next_check_at == 111.0
+    for at in (111.0, 121.0):
+        record.asked(at)
+    record.hear(report(S.SCHEDULED), at=131.0, source="reconcile")
+    record.asked(131.0)
+    assert (record.attempts, record.next_check_at) == (0, 5010.0), "its attempts begin when it is sent"
+
+
+def test_late_news_of_what_is_to_be_sent_later_is_looked_for_ever_more_seldom() -> None:
+    later = 35 * 86_400.0
+    record, looks = intent(send_at=later, campaign="cmp_1"), 0
+    record.lose_track("no answer", at=100.0, window=WINDOW)
+    record.give_up(at=1000.0)
+    while record.next_check_at is not None:
+        record.look_later(at=record.next_check_at, limit=3 * 86_400.0)
+        looks += 1
+    assert looks < 60
+
+
 @pytest.mark.parametrize(("validity", "until"), [(None, 1000.0), (60, 160.0), (3600, 1000.0)])
 def test_the_window_is_at_most_the_validity(validity: int | None, until: float) -> None:
     record = intent(validity_seconds=validity)

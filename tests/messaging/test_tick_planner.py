@@ -9,6 +9,7 @@ from tests.fixtures.clocks import FakeClock
 from tests.fixtures.list_queue import ListQueue
 
 NOW = 1_800_000_000.0
+DAY = 86_400.0
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ NOW = 1_800_000_000.0
         pytest.param(10.0, 30.0, [10.0, 30.0], id="that one has been"),
         pytest.param(9.6, 30.0, [10.0, 30.0], id="by another clock it may have been"),
         pytest.param(8.9, 30.0, [10.0], id="by no clock it can have been"),
+        pytest.param(10.0, 10.0 + 35 * DAY, [10.0, 10.0 + 20 * DAY], id="no further ahead than a queue takes"),
     ],
 )
 def test_rounds(then: float, due: float, planned: list[float]) -> None:

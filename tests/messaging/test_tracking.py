@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from operator import methodcaller
 
 import pytest
@@ -32,10 +33,16 @@ class Scene:
         self.began = world.clock.now
 
     def sent(
-        self, index: int = 0, *, ago: float = 0.0, tracking: Tracking = FOLLOW, sender: str = SENDER
+        self,
+        index: int = 0,
+        *,
+        ago: float = 0.0,
+        tracking: Tracking = FOLLOW,
+        sender: str = SENDER,
+        send_at: datetime | None = None,
     ) -> MessageRecord:
         at = self.world.clock.now - ago
-        record = new_record(draft(index), SendOptions(sender, tracking), f"msg_{index}", at=at)
+        record = new_record(draft(index), SendOptions(sender, tracking, send_at=send_at), f"msg_{index}", at=at)
         message = OutboundMessage(record.id, record.to, sender, f"Hello {index}")
         stored = Stored(f"SM{index}", message, at, S.SENT, body=message.text)
         self.world.network.stored.append(stored)
@@ -114,6 +121,33 @@ def test_interval_and_attempts_are_exact(
     assert record.final is (settled < 1e9)
     assert (record.status, record.attempts) == (S.DELIVERED if settled < 1e9 else S.SENT, len(asked))
     assert scene.world.record(record.id).status is record.status
+
+
+@pytest.mark.parametrize(
+    ("ahead", "attempts", "asked", "took"),
+    [
+        pytest.param(3600.0, 6, [], 0.0, id="beyond the tracking: answered at once"),
+        pytest.param(50.1, 6, [], 0.0, id="the first question would come after its end"),
+        pytest.param(30.0, 6, [40, 50, 60], 60.0, id="within: asked for from then on, until its end"),
+        pytest.param(-5.0, 3, [10, 20, 30], 30.0, id="a time that has passed: as one without"),
+    ],
+)
+def test_what_is_sent_later_is_waited_for_no_longer(
+    scene: Scene, ahead: float, attempts: int, asked: list[float], took: float
+) -> None:
+    tracking = Tracking(10.0, attempts, wait=True)
+    record = scene.sent(tracking=tracking, send_at=datetime.fromtimestamp(scene.world.clock.now + ahead, UTC))
+    assert scene.world.clock.run(scene.follow(record, tracking=tracking)) == [pytest.approx(took)]
+    assert scene.asked() == asked
+    assert (record.final, record.attempts) == (False, len(asked))
+
+
+def test_whoever_waits_beside_one_for_later_is_not_held_up(scene: Scene) -> None:
+    later = scene.sent(0, send_at=datetime.fromtimestamp(scene.world.clock.now + 3600, UTC))
+    now = scene.sent(1)
+    scene.settle(1)
+    scene.world.clock.run(scene.follow(later, now))
+    assert (now.status, scene.asked()) == (S.DELIVERED, [10.0])
 
 
 @pytest.mark.parametrize("status", [S.DELIVERED, S.UNDELIVERED, S.FAILED, S.CANCELED, S.READ])

@@ -105,7 +105,7 @@ class MessageRecord(msgspec.Struct):
         if report.failure is not None and self.status is report.status:
             self.failure = report.failure
         self.note(at, source, report.raw_status)
-        self._plan_check(at)
+        self.plan_check(at)
         return True
 
     def refuse(self, failure: FailureReason, *, at: float) -> None:
@@ -128,7 +128,7 @@ class MessageRecord(msgspec.Struct):
         )
         if self.add_evidence(evidence):
             self.note(at, "transport")
-        self._plan_check(at)
+        self.plan_check(at)
 
     @property
     def is_unsettled(self) -> bool:
@@ -176,9 +176,15 @@ class MessageRecord(msgspec.Struct):
         self.note(at, source, word)
         return True
 
-    def _plan_check(self, at: float) -> None:
-        """Polling is the net under callbacks: an interval after the last news."""
-        self.next_check_at = None if self.final else at + self.interval
+    def plan_check(self, at: float) -> None:
+        """Polling is the net under callbacks: an interval after the last news, or after its time has come. Whether the provider
+        has it is looked into before that."""
+        since = self.begins_at if self._is_for_later(at) else at
+        self.next_check_at = None if self.final else since + self.interval
+
+    def _is_for_later(self, at: float) -> bool:
+        """The provider has it, and keeps it until its time has come."""
+        return self.phase == Phase.DONE and self.begins_at > max(at, self.created_at)
 
     def look_later(self, *, at: float, limit: float) -> None:
         """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after it was to be sent."""
@@ -186,14 +192,16 @@ class MessageRecord(msgspec.Struct):
         if not self.final:
             self.next_check_at = min(end, at + max(SLOW_CHECK_SECONDS, -age, age / 2))
         elif self.next_check_at is not None:
-            self.next_check_at = min(end, at + max(LATE_CHECK_SECONDS, age / 4)) if at < end else None
+            pause = max(LATE_CHECK_SECONDS, (at - self.created_at) / 4)
+            self.next_check_at = min(end, at + pause) if at < end else None
 
     def asked(self, at: float) -> None:
-        """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up."""
-        self.attempts += 1
+        """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up. What is to be
+        sent later has all its attempts from then on."""
+        self.attempts = 0 if self._is_for_later(at) else self.attempts + 1
         if self.final:
             return
-        self._plan_check(at)
+        self.plan_check(at)
         if self.attempts >= self.attempts_allowed:
             self.next_check_at = at + SLOW_CHECK_SECONDS
             if self.phase == Phase.UNKNOWN:

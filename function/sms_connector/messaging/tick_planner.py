@@ -11,6 +11,9 @@ from sms_connector.ports import Clock, Task, TaskQueue
 PATH = "/tasks/tick"
 # A round is never planned for the present second, nor relied on then: by a clock that is ahead of ours it may have been already.
 LEAST_PAUSE = 1.0
+# Cloud Tasks takes no task for more than 30 days ahead (https://cloud.google.com/tasks/docs/quotas). A round in which nothing is due
+# plans the next one.
+LONGEST_PAUSE = 20 * 86_400.0
 
 
 class TickPlanner:
@@ -23,9 +26,9 @@ class TickPlanner:
         self._planned = 0
 
     def plan(self, due: float) -> None:
-        """A round at `due` (epoch seconds), or within a second after. Raises what the queue raises."""
+        """A round at `due` (epoch seconds), or within a second after; sooner where that is far away. Raises what the queue raises."""
         now = self._clock.time()
-        slot = ceil(max(due, now + LEAST_PAUSE))
+        slot = ceil(min(max(due, now + LEAST_PAUSE), now + LONGEST_PAUSE))
         if self._queue is None or now + LEAST_PAUSE < self._planned <= slot:
             return  # an earlier round is coming; it plans what follows
         name = f"{self._connection}-tick-{slot}"

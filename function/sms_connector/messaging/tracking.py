@@ -3,6 +3,7 @@
 All waiting requests of a node share one round of questions: whoever finds it due asks for everybody. A round takes the cheaper
 way, the provider's list or single questions, from what is due; what a list tells of messages that are not due yet is heard, too.
 A round is put off for half an interval so that more messages are due together, yet not past the moment when the last one is due.
+What is to be sent later (`sendAt`) is asked for from then on, and holds no request for longer than the tracking would have taken now.
 """
 
 from __future__ import annotations
@@ -35,14 +36,21 @@ LOST = "the node that was sending it stopped before it recorded an outcome"
 
 
 class _Following(msgspec.Struct, eq=False):
-    """One request's messages; `news` wakes its thread."""
+    """One request's messages; `news` wakes its thread. `until` is when its tracking would end, were all of them sent now."""
 
     records: list[MessageRecord]
     tracking: Tracking
+    until: float
     news: threading.Event = msgspec.field(default_factory=threading.Event)
 
     def open(self) -> list[MessageRecord]:
-        return [record for record in self.records if not record.final and record.attempts < self.tracking.attempts]
+        return [
+            record
+            for record in self.records
+            if not record.final
+            and record.attempts < self.tracking.attempts
+            and (record.send_at is None or _due_at(record) <= self.until)
+        ]
 
 
 class Tracker:
@@ -71,7 +79,8 @@ class Tracker:
         self._waiting: list[_Following] = []
 
     def follow(self, records: Sequence[MessageRecord], tracking: Tracking) -> None:
-        following = _Following([record for record in records if not record.final], tracking)
+        until = self._clock.time() + tracking.interval * tracking.attempts
+        following = _Following([record for record in records if not record.final], tracking, until)
         with self._lock:
             self._waiting.append(following)
         try:
@@ -124,9 +133,7 @@ class Tracker:
             following.news.clear()
 
     def _until_next_round(self) -> float:
-        times = [
-            (self._due_at(record), record.interval) for following in self._snapshot() for record in following.open()
-        ]
+        times = [(_due_at(record), record.interval) for following in self._snapshot() for record in following.open()]
         if not times:
             return 0.0
         first, interval = min(times)
@@ -137,12 +144,8 @@ class Tracker:
         """What is due, and what is not yet."""
         now = self._clock.time()
         waiting = [record for following in self._snapshot() for record in following.open()]
-        due = [record for record in waiting if self._due_at(record) <= now]
-        return due, [record for record in waiting if self._due_at(record) > now]
-
-    def _due_at(self, record: MessageRecord) -> float:
-        """One interval after the message was last heard of or asked for."""
-        return record.next_check_at if record.next_check_at is not None else record.updated_at + record.interval
+        due = [record for record in waiting if _due_at(record) <= now]
+        return due, [record for record in waiting if _due_at(record) > now]
 
     def _snapshot(self) -> list[_Following]:
         with self._lock:
@@ -159,7 +162,7 @@ class Tracker:
         alone = [record for record in records if record.campaign is None]
         self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
         now = self._clock.time()
-        due = [record for record in records if not record.final and self._due_at(record) <= now]
+        due = [record for record in records if not record.final and _due_at(record) <= now]
         self.mark_abandoned(due)
         self._reconciler.resolve(due)
         reports = self._reports(due, also)
@@ -257,6 +260,11 @@ class _Abandon(msgspec.Struct, frozen=True):
     def __call__(self, record: MessageRecord) -> None:
         if record.phase == Phase.CALLING and record.holder == self.holder:
             record.lose_track(LOST, at=self.at, window=self.window)
+
+
+def _due_at(record: MessageRecord) -> float:
+    """One interval after the message was last heard of or asked for."""
+    return record.next_check_at if record.next_check_at is not None else record.updated_at + record.interval
 
 
 def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:

@@ -139,8 +139,9 @@ def _stand_in(record: MessageRecord, found: MessageRecord, *, at: float) -> None
         found.sent_at,
         found.segments,
     )
+    record.send_at = found.send_at
     record.note(at, "connector", f"the message with this key is {found.id}")
-    record.next_check_at = None if record.final else at + record.interval
+    record.plan_check(at)
     return None
 
 
