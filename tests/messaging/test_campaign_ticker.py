@@ -86,6 +86,31 @@ def test_news_told_twice_or_late_counts_once(world: CampaignWorld) -> None:
     run_in(world.clock, scenario)
 
 
+def test_the_history_has_what_was_told_on_the_way(world: CampaignWorld) -> None:
+    """`sent` is not worth a write of its own; who asks after one message is told of it all the same, in order and once."""
+
+    def scenario() -> None:
+        node = world.node(callbacks=True)
+        campaign = send(world, node, 30)
+        first, *_ = [record.id for record in called(node.results(campaign))]
+
+        def heard() -> list[tuple[str, str]]:
+            return [
+                (status, word)
+                for _, status, source, word in node.engine.messages.get(first).history
+                if source == "callback"
+            ]
+
+        for status in (MessageStatus.SENT, MessageStatus.SENT, MessageStatus.DELIVERED):
+            world.clock.sleep(1.0)
+            world.tell(first, status)
+            told_before_folding = heard()
+        world.tick(node, until=world.clock.time() + 70)
+        assert heard() == told_before_folding == [("sent", "sent"), ("delivered", "delivered")]
+
+    run_in(world.clock, scenario)
+
+
 def test_news_that_was_folded_in_is_forgotten(world: CampaignWorld) -> None:
     """But not what tells of a failure: told again, it is still known, and nobody opts out a second time by it."""
 

@@ -58,6 +58,9 @@ class MessageStore:
     def hear_callbacks(self, records: Sequence[MessageRecord]) -> None:
         """What callbacks told of unknown outcomes, where it waits for whoever holds the records. (Of these it is applied as it comes.)"""
 
+    def fill_history(self, record: MessageRecord) -> None:
+        """What was told of it and is kept elsewhere. (Of these it is all in the record.)"""
+
     def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
         """Keep what was told of a message that nobody has at hand."""
         [record] = self.get([message_id])

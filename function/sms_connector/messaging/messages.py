@@ -30,10 +30,11 @@ class Messages:
         self._policy = policy
 
     def get(self, message_id: str) -> MessageRecord:
-        """The message as it is known, asked for anew where that is older than its interval. Raises NotFound."""
+        """The message as it is known, asked for anew where that is older than its interval, with its whole history. Raises NotFound."""
         record = self._read(message_id)
         if not record.final and self._stale(record):
             self._refresh(record)
+        self._store.fill_history(record)
         return record
 
     def list(

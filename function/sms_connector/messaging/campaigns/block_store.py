@@ -24,7 +24,7 @@ from sms_connector.messaging.campaigns.campaign import (
     Tally,
     chunk_id,
 )
-from sms_connector.messaging.campaigns.news import fold, read_news, write_news
+from sms_connector.messaging.campaigns.news import fill_history, fold, read_news, write_news
 from sms_connector.messaging.message_store import Announcer, Change, Changes, MessageStore, become
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
@@ -78,6 +78,11 @@ class BlockStore(MessageStore):
             write_news(self._ledger, place, report, at=at)
             if report.status is MessageStatus.READ:
                 self._tell_read(place, report, at)
+
+    def fill_history(self, record: MessageRecord) -> None:
+        place = Place.of(record.id)
+        if place is not None:
+            fill_history(self._ledger, place, record)
 
     def find(self, query: Query) -> list[MessageRecord]:
         """By recipient up to a time, the messages of blocks around it are found too: intents that could be meant (reconcile)."""

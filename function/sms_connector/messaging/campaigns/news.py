@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from sms_connector.errors import Conflict, Kind, Retry
 from sms_connector.messaging.campaigns.blocks import Block
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
+from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
@@ -39,18 +40,32 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
         "expiresAt": at + RETENTION_SECONDS,
     }
     with suppress(Conflict):
-        ledger.commit([Write(NEWS, _id(place, report), data, MUST_BE_ABSENT)])
+        ledger.commit([Write(NEWS, _id(place, report.status, report.provider_message_id), data, MUST_BE_ABSENT)])
 
 
 def is_written(ledger: Ledger, place: Place, report: DeliveryReport) -> bool:
     """Whether the same was told before (and is not forgotten: what tells of a failure never is)."""
-    return ledger.get(NEWS, [_id(place, report)])[0] is not None
+    return ledger.get(NEWS, [_id(place, report.status, report.provider_message_id)])[0] is not None
 
 
-def _id(place: Place, report: DeliveryReport) -> str:
+def _id(place: Place, status: MessageStatus, provider_message_id: str) -> str:
     """A message that was sent again may have become two of the provider's: the fate of one says nothing of the other."""
-    which = hashlib.sha256(report.provider_message_id.encode()).hexdigest()[:12]
-    return f"{place.message_id}:{report.status}:{which}"
+    which = hashlib.sha256(provider_message_id.encode()).hexdigest()[:12]
+    return f"{place.message_id}:{status}:{which}"
+
+
+def fill_history(ledger: Ledger, place: Place, record: MessageRecord) -> None:
+    """With what was told on the way to the final status, which is not worth a write: it stays news. The record is not for keeping
+    afterwards."""
+    if record.provider_message_id is None:
+        return
+    found = ledger.get(
+        NEWS, [_id(place, status, record.provider_message_id) for status in MessageStatus if not status.final]
+    )
+    heard = {word for _, _, source, word in record.history if source == "callback"}
+    told = [each.data for each in found if each is not None and each.data["word"] not in heard]
+    record.history += [(float(each["at"]), each["status"], "callback", each["word"]) for each in told]
+    record.history.sort(key=lambda entry: entry[0])
 
 
 def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
