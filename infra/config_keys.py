@@ -87,6 +87,13 @@ KEYS: tuple[Key, ...] = (
         "10000",
     ),
     Key("tracking.retryAttempts", read.integer(0, 100), 6, "How many times a status is asked for.", "6"),
+    Key(
+        "tracking.expireAfterHours",
+        read.integer(1, 29 * 24),
+        72,
+        "After how many hours without a final status a message is `expired`.",
+        "72",
+    ),
     Key("proxy.url", read.proxy_url, None, "Proxy to the provider.", "http://proxy.example.com:3128"),
     Key("proxy.auth", read.choice(("none", "basic", "digest")), "none", "How the proxy authenticates.", "basic"),
     Key(

@@ -50,6 +50,7 @@ class ConnectionConfig:
     connection_rate: int | None
     retry_interval_millis: int
     retry_attempts: int
+    expire_after_hours: int
     proxy: Proxy | None
     network: Network | None
     ca_certificates: str | None
@@ -97,6 +98,7 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         connection_rate=values["rate.connection"],
         retry_interval_millis=values["tracking.retryIntervalMillis"],
         retry_attempts=values["tracking.retryAttempts"],
+        expire_after_hours=values["tracking.expireAfterHours"],
         proxy=Proxy(values["proxy.url"], values["proxy.auth"], values["proxy.ssl"]) if values["proxy.url"] else None,
         network=_network(values),
         ca_certificates=values["network.ca"],

@@ -56,6 +56,7 @@ def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulum
         "SMS_PROVIDER": config.provider,
         "SMS_RETRY_INTERVAL_MILLIS": str(config.retry_interval_millis),
         "SMS_RETRY_ATTEMPTS": str(config.retry_attempts),
+        "SMS_EXPIRE_AFTER_HOURS": str(config.expire_after_hours),
         "SMS_NODE_RATE": str(config.node_rate),
         "SMS_SECRETS_DIR": SECRETS_DIR,
         "SMS_LEDGER": pulumi.Output.concat("firestore:", around.project, "/", around.database),

@@ -22,6 +22,8 @@ QUEUE_FORMS: Final = "sqlite:<path> or cloud-tasks:<project>/<location>"
 PREFIX: Final = "SMS_"
 # Names of the command line and the sandbox, which often share a shell with a local connector.
 FOREIGN_PREFIXES: Final = ("SMS_CLI_", "SMS_SANDBOX_")
+# A message is kept for 30 days: a day is left in which its end can be read.
+EXPIRE_AFTER_HOURS_MOST: Final = 29 * 24
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -60,10 +62,11 @@ class ProxySettings(msgspec.Struct, frozen=True):
 
 
 class TrackingSettings(msgspec.Struct, frozen=True):
-    """What a request that says nothing about tracking gets."""
+    """What a request that says nothing about tracking gets, and after how many hours without news a message is `expired`."""
 
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
+    expire_after_hours: int = 72
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True):
@@ -121,6 +124,7 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
         tracking=TrackingSettings(
             reader.read("SMS_RETRY_INTERVAL_MILLIS", values.whole_number(100, 3_600_000), 10_000),
             reader.read("SMS_RETRY_ATTEMPTS", values.whole_number(0, 100), 6),
+            reader.read("SMS_EXPIRE_AFTER_HOURS", values.whole_number(1, EXPIRE_AFTER_HOURS_MOST), 72),
         ),
         node_rate=reader.read("SMS_NODE_RATE", values.whole_number(1, 25), 25),
         connection_rate=reader.read("SMS_CONNECTION_RATE", values.whole_number(1, 100_000), None),

@@ -17,8 +17,11 @@ from sms_connector.app.worker import LOOPS, Loops
 from sms_connector.errors import LedgerUnavailable, LedgerUnusable, StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.queue import SqliteQueue
+from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.throttle import Throttle
-from sms_connector.ports import Delivery, Json, Task
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.status import MessageStatus
+from sms_connector.ports import MUST_BE_ABSENT, Delivery, Json, Task
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import Lane
 
@@ -91,6 +94,20 @@ def test_the_gate_is_the_throttles_own_without_one(tmp_path: Path) -> None:
     node = start(environ(tmp_path, *SECRETS, SMS_LEDGER=ledger))
     node.throttle.wait_turn(Lane.SEND)
     assert node.ledger.get("shares", ["allocation"]) == [None]
+
+
+@pytest.mark.parametrize(("hours", "status"), [("1", MessageStatus.EXPIRED), ("3", MessageStatus.SENT)])
+def test_a_message_without_news_expires_after_the_hours_that_were_set(
+    tmp_path: Path, hours: str, status: MessageStatus
+) -> None:
+    ledger = f"sqlite:{tmp_path / 'ledger.db'}"
+    node = start(environ(tmp_path, "account-sid", "auth-token", SMS_LEDGER=ledger, SMS_EXPIRE_AFTER_HOURS=hours))
+    sent_at = node.clock.time() - 2 * 3600
+    record = MessageRecord("msg_1", "+15558675310", "+15551234567", "digest", sent_at, sent_at)
+    record.hear(DeliveryReport("SM1", MessageStatus.SENT, "sent"), at=sent_at, source="send")
+    record.next_check_at = sent_at + int(hours) * 3600  # nobody is asked before
+    node.ledger.commit([record.to_write(expect=MUST_BE_ABSENT)])
+    assert node.engine.messages.get("msg_1").status is status
 
 
 def test_a_local_worker_takes_tasks_from_the_file_once_it_serves(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ EVERYTHING = {
     "nodes": {"min": 1, "max": 20},
     "workers": {"max": 30},
     "rate": {"node": 20, "connection": 100},
-    "tracking": {"retryIntervalMillis": 5000, "retryAttempts": 3},
+    "tracking": {"retryIntervalMillis": 5000, "retryAttempts": 3, "expireAfterHours": 48},
     "proxy": {"url": "http://proxy.example.com:3128", "auth": "digest", "ssl": "tunnel"},
     "network": NETWORK,
     "campaigns": {"buckets": ["my-campaigns"]},

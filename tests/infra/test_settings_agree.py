@@ -65,7 +65,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert (loaded.node_rate, loaded.connection_rate, loaded.log_level) == (20, 100, "debug")
     assert loaded.proxy == settings.ProxySettings("http://proxy.example.com:3128", "digest", "tunnel")
     assert loaded.campaign_sources == ("gs://my-campaigns",)
-    assert loaded.tracking == settings.TrackingSettings(5000, 3)
+    assert loaded.tracking == settings.TrackingSettings(5000, 3, expire_after_hours=48)
     assert loaded.callback_url == "https://crm.example.com/sms?tenant=7"
     assert loaded.callback_private_hosts == ("*.internal", "10.1.0.0/16")
     assert loaded.stop_words == ("STOPP", "NO MORE")

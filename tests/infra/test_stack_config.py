@@ -103,6 +103,13 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("25 a second is a node's most", {"rate": {"node": 26}}, {}, "rate.node", "allowed are 1 to 25"),
     ("a rate is positive", {"rate": {"connection": 0}}, {}, "rate.connection", "allowed are 1"),
     ("an interval has a least", {"tracking": {"retryIntervalMillis": 5}}, {}, "tracking.retryIntervalMillis", "100"),
+    (
+        "nothing expires when it is gone",
+        {"tracking": {"expireAfterHours": 697}},
+        {},
+        "tracking.expireAfterHours",
+        "1 to 696",
+    ),
     ("attempts have a most", {"tracking": {"retryAttempts": 101}}, {}, "tracking.retryAttempts", "0 to 100"),
     (
         "waiting ends before the request does",

@@ -15,7 +15,7 @@ from sms_connector import settings as settings_module
 from sms_connector.api.payloads.send import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.settings import LedgerAddress, ProxySettings, QueueAddress, load
+from sms_connector.settings import LedgerAddress, ProxySettings, QueueAddress, TrackingSettings, load
 
 LOCAL = {"SMS_LEDGER": "sqlite:/tmp/ledger.db"}
 PLATFORM = {"SMS_LEDGER": "firestore:a-project/sms", "K_SERVICE": "sms-connector"}
@@ -38,7 +38,7 @@ def test_the_ledger_is_all_that_has_to_be_said() -> None:
     settings = load(LOCAL)
     assert settings.ledger == LedgerAddress("sqlite", path=Path("/tmp/ledger.db"))
     assert (settings.connection.name, settings.provider, settings.sender) == ("local", "twilio", None)
-    assert (settings.tracking.retry_interval_millis, settings.tracking.retry_attempts) == (10_000, 6)
+    assert settings.tracking == TrackingSettings(10_000, 6, expire_after_hours=72)
     assert (settings.node_rate, settings.connection_rate) == (25, None)
     assert settings.secrets_dir == Path("/secrets")
     assert (settings.queue, settings.webhook_url, settings.proxy, settings.ca_file) == (None, None, None, None)
@@ -63,6 +63,7 @@ def test_everything_said(tmp_path: Path) -> None:
             "SMS_SENDER": "+15551234567",
             "SMS_RETRY_INTERVAL_MILLIS": "100",
             "SMS_RETRY_ATTEMPTS": "0",
+            "SMS_EXPIRE_AFTER_HOURS": "24",
             "SMS_NODE_RATE": "1",
             "SMS_CONNECTION_RATE": "40",
             "SMS_SECRETS_DIR": "/run/secrets",
@@ -95,6 +96,7 @@ def test_everything_said(tmp_path: Path) -> None:
     assert settings.provider_url == "https://twilio.example/base"
     assert settings.sender is not None
     assert settings.sender.kind is SenderKind.LONG_CODE
+    assert settings.tracking == TrackingSettings(100, 0, expire_after_hours=24)
     assert settings.proxy == ProxySettings("http://proxy.example:3128", "digest", "tunnel")
     assert settings.campaign_sources == ("gs://lists", "gs://other-lists/sms")
     assert settings.stop_words == ("STOPP", "ARRÊT")
@@ -126,6 +128,8 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_SENDER": "much too long a name"}, "is not a sender", id="a sender that is none"),
         pytest.param({"SMS_RETRY_INTERVAL_MILLIS": "99"}, "from 100 to 3600000", id="too often"),
         pytest.param({"SMS_RETRY_ATTEMPTS": "-1"}, "from 0 to 100", id="a sign"),
+        pytest.param({"SMS_EXPIRE_AFTER_HOURS": "0"}, "from 1 to 696", id="expired before it is sent"),
+        pytest.param({"SMS_EXPIRE_AFTER_HOURS": "697"}, "from 1 to 696", id="expired when it is gone"),
         pytest.param({"SMS_NODE_RATE": "26"}, "from 1 to 25", id="over what a node may"),
         pytest.param({"SMS_NODE_RATE": "0"}, "from 1 to 25", id="never"),
         pytest.param({"SMS_NODE_RATE": "2.5"}, "whole number", id="a fraction"),

@@ -61,7 +61,7 @@ class Node(msgspec.Struct, frozen=True):
 def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None) -> Node:
     """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either.
 
-    `policy` and `timing` are for runs that can't wait as long as production does; `timing` has no say in the route.
+    `policy` and `timing` are for runs that can't wait as long as production does; they have no say in what settings say.
     """
     clock = SystemClock()
     settings = load_settings(environ, clock)
@@ -80,7 +80,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         ledger=ledger,
         throttle=throttle,
         clock=clock,
-        policy=policy or Policy(),
+        policy=replace(policy or Policy(), expire_after=settings.tracking.expire_after_hours * 3600.0),
         callbacks=callbacks,
         configured_suspension=settings.connection.suspended,
         connection_rate=settings.connection_rate,
