@@ -14,6 +14,8 @@ from cli.errors import Misused
 
 Record = dict[str, Any]
 DELIMITERS = (",", ";", "\t", "|")
+# The record's own idempotency key.
+KEY_FIELD = "key"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 
 
@@ -80,7 +82,10 @@ def _to_record(path: Path, line: int, names: Sequence[str], *, cells: Sequence[s
         raise Misused(
             f"{path}, line {line}: {len(cells)} fields, but the first line names {len(names)}; quote the delimiter"
         )
-    return dict(zip(names, [*cells, *[""] * (len(names) - len(cells))], strict=True))
+    record: Record = dict(zip(names, [*cells, *[""] * (len(names) - len(cells))], strict=True))
+    if not record.get(KEY_FIELD, KEY_FIELD).strip():
+        record[KEY_FIELD] = None  # CSV has no other way to say it
+    return record
 
 
 def _to_object(path: Path, number: int, line: str) -> Record:

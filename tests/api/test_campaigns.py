@@ -102,6 +102,11 @@ FORMS = [
         NDJSON,
         texts=("Hello 3", "Hello true"),
     ),
+    Form(
+        "CSV where some have no key, and some rows no cell for one",
+        b"mobile,first name,key\n+15558675310,Ann,\n+15558675310,Bob,  \n+15558675310,Cat\n+15558675310,Dan,order-1\n",
+        texts=("Hello Ann", "Hello Bob", "Hello Cat", "Hello Dan"),
+    ),
     Form("the mapping as an object", ROWS, query={**QUERY, "mapping": json.dumps({"to": "mobile"})}),
     Form(
         "several entries of the mapping",

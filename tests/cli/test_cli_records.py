@@ -54,6 +54,12 @@ def test_a_short_row_has_empty_fields(tmp_path: Path) -> None:
     assert read_csv(write(tmp_path, b"to,who,order\n+1,Ann\n")) == [{"to": "+1", "who": "Ann", "order": ""}]
 
 
+@pytest.mark.parametrize("cells", [b"+1,", b"+1,  ", b"+1"], ids=["empty", "blank", "missing"])
+def test_a_row_without_a_key_has_none(tmp_path: Path, cells: bytes) -> None:
+    rows = read_csv(write(tmp_path, b"to,key\n" + cells + b"\n+2,order-1\n"))
+    assert rows == [{"to": "+1", "key": None}, {"to": "+2", "key": "order-1"}]
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
-from sms_connector.api.payloads.send import MAX_KEY, MAX_TEXT, PreviewBody, SendBody
+from sms_connector.api.payloads.send import KEY_FIELD, MAX_KEY, MAX_TEXT, PreviewBody, SendBody
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.requests import Draft
 from sms_connector.model.field_mapping import FieldMapping, Mapped
@@ -20,7 +20,6 @@ from sms_connector.model.phone_number import CHANNELS, parse_recipient
 from sms_connector.model.segments import Segments, measure
 from sms_connector.model.template import Template
 
-KEY_FIELD = "key"
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, NoReturn
 import msgspec
 
 from sms_connector.api.payloads.content import MAX_RECORD_BYTES, Content, broken
+from sms_connector.api.payloads.send import KEY_FIELD
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import quote
@@ -133,7 +134,10 @@ def _to_record(header: list[str], row: list[str], line: int) -> RawRecord:
         return Flaw(
             f"the row has {len(row)} values, the header {len(header)} names; quote values with a delimiter (line {line})"
         )
-    return dict(zip(header, row, strict=False))
+    record: dict[str, Any] = dict(zip(header, row, strict=False))
+    if not record.get(KEY_FIELD, KEY_FIELD).strip():
+        record[KEY_FIELD] = None  # CSV has no other way to say it
+    return record
 
 
 def refuse_form(content_type: str) -> NoReturn:

@@ -14,6 +14,7 @@ from sms_connector.model.segments import Encoding
 MAX_RECORDS = 1000
 MAX_TEXT = 1600
 MAX_KEY = 255
+KEY_FIELD = "key"  # of a record
 RETRY_INTERVAL_MILLIS = (100, 3_600_000)
 RETRY_ATTEMPTS = (0, 100)
 
