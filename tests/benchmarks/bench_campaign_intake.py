@@ -12,12 +12,12 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import requests
+from msgspec.structs import replace
 
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
