@@ -71,9 +71,9 @@ def fill_history(ledger: Ledger, place: Place, record: MessageRecord) -> None:
 def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
     """What was told of blocks of one chunk, by block: a range of ids, so that ten blocks cost no more queries than one."""
     field = "finalIn" if final_only else "block"
-    told: dict[str, list[Document]] = {id_: [] for id_ in sorted(block.id for block in blocks)}
-    first, *_, last = (*told, *told)
-    where: tuple[Condition, ...] = ((field, ">=", first), (field, "<=", last))
+    ids = [block.id for block in blocks]
+    told: dict[str, list[Document]] = {id_: [] for id_ in ids}
+    where: tuple[Condition, ...] = ((field, ">=", min(ids)), (field, "<=", max(ids)))
     after: tuple[float | str, str] | None = None
     while True:
         page = ledger.find(Query(NEWS, where, order_by=field, limit=PAGE, after=after))
