@@ -10,7 +10,7 @@ import pytest
 from tests.architecture.source_tree import PRODUCT_ROOMS, FunctionNode, Source, expect_none, length, sources
 
 LONGEST_FUNCTION = 60
-LONGEST_MODULE = 300
+LONGEST_MODULE = 400
 MOST_POSITIONAL = 4
 LENGTHS = {room: [length(node) for source in sources(room) for _, node in source.functions()] for room in PRODUCT_ROOMS}
 
