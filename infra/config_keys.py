@@ -22,7 +22,6 @@ SUBNETWORK = rf"(projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/subnetworks/)?{RESOURC
 CONNECTOR = r"(projects/[a-z0-9:.-]+/locations/[a-z0-9-]+/connectors/)?[a-z][-a-z0-9]{0,23}[a-z0-9]"
 ATTACHMENT = rf"projects/[a-z0-9:.-]+/regions/[a-z0-9-]+/serviceAttachments/{RESOURCE}"
 HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
-PRIVATE_HOST = r"[a-z0-9*]([a-z0-9.:*-]{0,251}[a-z0-9])?(/[0-9]{1,3})?|::1(/128)?"
 WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
 EMAIL = r"[^\s@]+@[^\s@]+\.[^\s@]+"
 
@@ -175,9 +174,7 @@ KEYS: tuple[Key, ...] = (
     ),
     Key(
         "callbacks.privateHosts",
-        read.many(
-            read.matching(PRIVATE_HOST, "a host name, an address or a network, like crm.internal or 10.1.0.0/16")
-        ),
+        read.many(read.private_host),
         None,
         "Private hosts that results may be posted to.",
         "crm.internal",

@@ -14,6 +14,10 @@ from urllib.parse import SplitResult, urlsplit
 
 Reader = Callable[[object], Any]
 
+# As the functions have it (settings_values.host): the last label of a name is not a number.
+_LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_HOST_NAME = rf"(?=.{{1,253}}$)(?:\*\.)?(?:{_LABEL}\.)*(?!(?:[0-9]+|0x[0-9a-f]*)$){_LABEL}"
+
 
 class Wrong(ValueError):
     """A value isn't allowed; the message says what is, and never repeats a secret.
@@ -106,6 +110,25 @@ def matching(pattern: str, allowed: str) -> Reader:
         return value
 
     return read
+
+
+def private_host(value: object) -> str:
+    """A host name, `*.` and a domain, an address or a network: what the functions take (`SMS_CALLBACK_PRIVATE_HOSTS`)."""
+    text = value if isinstance(value, str) else ""
+    if not re.fullmatch(_HOST_NAME, text) and not _is_network(text):
+        raise Wrong(
+            f"{shown(value)} is not a host name (crm.internal), a domain's names (*.internal), an address or a network "
+            "(10.1.0.0/16); leave scheme, port and path out"
+        )
+    return text
+
+
+def _is_network(text: str) -> bool:
+    """Whether it is an address or a network, but not the network of all addresses."""
+    try:
+        return "%" not in text and ipaddress.ip_network(text, strict=False).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def many(item: Reader, *, same: Callable[[str], str] = str) -> Reader:

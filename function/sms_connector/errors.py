@@ -17,7 +17,8 @@
     │   ├── LedgerUnavailable     nobody knows what was written
     │   └── QueueUnavailable      durable work could not be put; put it again, or have a sweep find what it was for
     ├── LedgerUnusable            500  the ledger refuses us until somebody has mended something; names what
-    ├── ProviderRefused           the provider answered with its own error; final
+    ├── ProviderRefused           502  the provider answered with its own error; final
+    │   └── StateRefused          422  that error says that the message's state does not allow it
     └── Conflict                  a ledger document changed underneath us; read again and decide anew
 
 `kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never holds a
@@ -205,6 +206,12 @@ class ProviderRefused(ConnectorError):
         self.code = code
         self.more_info = more_info
         self.status = status
+
+
+class StateRefused(ProviderRefused):
+    """422. The provider refuses a change because of the message's state: the request is right, but too late or too early."""
+
+    http_status, rpc_status = 422, "FAILED_PRECONDITION"
 
 
 class OutOfReach(ConnectorError):

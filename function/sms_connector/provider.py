@@ -172,7 +172,11 @@ class Provider(Protocol):
         """A query, never a send: is the provider there, and does it accept our credentials?"""
 
     def verify_callback(self, callback: RawCallback) -> bool:
-        """Is the signature the provider's (current or previous secret)? In constant time."""
+        """Check the signature against the current and the previous secret, in constant time.
+
+        Raises `errors.NotSent` where our own secret is missing or can't be read: that says nothing about the callback, which has
+        to be checked again later.
+        """
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
         """The news in a verified callback. Raises `errors.InvalidRequest` where it is not one."""

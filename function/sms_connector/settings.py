@@ -143,6 +143,8 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
         on_platform=on_platform,
         project=environ.get("GOOGLE_CLOUD_PROJECT") or (ledger.project if ledger else "") or None,
     )
+    if settings.callback_url and settings.queue is None and not environ.get("SMS_QUEUE", "").strip():
+        reader.problems.append(f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}")
     surroundings = _refuse_local_surroundings(settings) if on_platform else _find_unusable_files(settings)
     problems = [*reader.problems, *surroundings, *_find_strangers(environ, reader.known)]
     if problems:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -16,7 +17,9 @@ _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]*)?")
-_HOST = re.compile(r"[A-Za-z0-9*](?:[A-Za-z0-9.:*-]{0,251}[A-Za-z0-9])?(?:/[0-9]{1,3})?|::1(?:/128)?")
+_HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+# The last label of a name is not a number: that would be a broken address (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+_HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?(?:{_HOST_LABEL}\.)*(?!(?:[0-9]+|0[xX][0-9A-Fa-f]*)$){_HOST_LABEL}")
 _ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # https://www.sqlite.org/fileformat.html#magic_header_string
 _SQLITE = b"SQLite format 3\0"
@@ -175,11 +178,21 @@ def keyword(raw: str) -> str:
 
 
 def host(raw: str) -> str:
-    if not _HOST.fullmatch(raw):
+    """A host name, all names below a domain (`*.internal`), an address or a network; each in its one spelling."""
+    if not _HOST_NAME.fullmatch(raw) and not _is_network(raw):
         raise ValueError(
-            f"{raw[:80]!r} is neither a host name nor an address or network (10.0.0.0/8); leave scheme and path out"
+            f"{raw[:80]!r} is not a host name (crm.internal), a domain's names (*.internal), an address (10.1.0.7) or a network "
+            "(10.1.0.0/16, fd00::/8); leave scheme, port and path out"
         )
     return raw.lower()
+
+
+def _is_network(raw: str) -> bool:
+    """Whether it is an address or a network, but not the network of all addresses."""
+    try:
+        return "%" not in raw and ip_network(raw, strict=False).prefixlen > 0
+    except ValueError:
+        return False
 
 
 def service_account(raw: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from sms_connector.api.route import ConnectionProfile
 from sms_connector.messaging.callbacks_out import Callback
 from tests.fixtures.engine_double import NOW
 
@@ -82,3 +83,14 @@ def test_the_connections_own_address_where_a_request_names_none(make: Any, profi
         "https://crm.example.com/all",
         "https://crm.example.com/own",
     ]
+
+
+@pytest.mark.parametrize("path", ["/v1/messages:send", "/v1/campaigns"])
+def test_a_callback_url_needs_a_queue_to_post_from(make: Any, profile: ConnectionProfile, path: str) -> None:
+    api = make(profile=replace(profile, has_queue=False))
+    document = {"message": "x", "records": [{"to": "+15558675310"}], "callbackUrl": "https://crm.example.com/own"}
+    answer = api.post(path, document)
+    assert answer.status_code == 400
+    assert answer.json["error"]["details"] == [{"field": "callbackUrl", "kind": "UNSUPPORTED"}]
+    assert "SMS_QUEUE" in answer.json["error"]["message"]
+    assert api.double.requests == []

@@ -9,7 +9,7 @@ import pytest
 
 from sms_connector.api.payloads.filter import COMBINABLE, read_filter
 from sms_connector.api.payloads.message import MessageQuery
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused
+from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused, StateRefused
 from sms_connector.messaging.messages import Messages
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Query
@@ -159,6 +159,13 @@ def test_changes(api: Any, verb: str, member: str, value: object) -> None:
             "UNAVAILABLE",
             {"kind": "OTHER", "code": 30409, "moreInfo": "https://a.example/30409", "retry": "never"},
             id="the provider refused",
+        ),
+        pytest.param(
+            StateRefused("gone further", kind=Kind.UNSUPPORTED, code=30409, more_info="https://a.example/30409"),
+            422,
+            "FAILED_PRECONDITION",
+            {"kind": "UNSUPPORTED", "code": 30409, "moreInfo": "https://a.example/30409", "retry": "never"},
+            id="the provider says it is too late",
         ),
         pytest.param(
             NotSent("connection refused", retry_after=0.2),

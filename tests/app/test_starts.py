@@ -62,6 +62,20 @@ def test_the_webhook_needs_its_address_its_key_and_a_queue_and_nothing_else(tmp_
     assert start_webhook(settings).address.public_url == "http://127.0.0.1:1"
 
 
+def test_a_worker_needs_a_queue(tmp_path: Path) -> None:
+    [problem] = problems(
+        "worker", environ(tmp_path, "account-sid", "auth-token", SMS_LEDGER=f"sqlite:{tmp_path / 'ledger.db'}")
+    )
+    assert problem.startswith("SMS_QUEUE is missing")
+
+
+def test_a_secret_that_cant_be_read_is_a_problem_of_the_start(tmp_path: Path) -> None:
+    settings = environ(tmp_path, "account-sid", SMS_LEDGER=f"sqlite:{tmp_path / 'ledger.db'}")
+    (tmp_path / "secrets" / "auth-token").symlink_to("auth-token")
+    [problem] = problems("connector", settings)
+    assert "secret auth-token can't be read" in problem
+
+
 @pytest.mark.parametrize("function", ["connector", "worker"])
 def test_what_sends_needs_the_provider_and_a_ledger(tmp_path: Path, function: str) -> None:
     told = problems(function, environ(tmp_path, SMS_WEBHOOK_URL="http://127.0.0.1:1"))

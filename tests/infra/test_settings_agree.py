@@ -96,7 +96,7 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
         (
             "callbacks.privateHosts",
             settings_values.list_of(settings_values.host),
-            [["crm.internal"], ["*.internal", "10.1.0.0/16"], ["::1"], ["127.0.0.1"]],
+            [["crm.internal"], ["*.internal", "10.1.0.0/16"], ["::1", "fd00::/8"], ["127.0.0.1"], ["my_service"]],
         ),
         (
             "consent.stopWords",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sms_connector.errors import NotSent
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.ports import Secret
 from tests.fixtures.clocks import FakeClock
@@ -96,7 +97,16 @@ def test_a_file_that_cant_be_read_now_leaves_the_known_value(tmp_path: Path) -> 
     assert secrets.get("auth-token") == "one"
     clock.now += 30
     assert secrets.get("auth-token") == "one"
-    assert FileSecrets(tmp_path, clock=clock).get("auth-token") is None, "nothing is known yet"
+
+
+def test_a_secret_that_cant_be_read_is_not_an_absent_one(tmp_path: Path) -> None:
+    (tmp_path / "auth-token").symlink_to("auth-token")
+    secrets = FileSecrets(tmp_path, clock=FakeClock())
+    with pytest.raises(NotSent, match=f"auth-token can't be read at {tmp_path}"):
+        secrets.get("auth-token")
+    (tmp_path / "auth-token").unlink()
+    write(tmp_path / "auth-token", b"one")
+    assert secrets.get("auth-token") == "one", "a failure is not kept"
 
 
 @pytest.mark.parametrize("name", ["", "../other", "a/b", ".hidden"])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import InvalidRequest, LedgerUnavailable
+from sms_connector.errors import InvalidRequest, LedgerUnavailable, NotSent
 from sms_connector.messaging.callback_event import CallbackEvent
 from sms_connector.messaging.campaigns.blocks import read_blocks
 from sms_connector.messaging.campaigns.campaign import PROGRESS, Place, Progress
@@ -20,6 +20,7 @@ from sms_connector.messaging.record import Phase
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Query
 from sms_connector.provider import RawCallback
+from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.memory_ledger import Fate, FatedLedger
 from tests.messaging.event_stage import PUBLIC, EventStage
 from tests.providers.twilio import twilio_wire as wire
@@ -81,6 +82,30 @@ def test_the_present_and_the_previous_secret_count(stage: EventStage, token: str
     callback = stage.callback(stage.address.of_message(record.id), wire.status_fields(), token=token)
     stage.events.handle(stage.payload(callback))
     assert stage.read(record).final is applied
+
+
+@pytest.mark.parametrize(
+    "lose",
+    [
+        pytest.param(lambda secrets: secrets.values.pop("auth-token"), id="missing"),
+        pytest.param(lambda secrets: secrets.unreadable.add("auth-token"), id="unreadable"),
+        pytest.param(lambda secrets: secrets.unreadable.add("auth-token-previous"), id="the previous one unreadable"),
+        pytest.param(lambda secrets: secrets.unreadable.add("webhook-key"), id="our own key unreadable"),
+    ],
+)
+def test_without_our_secret_the_task_comes_again(stage: EventStage, lose: Callable[[CannedSecrets], object]) -> None:
+    """What can't be checked now is not forged: the queue keeps it until the secret is there."""
+    before = dict(stage.secrets.values)
+    record = stage.sent()
+    payload = stage.payload(stage.callback(stage.address.of_message(record.id), wire.status_fields()))
+    lose(stage.secrets)
+    with pytest.raises(NotSent):
+        stage.events.handle(payload)
+    assert stage.logged("callback_rejected") == []
+    stage.secrets.values.update(before)
+    stage.secrets.unreadable.clear()
+    stage.events.handle(payload)
+    assert stage.read(record).final
 
 
 def test_a_signed_callback_that_is_none_is_rejected_for_good(stage: EventStage) -> None:

@@ -231,6 +231,14 @@ def test_late_news_of_what_is_to_be_sent_later_is_looked_for_ever_more_seldom() 
     assert looks < 60
 
 
+def test_what_is_sent_later_was_not_sent_before() -> None:
+    record = intent(send_at=5000.0)
+    record.hear(report(S.SCHEDULED), at=101.0, source="send")
+    assert record.sent_at is None
+    record.hear(report(S.SENT), at=5003.0, source="callback")
+    assert record.sent_at == 5003.0
+
+
 @pytest.mark.parametrize(("validity", "until"), [(None, 1000.0), (60, 160.0), (3600, 1000.0)])
 def test_the_window_is_at_most_the_validity(validity: int | None, until: float) -> None:
     record = intent(validity_seconds=validity)

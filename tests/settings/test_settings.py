@@ -153,8 +153,36 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_LOG_LEVEL": "warn"}, "error, info, debug", id="another level"),
         pytest.param({"SMS_CAMPAIGN_SOURCES": "lists"}, "absolute path", id="a relative folder"),
         pytest.param({"SMS_CAMPAIGN_SOURCES": "gs://x"}, "neither a bucket", id="a bucket's name too short"),
+        *(
+            pytest.param(
+                {"SMS_CALLBACK_PRIVATE_HOSTS": f"crm.internal,{value}"}, "leave scheme, port and path out", id=why
+            )
+            for value, why in (
+                ("http://x/", "an address for a host"),
+                ("10.0.0.0/33", "more bits than an IPv4 address has"),
+                ("fd00::/129", "more bits than an IPv6 address has"),
+                ("0.0.0.0/0", "all IPv4 addresses"),
+                ("::/0", "all IPv6 addresses"),
+                ("*", "all names"),
+                ("*.", "names below nothing"),
+                ("*internal", "half a label"),
+                ("a.*.internal", "an asterisk in between"),
+                ("*.internal:8443", "a port behind a domain"),
+                ("crm.internal:8443", "a port behind a name"),
+                ("127.0.0.1:80", "a port behind an address"),
+                ("10.0.0", "an address cut short"),
+                ("10.0.0.256", "an address out of range"),
+                ("crm..internal", "an empty label"),
+                ("-crm.internal", "a label that begins with a hyphen"),
+                ("crm.internal/16", "a name with bits"),
+                ("[::1]", "an address in brackets"),
+                ("fe80::1%eth0", "an address with a zone"),
+                ("x" * 64 + ".internal", "a label of 64 characters"),
+                ("bücher.internal", "a name beyond ASCII"),
+            )
+        ),
         pytest.param(
-            {"SMS_CALLBACK_PRIVATE_HOSTS": "http://x/"}, "leave scheme and path out", id="an address for a host"
+            {"SMS_CALLBACK_URL": "https://crm.example"}, "SMS_CALLBACK_URL needs it", id="results and no queue"
         ),
         pytest.param({"SMS_CALLBACK_URL": "crm.example"}, "absolute https://", id="results to no address"),
         pytest.param({"SMS_CALLBACK_URL": "https://a:b@crm.example"}, "no user name", id="results with a password"),
@@ -176,7 +204,7 @@ def test_one_problem(wrong: dict[str, str], told: str) -> None:
         ({"SMS_QUEUE": "sqlite:/tmp/x"}, "cloud-tasks:<project>/<location>"),
         ({"SMS_PROVIDER_URL": "http://127.0.0.1:8080"}, "https://"),
         ({"SMS_WEBHOOK_URL": "http://hooks.example"}, "https://"),
-        ({"SMS_CALLBACK_URL": "http://crm.example"}, "https://"),
+        (TASKS | {"SMS_CALLBACK_URL": "http://crm.example"}, "https://"),
         (TASKS | {"SMS_WORKER_URL": "http://worker.example"}, "https://"),
         ({"SMS_CAMPAIGN_SOURCES": "/lists"}, "gs://<bucket>"),
     ],
@@ -265,3 +293,22 @@ def test_defaults_of_requests_have_the_limits_of_requests() -> None:
                 load(environ)
             else:
                 assert name in problems(environ)[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "crm.internal",
+        "CRM.Internal",
+        "*.internal",
+        "localhost",
+        "my_service",
+        "10.1.0.7",
+        "10.1.0.0/16",
+        "::1",
+        "fd00::/8",
+        "4u.internal",
+    ],
+)
+def test_private_hosts_as_they_are_written(value: str) -> None:
+    assert load(LOCAL | {"SMS_CALLBACK_PRIVATE_HOSTS": value}).callback_private_hosts == (value.lower(),)

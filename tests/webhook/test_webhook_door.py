@@ -13,7 +13,7 @@ import flask
 import pytest
 from msgspec.structs import replace
 from werkzeug.routing import Rule
-from werkzeug.test import Client, TestResponse
+from werkzeug.test import Client, EnvironBuilder, TestResponse
 
 from sms_connector.api.webhook import BODY_LIMIT, Replies, WebhookParts, build_webhook
 from sms_connector.messaging.callback_address import CallbackAddress
@@ -204,6 +204,33 @@ def test_the_query_is_kept_as_it_came(webhook: Webhook, query: str) -> None:
 def test_any_body_survives_the_queue(webhook: Webhook, body: bytes) -> None:
     webhook.call(STATUS, body)
     assert [event.callback.body for event in webhook.events()] == [body]
+
+
+@pytest.mark.parametrize(
+    ("configured", "delivered"),
+    [
+        pytest.param("/sms/O%27Hara%20Ltd", "/sms/O'Hara Ltd", id="an apostrophe and a space"),
+        pytest.param("/sms/Zo%C3%AB", "/sms/Zoë", id="UTF-8"),
+        pytest.param("/sms/zo%c3%ab", "/sms/zoë", id="lower-case digits"),
+        pytest.param("/a%2Fb", "/a/b", id="an encoded slash"),
+        pytest.param("/a+b", "/a+b", id="a plus is a plus in a path"),
+        pytest.param("/100%25", "/100%", id="a percent sign"),
+        pytest.param("/plain", "/plain", id="nothing to decode"),
+    ],
+)
+def test_a_percent_encoded_public_path_is_compared_decoded_and_signed_as_configured(
+    configured: str, delivered: str
+) -> None:
+    """A WSGI server hands the path over decoded (PEP 3333); the provider signs the address it was given."""
+    public = PUBLIC + configured
+    webhook = make(public=public)
+    url = address_with("new key", public=public).of_message(MESSAGE)
+    path, _, query = url.removeprefix(public).partition("?")
+    environ = EnvironBuilder(method="POST", query_string=query, data=BODY, content_type=FORM).get_environ()
+    environ["PATH_INFO"] = (delivered + path).encode().decode("latin-1")
+    assert webhook.client.open(environ).status_code == 204
+    [event] = webhook.events()
+    assert event.callback.url == url
 
 
 @pytest.mark.parametrize("sent_to", ["/gateway/sms", ""], ids=["with its prefix", "without it"])

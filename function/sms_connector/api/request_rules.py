@@ -30,4 +30,5 @@ def option_rules(services: Services) -> OptionRules:
         now=services.now(),
         http_to_loopback=not profile.on_platform,
         callback_url=profile.callback_url,
+        has_queue=profile.has_queue,
     )

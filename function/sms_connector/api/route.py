@@ -33,7 +33,8 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
 
     `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
     `callback_url` is where results are posted that a request names no address for.
-    `callbacks` says whether the provider reaches us; without it, news comes by asking.
+    `callbacks` says whether the provider reaches us; without it, news comes by asking. `has_queue` says whether anything can be
+    posted to a `callbackUrl`: that is the queue's work.
     """
 
     name: str
@@ -51,6 +52,7 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
     retry_attempts: int = 6
     callbacks: bool = False
     callback_url: str | None = None
+    has_queue: bool = True
     on_platform: bool = False
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import flask
 import msgspec
@@ -145,8 +145,11 @@ class Webhook(msgspec.Struct, frozen=True):
 
 
 def _without_prefix(path: str, public_url: str) -> str:
-    """A public address with a path of its own reaches us with it or without, as whatever stands in front of us likes."""
-    return path.removeprefix(urlsplit(public_url).path)
+    """Take a public address's own path off, where what stands in front of us has left it there.
+
+    `path` comes decoded from the framework, the public address is percent-encoded as it was configured and is signed.
+    """
+    return path.removeprefix(unquote(urlsplit(public_url).path, errors="replace"))
 
 
 def _query(request: flask.Request) -> str:

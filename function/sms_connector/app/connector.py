@@ -54,5 +54,6 @@ def make_profile(settings: Settings) -> ConnectionProfile:
         retry_attempts=settings.tracking.retry_attempts,
         callbacks=settings.webhook_url is not None,
         callback_url=settings.callback_url,
+        has_queue=settings.queue is not None,
         on_platform=settings.on_platform,
     )

@@ -8,7 +8,7 @@ import msgspec
 
 from sms_connector import registry
 from sms_connector.app.adapters import make_transport_settings
-from sms_connector.errors import StartError
+from sms_connector.errors import NotSent, StartError
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.messaging.callback_address import KEY_SECRETS
 from sms_connector.ports import Clock
@@ -62,8 +62,11 @@ class Surroundings(msgspec.Struct, frozen=True):
         provider = registry.provider_factory(self.provider)(None, secrets, NoTransport())
         wanted = [KEY_SECRETS[0]] if self.callbacks else []
         wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
-        return provider.problems(callbacks=self.callbacks) + [
-            f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
-            for name in wanted
-            if not secrets.get(name)
-        ]
+        try:
+            return provider.problems(callbacks=self.callbacks) + [
+                f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
+                for name in wanted
+                if not secrets.get(name)
+            ]
+        except NotSent as unreadable:
+            return [f"{unreadable}; let this process read it"]

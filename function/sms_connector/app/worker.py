@@ -16,9 +16,11 @@ from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks
 from sms_connector.app.adapters import make_log
 from sms_connector.app.connector import make_event_tasks, make_services
 from sms_connector.app.node import Node, start
+from sms_connector.errors import StartError
 from sms_connector.local.queue import SqliteQueue
 from sms_connector.local.worker_loop import WorkerLoop
 from sms_connector.ports import Clock, Delivery, QueueName
+from sms_connector.settings import QUEUE_FORMS
 from sms_connector.structured_log import StructuredLog
 
 # On one machine a worker carries out one chunk at a time, as on the platform, and events beside it, as the connector would.
@@ -26,7 +28,12 @@ LOOPS: tuple[QueueName, ...] = ("chunks", "events", "events")
 
 
 def serve(environ: Mapping[str, str]) -> Handle:
-    return build_worker(start(environ))
+    """The HTTP function. Raises StartError listing what is missing or wrong; a worker without a queue has nothing to do."""
+    node = start(environ)
+    if node.queue is None:
+        problem = "SMS_QUEUE is missing: looked in the environment; the worker takes its tasks from it; set it to "
+        raise StartError([problem + QUEUE_FORMS])
+    return build_worker(node)
 
 
 def build_worker(node: Node) -> Handle:

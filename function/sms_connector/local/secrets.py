@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from pathlib import Path
 
+from sms_connector.errors import NotSent
 from sms_connector.ports import Clock, Secret
 
 MAX_AGE_SECONDS = 30.0
@@ -55,8 +56,10 @@ class FileSecrets:
                 text = place.read_text(encoding="utf-8", errors="replace")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue
-            except OSError:
-                # A mounted volume asks Secret Manager when it is read: that it doesn't answer now changes no secret.
+            except OSError as error:
+                # A mounted volume asks Secret Manager when it is read: a failure to answer changes no secret.
+                if known is None:
+                    raise NotSent(f"secret {name} can't be read at {place}: {error.strerror}") from None
                 return known
             return Secret(text.removesuffix("\n").removesuffix("\r")) or None
         return None

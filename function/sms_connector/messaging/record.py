@@ -99,7 +99,8 @@ class MessageRecord(msgspec.Struct):
         self.failure = None if settles else self.failure
         self.phase, self.holder = Phase.DONE, None
         self.provider_message_id = report.provider_message_id
-        self.sent_at = self.sent_at or at
+        if not self._is_for_later(at):
+            self.sent_at = self.sent_at or at
         self.status = advance(self.status, report.status)
         self.segments = report.segments or self.segments
         if report.failure is not None and self.status is report.status:

@@ -18,7 +18,11 @@ class SecretSource(Protocol):
     """Named secrets, read when used, through a cache of at most 30 s, so that a rotation needs no redeploy."""
 
     def get(self, name: str) -> Secret | None:
-        """The current value without its trailing newline; None where there is none (or it is empty)."""
+        """Return the current value without its trailing newline; None for an absent or empty secret.
+
+        Raises `errors.NotSent` where the secret exists, can't be read now, and no earlier value is known: an unreadable secret is
+        not an absent one, so whatever needs it has to be repeated.
+        """
 
     def refresh(self) -> None:
         """Forget the cache: the next `get` reads anew. Called when a provider answered 401."""

@@ -109,7 +109,9 @@ class BatchingProvider:
 
     def verify_callback(self, callback: RawCallback) -> bool:
         key, given = self._secrets.get("api-key"), callback.headers.get("signature", "")
-        return bool(key) and hmac.compare_digest(_signature(str(key), callback).encode(), given.encode())
+        if not key:
+            raise NotSent("secret api-key is missing", kind=Kind.AUTHENTICATION)
+        return hmac.compare_digest(_signature(str(key), callback).encode(), given.encode())
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
         try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from sms_connector.errors import NotSent
 from sms_connector.ports import Secret
 from sms_connector.transport.http import HttpRequest, HttpResponse
 
@@ -33,8 +34,11 @@ class CannedSecrets:
     values: dict[str, str]
     after_refresh: dict[str, str] = field(default_factory=dict)
     refreshed: int = 0
+    unreadable: set[str] = field(default_factory=set)
 
     def get(self, name: str) -> Secret | None:
+        if name in self.unreadable:
+            raise NotSent(f"secret {name} can't be read")
         value = self.values.get(name)
         return Secret(value) if value else None
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry
+from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Retry, StateRefused
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
@@ -184,7 +184,7 @@ def test_cancel_and_redact(
 
 
 def test_what_cannot_be_canceled_any_more_is_said_in_twilios_words(twilio: TwilioWith) -> None:
-    with pytest.raises(ProviderRefused, match="This message cannot be canceled") as caught:
+    with pytest.raises(StateRefused, match="This message cannot be canceled") as caught:
         twilio(wire.error(409, 30409, "This message cannot be canceled")).provider.cancel(wire.SID)
     error = caught.value
     assert (error.code, error.status, error.more_info) == (30409, 409, "https://www.twilio.com/docs/errors/30409")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,7 +16,7 @@ from msgspec.structs import replace
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from sms_connector.errors import InvalidRequest, Kind
+from sms_connector.errors import InvalidRequest, Kind, NotSent
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import RawCallback
@@ -164,7 +165,8 @@ def test_the_current_the_previous_and_the_shared_key_are_accepted(twilio: Twilio
     for name in ("auth-token", "auth-token-previous", "signing-key"):
         secrets = {"account-sid": wire.ACCOUNT, "auth-token": "new", name: wire.TOKEN}
         assert twilio(wire.account(), secrets=secrets).provider.verify_callback(callback), name
-    assert not twilio(wire.account(), secrets={"api-key-secret": wire.TOKEN}).provider.verify_callback(callback)
+    with pytest.raises(NotSent, match="auth-token"):
+        twilio(wire.account(), secrets={"account-sid": wire.ACCOUNT}).provider.verify_callback(callback)
 
 
 # --- what they say ----------------------------------------------------------------------------------------------------
@@ -178,6 +180,47 @@ def test_a_failure_with_its_code() -> None:
     assert (report.failure.kind, report.failure.code) == (Kind.UNREACHABLE, 30005)
     assert report.failure.message == "Unknown destination handset"
     assert report.updated_at == wire.NOW
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        pytest.param({"MessageSid": wire.SID, "MessageStatus": "undelivered", "ErrorCode": "30005"}, 30005, id="texts"),
+        pytest.param(
+            {"MessageSid": wire.SID, "MessageStatus": "undelivered", "ErrorCode": 30005}, 30005, id="a number"
+        ),
+        pytest.param({"SmsSid": wire.SID, "SmsStatus": "undelivered", "ErrorCode": None}, None, id="null, older names"),
+        pytest.param({"MessageSid": wire.SID, "MessageStatus": "undelivered", "Extra": {"a": [1]}}, None, id="nested"),
+    ],
+)
+@pytest.mark.parametrize("content_type", ["application/json", "Application/JSON; charset=utf-8"])
+def test_a_signed_json_body_says_the_same_as_a_form(
+    fields: dict[str, object], code: int | None, content_type: str
+) -> None:
+    callback = signed_json(fields, content_type)
+    assert is_signed(callback, [wire.TOKEN])
+    report = read_status(callback)
+    assert (report.provider_message_id, report.status) == (wire.SID, MessageStatus.UNDELIVERED)
+    assert report.failure
+    assert report.failure.code == code
+
+
+def test_an_inbound_message_as_json() -> None:
+    message = read_message(signed_json(dict(wire.inbound_fields(text="Olá")), "application/json"))
+    assert (message.sender, message.text) == (wire.RECIPIENT, "Olá")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"{", b"\xff", b'"MessageSid"', b"[" * 100_000])
+def test_a_json_body_that_is_not_an_object(body: bytes) -> None:
+    with pytest.raises(InvalidRequest):
+        read_status(RawCallback("POST", STATUS_URL, {"content-type": "application/json"}, body, wire.NOW))
+
+
+def signed_json(fields: dict[str, object], content_type: str) -> RawCallback:
+    body = json.dumps(fields).encode()
+    url = f"{STATUS_URL}{'&' if '?' in STATUS_URL else '?'}bodySHA256={hashlib.sha256(body).hexdigest()}"
+    headers = {"Content-Type": content_type, "X-Twilio-Signature": wire.sign(url)}
+    return RawCallback("POST", url, headers, body, wire.NOW)
 
 
 def test_the_older_names_of_the_same_fields_will_do() -> None:

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
     from sms_connector.messaging.requests import Draft
 
 Source = Literal["provider", "transport", "connector"]
+SentAt = Annotated[Time, msgspec.Meta(description="When the provider had it; with `sendAt`, from that time on.")]
+SendAt = Annotated[
+    Time, msgspec.Meta(description="When the provider is to send it, where the request asked for a later time.")
+]
 
 
 class ErrorInfo(Payload, kw_only=True):
@@ -67,9 +71,10 @@ class SendResult(Payload):
     segments: int = 0
     encoding: str | None = None
     attempts: Annotated[int, msgspec.Meta(description="How often the provider was asked for the status.")] = 0
-    sent_at: Time | None = None
+    sent_at: SentAt | None = None
     updated_at: Time | None = None
     error: ErrorInfo | None = None
+    send_at: SendAt | UnsetType = UNSET
     text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
     replayed: (
         Annotated[
@@ -110,11 +115,12 @@ class Message(Payload):
     encoding: str | None
     attempts: int
     created_at: Time
-    sent_at: Time | None
+    sent_at: SentAt | None
     updated_at: Time
     campaign: str | None
     redacted: bool
     error: ErrorInfo | None
+    send_at: SendAt | UnsetType = UNSET
     history: list[HistoryEntry] | UnsetType = UNSET
 
 
@@ -164,6 +170,7 @@ def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
             sent_at=write_time_or_none(record.sent_at),
             updated_at=write_time(record.updated_at),
             error=write_failure(record.failure, record.evidence),
+            send_at=UNSET if record.send_at is None else write_time(record.send_at),
             replayed=True if record.replayed else UNSET,
         )
         for record in records
@@ -225,6 +232,7 @@ def write_message(record: MessageRecord, *, history: bool = True) -> Message:
         campaign=record.campaign,
         redacted=record.redacted,
         error=write_failure(record.failure, record.evidence),
+        send_at=UNSET if record.send_at is None else write_time(record.send_at),
         history=[_write_entry(entry) for entry in record.history] if history else UNSET,
     )
 

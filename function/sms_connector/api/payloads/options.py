@@ -30,6 +30,7 @@ class OptionRules(msgspec.Struct, frozen=True):
     now: float
     http_to_loopback: bool = False
     callback_url: str | None = None
+    has_queue: bool = True
 
 
 def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptions:
@@ -43,8 +44,7 @@ def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptio
         problems.append(
             FieldProblem("sendAt", "needs a messaging service as 'sender' with this provider", Kind.UNSUPPORTED)
         )
-    if body.callback_url is not UNSET:
-        problems += _check_url("callbackUrl", body.callback_url, https_only=True, rules=rules)
+    problems += _check_callback_url(body, rules)
     if problems or sender is None:
         raise InvalidRequest(*problems)
     return SendOptions(
@@ -100,6 +100,15 @@ def _check_media(body: SendBody | CampaignBody, capabilities: Capabilities) -> I
         yield FieldProblem("mediaUrls", message, Kind.UNSUPPORTED)
     for index, url in enumerate(body.media_urls):
         yield from _check_url(f"mediaUrls[{index}]", url)
+
+
+def _check_callback_url(body: SendBody | CampaignBody, rules: OptionRules) -> Iterator[FieldProblem]:
+    if body.callback_url is UNSET:
+        return
+    yield from _check_url("callbackUrl", body.callback_url, https_only=True, rules=rules)
+    if not rules.has_queue:
+        message = "needs a queue to post from, and the connection has none: set SMS_QUEUE, or leave it out"
+        yield FieldProblem("callbackUrl", message, Kind.UNSUPPORTED)
 
 
 def _check_validity(body: SendBody | CampaignBody, capabilities: Capabilities) -> Iterator[FieldProblem]:

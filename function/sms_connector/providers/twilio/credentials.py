@@ -73,8 +73,11 @@ class Credentials:
         return self.read()
 
     def callback_secrets(self) -> list[str]:
-        """The secrets a callback may be signed with now, the current one first."""
-        return [value for name in CALLBACK_SECRETS if (value := self._secrets.get(name))]
+        """Return the secrets a callback may be signed with now, the current one first. Raises NotSent without the current one."""
+        values = {name: value for name in CALLBACK_SECRETS if (value := self._secrets.get(name))}
+        if AUTH_TOKEN not in values:
+            raise NotSent("; ".join(problems(self._secrets, callbacks=True)), kind=Kind.AUTHENTICATION)
+        return list(values.values())
 
     def _values(self) -> tuple[str, str, str]:
         get = self._secrets.get

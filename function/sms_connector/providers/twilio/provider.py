@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from sms_connector.errors import CallError, Kind, ProviderRefused, Throttled
+from sms_connector.errors import CallError, Kind, ProviderRefused, StateRefused, Throttled
 from sms_connector.model.connection import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
@@ -49,6 +49,7 @@ CAPABILITIES = Capabilities(
     sender_queue_seconds=36_000,  # https://www.twilio.com/docs/errors/21611
 )
 
+NOT_CANCELABLE = 30409
 _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _QUERY = {"accept": "application/json"}
 
@@ -94,8 +95,21 @@ class TwilioProvider:
         return wire.read_page(self._get(f"/Messages.json?{page or wire.list_query(query)}"), query)
 
     def cancel(self, provider_message_id: str) -> DeliveryReport:
-        # Not repeatable: a repeat after a lost answer is refused with 30409, as if it had not been canceled.
-        return self._update(provider_message_id, b"Status=canceled", repeatable=False)
+        """Twilio cancels what it holds for later; what waits in its queue is refused with 30409
+        (https://www.twilio.com/docs/errors/30409)."""
+        try:
+            # Not repeatable: a repeat after a lost answer is refused with 30409, as if it had not been canceled.
+            return self._update(provider_message_id, b"Status=canceled", repeatable=False)
+        except ProviderRefused as error:
+            if error.code != NOT_CANCELABLE:
+                raise
+            raise StateRefused(
+                f"the provider can cancel scheduled messages only, and this one has gone further: {error}",
+                kind=Kind.UNSUPPORTED,
+                code=error.code,
+                more_info=error.more_info,
+                status=error.status,
+            ) from None
 
     def redact(self, provider_message_id: str) -> DeliveryReport:
         return self._update(provider_message_id, b"Body=", repeatable=True)

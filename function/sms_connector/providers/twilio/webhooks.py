@@ -17,6 +17,8 @@ from html import escape
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
+import msgspec
+
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage, Keyword
@@ -26,7 +28,7 @@ from sms_connector.providers.twilio.wire import CALLBACK_OPTIONS
 
 SIGNATURE = "x-twilio-signature"
 SIGNATURE_SETTINGS = "x-twilio-webhooks-signature-settings"
-FORM = "application/x-www-form-urlencoded"
+FORM, JSON = "application/x-www-form-urlencoded", "application/json"
 HEADERS: tuple[str, ...] = ("content-type", "x-twilio-", "i-twilio-")
 
 # By the settings header; without it, or without `algorithm=` in it, the first one.
@@ -49,10 +51,9 @@ _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]|[\ud800-\udfff]|[\ufffe\ufff
 
 def is_signed(callback: RawCallback, secrets: Sequence[str]) -> bool:
     """Whether any of the secrets signed it. Every candidate is computed and compared, in constant time."""
-    headers = {name.lower(): value for name, value in callback.headers.items()}
-    given = headers.get(SIGNATURE, "").encode("utf-8", "replace")
-    algorithm = _ALGORITHMS.get(_algorithm(headers.get(SIGNATURE_SETTINGS, "")))
-    content = _signed_content(callback, headers.get("content-type", ""))
+    given = _header(callback, SIGNATURE).encode("utf-8", "replace")
+    algorithm = _ALGORITHMS.get(_algorithm(_header(callback, SIGNATURE_SETTINGS)))
+    content = _signed_content(callback)
     if not given or algorithm is None or content is None:
         return False
     candidates = [
@@ -70,11 +71,11 @@ def _algorithm(settings: str) -> str:
     return named[0] if named else "HMAC_SHA1"
 
 
-def _signed_content(callback: RawCallback, content_type: str) -> str | None:
+def _signed_content(callback: RawCallback) -> str | None:
     """What follows the URL in the signed text; None where the body is not the one the URL vouches for."""
     if callback.method == "GET" or not callback.body:
         return ""
-    if content_type.partition(";")[0].strip().lower() == FORM:
+    if _media_type(callback) == FORM:
         # Blank values count; a name that comes twice counts once for each distinct value.
         return "".join(name + value for name, value in sorted(set(_form(callback.body))))
     vouched = parse_qs(urlsplit(callback.url).query).get("bodySHA256", [""])[0]
@@ -129,9 +130,24 @@ def read_message(callback: RawCallback) -> InboundMessage:
 
 
 def _values(callback: RawCallback) -> dict[str, str]:
+    """Read the parameters from the query of a GET, from a form, or from a JSON object (signed by `bodySHA256`)."""
     if callback.method == "GET":
         return dict(parse_qsl(urlsplit(callback.url).query, keep_blank_values=True))
-    return dict(_form(callback.body))
+    if _media_type(callback) != JSON:
+        return dict(_form(callback.body))
+    try:
+        document = msgspec.json.decode(callback.body, type=dict[str, Any])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        raise InvalidRequest(FieldProblem("", "the body is not a JSON object of named parameters")) from None
+    return {name: str(value) for name, value in document.items() if isinstance(value, str | int | float)}
+
+
+def _header(callback: RawCallback, wanted: str) -> str:
+    return next((value for name, value in callback.headers.items() if name.lower() == wanted), "")
+
+
+def _media_type(callback: RawCallback) -> str:
+    return _header(callback, "content-type").partition(";")[0].strip().lower()
 
 
 def _form(body: bytes) -> list[tuple[str, str]]:
