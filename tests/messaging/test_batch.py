@@ -282,7 +282,7 @@ def test_a_request_far_back_in_the_line_has_written_nothing(world: World) -> Non
 
     def later() -> bool:
         world.clock.sleep(0.1)
-        node.send([draft(900)], nonce="later")
+        node.send([draft(900), draft(901)], nonce="later")
         return True
 
     def look() -> bool:
@@ -307,7 +307,7 @@ def test_what_is_not_needed_makes_room_in_the_line(world: World) -> None:
 def test_a_throttled_request_leaves_nothing_behind(world: World) -> None:
     node = world.node(queue_limit=0.0)
     with node.throttle.place(100), pytest.raises(Throttled):
-        node.send([draft(0)])
+        node.send([draft(0), draft(1)])
     assert world.store.get([message_id("nonce", 0)]) == [None]
     assert node.provider.calls == []
 

@@ -122,6 +122,48 @@ def test_a_retry_is_a_transaction_and_keeps_its_place(node: Node) -> None:
     assert node.names() == "r" * 30 + "b" * 5
 
 
+# --- requests of one --------------------------------------------------------------------------------------------------
+
+
+def test_a_request_of_one_is_next_in_turn_and_takes_one_turn_of_the_others(node: Node) -> None:
+    singles = [node.request(name, 1, at=5.0 + 3 * number) for number, name in enumerate("xyz")]
+    node.clock.run(node.request("b", 1000, workers=4), *singles)
+    waited = [time - 5.0 - 3 * number for number, name in enumerate("xyz") for time, n in node.log if n == name]
+    assert all(wait <= SPACING + 1e-6 for wait in waited)
+    assert node.log[-1][0] == pytest.approx(nth_start(1003))
+
+
+def test_requests_of_one_keep_their_own_order_and_the_rate(node: Node) -> None:
+    node.clock.run(
+        node.request("b", 200, workers=4), *[node.request(name, 1, at=2.0 + n / 1000) for n, name in enumerate("vwxyz")]
+    )
+    assert "".join(name for _, name in node.log if name != "b") == "vwxyz"
+    starts = [time for time, _ in node.log]
+    assert all(later - earlier > 1.0 for earlier, later in zip(starts, starts[25:], strict=False))
+
+
+def test_a_full_line_of_bulk_refuses_bulk_and_takes_a_request_of_one(still: StillNode) -> None:
+    still.take(5000)
+    with pytest.raises(Throttled):
+        still.take(2)
+    still.take(1)
+
+
+def test_requests_of_one_are_refused_when_too_many_of_them_wait(still: StillNode) -> None:
+    """25 at once, then 24.94 a second for 30 seconds."""
+    for _ in range(748):
+        still.take(1)
+    with pytest.raises(Throttled):
+        still.take(1)
+
+
+def test_sends_of_one_and_polls_alternate_too(node: Node) -> None:
+    node.clock.run(*[node.request("s", 1)] * 75, node.poll("p", 50))
+    loaded = node.names(since=1.0)
+    assert "sss" not in loaded[: loaded.rindex("p")]
+    assert "pp" not in loaded
+
+
 # --- the rate, with threads -------------------------------------------------------------------------------------------
 
 
@@ -219,12 +261,12 @@ def test_a_second_begins_when_the_request_is_on_the_wire(node: Node) -> None:
 def test_what_could_not_start_within_the_limit_is_refused(still: StillNode, promised: int, refused: bool) -> None:
     still.take(promised)
     if refused:
-        with pytest.raises(Throttled, match="nothing was sent"):
-            still.take(1)
+        with pytest.raises(Throttled, match=r"nothing was sent; .* as a campaign"):
+            still.take(2)
         assert still.throttle.state().queued == promised
     else:
-        still.take(1)
-        assert still.throttle.state().queued == promised + 1
+        still.take(2)
+        assert still.throttle.state().queued == promised + 2
 
 
 @pytest.mark.parametrize("rate", [1, 5, 25, 200])
@@ -237,7 +279,7 @@ def test_retry_after_is_exact(rate: int, later: float, limit: float) -> None:
 
     def ask(name: str) -> float:
         try:
-            with node.throttle.place(1):
+            with node.throttle.place(2):
                 verdicts[name] = True
                 return 0.0
         except Throttled as refused:
@@ -365,7 +407,7 @@ def test_a_request_prepares_when_its_turn_is_near(node: Node) -> None:
 
     def second() -> None:
         node.clock.sleep(0.1)
-        with node.throttle.place(1) as place:
+        with node.throttle.place(2) as place:
             node.throttle.approach(place, 0.2)
             seen.append(node.clock.monotonic())
 
@@ -386,7 +428,7 @@ def test_it_comes_nearer_when_an_earlier_one_forgoes(node: Node) -> None:
 
     def second() -> None:
         node.clock.sleep(0.1)
-        with node.throttle.place(1) as place:
+        with node.throttle.place(2) as place:
             node.throttle.approach(place, 0.2)
             seen.append(node.clock.monotonic())
 

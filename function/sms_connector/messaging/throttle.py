@@ -1,7 +1,8 @@
 """The node's throttle: every call to the provider takes its turn here, retries included.
 
 Turns are first come, first served: a request takes a place for all its calls when it arrives, and the earliest request whose
-worker is ready goes first. Sends and polls are two lanes that share alternately, so that neither starves the other.
+worker is ready goes first. A request of one call goes before every request of several: a code is not to wait behind a thousand
+letters. Sends and polls are two lanes that share alternately, so that neither starves the other.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ DEFAULT_QUEUE_LIMIT = 30.0
 LONGEST_NAP = 60.0
 # A request far from its turns looks this often whether an earlier one is slower than its turns.
 LOOK_AGAIN = 0.5
+# Requests of several calls are ordered from here on, behind every request of one.
+BULK = 2**62
 # Far below a millisecond, far above what sums of floats lose.
 INSTANT = 1e-6
 
@@ -88,7 +91,7 @@ class Throttle:
         self._last_lane = Lane.POLL
         self._until = inf
         self._places: dict[int, Place] = {}
-        self._orders = count()
+        self._singles, self._bulk = count(), count(BULK)
         self._tickets = count()
 
     @property
@@ -100,15 +103,15 @@ class Throttle:
 
     @contextmanager
     def place(self, calls: int, *, patient: bool = False) -> Iterator[Place]:
-        """Take a place in the line for `calls` calls.
+        """Take a place in the line for `calls` calls: behind all others, or for one call behind the other requests of one.
 
         Raises Throttled when the first of them could not start within the queue limit; nothing was sent then. A `patient`
         one waits as long as it takes.
         """
         with self._lock:
+            place = Place(next(self._singles if calls == 1 else self._bulk), calls)
             if not patient:
-                self._refuse_if_too_long(Lane.SEND)
-            place = Place(next(self._orders), calls)
+                self._refuse_if_too_long(Lane.SEND, place.order)
             self._places[place.order] = place
         try:
             yield place
@@ -210,9 +213,9 @@ class Throttle:
 
     def _join(self, lane: Lane, call: _Call | None) -> _Waiter:
         with self._lock:
+            order = call.place.order if call is not None else next(self._singles)
             if call is None:
-                self._refuse_if_too_long(lane)
-            order = call.place.order if call is not None else next(self._orders)
+                self._refuse_if_too_long(lane, order)
             promised = call is not None and not call.attempts
             waiter = _Waiter(order, next(self._tickets), lane, promised)
             heappush(self._lanes[lane], waiter)
@@ -258,17 +261,17 @@ class Throttle:
         for place in self._places.values():
             place.nearer.set()
 
-    def _refuse_if_too_long(self, lane: Lane) -> None:
+    def _refuse_if_too_long(self, lane: Lane, order: int) -> None:
         if self._schedule is None:
             return
         now = self._clock.monotonic()
-        own = self._sends() if lane is Lane.SEND else len(self._lanes[Lane.POLL])
+        own = self._sends(order) if lane is Lane.SEND else len(self._lanes[Lane.POLL])
         wait = self._schedule.start_after(now, self._ahead(lane, own)) - now
         if wait > self.queue_limit + INSTANT:
             after = WINDOW if wait == inf else wait - self.queue_limit
             raise Throttled(
                 f"the node is busy: this request could not start within {self.queue_limit:g} s; "
-                f"nothing was sent; ask again in {after:.1f} s or spread the load over more nodes",
+                f"nothing was sent; ask again in {after:.1f} s, or send many records as a campaign, which waits by itself",
                 retry_after=after,
             )
 

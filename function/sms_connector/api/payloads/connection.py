@@ -109,7 +109,12 @@ class NodeLimits(Payload):
     started_last_second: int
     available_now: int
     queued: int
-    wait_millis: Annotated[int, msgspec.Meta(description="How long a call that comes now would wait.")]
+    wait_millis: Annotated[
+        int,
+        msgspec.Meta(
+            description="How long a request of several records would wait; one of a single record goes first."
+        ),
+    ]
     queue_limit_millis: Annotated[int, msgspec.Meta(description="A call that would wait longer is refused with 429.")]
 
 
