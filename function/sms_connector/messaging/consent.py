@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
-from sms_connector.model.phone_number import number_in
+from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
 
 COLLECTION = "optOuts"
@@ -36,16 +36,16 @@ class OptOuts:
     def among(self, numbers: Iterable[str]) -> set[str]:
         """Which of these recipients have opted out."""
         recipients = set(numbers)
-        wanted = sorted({number_in(recipient) for recipient in recipients})
+        wanted = sorted({person_key(recipient) for recipient in recipients})
         found = {document.id for document in self._ledger.get(COLLECTION, wanted) if document is not None}
-        return {recipient for recipient in recipients if number_in(recipient) in found} if found else found
+        return {recipient for recipient in recipients if person_key(recipient) in found} if found else found
 
     def get(self, number: str) -> OptOut | None:
-        [document] = self._ledger.get(COLLECTION, [number_in(number)])
+        [document] = self._ledger.get(COLLECTION, [person_key(number)])
         return _read(document) if document else None
 
     def put(self, number: str, source: str, reason: str | None = None) -> OptOut:
-        opt_out = OptOut(number_in(number), source, reason, self._clock.time())
+        opt_out = OptOut(person_key(number), source, reason, self._clock.time())
         self._ledger.commit([self.write_of(number, source, reason, at=opt_out.created_at)])
         return opt_out
 
@@ -59,18 +59,18 @@ class OptOuts:
 
     def write_of(self, number: str, source: str, reason: str | None, *, at: float) -> Write:
         """`put` as a part of somebody's commit."""
-        return Write(COLLECTION, number_in(number), {"source": source, "reason": reason, "createdAt": at})
+        return Write(COLLECTION, person_key(number), {"source": source, "reason": reason, "createdAt": at})
 
     def writes_of_start(self, number: str, *, at: float) -> list[Write]:
         """The end of an opt-out that is older than `at`, as a part of somebody's commit."""
-        [document] = self._ledger.get(COLLECTION, [number_in(number)])
+        [document] = self._ledger.get(COLLECTION, [person_key(number)])
         if document is None or document.data["createdAt"] > at:
             return []
         return [Write(COLLECTION, document.id, None, document.version)]
 
     def delete(self, number: str) -> bool:
         """False where there was none."""
-        [document] = self._ledger.get(COLLECTION, [number_in(number)])
+        [document] = self._ledger.get(COLLECTION, [person_key(number)])
         if document is None:
             return False
         self._ledger.commit([Write(COLLECTION, document.id, None)])

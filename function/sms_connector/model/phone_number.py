@@ -16,6 +16,7 @@ import msgspec
 
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.model.invalid_value import InvalidValueError, quote
+from sms_connector.model.number_text import compact
 
 
 class SenderKind(StrEnum):
@@ -40,6 +41,8 @@ _CHANNELS = {
     "messenger": (_CHANNEL_ID, _CHANNEL_ID),
 }
 CHANNELS = frozenset(_CHANNELS)
+_NUMBER_CHANNELS = {channel for channel, (recipient, _) in _CHANNELS.items() if recipient is _E164} | {"sms", "tel"}
+_LONGEST_SHORT_CODE = 8
 
 # The forms that need no look into a numbering plan. An alphanumeric id has at most 11 characters (3GPP TS 23.040,
 # 9.1.2.5: what fits the address field in GSM-7), of the set Twilio and Azure take. Pools are Twilio's messaging
@@ -94,6 +97,22 @@ def addresses_of(number: str) -> list[str]:
         channel for channel, (recipient, _) in _CHANNELS.items() if recipient is _E164 and _E164.fullmatch(number)
     ]
     return [number, *(f"{channel}:{number}" for channel in channels)]
+
+
+def find_number(address: str) -> str | None:
+    """Return the number, in E.164 form, that an address holds in whatever channel and with whatever separators; None without one.
+
+    Networks and channels give international numbers, some without their `+`; up to 8 digits are a short code.
+    """
+    channel, colon, rest = address.partition(":")
+    text = rest if colon and channel.strip().lower() in _NUMBER_CHANNELS else address
+    number = compact(text)
+    if number is None:
+        return None
+    if not number.startswith("+"):
+        digits = number.removeprefix("00")
+        number = f"+{digits}" if len(number) > _LONGEST_SHORT_CODE else ""
+    return number if _E164.fullmatch(number) else None
 
 
 def parse_sender(text: str) -> Sender:
