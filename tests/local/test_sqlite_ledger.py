@@ -228,3 +228,12 @@ def check(path: Path) -> str:
         return str(connection.execute("PRAGMA integrity_check").fetchone()[0])
     finally:
         connection.close()
+
+
+def test_more_ids_than_a_statement_binds(tmp_path: Path) -> None:
+    """SQLite refuses a statement with over 32 766 values (or 250 000, as Debian builds it)."""
+    ledger = SqliteLedger(tmp_path / "ledger.db", clock=FakeClock())
+    ledger.commit([Write("messages", "msg_139999", {"to": "+15558675310"})])
+    found = ledger.get("messages", [f"msg_{number}" for number in range(300_000)])
+    assert [document.id for document in found if document] == ["msg_139999"]
+    assert found[139_999] is not None

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from tests.transport.raw_server import CREATED, Peer
 
 _HASHES = {"MD5": "md5", "SHA-256": "sha256", "SHA-512": "sha512", "SHA": "sha1"}
-_PARAMETER = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,]+))')
+_PARAMETER = re.compile(r'(\w+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,]+))')
 
 
 @dataclass
@@ -22,6 +22,7 @@ class FakeProxy:
 
     scheme: str = "none"
     username: str = "ann"
+    realm: str = "the lab"
     password: str = "pass:word"
     algorithm: str | None = "MD5"
     qop: str | None = "auth"
@@ -76,10 +77,12 @@ class FakeProxy:
     def _judge_digest(self, given: str, method: str, target: str) -> str | None:
         if not given.startswith("Digest "):
             return self._new_nonce()
-        found = {name: quoted or bare for name, quoted, bare in _PARAMETER.findall(given)}
+        found = {name: re.sub(r"\\(.)", r"\1", quoted) or bare for name, quoted, bare in _PARAMETER.findall(given)}
         count = int(found.get("nc", "0"), 16)
         used = self._counts.get(found.get("nonce", ""))
-        if found.get("response") != self._expected(found, method) or found["uri"] != target:
+        username = found.get("username", "").encode("latin-1").decode()  # UTF-8 on the wire
+        known = (username, found.get("realm")) == (self.username, self.realm)
+        if not known or found.get("response") != self._expected(found, method) or found["uri"] != target:
             return self._new_nonce()
         if used is None or used >= self.uses_per_nonce or (self.qop and count != used + 1):
             return self._new_nonce() + ", stale=true"
@@ -92,7 +95,8 @@ class FakeProxy:
         self._counts[nonce] = 0
         extras = f', qop="{self.qop}"' if self.qop else ""
         extras += f", algorithm={self.algorithm}" if self.algorithm else ""
-        return f'Digest realm="the lab", nonce="{nonce}", opaque="o"{extras}'
+        realm = self.realm.replace("\\", "\\\\").replace('"', '\\"')
+        return f'Digest realm="{realm}", nonce="{nonce}", opaque="o"{extras}'
 
     def _expected(self, found: dict[str, str], method: str) -> str:
         name, _, session = (self.algorithm or "MD5").partition("-sess")
@@ -101,7 +105,7 @@ class FakeProxy:
         def digest(text: str) -> str:
             return hashlib.new(_HASHES[name], text.encode()).hexdigest()
 
-        secret = digest(f"{self.username}:the lab:{self.password}")
+        secret = digest(f"{self.username}:{self.realm}:{self.password}")
         if (self.algorithm or "").endswith("-sess"):
             secret = digest(f"{secret}:{found['nonce']}:{found['cnonce']}")
         what = digest(f"{method}:{found['uri']}")

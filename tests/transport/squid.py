@@ -15,7 +15,8 @@ from pathlib import Path
 
 import trustme
 
-USERNAME, PASSWORD, REALM = "ann", "pass:word", "the lab"
+# A user of a Windows domain: its backslash is what a quoted string escapes (npm/cli#7150).
+USERNAME, PASSWORD, REALM = r"corp\ann", "pass:word", "the lab"
 _HELPERS = Path("/usr/lib/squid")
 
 _CONFIG = """
@@ -108,7 +109,9 @@ def _process(auth: str, ca: trustme.CA, *, folder: Path, uses: int) -> Iterator[
 
 def _write_files(squid: Squid, auth: str, *, ca: trustme.CA, folder: Path, uses: int) -> None:
     secret = hashlib.md5(f"{USERNAME}:{REALM}:{PASSWORD}".encode()).hexdigest()
-    (folder / "digest").write_text(f"{USERNAME}:{REALM}:{secret}\n")
+    # Squid hands the name to its helper in quotes without escaping it, and the helper takes the backslash for an escape: the
+    # file's key goes without, the hash is the whole name's.
+    (folder / "digest").write_text(f"{USERNAME.replace(chr(92), '')}:{REALM}:{secret}\n")
     hashed = subprocess.run(["openssl", "passwd", "-apr1", PASSWORD], capture_output=True, text=True, check=True).stdout
     (folder / "basic").write_text(f"{USERNAME}:{hashed}")
     ca.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "proxy.pem"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from typing import Any
@@ -18,6 +19,7 @@ from sms_connector.transport.failures import WireError
 from sms_connector.transport.http import HttpRequest
 from sms_connector.transport.outgoing import OUTGOING, AllowedHosts, GuardedResolver, is_public, make_outgoing
 from tests.contract.providers.doubles import CannedSecrets
+from tests.fixtures.clocks import FakeClock
 from tests.fixtures.functions import Received, answering
 
 NOBODY = AllowedHosts.of(())
@@ -53,6 +55,19 @@ NOBODY = AllowedHosts.of(())
         ("64:ff9b::5db8:d70e", True),
         ("2002:7f00:1::", False),
         ("2001:db8::1", False),
+        ("fec0::1", False),  # site-local
+        ("64:ff9b:1::a00:1", False),  # the local NAT64 prefix: what it reaches is the operator's choice
+        ("::10.0.0.1", False),  # IPv4-compatible
+        ("::7f00:1", False),
+        ("::93.184.215.14", True),
+        ("::ffff:0:127.0.0.1", False),  # IPv4-translated
+        ("5f00::1", False),  # segment routing
+        ("3fff::1", False),  # documentation
+        ("192.0.0.8", False),  # protocol assignments
+        ("192.88.99.1", False),  # former 6to4 relays
+        ("199.36.153.8", False),  # private.googleapis.com
+        ("199.36.153.6", False),  # restricted.googleapis.com
+        ("199.36.153.1", True),
     ],
 )
 def test_only_public_addresses_are_called(address: str, public: bool) -> None:
@@ -61,7 +76,8 @@ def test_only_public_addresses_are_called(address: str, public: bool) -> None:
 
 @given(st.ip_addresses(v=4))
 def test_an_address_in_another_dress_is_the_same_address(address: Any) -> None:
-    for dressed in (f"::ffff:{address}", str(ip_address(int(ip_address("64:ff9b::")) + int(address)))):
+    for prefix in ("::ffff:0:0", "64:ff9b::", "::", "::ffff:0:0:0"):
+        dressed = str(ip_address(int(ip_address(prefix)) + int(address)))
         assert is_public(ip_address(dressed)) is is_public(address)
 
 
@@ -166,3 +182,50 @@ def test_a_failure_is_one_attempt() -> None:
     with answering(refuse) as url, pytest.raises(NotSent):
         post(url, ["127.0.0.1"])
     assert len(seen) == 1
+
+
+def test_connections_to_many_hosts_are_bounded_and_close_when_idle() -> None:
+    """Each caller's `callbackUrl` is a destination of its own: their connections must not pile up."""
+    server = socket.create_server(("127.0.0.1", 0), backlog=100)
+    accepted: list[socket.socket] = []
+
+    def serve() -> None:
+        while True:
+            try:
+                peer, _ = server.accept()
+            except OSError:
+                return
+            accepted.append(peer)
+            peer.recv(65536)
+            peer.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    clock = FakeClock()
+    transport = make_outgoing(
+        OUTGOING, clock=clock, secrets=CannedSecrets({}), resolve=resolving("127.0.0.1")
+    )
+    port = server.getsockname()[1]
+    try:
+        for number in range(2 * OUTGOING.max_pools):
+            transport.send(HttpRequest("POST", f"http://t{number}.example:{port}/cb", {}, b"{}", repeatable=True))
+        assert sum(map(is_open, accepted)) == OUTGOING.max_pools
+        clock.sleep(OUTGOING.max_idle + 1)
+        transport.send(HttpRequest("POST", f"http://last.example:{port}/cb", {}, b"{}", repeatable=True))
+        assert sum(map(is_open, accepted)) == 1
+    finally:
+        transport.close()
+        server.shutdown(socket.SHUT_RDWR)
+        server.close()
+        thread.join()
+        for peer in accepted:
+            peer.close()
+
+
+def is_open(peer: socket.socket) -> bool:
+    """Say whether the other end still holds the connection: a closed one reads as its end."""
+    peer.setblocking(False)
+    try:
+        return peer.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True

@@ -246,11 +246,11 @@ def test_credentials_that_are_missing(through: Any, secure: RawServer, auth: str
         through(proxy.port, auth, secrets=[{}]).post(secure.url)
 
 
-@pytest.mark.parametrize("username", ['a"nn', "ann\r\nX: y", "a\\nn", "a:nn"])
+@pytest.mark.parametrize("username", ["ann\r\nX: y", "a:nn"])
 @pytest.mark.parametrize("auth", ["basic", "digest"])
 def test_a_user_name_that_would_break_the_header(through: Any, secure: RawServer, auth: str, username: str) -> None:
     script = FakeProxy(auth)
-    with serving(script) as proxy, pytest.raises(NotSent, match="mend /secrets/proxy-username"):
+    with serving(script) as proxy, pytest.raises(NotSent, match="correct /secrets/proxy-username"):
         through(proxy.port, auth, secrets=[SECRETS | {"proxy-username": username}]).post(secure.url)
     assert script.accepted == []
 
@@ -263,6 +263,15 @@ def test_names_and_passwords_in_any_script(
     server, secrets = request.getfixturevalue(destination), {"proxy-username": "José日", "proxy-password": "grün"}
     with serving(FakeProxy(auth, username="José日", password="grün")) as proxy:
         assert through(proxy.port, auth, secrets=[secrets]).post(server.url).status == 201
+
+
+@pytest.mark.parametrize("auth", ["basic", "digest"])
+@pytest.mark.parametrize("username", [r"CORP\svc", 'a"nn', r"\\", '\\"'])
+def test_a_user_name_that_a_quoted_string_escapes(through: Any, secure: RawServer, auth: str, username: str) -> None:
+    """Windows domains have names with a backslash (npm/cli#7150); the realm may hold the same characters."""
+    script = FakeProxy(auth, username=username, realm=r'the "inner\outer" lab')
+    with serving(script) as proxy:
+        assert through(proxy.port, auth, secrets=[SECRETS | {"proxy-username": username}]).post(secure.url).status == 201
 
 
 # --- a tunnel that never stands ---------------------------------------------------------------------------------------

@@ -60,6 +60,8 @@ TO_MEND: Mapping[type[Exception], str] = {
     exceptions.PermissionDenied: "may not be used: grant roles/datastore.user on it to the function's service account",
     exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
     exceptions.NotFound: "is not there: create it, or set SMS_LEDGER to the one that is",
+    exceptions.InvalidArgument: "refused the call as invalid: check the database's name in SMS_LEDGER, and that the function's "
+    "archive and `pulumi up` are of one version",
     exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): run `pulumi up`",
 }
 
@@ -80,6 +82,9 @@ class FirestoreLedger:
         self._client = client
         self._database = database
         self._root = f"{database}/documents"
+        # Routes a call to a named database, as the official client does (`google/cloud/firestore_v1/base_client.py`); without it
+        # such databases have refused calls (googleapis/nodejs-firestore#1863, googleapis/google-cloud-go#5331).
+        self._metadata = (("google-cloud-resource-prefix", database),)
         self._clock = clock
         self._read = _repeated.with_timeout(read_seconds)
 
@@ -128,7 +133,7 @@ class FirestoreLedger:
 
         @self._read
         def attempt() -> int:
-            answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS))
+            answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata))
             return int(answers[0].result.aggregate_fields["n"].integer_value)
 
         with self._telling_why():
@@ -162,7 +167,7 @@ class FirestoreLedger:
         for pause in (*PAUSES, None) if writes else ():
             request = self._commit_request(writes, token=token, expired=expired)
             try:
-                answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS)
+                answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
                 return _versions(writes, [form.version_at(result.update_time) for result in _results(answer)])
             except REFUSED as refusal:
                 if lost:
@@ -223,7 +228,7 @@ class FirestoreLedger:
 
         @self._read
         def attempt() -> list[Stored]:
-            answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS)
+            answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
             return [answer.found for answer in answers if "found" in answer]
 
         return attempt()
@@ -233,7 +238,7 @@ class FirestoreLedger:
 
         @self._read
         def attempt() -> list[Stored]:
-            answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS)
+            answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
             return [answer.document for answer in answers if "document" in answer]
 
         return attempt()

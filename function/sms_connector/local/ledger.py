@@ -38,6 +38,8 @@ from sms_connector.ports import (
 # a time.
 SWEEP_SECONDS = 5.0
 SWEEP_ROWS = 200
+# SQLite binds 32 766 values to a statement by default (https://www.sqlite.org/limits.html, 9).
+IDS_PER_READ = 16_000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -81,12 +83,12 @@ class SqliteLedger:
 
     @_telling_busy()
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
-        if not ids:
-            return []
-        statement, values = sql.select_by_ids(collection, "id, version, data", ids=ids, now=self._clock.time())
+        found: dict[str, Document] = {}
         with self._file.reading() as connection:
-            rows = connection.execute(statement, values).fetchall()
-        found = {row[0]: _document(row) for row in rows}
+            for start in range(0, len(ids), IDS_PER_READ):
+                page, now = ids[start : start + IDS_PER_READ], self._clock.time()
+                statement, values = sql.select_by_ids(collection, "id, version, data", ids=page, now=now)
+                found |= {row[0]: _document(row) for row in connection.execute(statement, values)}
         return [found.get(document_id) for document_id in ids]
 
     @_telling_busy()

@@ -22,8 +22,28 @@ from .session import HttpTransport
 from .settings import TransportSettings
 
 Address = IPv4Address | IPv6Address
-# An IPv4 address hides in the last four bytes (RFC 6052): behind a NAT64 it is the one that is reached.
-_NAT64 = IPv6Network("64:ff9b::/96")
+# Networks whose last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), IPv4-compatible addresses (RFC 4291,
+# 2.5.5.1) and IPv4-translated ones (RFC 2765, 2.1).
+_EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
+# Not reachable by the public, and called global by some of the Python versions we run on. From IANA's registries of
+# special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry, …-ipv6-special-registry): site-local
+# addresses, the local NAT64 prefix (RFC 8215), segment routing (RFC 9602), documentation (RFC 9637), protocol assignments and the
+# former 6to4 relays. The last two are Google's own endpoints inside a VPC (private.googleapis.com, restricted.googleapis.com).
+_RESERVED = tuple(
+    map(
+        ip_network,
+        (
+            "fec0::/10",
+            "64:ff9b:1::/48",
+            "5f00::/16",
+            "3fff::/20",
+            "192.0.0.0/24",
+            "192.88.99.0/24",
+            "199.36.153.8/30",
+            "199.36.153.4/30",
+        ),
+    )
+)
 
 
 class AllowedHosts(msgspec.Struct, frozen=True):
@@ -86,7 +106,7 @@ def is_public(address: Address) -> bool:
     embedded = _embedded(address)
     if embedded is not None:
         return is_public(embedded)
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and not any(address in network for network in _RESERVED)
 
 
 def make_outgoing(
@@ -115,7 +135,7 @@ def _embedded(address: Address) -> IPv4Address | None:
     """The IPv4 address that an IPv6 one stands for."""
     if isinstance(address, IPv4Address):
         return None
-    if address in _NAT64:
+    if any(address in network for network in _EMBEDDING):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     teredo = address.teredo
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else None)

@@ -40,6 +40,19 @@ class Pool:
         wire.idle_since = self._clock.monotonic()
         self._idle.append(wire)
 
+    def close_stale(self) -> None:
+        """Close the connections that are too old to be used again."""
+        oldest = self._clock.monotonic() - self._settings.max_idle
+        while self._idle:
+            try:
+                wire = self._idle.popleft()
+            except IndexError:  # another thread was faster
+                return
+            if wire.idle_since >= oldest:
+                self._idle.appendleft(wire)
+                return
+            wire.close()
+
     def clear(self) -> None:
         """Close what is at rest: one connection found dead speaks for its contemporaries."""
         while (wire := self._find(rested=float("inf"))) is not None:

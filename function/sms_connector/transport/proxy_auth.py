@@ -147,6 +147,7 @@ class _Nonce:
 
     def __init__(self, credentials: Credentials, challenge: dict[str, str]) -> None:
         self.credentials = credentials
+        self._challenge = challenge
         self._digest = _make_digest(credentials, challenge)
 
     def authorize(self, method: str, target: str) -> str:
@@ -156,7 +157,18 @@ class _Nonce:
         if header is None:
             raise _refused("it asks for a digest we don't speak")
         # The hash is made from UTF-8; Latin-1 on the wire would be another name.
-        return str(header).encode().decode("latin-1")
+        return self._quoted(str(header)).encode().decode("latin-1")
+
+    def _quoted(self, header: str) -> str:
+        """Escape what a quoted string must not hold as it is (RFC 7616, 3.4; RFC 9110, 5.6.4): requests escapes nothing.
+
+        The hash is made of the values themselves, so only the header changes.
+        """
+        for name, value in (("username", str(self.credentials[0])), *self._challenge.items()):
+            escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+            if escaped != value:
+                header = header.replace(f'{name}="{value}"', f'{name}="{escaped}"', 1)
+        return header
 
 
 def _make_digest(credentials: Credentials, challenge: dict[str, str]) -> HTTPDigestAuth:
@@ -202,8 +214,8 @@ def _schemes(challenges: Sequence[str]) -> str:
 
 def _read(secrets: SecretSource) -> Credentials:
     username, password = secrets.get(_USERNAME), secrets.get(_PASSWORD)
-    if username is not None and (not username.isprintable() or any(mark in username for mark in '":\\')):
-        raise _refused(f"a user name can't hold a quote, colon, backslash or line end: mend {secrets.where(_USERNAME)}")
+    if username is not None and (not username.isprintable() or ":" in username):
+        raise _refused(f"a user name can't hold a colon or a line end (RFC 7617): correct {secrets.where(_USERNAME)}")
     if username is None or password is None:
         places = f"{secrets.where(_USERNAME)} and {secrets.where(_PASSWORD)}"
         raise _refused(f"it needs credentials: put them at {places}")

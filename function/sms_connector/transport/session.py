@@ -6,6 +6,7 @@ Why it stands on sockets and llhttp, and not on an HTTP client: docs/decisions/0
 from __future__ import annotations
 
 import random
+import threading
 from collections.abc import Callable
 
 from sms_connector.errors import NotSent, OutcomeUnknown, Throttled
@@ -54,7 +55,9 @@ class HttpTransport:
         self._policy = make_policy(settings, uniform)
         self._authenticator = make_authenticator(settings.proxy.auth if settings.proxy else ProxyAuth.NONE, secrets)
         self._dialer = Dialer(settings, clock=clock, authenticator=self._authenticator, resolve=resolve)
-        self._pools: dict[tuple[str, str], Pool] = {}
+        self._pools: dict[tuple[str, str], Pool] = {}  # the one used last comes last
+        self._pools_lock = threading.Lock()
+        self._swept_at = clock.monotonic()
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See `http.Transport.send`."""
@@ -90,8 +93,9 @@ class HttpTransport:
 
     def close(self) -> None:
         """Close the connections at rest. The transport can still be used; it opens new ones."""
-        for pool in list(self._pools.values()):
-            pool.clear()
+        with self._pools_lock:
+            for pool in self._pools.values():
+                pool.clear()
 
     def _attempt(self, request: HttpRequest, deadline: float, *, written: Written | None) -> HttpResponse | Failure:
         try:
@@ -110,7 +114,7 @@ class HttpTransport:
             return failed_on_the_wire(failure, request)
 
     def _exchange(self, request: HttpRequest, target: Target, *, deadline: float, written: Written | None) -> Reply:
-        pool = self._pools.get(target.key) or self._open_pool(target)
+        pool = self._find_pool(target)
         if pool.route.forwarded:
             return self._exchange_forwarded(request, target, pool, deadline=deadline, written=written)
         message = write_message(request, target.path, target.authority, user_agent=self._settings.user_agent)
@@ -131,10 +135,23 @@ class HttpTransport:
                 return reply
             handshake.answer(challenges_of(reply))
 
-    def _open_pool(self, target: Target) -> Pool:
-        settings = self._settings
-        route = find_route(target.key, settings.proxy)
-        return self._pools.setdefault(target.key, Pool(route, self._dialer, clock=self._clock, settings=settings))
+    def _find_pool(self, target: Target) -> Pool:
+        """Return the destination's pool. Close what is stale elsewhere, and the pools used longest ago beyond `max_pools`."""
+        with self._pools_lock:
+            pool = self._pools.pop(target.key, None) or self._make_pool(target)
+            self._pools[target.key] = pool
+            if len(self._pools) > self._settings.max_pools:
+                self._pools.pop(next(iter(self._pools))).clear()
+            now = self._clock.monotonic()
+            if now - self._swept_at > self._settings.max_idle:
+                self._swept_at = now
+                for each in self._pools.values():
+                    each.close_stale()
+        return pool
+
+    def _make_pool(self, target: Target) -> Pool:
+        route = find_route(target.key, self._settings.proxy)
+        return Pool(route, self._dialer, clock=self._clock, settings=self._settings)
 
 
 def make_policy(settings: TransportSettings, uniform: Callable[[], float]) -> RetryPolicy:

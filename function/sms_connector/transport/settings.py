@@ -59,6 +59,9 @@ class TransportSettings(msgspec.Struct, frozen=True):
     `max_idle`: an idle connection older than this is not used again. Load balancers commonly close after 60 s, and
     a request that crosses the close on the wire is one whose outcome nobody knows.
 
+    `max_pools`: destinations whose idle connections are kept, the ones used last. A caller chooses where notifications go, so
+    their number has no bound of its own.
+
     `rest`: a connection that has just answered is not used again before. Some servers close after an answer without
     having announced it; the close is then right behind the answer, and a moment later it can be seen.
 
@@ -74,6 +77,7 @@ class TransportSettings(msgspec.Struct, frozen=True):
     retry_ratio: float = 0.1
     retry_reserve: int = 10
     pool_size: int = 64
+    max_pools: int = 32
     max_idle: float = 50.0
     rest: float = 0.005
     max_response_bytes: int = 16 * 1024 * 1024
