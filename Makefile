@@ -3,21 +3,22 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+READY_TO_RUN := $(VENV)/.ready-to-run
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-deploy lint bench soak clean
+.PHONY: help install run serve test test-deploy lint bench soak lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
 
-run: $(READY) ## send 100 example records as a campaign to the sandbox, and show what became of each
+run: $(READY_TO_RUN) ## send 100 example records as a campaign to the sandbox, and show what became of each
 	@$(BIN)/python -m cli demo $(ARGS)
 
-serve: $(READY) ## keep connector, worker, webhook and sandbox up, and print their addresses
+serve: $(READY_TO_RUN) ## keep connector, worker, webhook and sandbox up, and print their addresses
 	@$(BIN)/python -m cli serve $(ARGS)
 
 test: $(READY) ## all tests but the long ones
@@ -38,12 +39,22 @@ bench: $(READY) ## the benchmarks, with a table at the end
 soak: $(READY) ## the long fault runs
 	@$(BIN)/python -m pytest -q -m soak $(ARGS)
 
+lock: $(READY) ## write function/requirements.txt (complete, with hashes) from function/requirements.in
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate \
+	  --custom-compile-command "make lock" function/requirements.in --output-file function/requirements.txt
+
 clean: ## remove .venv/ and every cache
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find function infra sandbox cli tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Where all pinned versions are installed already, pip asks no registry: a complete .venv/ needs no network.
-$(READY): requirements.txt function/requirements.txt infra/requirements.txt
+$(READY): $(READY_TO_RUN) requirements.txt infra/requirements.txt
+	@echo "installing the rest into $(VENV)/ (once; a minute or two)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(READY_TO_RUN): function/requirements.txt requirements-run.txt
 	@set -e; \
 	if [ ! -x $(BIN)/python ]; then \
 	  for candidate in $(PYTHONS); do \
@@ -57,8 +68,9 @@ $(READY): requirements.txt function/requirements.txt infra/requirements.txt
 	  $$python -m venv $(VENV) || { rm -rf $(VENV); \
 	    echo "$$python can't make a virtual environment. On Debian: apt-get install python3-venv" >&2; exit 1; }; \
 	fi; \
-	echo "installing into $(VENV)/ (once; a minute or two)"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	echo "installing into $(VENV)/ (once; half a minute)"; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r function/requirements.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-run.txt
 	@printf '%s\n' '#!/bin/sh' 'root=$$(cd "$$(dirname "$$0")/../.." && pwd)' \
 	  'PYTHONPATH="$$root" exec "$$root/$(BIN)/python" -m cli "$$@"' >$(BIN)/sms
 	@chmod +x $(BIN)/sms

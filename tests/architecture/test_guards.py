@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from importlib.metadata import version
 
 import pytest
+from packaging.requirements import Requirement
 
 from sms_connector import registry, settings_values
 from tests.architecture.source_tree import PRODUCT_ROOMS, ROOT, Source, expect_none, sources
 
-REQUIREMENTS = ("requirements.txt", "function/requirements.txt", "infra/requirements.txt")
+REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "function/requirements.in", "infra/requirements.txt")
+LOCK = ROOT / "function" / "requirements.txt"
 TESTS = [source for source in sources("tests") if re.search(r"^\s*(?:async )?def test_", source.text, re.MULTILINE)]
 EVERYTHING = sources(*PRODUCT_ROOMS, "tests")
 
@@ -43,6 +46,28 @@ def test_every_need_is_pinned(file: str) -> None:
         if line and not line.startswith("-r ") and not re.fullmatch(r"[\w.-]+(\[[\w,-]+\])?==[\w.]+", line)
     ]
     expect_none(loose)
+
+
+def locked() -> dict[str, str]:
+    """Return the deployed packages that apply to this Python, with their versions."""
+    lines = re.sub(r"\s*\\\n\s*", " ", LOCK.read_text()).splitlines()
+    found = [Requirement(line.partition(" --hash")[0]) for line in lines if line and not line.startswith("#")]
+    here = [each for each in found if each.marker is None or each.marker.evaluate()]
+    return {each.name: str(each.specifier).removeprefix("==") for each in here}
+
+
+def test_the_deployed_packages_are_locked_with_hashes() -> None:
+    entries = re.findall(r"^[a-z0-9._-]+==.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", LOCK.read_text(), re.MULTILINE)
+    assert len(entries) == LOCK.read_text().count("==")
+    direct = (ROOT / "function" / "requirements.in").read_text().splitlines()
+    wanted = [Requirement(line.partition("#")[0]) for line in direct if line.partition("#")[0].strip()]
+    expect_none(f"{each}: run `make lock`" for each in wanted if not each.specifier.contains(locked()[each.name]))
+
+
+def test_the_tests_run_on_the_packages_that_are_deployed() -> None:
+    expect_none(
+        f"{name} {version(name)}, locked {wanted}" for name, wanted in locked().items() if version(name) != wanted
+    )
 
 
 def test_every_exception_from_type_checking_says_why() -> None:

@@ -27,7 +27,9 @@ class Failing:
 
     def __getattr__(self, name: str) -> Callable[..., Any]:
         def call(*_arguments: Any, metadata: Sequence[tuple[str, str]], **_named: Any) -> Any:
-            assert dict(metadata) == {"google-cloud-resource-prefix": DATABASE}, "named databases refuse calls without it"
+            assert dict(metadata) == {"google-cloud-resource-prefix": DATABASE}, (
+                "named databases refuse calls without it"
+            )
             self.calls.append(name)
             if name in self.answers:
                 return self.answers[name]
@@ -37,7 +39,7 @@ class Failing:
 
 
 def ledger_of(client: Any) -> FirestoreLedger:
-    return FirestoreLedger(client, DATABASE, clock=FakeClock(), read_seconds=0.0)
+    return FirestoreLedger(lambda: client, DATABASE, clock=FakeClock(), read_seconds=0.0)
 
 
 ASKED = [

@@ -74,7 +74,7 @@ def wire(reliable: FirestoreLedger) -> Unreliable:
 def ledger(reliable: FirestoreLedger, wire: Unreliable, clock: FakeClock) -> FirestoreLedger:
     """The same database, by way of a wire that can fail."""
     client: Any = wire
-    return FirestoreLedger(client, reliable._database, clock=clock)
+    return FirestoreLedger(lambda: client, reliable._database, clock=clock)
 
 
 def read(ledger: FirestoreLedger, document_id: str = "a") -> Document | None:

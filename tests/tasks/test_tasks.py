@@ -141,16 +141,16 @@ def test_a_ledger_out_of_reach_brings_the_task_again_and_is_one_line(
 
 @pytest.mark.parametrize(
     ("attempt", "status"),
-    [(Attempt.SENT, 200), (Attempt.HALTED, 200), (Attempt.BUSY, 503), (Attempt.AGAIN, 503)],
+    [(Attempt.SENT, 200), (Attempt.HALTED, 200), (Attempt.BUSY, 409), (Attempt.AGAIN, 409)],
     ids=str,
 )
 def test_a_chunk_that_is_not_done_comes_again_without_an_alarm(worker: Worker, attempt: Attempt, status: int) -> None:
     worker.functions.attempt = attempt
     answer = worker.client.post("/tasks/chunk", json={"campaign": "cmp_1", "chunk": 7})
     assert answer.status_code == status
-    assert ("Retry-After" in answer.headers) is (status == 503)
+    assert ("Retry-After" in answer.headers) is (status == 409)
     assert worker.severities() == {"INFO"}
-    if status == 503:
+    if status == 409:
         with pytest.raises(TaskLater):
             carry_out(
                 worker.functions.table, Delivery(Task("chunks", "/tasks/chunk", {"campaign": "cmp_1", "chunk": 7}), 1)

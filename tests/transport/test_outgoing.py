@@ -202,9 +202,7 @@ def test_connections_to_many_hosts_are_bounded_and_close_when_idle() -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     clock = FakeClock()
-    transport = make_outgoing(
-        OUTGOING, clock=clock, secrets=CannedSecrets({}), resolve=resolving("127.0.0.1")
-    )
+    transport = make_outgoing(OUTGOING, clock=clock, secrets=CannedSecrets({}), resolve=resolving("127.0.0.1"))
     port = server.getsockname()[1]
     try:
         for number in range(2 * OUTGOING.max_pools):

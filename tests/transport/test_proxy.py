@@ -271,7 +271,9 @@ def test_a_user_name_that_a_quoted_string_escapes(through: Any, secure: RawServe
     """Windows domains have names with a backslash (npm/cli#7150); the realm may hold the same characters."""
     script = FakeProxy(auth, username=username, realm=r'the "inner\outer" lab')
     with serving(script) as proxy:
-        assert through(proxy.port, auth, secrets=[SECRETS | {"proxy-username": username}]).post(secure.url).status == 201
+        assert (
+            through(proxy.port, auth, secrets=[SECRETS | {"proxy-username": username}]).post(secure.url).status == 201
+        )
 
 
 # --- a tunnel that never stands ---------------------------------------------------------------------------------------

@@ -32,9 +32,12 @@ TaskTable = Mapping[str, TaskFunction]
 
 
 class TaskLater(ConnectorError):
-    """Nothing is wrong, but it isn't done: to be brought again after `retry_after` seconds."""
+    """The task is not done yet: the queue has to deliver it again after `retry_after` seconds.
 
-    http_status, rpc_status, retry = 503, "UNAVAILABLE", Retry.SAFE
+    409, because Cloud Tasks slows the whole queue down for 429 and 503 (google.cloud.tasks_v2.types.HttpRequest, "Throttling").
+    """
+
+    http_status, rpc_status, retry = 409, "ABORTED", Retry.SAFE
 
     def __init__(self, message: str, *, retry_after: float = LATER_SECONDS) -> None:
         super().__init__(message)

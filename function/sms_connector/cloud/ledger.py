@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property, partial
 from itertools import islice, repeat
 from typing import Any
 
@@ -76,10 +77,15 @@ class FirestoreLedger:
     """`ports.Ledger` on a Firestore database in native mode. What is out of reach or unusable is told as such (`ports`)."""
 
     def __init__(
-        self, client: FirestoreClient, database: str, *, clock: Clock, read_seconds: float = READ_SECONDS
+        self,
+        make_client: Callable[[], FirestoreClient],
+        database: str,
+        *,
+        clock: Clock,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         """`database` is the full name, `projects/<project>/databases/<database>`. A read is tried for `read_seconds`."""
-        self._client = client
+        self._make_client = make_client
         self._database = database
         self._root = f"{database}/documents"
         # Routes a call to a named database, as the official client does (`google/cloud/firestore_v1/base_client.py`); without it
@@ -96,12 +102,13 @@ class FirestoreLedger:
         name = f"projects/{project}/databases/{database}"
         emulator = environ.get("FIRESTORE_EMULATOR_HOST")
         if not emulator:
-            return cls(FirestoreClient(), name, clock=clock)
-        options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
-        channel = grpc.insecure_channel(emulator, options=options)
-        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
-        transport = FirestoreGrpcTransport(channel=channel, credentials=anonymous)
-        return cls(FirestoreClient(transport=transport), name, clock=clock)
+            return cls(FirestoreClient, name, clock=clock)
+        return cls(partial(_emulator_client, emulator), name, clock=clock)
+
+    @cached_property
+    def _client(self) -> FirestoreClient:
+        """Made by the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        return self._make_client()
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
         with self._telling_why():
@@ -133,7 +140,11 @@ class FirestoreLedger:
 
         @self._read
         def attempt() -> int:
-            answers = list(self._client.run_aggregation_query(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata))
+            answers = list(
+                self._client.run_aggregation_query(
+                    request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata
+                )
+            )
             return int(answers[0].result.aggregate_fields["n"].integer_value)
 
         with self._telling_why():
@@ -145,7 +156,8 @@ class FirestoreLedger:
             return self._commit(writes)
 
     def close(self) -> None:
-        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
+        if "_client" in vars(self):
+            self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
 
     @contextmanager
     def _telling_why(self) -> Iterator[None]:
@@ -228,7 +240,9 @@ class FirestoreLedger:
 
         @self._read
         def attempt() -> list[Stored]:
-            answers = self._client.batch_get_documents(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
+            answers = self._client.batch_get_documents(
+                request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata
+            )
             return [answer.found for answer in answers if "found" in answer]
 
         return attempt()
@@ -250,6 +264,13 @@ class FirestoreLedger:
 
     def _name(self, collection: str, document_id: str) -> str:
         return f"{self._root}/{collection}/{document_id}"
+
+
+def _emulator_client(address: str) -> FirestoreClient:
+    options = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+    channel = grpc.insecure_channel(address, options=options)
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
+    return FirestoreClient(transport=FirestoreGrpcTransport(channel=channel, credentials=anonymous))
 
 
 def _versions(writes: Sequence[Write], versions: Iterable[str]) -> list[Version | None]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cached_property, partial
 from typing import BinaryIO, cast
 
 from google.api_core import exceptions
@@ -23,13 +24,18 @@ _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})", 
 class BucketObjects:
     """`ports.ObjectSource` on Cloud Storage. The object's bytes as they are stored: one with `Content-Encoding: gzip` is gzip."""
 
-    def __init__(self, client: Client) -> None:
-        self._client = client
+    def __init__(self, make_client: Callable[[], Client]) -> None:
+        self._make_client = make_client
 
     @classmethod
     def connect(cls, project: str) -> BucketObjects:
         """With the surroundings' own credentials, or to the emulator that `STORAGE_EMULATOR_HOST` names."""
-        return cls(Client(project=project))
+        return cls(partial(Client, project=project))
+
+    @cached_property
+    def _client(self) -> Client:
+        """Made by the first call, hence after the server has forked: its connections must not be shared."""
+        return self._make_client()
 
     @contextmanager
     def open_lines(self, uri: str) -> Iterator[BinaryIO]:

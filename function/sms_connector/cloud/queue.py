@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import cached_property, partial
 
 import grpc
 import msgspec
@@ -69,8 +70,8 @@ class Target(msgspec.Struct, frozen=True):
 class CloudTasksQueue:
     """`ports.TaskQueue` on Cloud Tasks."""
 
-    def __init__(self, client: CloudTasksClient, target: Target) -> None:
-        self._client = client
+    def __init__(self, make_client: Callable[[], CloudTasksClient], target: Target) -> None:
+        self._make_client = make_client
         self._target = target
 
     @classmethod
@@ -78,10 +79,13 @@ class CloudTasksQueue:
         """With the surroundings' own credentials, or to the emulator that `CLOUD_TASKS_EMULATOR_HOST` names."""
         emulator = environ.get("CLOUD_TASKS_EMULATOR_HOST")
         if not emulator:
-            return cls(CloudTasksClient(), target)
-        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
-        transport = CloudTasksGrpcTransport(channel=grpc.insecure_channel(emulator), credentials=anonymous)
-        return cls(CloudTasksClient(transport=transport), target)
+            return cls(CloudTasksClient, target)
+        return cls(partial(_emulator_client, emulator), target)
+
+    @cached_property
+    def _client(self) -> CloudTasksClient:
+        """Made by the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        return self._make_client()
 
     def enqueue(self, tasks: Sequence[Task]) -> None:
         """One call a task (the API has no batch), several at a time."""
@@ -92,7 +96,8 @@ class CloudTasksQueue:
             raise QueueUnavailable from error
 
     def close(self) -> None:
-        self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
+        if "_client" in vars(self):
+            self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
 
     def _create_all(self, requests: Sequence[CreateTaskRequest]) -> None:
         if len(requests) == 1:
@@ -128,6 +133,12 @@ class CloudTasksQueue:
         if task.not_before is not None:
             created.schedule_time = Timestamp(seconds=int(task.not_before), nanos=int(task.not_before % 1 * 1e9))
         return CreateTaskRequest(parent=parent, task=created)
+
+
+def _emulator_client(address: str) -> CloudTasksClient:
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
+    transport = CloudTasksGrpcTransport(channel=grpc.insecure_channel(address), credentials=anonymous)
+    return CloudTasksClient(transport=transport)
 
 
 def task_id(name: str) -> str:

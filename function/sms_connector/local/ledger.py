@@ -83,6 +83,8 @@ class SqliteLedger:
 
     @_telling_busy()
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
+        if not ids:
+            return []
         found: dict[str, Document] = {}
         with self._file.reading() as connection:
             for start in range(0, len(ids), IDS_PER_READ):

@@ -37,7 +37,7 @@ def firestore_out_of_reach() -> Iterator[Ledger]:
     """Nobody listens there."""
     clock, environ = FakeClock(), {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{free_port()}"}
     connected = FirestoreLedger.connect("nobody", "sms", clock=clock, environ=environ)
-    yield FirestoreLedger(connected._client, connected._database, clock=clock, read_seconds=PATIENCE)
+    yield FirestoreLedger(lambda: connected._client, connected._database, clock=clock, read_seconds=PATIENCE)
     connected.close()
 
 

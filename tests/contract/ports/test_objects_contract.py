@@ -51,7 +51,9 @@ def bucket_shelf(storage: FakeStorage) -> Iterator[Shelf]:
     with serving_storage(storage) as address:
         anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
         client = Client(project="p", credentials=anonymous, client_options={"api_endpoint": address})
-        yield Shelf(BucketObjects(client), lambda name, content: storage.put("inputs", name, content), "gs://inputs/")
+        yield Shelf(
+            BucketObjects(lambda: client), lambda name, content: storage.put("inputs", name, content), "gs://inputs/"
+        )
         client.close()
 
 
