@@ -28,6 +28,7 @@ from sms_connector.api.route import Call, Services
 from sms_connector.api.spool import Spooled
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.campaigns.chunk import Record
+from sms_connector.messaging.campaigns.columns import Columns
 from sms_connector.messaging.campaigns.intake import CampaignOrder
 from sms_connector.messaging.requests import SendOptions
 
@@ -51,6 +52,7 @@ class CampaignRequest(msgspec.Struct, frozen=True):
     reader: RecordReader
     options: SendOptions
     digest: str
+    columns: Columns
 
     def order(self, call: Call, nonce: str) -> CampaignOrder:
         return CampaignOrder(
@@ -60,6 +62,7 @@ class CampaignRequest(msgspec.Struct, frozen=True):
             nonce=nonce,
             request_id=call.request_id,
             source=None if self.body.source is UNSET else self.body.source,
+            columns=self.columns,
         )
 
 
@@ -75,25 +78,27 @@ def read_request(services: Services, call: Call, spooled: Spooled) -> CampaignRe
         form = FORMS.get(media_type) or refuse_form(media_type)
         body = read_query(call.query)
     reader, options = _check(services, body)
-    return CampaignRequest(body, form, compressed, reader, options, _digest(call.query, media_type, spooled))
+    digest = _digest(call.query, media_type, spooled)
+    return CampaignRequest(body, form, compressed, reader, options, digest, Columns())
 
 
 @contextmanager
 def open_records(services: Services, request: CampaignRequest, spooled: Spooled) -> Iterator[Iterator[Record]]:
     """The records, checked as they are read; each call reads from the beginning."""
-    body, reader = request.body, request.reader
+    body, reader, columns = request.body, request.reader, request.columns
     delimiter = None if body.delimiter is UNSET else body.delimiter
     if body.source is not UNSET and request.form is not None:
         with services.objects.open_lines(body.source) as source:
             file, compressed = _peek(source)
-            yield read_rows(file, request.form, reader, compressed=compressed, delimiter=delimiter)
+            yield read_rows(file, request.form, reader, columns, compressed=compressed, delimiter=delimiter)
     elif request.form is not None:
-        yield read_rows(spooled.rewind(), request.form, reader, compressed=request.compressed, delimiter=delimiter)
+        file = spooled.rewind()
+        yield read_rows(file, request.form, reader, columns, compressed=request.compressed, delimiter=delimiter)
     else:
         from sms_connector.api.payloads import json_records
 
         content = Content(spooled.rewind(), compressed=request.compressed)
-        yield check_records(json_records.read_records(content), reader)
+        yield check_records(json_records.read_records(content), reader, columns)
 
 
 def _media_type(call: Call) -> str:

@@ -87,13 +87,15 @@ def results(services: Services, call: Call) -> Answer:
     """A page; or, to whoever accepts CSV, everything, a chunk in memory at a time."""
     query: payloads.ResultQuery = call.query
     campaign = services.engine.campaigns.read(_id(call))
+    status = None if query.status is UNSET else query.status
     if _wants_csv(call):
         name = f'attachment; filename="{campaign.id}.csv"'
-        content = write_csv(services.engine.results.all(campaign))
+        content = write_csv(services.engine.results.all(campaign, status=status), campaign.columns)
         return Answer(content, headers={"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": name})
-    start = read_place(query.page_token, campaign.id)
-    page, place = services.engine.results.page(campaign, limit=query.page_size, start=start)
-    return Answer(payloads.write_result_page(page, write_place(place, campaign.id)))
+    listed = f"{campaign.id} {status}" if status else campaign.id
+    start = read_place(query.page_token, listed)
+    page, place = services.engine.results.page(campaign, limit=query.page_size, start=start, status=status)
+    return Answer(payloads.write_result_page(page, write_place(place, listed)))
 
 
 def pause(services: Services, call: Call) -> Answer:

@@ -33,7 +33,9 @@ def send(services: Services, call: Call) -> Answer:
     """Every record has its own outcome; the answer is 200 once the request itself is right."""
     body: SendBody = call.body
     drafts, refused, options, key = _read_send(services, call)
-    results = [payloads.write_refused(each.index, each.to, each.problems[0]) for each in refused]
+    results = [
+        payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each) for each in refused
+    ]
     if body.dry_run:
         results += payloads.write_dry_results(drafts)
         return Answer(payloads.write_answer(results, request_id=call.request_id, dry_run=True))
@@ -56,7 +58,8 @@ def _send_drafts(
     services.engine.connection.require_active()
     with unrepeatable_without_key(call):
         records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
-    return payloads.write_results(records)
+    # A replayed one is the first one's message; it is told by what this request calls it.
+    return [payloads.name_record(*pair) for pair in zip(payloads.write_results(records), drafts, strict=True)]
 
 
 def _read_send(

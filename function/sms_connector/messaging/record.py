@@ -61,6 +61,8 @@ class MessageRecord(msgspec.Struct):
     evidence: list[str] = msgspec.field(default_factory=list)
     callback_url: str | None = None
     campaign: str | None = None
+    key: str | None = None
+    reference: str | None = None
     redacted: bool = False
     announced: str | None = None  # the final status its caller's callback was last noted for
     # When, status, source, the provider's word.
@@ -251,6 +253,8 @@ def to_document(record: MessageRecord) -> Json:
         "evidence": record.evidence or None,
         "callbackUrl": record.callback_url,
         "campaign": record.campaign,
+        "key": record.key,
+        "reference": record.reference,
         "redacted": record.redacted or None,
         "announced": record.announced,
     }
@@ -287,6 +291,8 @@ def from_document(document: Document) -> MessageRecord:
         evidence=list(data.get("evidence", ())),
         callback_url=data.get("callbackUrl"),
         campaign=data.get("campaign"),
+        key=data.get("key"),
+        reference=data.get("reference"),
         redacted=data.get("redacted", False),
         announced=data.get("announced"),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],

@@ -27,13 +27,17 @@ class Tracking(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """One record of a request: recipient checked, text rendered and measured. `key` is the record's own idempotency key."""
+    """One record of a request: recipient checked, text rendered and measured.
+
+    `key` is the record's own idempotency key, `reference` the caller's name for it: returned with every result.
+    """
 
     index: int
     to: str
     text: str
     segments: Segments
     key: str | None = None
+    reference: str | None = None
 
 
 class SendOptions(msgspec.Struct, frozen=True):

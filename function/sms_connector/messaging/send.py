@@ -143,6 +143,8 @@ def new_record(
         send_at=options.send_at.timestamp() if options.send_at else None,
         callback_url=options.callback_url,
         campaign=campaign,
+        key=draft.key,
+        reference=draft.reference,
     )
 
 

@@ -12,6 +12,8 @@ from sms_connector.model.invalid_value import InvalidValueError, find_lone_surro
 from sms_connector.model.template import Template, normalize_name
 
 RECIPIENT = "to"
+# Members of a record beside its recipient and values: the idempotency key, and the caller's name for it.
+KEY, REFERENCE = "key", "reference"
 
 
 class MappingError(InvalidValueError):
@@ -30,14 +32,17 @@ class Mapped(msgspec.Struct, frozen=True):
 
 
 class FieldMapping(msgspec.Struct, frozen=True):
-    """Where `to` and each placeholder come from: (placeholder, field of the record)."""
+    """Where `to`, each placeholder (placeholder, field of the record), the key and the reference come from."""
 
     to_field: str
     value_fields: tuple[tuple[str, str], ...]
+    key_field: str = KEY
+    reference_field: str = REFERENCE
 
     @classmethod
     def build(cls, template: Template, mapping: Mapping[str, str]) -> FieldMapping:
-        """`mapping` maps `to` and placeholders to fields; a name without an entry maps to the field of the same name.
+        """`mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to the field of the
+        same name.
 
         Raises MappingError, which names every entry that is wrong.
         """
@@ -46,7 +51,20 @@ class FieldMapping(msgspec.Struct, frozen=True):
             raise MappingError(*problems)
         fields = {normalize_name(name): field for name, field in mapping.items()}
         pairs = tuple((name, fields.get(name, name)) for name in template.placeholders)
-        return cls(fields.get(RECIPIENT, RECIPIENT), pairs)
+        to, key, reference = (fields.get(name, name) for name in (RECIPIENT, KEY, REFERENCE))
+        return cls(to, pairs, key, reference)
+
+    def wanted_fields(self) -> list[tuple[str, str]]:
+        """The fields that each record needs, by their names in the mapping; key and reference only where they are mapped."""
+        optional = ((KEY, self.key_field), (REFERENCE, self.reference_field))
+        mapped = [(name, field) for name, field in optional if name != field]
+        return list(dict([(RECIPIENT, self.to_field), *self.value_fields, *mapped]).items())
+
+    def key_of(self, record: Mapping[str, object]) -> object:
+        return _optional(record, self.key_field, KEY)
+
+    def reference_of(self, record: Mapping[str, object]) -> object:
+        return _optional(record, self.reference_field, REFERENCE)
 
     def apply(self, record: Mapping[str, object]) -> Mapped:
         """The recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
@@ -62,7 +80,7 @@ class FieldMapping(msgspec.Struct, frozen=True):
 
 
 def _find_wrong_entries(template: Template, mapping: Mapping[str, str]) -> Iterator[FieldProblem]:
-    known = (RECIPIENT, *template.placeholders)
+    known = (RECIPIENT, *template.placeholders, KEY, REFERENCE)
     seen = set()
     for entry, field in mapping.items():
         name = normalize_name(entry)
@@ -89,6 +107,11 @@ def _read(record: Mapping[str, object], field: str, use: str, problems: list[Fie
         kind = Kind.MISSING_VALUE if text is None else Kind.INVALID_REQUEST
         problems.append(FieldProblem(field, f"no value for {use}: field {quote(field)} {problem}", kind))
     return text or ""
+
+
+def _optional(record: Mapping[str, object], field: str, usual: str) -> object:
+    value = record.get(field)
+    return _look_up(record, field) if value is None and field != usual else value
 
 
 def _look_up(record: Mapping[str, object], field: str) -> object:

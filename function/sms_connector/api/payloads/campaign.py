@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sms_connector.api.payloads.message import SendResult, write_refused, write_results
+from sms_connector.api.payloads.message import SendResult, name_record, write_refused, write_results
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -129,6 +129,7 @@ class CampaignResultList(Payload):
 class ResultQuery(Body):
     """Which results."""
 
+    status: MessageStatus | UnsetType = UNSET
     page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many a page holds.")] = 100
     page_token: PageToken = ""
 
@@ -197,6 +198,9 @@ def write_result(result: Result) -> SendResult:
     if isinstance(result, MessageRecord):
         return write_results([result])[0]
     if isinstance(result, RefusedRecord):
-        return write_refused(result.index, result.to, FieldProblem(result.field, result.message, result.kind))
-    status = MessageStatus.CANCELED if result.canceled else MessageStatus.ACCEPTED
-    return SendResult(index=result.index, id=result.message_id, to=result.to, status=status, final=result.canceled)
+        written = write_refused(result.index, result.to, FieldProblem(result.field, result.message, result.kind))
+        return name_record(written, result)
+    waiting = SendResult(
+        index=result.index, id=result.message_id, to=result.to, status=result.status, final=result.canceled
+    )
+    return name_record(waiting, result)

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
-from sms_connector.api.payloads.send import KEY_FIELD, MAX_KEY, MAX_TEXT, PreviewBody, SendBody
+from sms_connector.api.payloads.send import MAX_KEY, MAX_REFERENCE, MAX_TEXT, PreviewBody, SendBody
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.requests import Draft
 from sms_connector.model.field_mapping import FieldMapping, Mapped
-from sms_connector.model.invalid_value import InvalidValueError, quote
+from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
 from sms_connector.model.phone_number import CHANNELS, parse_recipient
 from sms_connector.model.segments import Segments, measure
 from sms_connector.model.template import Template
 
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
+_KEY_RULE = f"is the record's idempotency key; it must be text of 1 to {MAX_KEY} characters without control characters"
+_REFERENCE_RULE = (
+    f"is the record's reference; it must be text of at most {MAX_REFERENCE} characters, without NUL characters"
+)
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -29,6 +33,8 @@ class Refused(msgspec.Struct, frozen=True):
     index: int
     to: str | None
     problems: tuple[FieldProblem, ...]
+    key: str | None = None
+    reference: str | None = None
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
@@ -41,13 +47,14 @@ class RecipientRules(msgspec.Struct, frozen=True):
 
 
 class CheckedRecord(NamedTuple):
-    """A record that can be sent: its recipient, the placeholders' values, what they make, and its key."""
+    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference."""
 
     to: str
     values: Mapping[str, str]
     text: str
     segments: Segments
     key: str | None
+    reference: str | None
 
 
 class RecordReader(msgspec.Struct, frozen=True):
@@ -70,12 +77,25 @@ class RecordReader(msgspec.Struct, frozen=True):
         text = self.template.render(mapped.values) if mapped else ""
         if mapped and self.template.placeholders:
             problems += check_text(text, prefix.removesuffix("."), self.rules)
-        key, key_problem = _read_key(record, prefix)
-        problems += [key_problem] if key_problem else []
+        key, reference = self._read_labels(record, prefix, problems)
         if problems or mapped is None:
             shown = record.get(self.mapping.to_field)
-            return Refused(index, shown[:100] if isinstance(shown, str) else None, tuple(problems))
-        return CheckedRecord(mapped.to, mapped.values, text, self.measured or measure(text), key)
+            to = shown[:100] if isinstance(shown, str) else None
+            return Refused(index, to, tuple(problems), key, reference)
+        return CheckedRecord(mapped.to, mapped.values, text, self.measured or measure(text), key, reference)
+
+    def _read_labels(
+        self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
+    ) -> tuple[str | None, str | None]:
+        """The record's key and its reference."""
+        key, reference = self.mapping.key_of(record), self.mapping.reference_of(record)
+        if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
+            problems.append(FieldProblem(prefix + self.mapping.key_field, _KEY_RULE))
+            key = None
+        if reference is not None and not (isinstance(reference, str) and _is_reference(reference)):
+            problems.append(FieldProblem(prefix + self.mapping.reference_field, _REFERENCE_RULE))
+            reference = None
+        return key, reference
 
     def _check_recipient(self, record: Mapping[str, object], prefix: str, mapped: Mapped | None) -> list[FieldProblem]:
         to = mapped.to if mapped else record.get(self.mapping.to_field)
@@ -107,7 +127,7 @@ def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[li
         raise InvalidRequest(*wrong, *(p for each in outcomes if isinstance(each, Refused) for p in each.problems))
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    return _refuse_repeated_keys(drafts, refused)
+    return _refuse_repeated_keys(drafts, refused, mapping.key_field)
 
 
 def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules) -> RecordReader:
@@ -127,7 +147,8 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
 
 def _read_records(body: SendBody | PreviewBody, reader: RecordReader) -> Iterator[Draft | Refused]:
     if body.records is UNSET:
-        yield _to_draft(0, reader.check(0, {"to": body.to}, ""))
+        reference = body.reference if isinstance(body, SendBody) and body.reference is not UNSET else None
+        yield _to_draft(0, reader.check(0, {"to": body.to, "reference": reference}, ""))
         return
     for index, record in enumerate(body.records):
         yield _to_draft(index, reader.check(index, record, f"records[{index}]."))
@@ -136,7 +157,7 @@ def _read_records(body: SendBody | PreviewBody, reader: RecordReader) -> Iterato
 def _to_draft(index: int, checked: CheckedRecord | Refused) -> Draft | Refused:
     if isinstance(checked, Refused):
         return checked
-    return Draft(index, checked.to, checked.text, checked.segments, checked.key)
+    return Draft(index, checked.to, checked.text, checked.segments, checked.key, checked.reference)
 
 
 def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template, FieldMapping]:
@@ -170,6 +191,8 @@ def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[F
         yield FieldProblem("to", "name a recipient in 'to', or several in 'records'", Kind.MISSING_VALUE)
     if body.to is not UNSET and body.records is not UNSET:
         yield FieldProblem("to", "there are 'to' and 'records'; send one of them")
+    if body.records is not UNSET and isinstance(body, SendBody) and body.reference is not UNSET:
+        yield FieldProblem("reference", "is of a single message; write a 'reference' into each of the 'records'")
     if body.mapping is not UNSET and body.records is UNSET:
         yield FieldProblem("mapping", "has nothing to map: there are no 'records'; leave it out")
     if body.records is UNSET and template.placeholders:
@@ -179,26 +202,20 @@ def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[F
         )
 
 
-def _read_key(record: Mapping[str, Any], prefix: str) -> tuple[str | None, FieldProblem | None]:
-    key = record.get(KEY_FIELD)
-    if key is None or not prefix:
-        return None, None
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
-        message = (
-            f"is the record's idempotency key; it must be text of 1 to {MAX_KEY} characters without control characters"
-        )
-        return None, FieldProblem(prefix + KEY_FIELD, message)
-    return key, None
+def _is_reference(text: str) -> bool:
+    return len(text) <= MAX_REFERENCE and "\x00" not in text and find_lone_surrogate(text) is None
 
 
-def _refuse_repeated_keys(drafts: list[Draft], refused: list[Refused]) -> tuple[list[Draft], list[Refused]]:
+def _refuse_repeated_keys(
+    drafts: list[Draft], refused: list[Refused], key_field: str
+) -> tuple[list[Draft], list[Refused]]:
     first: dict[str, int] = {}
     kept: list[Draft] = []
     for draft in drafts:
         if draft.key is not None and first.setdefault(draft.key, draft.index) != draft.index:
             message = f"is the key of records[{first[draft.key]}] too; each record needs its own"
-            problem = FieldProblem(f"records[{draft.index}].{KEY_FIELD}", message)
-            refused.append(Refused(draft.index, draft.to, (problem,)))
+            problem = FieldProblem(f"records[{draft.index}].{key_field}", message)
+            refused.append(Refused(draft.index, draft.to, (problem,), draft.key, draft.reference))
         else:
             kept.append(draft)
     return kept, sorted(refused, key=lambda each: each.index)

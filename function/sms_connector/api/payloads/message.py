@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -75,6 +75,8 @@ class SendResult(Payload):
     updated_at: Time | None = None
     error: ErrorInfo | None = None
     send_at: SendAt | UnsetType = UNSET
+    key: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    reference: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
     replayed: (
         Annotated[
@@ -121,6 +123,8 @@ class Message(Payload):
     redacted: bool
     error: ErrorInfo | None
     send_at: SendAt | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
     history: list[HistoryEntry] | UnsetType = UNSET
 
 
@@ -172,9 +176,28 @@ def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
             error=write_failure(record.failure, record.evidence),
             send_at=UNSET if record.send_at is None else write_time(record.send_at),
             replayed=True if record.replayed else UNSET,
+            key=UNSET if record.key is None else record.key,
+            reference=UNSET if record.reference is None else record.reference,
         )
         for record in records
     ]
+
+
+class Named(Protocol):
+    """A record with what its caller calls it."""
+
+    @property
+    def key(self) -> str | None: ...
+
+    @property
+    def reference(self) -> str | None: ...
+
+
+def name_record(result: SendResult, record: Named) -> SendResult:
+    """The result, with the key and the reference of its own record."""
+    result.key = UNSET if record.key is None else record.key
+    result.reference = UNSET if record.reference is None else record.reference
+    return result
 
 
 def write_dry_results(drafts: Iterable[Draft]) -> list[SendResult]:
@@ -188,6 +211,8 @@ def write_dry_results(drafts: Iterable[Draft]) -> list[SendResult]:
             segments=draft.segments.count,
             encoding=draft.segments.encoding,
             text=draft.text,
+            key=UNSET if draft.key is None else draft.key,
+            reference=UNSET if draft.reference is None else draft.reference,
         )
         for draft in drafts
     ]
@@ -233,6 +258,8 @@ def write_message(record: MessageRecord, *, history: bool = True) -> Message:
         redacted=record.redacted,
         error=write_failure(record.failure, record.evidence),
         send_at=UNSET if record.send_at is None else write_time(record.send_at),
+        key=UNSET if record.key is None else record.key,
+        reference=UNSET if record.reference is None else record.reference,
         history=[_write_entry(entry) for entry in record.history] if history else UNSET,
     )
 

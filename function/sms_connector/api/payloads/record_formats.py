@@ -8,13 +8,12 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NoReturn
 
 import msgspec
 
 from sms_connector.api.payloads.content import MAX_RECORD_BYTES, Content, broken
-from sms_connector.api.payloads.send import KEY_FIELD
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import quote
@@ -83,11 +82,13 @@ def read_csv(content: Content, mapping: FieldMapping, delimiter: str | None) -> 
     try:
         rows, header = _open_rows(text, delimiter)
         _check_header(header, mapping)
+        optional = _find_optional(header, mapping)
         for row in rows:
             content.mark()
             if row:
                 row_number += 1
-                yield _to_record(header, row, rows.line_num + 1)
+                record = _to_record(header, row, rows.line_num + 1)
+                yield _without_blanks(record, optional) if isinstance(record, dict) else record
     except UnicodeDecodeError:
         raise broken(f"the body is not UTF-8 (after row {row_number}); save it as UTF-8") from None
     except csv.Error as error:
@@ -112,12 +113,11 @@ def _check_header(header: list[str], mapping: FieldMapping) -> None:
     twice = next((name for name in names if name and names.count(name) > 1), None)
     if twice is not None:
         raise broken(f"the CSV's header names {quote(twice)} twice; name each column once")
-    wanted = [("to", mapping.to_field), *mapping.value_fields]
     problems = [
         FieldProblem(
             f"mapping.{name}", f"the CSV has no column {quote(field)}; it has {_list(header)}", Kind.UNKNOWN_FIELD
         )
-        for name, field in wanted
+        for name, field in mapping.wanted_fields()
         if normalize_name(field) not in names
     ]
     if problems:
@@ -134,9 +134,19 @@ def _to_record(header: list[str], row: list[str], line: int) -> RawRecord:
         return Flaw(
             f"the row has {len(row)} values, the header {len(header)} names; quote values with a delimiter (line {line})"
         )
-    record: dict[str, Any] = dict(zip(header, row, strict=False))
-    if not record.get(KEY_FIELD, KEY_FIELD).strip():
-        record[KEY_FIELD] = None  # CSV has no other way to say it
+    return dict(zip(header, row, strict=False))
+
+
+def _find_optional(header: list[str], mapping: FieldMapping) -> list[str]:
+    fields = {normalize_name(mapping.key_field), normalize_name(mapping.reference_field)}
+    return [name for name in header if normalize_name(name) in fields]
+
+
+def _without_blanks(record: dict[str, Any], optional: Sequence[str]) -> dict[str, Any]:
+    """A blank cell is no key and no reference: CSV has no other way to say it."""
+    for name in optional:
+        if not record.get(name, name).strip():
+            record[name] = None
     return record
 
 

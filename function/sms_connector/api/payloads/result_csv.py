@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -14,11 +14,11 @@ from sms_connector.api.payloads.campaign import write_result
 from sms_connector.api.payloads.message import SendResult
 
 if TYPE_CHECKING:
-    from sms_connector.messaging.campaigns.results import Result
+    from sms_connector.messaging.campaigns.results import Line
 
 COLUMNS = (
     *("index", "id", "to", "status", "final", "providerMessageId", "segments", "encoding", "attempts", "sentAt"),
-    *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField"),
+    *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField", "key", "reference"),
 )
 ROWS_A_PIECE = 500
 # owasp.org/www-community/attacks/CSV_Injection. A number in E.164 form is what it looks like, and harmless.
@@ -26,16 +26,30 @@ _FORMULA = re.compile(r"[=+\-@\t\r]")
 _NUMBER = re.compile(r"\+[0-9]+")
 
 
-def write_csv(results: Iterable[Result]) -> Iterator[bytes]:
-    """Pieces of the CSV (RFC 4180, UTF-8)."""
+def write_csv(lines: Iterable[Line], columns: Sequence[str]) -> Iterator[bytes]:
+    """Pieces of the CSV (RFC 4180, UTF-8): our columns, then those of the caller's records."""
     buffer = io.StringIO()
     rows = csv.writer(buffer)
-    rows.writerow(COLUMNS)
-    for number, result in enumerate(results, 1):
-        rows.writerow(list(map(_cell, _values(write_result(result)))))
+    rows.writerow([*COLUMNS, *map(_cell, name_columns(columns))])
+    for number, (result, row) in enumerate(lines, 1):
+        own = [*row, *[""] * (len(columns) - len(row))]
+        rows.writerow(list(map(_cell, [*_values(write_result(result)), *own])))
         if number % ROWS_A_PIECE == 0:
             yield _take(buffer)
     yield _take(buffer)
+
+
+def name_columns(columns: Iterable[str]) -> list[str]:
+    """The caller's columns by their own names; one that has a name of ours, in whatever case, gets `file.` before it."""
+    taken = {name.lower() for name in COLUMNS}
+    names = []
+    for column in columns:
+        name = column
+        while name.lower() in taken:
+            name = f"file.{name}"
+        taken.add(name.lower())
+        names.append(name)
+    return names
 
 
 def _take(buffer: io.StringIO) -> bytes:
@@ -61,6 +75,8 @@ def _values(result: SendResult) -> list[Any]:
         result.sent_at,
         result.updated_at,
         *errors,
+        result.key,
+        result.reference,
     ]
 
 

@@ -14,7 +14,7 @@ from sms_connector.model.segments import Encoding
 MAX_RECORDS = 1000
 MAX_TEXT = 1600
 MAX_KEY = 255
-KEY_FIELD = "key"  # of a record
+MAX_REFERENCE = 255
 RETRY_INTERVAL_MILLIS = (100, 3_600_000)
 RETRY_ATTEMPTS = (0, 100)
 
@@ -22,7 +22,8 @@ Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048, description="An
 Record = Annotated[
     dict[str, Any],
     msgspec.Meta(
-        description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters)."
+        description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters), `reference` your "
+        "name for it (up to 255 characters): both are returned with its result."
     ),
 ]
 Text = Annotated[
@@ -34,7 +35,8 @@ Text = Annotated[
 Mapping = Annotated[
     dict[str, str],
     msgspec.Meta(
-        description="`to` and placeholders → fields of the records. A name left out maps to the field of the same name."
+        description="`to`, `key`, `reference` and placeholders → fields of the records. A name left out maps to the field of the "
+        "same name."
     ),
 ]
 Recipient = Annotated[
@@ -69,6 +71,12 @@ class SendBody(Body):
     message: Text
     to: Recipient | UnsetType = UNSET
     records: Records | UnsetType = UNSET
+    reference: (
+        Annotated[
+            str, msgspec.Meta(max_length=MAX_REFERENCE, description="Of a single message; returned with its result.")
+        ]
+        | UnsetType
+    ) = UNSET
     mapping: Mapping | UnsetType = UNSET
     sender: (
         Annotated[

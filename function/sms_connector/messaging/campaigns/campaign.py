@@ -83,6 +83,7 @@ class Campaign(msgspec.Struct):
     created_at: float
     updated_at: float
     source: str | None = None
+    columns: list[str] = msgspec.field(default_factory=list)  # of the records' rows
     holder: str = ""
     total: int = 0
     refused: int = 0

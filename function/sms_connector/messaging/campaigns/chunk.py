@@ -1,12 +1,13 @@
 """A chunk of a campaign: up to 250 records as they came in, checked; and those that were refused, with the reason.
 
 A record is kept as its recipient and the values of the placeholders, not as its text: that is smaller, and the text of a
-message is nowhere in the ledger as a whole.
+message is nowhere in the ledger as a whole. Beside them are the cells of its row as the caller's file has them (`Columns`), for
+the results as CSV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 
@@ -33,6 +34,8 @@ class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
     segments: int
     encoding: str
     key: str | None = None
+    reference: str | None = None
+    row: tuple[str, ...] = ()
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):
@@ -43,6 +46,9 @@ class RefusedRecord(msgspec.Struct, frozen=True):
     field: str
     kind: Kind
     message: str
+    key: str | None = None
+    reference: str | None = None
+    row: tuple[str, ...] = ()
 
 
 Record = AcceptedRecord | RefusedRecord
@@ -53,8 +59,8 @@ class Chunk(msgspec.Struct):
 
     campaign: str
     number: int
-    accepted: list[tuple[int, str, str | None, tuple[str, ...]]] = msgspec.field(default_factory=list)
-    refused: list[tuple[int, str | None, str, str, str]] = msgspec.field(default_factory=list)
+    accepted: list[AcceptedRecord] = msgspec.field(default_factory=list)
+    refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     size: int = 0
 
     @property
@@ -64,18 +70,20 @@ class Chunk(msgspec.Struct):
     def add(self, record: Record) -> None:
         """`size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape."""
         if isinstance(record, AcceptedRecord):
-            self.accepted.append((record.index, record.to, record.key, record.values))
-            self.size += 60 + 6 * (sum(map(len, record.values)) + len(record.key or ""))
+            self.accepted.append(record)
+            texts = (*record.values, *record.row, record.key or "", record.reference or "")
+            self.size += 60 + 6 * sum(map(len, texts))
         else:
-            self.refused.append((record.index, record.to, record.field, str(record.kind), record.message))
-            self.size += 120 + 6 * (len(record.message) + len(record.field))
+            self.refused.append(record)
+            texts = (*record.row, record.message, record.field, record.key or "", record.reference or "")
+            self.size += 120 + 6 * sum(map(len, texts))
 
     def to_write(self, *, expires_at: float) -> Write:
         data = {
             "campaign": self.campaign,
             "number": self.number,
-            "accepted": self.accepted,
-            "refused": self.refused,
+            "accepted": [msgspec.structs.astuple(each) for each in self.accepted],
+            "refused": [msgspec.structs.astuple(each) for each in self.refused],
             "expiresAt": expires_at,
         }
         return Write(CHUNKS, chunk_id(self.campaign, self.number), data, MUST_BE_ABSENT)
@@ -83,16 +91,19 @@ class Chunk(msgspec.Struct):
     @classmethod
     def of(cls, document: Document) -> Chunk:
         data = document.data
-        accepted = [(index, to, key, tuple(values)) for index, to, key, values in data["accepted"]]
-        refused = [(index, to, path, kind, message) for index, to, path, kind, message in data["refused"]]
+        accepted = [
+            AcceptedRecord(index, to, tuple(values), segments, encoding, key, reference, tuple(row))
+            for index, to, values, segments, encoding, key, reference, row in data["accepted"]
+        ]
+        refused = [
+            RefusedRecord(index, to, path, Kind(kind), message, key, reference, tuple(row))
+            for index, to, path, kind, message, key, reference, row in data["refused"]
+        ]
         return cls(data["campaign"], data["number"], accepted, refused)
 
     def drafts(self, campaign: Campaign) -> Iterator[Draft]:
         """What is to be sent, in order; rendered and measured anew."""
         template = Template.parse(campaign.text)
-        for index, to, key, values in self.accepted:
-            text = template.render(dict(zip(template.placeholders, values, strict=True)))
-            yield Draft(index, to, text, measure(text), key)
-
-    def refusals(self) -> Sequence[RefusedRecord]:
-        return [RefusedRecord(index, to, path, Kind(kind), message) for index, to, path, kind, message in self.refused]
+        for kept in self.accepted:
+            text = template.render(dict(zip(template.placeholders, kept.values, strict=True)))
+            yield Draft(kept.index, kept.to, text, measure(text), kept.key, kept.reference)

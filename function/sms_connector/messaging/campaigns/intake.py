@@ -26,6 +26,7 @@ from sms_connector.messaging.campaigns.campaign import (
     chunk_id,
 )
 from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Chunk, Record, RefusedRecord
+from sms_connector.messaging.campaigns.columns import Columns
 from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.forecast import Ahead, Forecast, Forecaster
 from sms_connector.messaging.node_lease import NodeLease
@@ -43,7 +44,8 @@ REFUSALS_SHOWN = 100
 
 
 class CampaignOrder(msgspec.Struct, frozen=True):
-    """What is to be sent, checked; the records come apart from it. The same `nonce` makes the same campaign."""
+    """What is to be sent, checked; the records come apart from it, and `columns` learns theirs meanwhile. The same `nonce` makes
+    the same campaign."""
 
     text: str
     placeholders: int
@@ -51,6 +53,7 @@ class CampaignOrder(msgspec.Struct, frozen=True):
     nonce: str
     request_id: str
     source: str | None = None
+    columns: Columns = msgspec.field(default_factory=Columns)
 
 
 class Totals(msgspec.Struct):
@@ -178,6 +181,7 @@ class Intake:
                 discard(self._tools.ledger, campaign)
         campaign.total, campaign.refused = totals.total, totals.refused
         campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
+        campaign.columns = order.columns.names
 
     def _start(self, campaign: Campaign) -> None:
         """All records are there: workers may begin. It stays ours until each chunk has its task."""

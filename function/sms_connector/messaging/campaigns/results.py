@@ -14,6 +14,9 @@ from sms_connector.messaging.send import new_record
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 
+# A page of one status reads so many chunks at most, however few of their messages have it.
+CHUNKS_A_PAGE = 40
+
 
 class WaitingRecord(msgspec.Struct, frozen=True):
     """A record that was not called (yet); `canceled` where it never will be."""
@@ -22,9 +25,17 @@ class WaitingRecord(msgspec.Struct, frozen=True):
     to: str
     message_id: str
     canceled: bool
+    key: str | None = None
+    reference: str | None = None
+
+    @property
+    def status(self) -> MessageStatus:
+        return MessageStatus.CANCELED if self.canceled else MessageStatus.ACCEPTED
 
 
 Result = MessageRecord | RefusedRecord | WaitingRecord
+# A result with the cells of its record's row.
+Line = tuple[Result, tuple[str, ...]]
 # Where a page begins: the chunk, and how many of its results were given already.
 Position = tuple[int, int]
 
@@ -36,23 +47,39 @@ class CampaignResults:
         self._ledger = ledger
         self._store = store
 
-    def page(self, campaign: Campaign, *, limit: int, start: Position = (0, 0)) -> tuple[list[Result], Position | None]:
-        """At most `limit` results; the second value is where the next page begins."""
+    def page(
+        self,
+        campaign: Campaign,
+        *,
+        limit: int,
+        start: Position = (0, 0),
+        status: MessageStatus | None = None,
+    ) -> tuple[list[Result], Position | None]:
+        """At most `limit` results, those of a status if one is named; the second value is where the next page begins.
+
+        With a status a page may hold fewer than there are, or none: it is over when enough chunks were read.
+        """
         results: list[Result] = []
         number, skip = start
-        while len(results) < limit and number < campaign.chunks:
-            part = self._chunk(campaign, number, skip=skip, limit=limit - len(results))
-            results += part
-            skip += len(part)
-            if len(results) < limit:
+        last = campaign.chunks if status is None else min(campaign.chunks, number + CHUNKS_A_PAGE)
+        while len(results) < limit and number < last:
+            part = self._chunk(campaign, number, skip=skip, limit=10**9 if status else limit - len(results))
+            for result, _ in part:
+                skip += 1
+                if status in (None, _status(result)):
+                    results.append(result)
+                if len(results) == limit:
+                    break
+            else:
                 number, skip = number + 1, 0
         more = number < campaign.chunks and not self._is_end(campaign, number, skip)
         return results, (number, skip) if more else None
 
-    def all(self, campaign: Campaign) -> Iterator[Result]:
-        """Every result, a chunk in memory at a time."""
+    def all(self, campaign: Campaign, *, status: MessageStatus | None = None) -> Iterator[Line]:
+        """Every result with its row's cells, a chunk in memory at a time."""
         for number in range(campaign.chunks):
-            yield from self._chunk(campaign, number, skip=0, limit=10**9)
+            lines = self._chunk(campaign, number, skip=0, limit=10**9)
+            yield from (line for line in lines if status in (None, _status(line[0])))
 
     def waiting(self, message_id: str) -> MessageRecord | None:
         """A campaign's message that was not called yet, as it will be; None where there is no such record."""
@@ -72,14 +99,17 @@ class CampaignResults:
             record.status, record.phase = MessageStatus.CANCELED, Phase.DONE
         return record
 
-    def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Result]:
+    def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Line]:
         chunk = self._read(campaign, number)
         if chunk is None:
             return []
-        rows = _rows(campaign, chunk)[skip : skip + limit]
-        ids = [row.message_id for row in rows if isinstance(row, WaitingRecord)]
+        lines = _lines(campaign, chunk)[skip : skip + limit]
+        ids = [result.message_id for result, _ in lines if isinstance(result, WaitingRecord)]
         found = {record.id: record for record in self._store.get(ids) if record is not None} if ids else {}
-        return [found.get(row.message_id, row) if isinstance(row, WaitingRecord) else row for row in rows]
+        return [
+            (found.get(result.message_id, result) if isinstance(result, WaitingRecord) else result, row)
+            for result, row in lines
+        ]
 
     def _is_end(self, campaign: Campaign, number: int, skip: int) -> bool:
         if number < campaign.chunks - 1:
@@ -92,10 +122,25 @@ class CampaignResults:
         return Chunk.of(document) if document is not None else None
 
 
-def _rows(campaign: Campaign, chunk: Chunk) -> list[Result]:
+def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
     canceled = campaign.state is CampaignState.CANCELED
-    rows: list[Result] = [
-        WaitingRecord(index, to, Place(campaign.id, chunk.number, position).message_id, canceled)
-        for position, (index, to, _, _) in enumerate(chunk.accepted)
+    lines: list[Line] = [
+        (
+            WaitingRecord(
+                kept.index,
+                kept.to,
+                Place(campaign.id, chunk.number, position).message_id,
+                canceled,
+                kept.key,
+                kept.reference,
+            ),
+            kept.row,
+        )
+        for position, kept in enumerate(chunk.accepted)
     ]
-    return sorted([*rows, *chunk.refusals()], key=lambda row: row.index)
+    lines += [(refused, refused.row) for refused in chunk.refused]
+    return sorted(lines, key=lambda line: line[0].index)
+
+
+def _status(result: Result) -> MessageStatus:
+    return MessageStatus.ERROR if isinstance(result, RefusedRecord) else result.status
