@@ -23,11 +23,15 @@ TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
 # No query asks for these (`data`: the document as it is, `commit`: its writer's mark), so indexing them would only cost writes.
 UNINDEXED_FIELDS = (TTL_FIELD, "data", "commit")
 
-# (collection, fields asked for by equality, field that orders, descending)
+# (collection, field) of lists that are asked for by what they contain.
+ARRAY_FIELDS = frozenset({("blocks", "people"), ("blocks", "providerMessageIds")})
+
+# (collection, fields asked for by equality or by what they contain, field that orders, descending)
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
-    ("messages", ("to",), "createdAt", True),
+    ("messages", ("person",), "createdAt", True),
     ("messages", ("status",), "createdAt", True),
-    ("messages", ("to", "status"), "createdAt", True),
+    ("messages", ("person", "status"), "createdAt", True),
+    ("blocks", ("people",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),

@@ -62,15 +62,21 @@ class LedgerDatabase(Component):
         """Begun and not waited for: each takes minutes on the service's side, also in an empty database."""
         before: pulumi.Resource = self.database
         for collection, equal, order, descending in indexes.COMPOSITE_INDEXES:
-            fields = [(field, "ASCENDING") for field in equal]
-            fields.append((order, "DESCENDING" if descending else "ASCENDING"))
+            fields = [_index_field(collection, field, descending=False) for field in equal]
+            fields.append(_index_field(collection, order, descending=descending))
             before = gcp.firestore.Index(
                 f"{self._name}-index-{'-'.join([collection, *equal, order])}",
                 project=self._project,
                 database=self.database.name,
                 collection=collection,
                 query_scope="COLLECTION",
-                fields=[gcp.firestore.IndexFieldArgs(field_path=path, order=way) for path, way in fields],
+                fields=fields,
                 skip_wait=True,
                 opts=self.child(before),
             )
+
+
+def _index_field(collection: str, field: str, *, descending: bool) -> gcp.firestore.IndexFieldArgs:
+    if (collection, field) in indexes.ARRAY_FIELDS:
+        return gcp.firestore.IndexFieldArgs(field_path=field, array_config="CONTAINS")
+    return gcp.firestore.IndexFieldArgs(field_path=field, order="DESCENDING" if descending else "ASCENDING")

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from sms_connector.api.payloads.filter import COMBINABLE, read_filter
 from sms_connector.api.payloads.message import MessageQuery
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused, StateRefused
+from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.messages import Messages
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.ports import Query
-from sms_connector.provider import Capabilities
 
 TO = "+15558675310"
 GOOD: dict[str, Any] = {"to": TO, "message": "Hello"}
@@ -129,8 +129,9 @@ def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> 
         asked.append(query)
         return []
 
-    parts: Any = SimpleNamespace(find=find, capabilities=Capabilities())
-    messages = Messages(parts, parts, parts, clock=cast(Any, None), policy=cast(Any, None))
+    ledger: Any = SimpleNamespace(find=find)
+    none: Any = None
+    messages = Messages(none, MessageStore(ledger), none, clock=none, policy=none)
     assert messages.list(read_filter(query), limit=25) == ([], None)
     assert len(asked) == 1
 

@@ -167,11 +167,11 @@ def test_contention_that_does_not_end_is_raised_after_all_pauses(
 
 
 def test_reads_are_repeated(ledger: FirestoreLedger, wire: Unreliable) -> None:
-    ledger.commit([Write("messages", "a", {"to": "+1"})])
+    ledger.commit([Write("messages", "a", {"person": "+1"})])
     wire.faults = ["refused"]
     assert read(ledger)
     wire.faults = ["lost"]
-    assert len(ledger.find(Query("messages", (("to", "==", "+1"),)))) == 1
+    assert len(ledger.find(Query("messages", (("person", "==", "+1"),)))) == 1
     wire.faults = ["aborted"]
     assert ledger.count(Query("messages")) == 1
 
@@ -186,11 +186,11 @@ def stored(ledger: FirestoreLedger) -> Any:
 
 
 def test_indexed_fields_stand_beside_the_data(reliable: FirestoreLedger) -> None:
-    data = {"to": "+1", "createdAt": 1.5, "status": None, "text": "hidden", "expiresAt": START + 0.25}
+    data = {"person": "+1", "createdAt": 1.5, "status": None, "text": "hidden", "expiresAt": START + 0.25}
     reliable.commit([Write("messages", "a", data)])
     fields = stored(reliable)
-    assert sorted(fields) == ["commit", "createdAt", "data", "expiresAt", "to"]
-    assert (fields["to"].string_value, fields["createdAt"].double_value) == ("+1", 1.5)
+    assert sorted(fields) == ["commit", "createdAt", "data", "expiresAt", "person"]
+    assert (fields["person"].string_value, fields["createdAt"].double_value) == ("+1", 1.5)
     assert fields["expiresAt"].timestamp_value.ToMicroseconds() == (START + 0.25) * 1_000_000
     assert b"hidden" in fields["data"].bytes_value
 

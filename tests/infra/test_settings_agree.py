@@ -182,6 +182,7 @@ def test_the_reason_an_alert_asks_for_is_one_that_is_given() -> None:
 def test_the_ledgers_collections_and_indexes_are_declared() -> None:
     assert set(indexes.COLLECTIONS) == set(ports.COLLECTIONS)
     assert set(indexes.COMPOSITE_INDEXES) == set(ports.COMPOSITE_INDEXES)
+    assert indexes.ARRAY_FIELDS == ports.ARRAY_FIELDS
 
 
 def test_what_is_taken_out_of_the_indexes_is_asked_for_by_no_query() -> None:

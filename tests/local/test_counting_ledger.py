@@ -18,12 +18,12 @@ from tests.fixtures.counting_ledger import CountingLedger, Operations
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[CountingLedger]:
     sqlite = SqliteLedger(tmp_path / "ledger.db", clock=FakeClock())
-    sqlite.commit([Write("messages", name, {"to": "+1"}) for name in "abc"])
+    sqlite.commit([Write("messages", name, {"person": "+1"}) for name in "abc"])
     yield CountingLedger(sqlite)
     sqlite.close()
 
 
-OURS = Query("messages", (("to", "==", "+1"),))
+OURS = Query("messages", (("person", "==", "+1"),))
 BILLED: list[tuple[Callable[[CountingLedger], object], Operations, str]] = [
     (
         lambda ledger: ledger.get("messages", ["a", "nobody", "a"]),
@@ -34,7 +34,7 @@ BILLED: list[tuple[Callable[[CountingLedger], object], Operations, str]] = [
     (lambda ledger: ledger.find(OURS), Operations(reads=3), "each document found"),
     (lambda ledger: ledger.find(replace(OURS, limit=2)), Operations(reads=2), "not those past the limit"),
     (
-        lambda ledger: ledger.find(Query("messages", (("to", "==", "+2"),))),
+        lambda ledger: ledger.find(Query("messages", (("person", "==", "+2"),))),
         Operations(reads=1),
         "finding none costs one",
     ),

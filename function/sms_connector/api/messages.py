@@ -179,7 +179,6 @@ ROUTES = (
         "List messages, newest first",
         payloads.MessageList,
         query=payloads.MessageQuery,
-        errors=(429, 502, 504),
     ),
     Route(
         "GET", "/v1/messages/<id:message_id>", get, "Look up a message", payloads.Message, errors=(404, 429, 502, 504)

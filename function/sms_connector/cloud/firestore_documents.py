@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from google.cloud.firestore_v1.types import Cursor, StructuredQuery, Value
+from google.cloud.firestore_v1.types import ArrayValue, Cursor, StructuredQuery, Value
 from google.cloud.firestore_v1.types import Document as Stored
 from google.cloud.firestore_v1.types import Write as StoredWrite
 from google.cloud.firestore_v1.types.common import Precondition
@@ -50,6 +50,7 @@ _OPERATORS = {
     "<=": _FieldFilter.Operator.LESS_THAN_OR_EQUAL,
     ">": _FieldFilter.Operator.GREATER_THAN,
     ">=": _FieldFilter.Operator.GREATER_THAN_OR_EQUAL,
+    "contains": _FieldFilter.Operator.ARRAY_CONTAINS,
 }
 
 
@@ -147,7 +148,9 @@ def _filters(query: Query) -> Iterator[StructuredQuery.Filter]:
         )
 
 
-def value_of(value: Scalar) -> Value:
+def value_of(value: Scalar | list[str]) -> Value:
+    if isinstance(value, list):
+        return Value(array_value=ArrayValue(values=[Value(string_value=item) for item in value]))
     if isinstance(value, bool):
         return Value(boolean_value=value)
     if isinstance(value, int):

@@ -149,7 +149,7 @@ def _row(write: Write) -> tuple[Any, ...] | None:
     """A write as its columns but the version: id, data, expiresAt, then the indexed fields."""
     if write.data is None:
         return None
-    columns = [value for _, value in indexed_values(write)]
+    columns = [_encode(value).decode() if isinstance(value, list) else value for _, value in indexed_values(write)]
     data = _encode(write.data)
     if len(data) > MAX_DOCUMENT_BYTES:
         raise ValueError(f"{write.collection}/{write.id} has {len(data)} bytes; at most {MAX_DOCUMENT_BYTES}")

@@ -1,5 +1,7 @@
 """The statements of the SQLite ledger, made from `ports.COLLECTIONS` and `ports.COMPOSITE_INDEXES`.
 
+A field that is a list is a column of JSON text; a table beside it, `blocks.people`, has a row for each item, kept by triggers.
+
 Names of tables and columns are written into the statements, from those two constants only; values are always bound.
 """
 
@@ -13,7 +15,7 @@ from functools import cache
 from itertools import chain
 from typing import Any
 
-from sms_connector.ports import COLLECTIONS, COMPOSITE_INDEXES, Query, Scalar
+from sms_connector.ports import ARRAY_FIELDS, COLLECTIONS, COMPOSITE_INDEXES, Condition, Query, Scalar
 
 TABLES = tuple(COLLECTIONS)
 COLUMNS = {name: ("expiresAt", *fields) for name, fields in COLLECTIONS.items()}
@@ -30,12 +32,30 @@ def prepare(connection: sqlite3.Connection) -> None:
             f"(id TEXT PRIMARY KEY, data TEXT NOT NULL, {_names(columns)}, version INTEGER NOT NULL)"
         )
         there = {row[1] for row in connection.execute(f'PRAGMA table_info("{table}")')}
+        missing = [column for column in columns if column not in there]
+        for column in missing:
+            connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{column}"')
         for column in columns:
-            if column not in there:
-                connection.execute(f'ALTER TABLE "{table}" ADD COLUMN "{column}"')
-                connection.execute(f"""UPDATE "{table}" SET "{column}" = json_extract(data, '$."{column}"')""")
+            for statement in _item_table(table, column) if (table, column) in ARRAY_FIELDS else ():
+                connection.execute(statement)
+        for column in missing:
+            connection.execute(f"""UPDATE "{table}" SET "{column}" = json_extract(data, '$."{column}"')""")
         for keys in _indexes(table):
             connection.execute(_index(table, keys))
+
+
+def _item_table(table: str, column: str) -> Iterator[str]:
+    items, insert = f'"{table}.{column}"', f'SELECT DISTINCT value, NEW.id FROM json_each(NEW."{column}")'
+    changed = f'OLD."{column}" IS NOT NEW."{column}"'
+    begin = 'CREATE TRIGGER IF NOT EXISTS "{0} {1} {2}" AFTER {2} ON "{0}"'
+    yield f"CREATE TABLE IF NOT EXISTS {items} (value TEXT, id TEXT, PRIMARY KEY (value, id)) WITHOUT ROWID"
+    yield f'CREATE INDEX IF NOT EXISTS "{table}.{column}_by_id" ON {items} (id)'
+    yield f"{begin.format(table, column, 'INSERT')} BEGIN INSERT INTO {items} {insert}; END"
+    yield (
+        f"{begin.format(table, column, 'UPDATE')} WHEN {changed} "
+        f"BEGIN DELETE FROM {items} WHERE id = OLD.id; INSERT INTO {items} {insert}; END"
+    )
+    yield f"{begin.format(table, column, 'DELETE')} BEGIN DELETE FROM {items} WHERE id = OLD.id; END"
 
 
 def _indexes(table: str) -> Iterator[tuple[str, ...]]:
@@ -44,9 +64,12 @@ def _indexes(table: str) -> Iterator[tuple[str, ...]]:
     A field whose documents are read in order of time needs no index but the composite one that begins with it. (Not
     so a campaign's: it may have a million messages, which are paged by id.)
     """
-    composite = [(*equal, order) for name, equal, order, _ in COMPOSITE_INDEXES if name == table]
+    arrays = {field for name, field in ARRAY_FIELDS if name == table}
+    composite = [
+        (*equal, order) for name, equal, order, _ in COMPOSITE_INDEXES if name == table and not arrays & {*equal}
+    ]
     covered = {keys[0] for keys in composite if keys[-1] == "createdAt"} - {"campaign"}
-    yield from ((column,) for column in COLUMNS[table] if column not in covered)
+    yield from ((column,) for column in COLUMNS[table] if column not in covered | arrays)
     yield from composite
 
 
@@ -101,9 +124,16 @@ def delete_expired(table: str) -> str:
 
 
 def _conditions(query: Query, now: float) -> tuple[list[str], list[Scalar]]:
-    conditions = [f'"{name}" {"=" if operator == "==" else operator} ?' for name, operator, _ in query.where]
+    conditions = [_condition(query.collection, condition) for condition in query.where]
     values = [value for _, _, value in query.where]
     return [*conditions, ALIVE], [*values, now]
+
+
+def _condition(table: str, condition: Condition) -> str:
+    name, operator, _ = condition
+    if operator == "contains":
+        return f'id IN (SELECT id FROM "{table}.{name}" WHERE value = ?)'
+    return f'"{name}" {"=" if operator == "==" else operator} ?'
 
 
 def select_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:

@@ -85,9 +85,7 @@ class CallbackEvents:
         return self._tell_message(message_id, report, at) or named is not None
 
     def _find(self, report: DeliveryReport) -> str | None:
-        since = report.created_at or report.updated_at
-        moment = since.timestamp() if since is not None else self._tools.clock.time()
-        return report.message_id or self._tools.store.claimed(report.provider_message_id, since=moment)
+        return report.message_id or self._tools.store.find_by_provider_id(report.provider_message_id)
 
     def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
         # Before it is noted that this was told: what breaks off in between is done again.

@@ -10,11 +10,11 @@ import msgspec
 from sms_connector.errors import Conflict
 from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.message_store import MessageStore
-from sms_connector.messaging.record import COLLECTION as MESSAGES
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.consent import ConsentWords, classify
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.invalid_value import InvalidValueError
+from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, addresses_of, number_in, parse_recipient, parse_sender
 from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
 
@@ -145,11 +145,10 @@ class Inbox:
     def _answered(self, message: InboundMessage) -> str | None:
         """Our message it answers: the one the provider names, else the latest one from the number that was written to."""
         at = message.received_at.timestamp()
-        if message.in_reply_to and (named := self._store.claimed(message.in_reply_to, since=at)):
+        if message.in_reply_to and (named := self._store.find_by_provider_id(message.in_reply_to)):
             return named
-        where: tuple[tuple[str, Operator, str], ...] = (("to", "==", message.sender),)
-        query = Query(MESSAGES, where, order_by="createdAt", descending=True, limit=LATEST)
-        sent = [r for r in self._store.find(query) if r.provider_message_id is not None and r.created_at <= at]
+        found, _ = self._store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
+        sent = [record for record in found if record.provider_message_id is not None]
         return next((record.id for record in sent if _could_be_from(record, message.to)), None)
 
 

@@ -7,16 +7,22 @@ ledger has moved on, the change is applied to what is there now, and the holder'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Protocol
 
+import msgspec
 from msgspec.structs import fields
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.record import COLLECTION, MessageRecord, from_document
 from sms_connector.model.delivery_report import DeliveryReport
-from sms_connector.ports import MUST_BE_ABSENT, Ledger, Query, Write
+from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
 
 COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
+
+
+# Where a page of messages ends: the time and the id it was found by.
+Cursor = tuple[float, str]
 
 
 class Announcer(Protocol):
@@ -29,6 +35,16 @@ class Announcer(Protocol):
 
 Change = Callable[[MessageRecord], object]
 Changes = Sequence[tuple[MessageRecord, Change]]
+
+
+class PersonQuery(msgspec.Struct, frozen=True):
+    """Messages to one person, created from `since` to `until` (both included), that follow `after`; `page`: read at a time."""
+
+    person: str
+    since: float | None = None
+    until: float | None = None
+    after: Cursor | None = None
+    page: int = 100
 
 
 class MessageStore:
@@ -50,8 +66,44 @@ class MessageStore:
     def find(self, query: Query) -> list[MessageRecord]:
         return [from_document(document) for document in self._ledger.find(query)]
 
-    def claimed(self, provider_message_id: str, *, since: float) -> str | None:  # noqa: ARG002  # blocks are found by time
-        """Which message of ours has that id of the provider's, who made it at that time."""
+    def find_by_person(
+        self,
+        person: str,
+        *,
+        limit: int,
+        since: float | None = None,
+        until: float | None = None,
+        after: Cursor | None = None,
+    ) -> tuple[list[MessageRecord], Cursor | None]:
+        """Return a person's messages (`person_key`), newest first, and where the next page begins.
+
+        They are as their documents have them: `get` adds what callbacks reported of a campaign's message since.
+        """
+        query = PersonQuery(person, since, until, after, page=limit + 1)
+        found = list(islice(self._by_person(query), limit + 1))
+        return [record for _, record in found[:limit]], found[limit - 1][0] if len(found) > limit else None
+
+    def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        where: tuple[Condition, ...] = (("person", "==", query.person),)
+        if query.until is not None:
+            where = (*where, ("createdAt", "<=", query.until))
+        for document in self._pages(COLLECTION, where, query):
+            yield (document.data["createdAt"], document.id), from_document(document)
+
+    def _pages(self, collection: str, where: tuple[Condition, ...], query: PersonQuery) -> Iterator[Document]:
+        """Newest first, a page at a time."""
+        if query.since is not None:
+            where = (*where, ("createdAt", ">=", query.since))
+        after = query.after
+        while True:
+            page = self._ledger.find(Query(collection, where, "createdAt", True, query.page, after))
+            yield from page
+            if len(page) < query.page:
+                return
+            after = (page[-1].data["createdAt"], page[-1].id)
+
+    def find_by_provider_id(self, provider_message_id: str) -> str | None:
+        """Return the id of the message of ours that has that id of the provider's."""
         found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
         return found[0].id if found else None
 

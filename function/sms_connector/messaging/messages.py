@@ -10,6 +10,7 @@ from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION, MessageRecord
 from sms_connector.messaging.requests import MessageFilter
 from sms_connector.messaging.tracking import Tracker
+from sms_connector.model.person import person_key
 from sms_connector.ports import Clock, Operator, Query
 from sms_connector.provider import Provider
 
@@ -40,29 +41,14 @@ class Messages:
     def list(
         self, wanted: MessageFilter, *, limit: int, after: Cursor | None = None
     ) -> tuple[list[MessageRecord], Cursor | None]:
-        """Newest first, as the ledger has them; the second value is where the next page begins.
-
-        By the provider's id a campaign's message is found too, with the provider's help: raises what that answers.
-        """
-        # A provider's id names one message: no order, and so no index of its own.
-        order = None if wanted.provider_message_id else "createdAt"
-        query = Query(
-            COLLECTION, _where(wanted), order_by=order, descending=order is not None, limit=limit + 1, after=after
-        )
+        """Newest first, as the ledger has them; the second value is where the next page begins."""
+        if wanted.provider_message_id:
+            owner = self._store.find_by_provider_id(wanted.provider_message_id)
+            return [record for record in self._store.get([owner]) if record] if owner else [], None
+        query = Query(COLLECTION, _where(wanted), order_by="createdAt", descending=True, limit=limit + 1, after=after)
         found = self._store.find(query)
-        if wanted.provider_message_id and not found:
-            return [*self._find_in_campaigns(wanted.provider_message_id)], None
         more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
         return found[:limit], more
-
-    def _find_in_campaigns(self, provider_message_id: str) -> Sequence[MessageRecord]:
-        """Campaigns' messages are kept by the time they were sent at, which the provider knows: one call, and the blocks of some
-        minutes."""
-        if not self._provider.capabilities.reports_by_id:
-            return []
-        made = [r.created_at for r in self._provider.fetch_reports([provider_message_id]) if r.created_at is not None]
-        owners = [self._store.claimed(provider_message_id, since=each.timestamp()) for each in made]
-        return [r for r in self._store.get([each for each in owners if each is not None]) if r is not None]
 
     def cancel(self, message_id: str) -> MessageRecord:
         """Raises NotFound, PreconditionFailed (already final, or the provider can't) and what the provider answers."""
@@ -121,10 +107,9 @@ class Messages:
 
 def _where(wanted: MessageFilter) -> Where:
     conditions: Sequence[tuple[str, Operator, str | float | None]] = (
-        ("to", "==", wanted.to),
+        ("person", "==", wanted.to and person_key(wanted.to)),
         ("status", "==", wanted.status),
         ("campaign", "==", wanted.campaign),
-        ("providerMessageId", "==", wanted.provider_message_id),
         ("createdAt", ">=", wanted.created_after),
         ("createdAt", "<", wanted.created_before),
     )

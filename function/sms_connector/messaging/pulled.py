@@ -16,8 +16,6 @@ def keep_unawaited(
     for report in reports:
         if report.provider_message_id in awaited:
             continue
-        made = report.created_at or report.updated_at
-        since = made.timestamp() if made is not None else at
-        owner = report.message_id or store.claimed(report.provider_message_id, since=since)
+        owner = report.message_id or store.find_by_provider_id(report.provider_message_id)
         if owner is not None:
             store.tell(owner, report, at=at)

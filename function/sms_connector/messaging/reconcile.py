@@ -18,11 +18,12 @@ from sms_connector.errors import CallError, Kind, ProviderRefused, RequestError
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.pulled import keep_unawaited
-from sms_connector.messaging.record import COLLECTION, UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
+from sms_connector.messaging.record import UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, parse_sender
 from sms_connector.model.status import MessageStatus
-from sms_connector.ports import Clock, Condition, Query
+from sms_connector.ports import Clock
 from sms_connector.provider import Provider, ReportQuery
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
@@ -136,21 +137,16 @@ class Reconciler:
         return True
 
     def _owner(self, report: DeliveryReport) -> str | None:
-        return self._store.claimed(report.provider_message_id, since=_created(report))
+        return self._store.find_by_provider_id(report.provider_message_id)
 
     def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
         """Other intents that one of these reports could mean, and that have no message of the provider's."""
         around = record.created_at - self._policy.unknown_window
         until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
-        where: tuple[Condition, ...] = (
-            ("to", "==", record.to),
-            ("createdAt", ">=", around),
-            ("createdAt", "<=", until),
-        )
-        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=ALIKE)
+        found, _ = self._store.find_by_person(person_key(record.to), since=around, until=until, limit=ALIKE)
         return {
             other.id
-            for other in self._store.find(query)
+            for other in found
             if other.id != record.id
             and other.provider_message_id is None
             and (other.phase != Phase.DONE or other.status is MessageStatus.UNKNOWN)

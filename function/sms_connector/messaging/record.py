@@ -7,6 +7,7 @@ import msgspec
 from sms_connector.errors import Kind, Retry
 from sms_connector.messaging.failure_document import failure_from_json, failure_to_json
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.person import person_key
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Absent, Document, Json, Version, Write
 
@@ -225,6 +226,7 @@ def to_document(record: MessageRecord) -> Json:
     """Empty values are left out: a document of a plain message is about 400 bytes."""
     document: Json = {
         "to": record.to,
+        "person": person_key(record.to),
         "from": record.sender,
         "digest": record.text_digest,
         "status": str(record.status),

@@ -7,6 +7,7 @@ store that can do these four.
 
 from sms_connector.ports.clock import Clock
 from sms_connector.ports.ledger import (
+    ARRAY_FIELDS,
     COLLECTIONS,
     COMPOSITE_INDEXES,
     MAX_DOCUMENT_BYTES,
@@ -32,6 +33,7 @@ from sms_connector.ports.queue import MAX_TASK_BYTES, Delivery, QueueName, Task,
 from sms_connector.ports.secrets import Secret, SecretSource
 
 __all__ = [
+    "ARRAY_FIELDS",
     "COLLECTIONS",
     "COMPOSITE_INDEXES",
     "MAX_DOCUMENT_BYTES",

@@ -34,7 +34,8 @@ class Write(msgspec.Struct, frozen=True):
 
     `expect` is the version read before, MUST_BE_ABSENT to create, or None to write whatever is there.
     `data["expiresAt"]` (epoch seconds), where present, is when the store may delete the document by itself.
-    `data` is plain JSON, at most MAX_DOCUMENT_BYTES of it; an indexed field is a string, a number, a boolean or None.
+    `data` is plain JSON, at most MAX_DOCUMENT_BYTES of it; an indexed field is a string, a number, a boolean or None,
+    one of `ARRAY_FIELDS` a list of strings.
     """
 
     collection: str
@@ -67,15 +68,23 @@ def check_writes(writes: Sequence[Write]) -> None:
             raise ValueError(f"{write.id!r} can't be a document id in {write.collection}: {rule}")
 
 
-def indexed_values(write: Write) -> Iterator[tuple[str, Scalar | None]]:
+def indexed_values(write: Write) -> Iterator[tuple[str, Scalar | list[str] | None]]:
     """The indexed fields of a write and their values, None where absent; ValueError for one that can't be indexed."""
     for name in COLLECTIONS[write.collection]:
         value = write.data.get(name) if write.data else None
-        if value is None or isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63):
-            yield name, value
-        else:
-            place = f"{write.collection}/{write.id}.{name}"
-            raise ValueError(f"{place} is indexed: it has to be a string, a number of 64 bits or a boolean")
+        is_array = (write.collection, name) in ARRAY_FIELDS
+        if value is not None and not (_is_array(value) if is_array else _is_scalar(value)):
+            wanted = "a list of strings" if is_array else "a string, a number of 64 bits or a boolean"
+            raise ValueError(f"{write.collection}/{write.id}.{name} is indexed: it has to be {wanted}")
+        yield name, value
+
+
+def _is_scalar(value: object) -> bool:
+    return isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
+
+
+def _is_array(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def expiry(write: Write) -> float | None:
@@ -86,13 +95,14 @@ def expiry(write: Write) -> float | None:
     raise ValueError(f"{write.collection}/{write.id}.expiresAt has to be epoch seconds")
 
 
-Operator = Literal["==", "<", "<=", ">", ">="]
+Operator = Literal["==", "<", "<=", ">", ">=", "contains"]
 Condition = tuple[str, Operator, Scalar]
 
 
 class Query(msgspec.Struct, frozen=True):
     """Documents of one collection by its indexed fields (`COLLECTIONS`): equalities, and at most one field by range.
 
+    `contains` finds documents whose list in that field (`ARRAY_FIELDS`) holds the value; a query may have one of these.
     With a range, `order_by` is that field. `descending` needs an `order_by`, and turns the order of ids among
     equals too. `after` is the last document of the page before: its `order_by` value (anything where there is none)
     and its id. A document without the `order_by` field isn't found. A query that Firestore would refuse for want of
@@ -115,14 +125,26 @@ class Query(msgspec.Struct, frozen=True):
         if unknown := [field for field in used if field not in fields]:
             there = ", ".join(fields) or "nothing"
             raise ValueError(f"{self.collection} isn't indexed by {', '.join(unknown)}; it is by {there}")
-        if any(operator != "==" and field != self.order_by for field, operator, _ in self.where):
+        self._check_arrays()
+        if any(operator not in ("==", "contains") and field != self.order_by for field, operator, _ in self.where):
             raise ValueError("order_by has to name the field of the range")
         if self.descending and not self.order_by:
             raise ValueError("descending needs an order_by")
-        equal = frozenset(field for field, operator, _ in self.where if operator == "==")
+        equal = frozenset(field for field, operator, _ in self.where if operator in ("==", "contains"))
         if equal - {self.order_by} and self.order_by and not self._has_index(equal):
             needed = f"({', '.join(sorted(equal))}) by {self.order_by}{' descending' if self.descending else ''}"
             raise ValueError(f"{self.collection} has no composite index {needed}: see ports.COMPOSITE_INDEXES")
+
+    def _check_arrays(self) -> None:
+        for field, operator, _ in self.where:
+            if (operator == "contains") != ((self.collection, field) in ARRAY_FIELDS):
+                raise ValueError(
+                    f"{self.collection}.{field} can't be asked for with {operator}: see ports.ARRAY_FIELDS"
+                )
+        if (self.collection, self.order_by) in ARRAY_FIELDS:
+            raise ValueError(f"{self.collection}.{self.order_by} is a list: it orders nothing")
+        if sum(operator == "contains" for _, operator, _ in self.where) > 1:
+            raise ValueError("a query may have one 'contains'")
 
     def _has_index(self, equal: frozenset[str]) -> bool:
         wanted = (self.collection, equal, self.order_by, self.descending)
@@ -132,25 +154,28 @@ class Query(msgspec.Struct, frozen=True):
 # Collection → its indexed fields. `infra` declares the composite indexes and TTL fields; a test reads both sides.
 # A field that is absent or None in a document is not indexed: the document is not found by it.
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
-    "messages": ("createdAt", "to", "status", "campaign", "providerMessageId", "nextCheckAt"),
+    "messages": ("createdAt", "person", "status", "campaign", "providerMessageId", "nextCheckAt"),
     "idempotencyKeys": (),
     "optOuts": ("createdAt",),
     "inboundMessages": ("createdAt", "from"),
     "campaigns": ("createdAt", "state"),
     "chunks": (),
     "progress": ("campaign", "state"),
-    "blocks": ("createdAt", "nextCheckAt"),
+    "blocks": ("createdAt", "nextCheckAt", "people", "providerMessageIds"),
     "news": ("block", "finalIn"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
     "shares": (),
     "state": (),
 }
+# (collection, field) of the indexed fields that are lists of strings: asked for with `contains`.
+ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset({("blocks", "people"), ("blocks", "providerMessageIds")})
 
-# The queries that need a composite index on Firestore: (collection, equality fields, order field, descending).
+# The queries that need a composite index on Firestore: (collection, fields by equality or `contains`, order field, descending).
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
-    ("messages", ("to",), "createdAt", True),
+    ("messages", ("person",), "createdAt", True),
     ("messages", ("status",), "createdAt", True),
-    ("messages", ("to", "status"), "createdAt", True),
+    ("messages", ("person", "status"), "createdAt", True),
+    ("blocks", ("people",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),

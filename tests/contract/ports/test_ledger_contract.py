@@ -13,6 +13,7 @@ from sms_connector.ports import (
     MAX_WRITES,
     MUST_BE_ABSENT,
     Absent,
+    Condition,
     Document,
     Ledger,
     Query,
@@ -40,11 +41,12 @@ def ids(documents: list[Document]) -> list[str]:
 
 DOCUMENTS = [
     pytest.param({}, id="empty"),
-    pytest.param({"to": NUMBER, "createdAt": 1.5, "status": "sent"}, id="indexed fields come back as they are"),
+    pytest.param({"person": NUMBER, "createdAt": 1.5, "status": "sent"}, id="indexed fields come back as they are"),
     pytest.param({"text": 'Grüße, 世界 \U0001f600 \u0000 " \\'}, id="any character"),
     pytest.param({"a": {"b": [1, -2.5, True, False, None, {"c": []}]}, "x.y": 1, "`": 2}, id="nested, any field name"),
     pytest.param({"big": 2**53, "small": -(2**53), "float": 1e300}, id="numbers"),
     pytest.param({"status": None, "campaign": None}, id="None in an indexed field"),
+    pytest.param({"people": ["+1", "+2"], "providerMessageIds": []}, id="lists"),
     pytest.param({"nextCheckAt": 0, "expiresAt": 4_000_000_000}, id="an expiry in the future"),
     pytest.param({"records": ["x" * 1000] * 900}, id="nearly as large as a document may be"),
 ]
@@ -146,11 +148,15 @@ REFUSED = [
         id="a document too large",
     ),
     pytest.param(
-        [Write("messages", "a", {"to": ["+1"]})], "messages/a.to is indexed", id="an indexed field that can't be"
+        [Write("messages", "a", {"person": ["+1"]})],
+        "messages/a.person is indexed",
+        id="an indexed field that can't be",
     ),
     pytest.param(
         [Write("messages", "a", {"createdAt": 2**70})], "messages/a.createdAt is indexed", id="an integer too large"
     ),
+    pytest.param([Write("blocks", "a", {"people": "+1"})], "has to be a list of strings", id="a list that is none"),
+    pytest.param([Write("blocks", "a", {"people": [1]})], "has to be a list of strings", id="a list of numbers"),
 ]
 
 
@@ -178,22 +184,24 @@ def test_as_many_writes_as_allowed(ledger: Ledger) -> None:
 # --- queries ----------------------------------------------------------------------------------------------------------
 
 STORED: dict[str, dict[str, Any]] = {
-    "m1": {"createdAt": 10, "to": "+1", "status": "sent", "campaign": "c"},
-    "m2": {"createdAt": 20.5, "to": "+2", "status": "sent", "nextCheckAt": 7},
-    "m3": {"createdAt": 30, "to": "+1", "status": "queued", "nextCheckAt": 5},
-    "m4": {"createdAt": 30, "to": "+1", "status": "sent", "nextCheckAt": None},
-    "m5": {"createdAt": 30, "to": "+3", "status": "failed", "nextCheckAt": 5},
-    "m6": {"to": "+1", "status": "sent"},
-    "gone": {"createdAt": 30, "to": "+1", "status": "sent", "nextCheckAt": 5, "expiresAt": 1},
+    "m1": {"createdAt": 10, "person": "+1", "status": "sent", "campaign": "c"},
+    "m2": {"createdAt": 20.5, "person": "+2", "status": "sent", "nextCheckAt": 7},
+    "m3": {"createdAt": 30, "person": "+1", "status": "queued", "nextCheckAt": 5},
+    "m4": {"createdAt": 30, "person": "+1", "status": "sent", "nextCheckAt": None},
+    "m5": {"createdAt": 30, "person": "+3", "status": "failed", "nextCheckAt": 5},
+    "m6": {"person": "+1", "status": "sent"},
+    "gone": {"createdAt": 30, "person": "+1", "status": "sent", "nextCheckAt": 5, "expiresAt": 1},
 }
 
 QUERIES = [
     pytest.param(Query("messages"), "m1 m2 m3 m4 m5 m6", id="everything, by id"),
     pytest.param(Query("messages", limit=2), "m1 m2", id="limit"),
     pytest.param(Query("messages", limit=3, after=("", "m2")), "m3 m4 m5", id="the next page by id"),
-    pytest.param(Query("messages", (("to", "==", "+1"),)), "m1 m3 m4 m6", id="equal"),
-    pytest.param(Query("messages", (("to", "==", "+1"), ("status", "==", "sent"))), "m1 m4 m6", id="equal twice"),
-    pytest.param(Query("messages", (("to", "==", "+1"),), after=("", "m3"), limit=1), "m4", id="equal, the next page"),
+    pytest.param(Query("messages", (("person", "==", "+1"),)), "m1 m3 m4 m6", id="equal"),
+    pytest.param(Query("messages", (("person", "==", "+1"), ("status", "==", "sent"))), "m1 m4 m6", id="equal twice"),
+    pytest.param(
+        Query("messages", (("person", "==", "+1"),), after=("", "m3"), limit=1), "m4", id="equal, the next page"
+    ),
     pytest.param(Query("messages", order_by="createdAt"), "m1 m2 m3 m4 m5", id="in order: without the field not found"),
     pytest.param(Query("messages", order_by="createdAt", descending=True), "m5 m4 m3 m2 m1", id="newest first"),
     pytest.param(
@@ -201,10 +209,10 @@ QUERIES = [
     ),
     pytest.param(Query("messages", order_by="createdAt", after=(20.5, "m2")), "m3 m4 m5", id="the next page upwards"),
     pytest.param(
-        Query("messages", (("to", "==", "+1"),), order_by="createdAt", descending=True), "m4 m3 m1", id="composite"
+        Query("messages", (("person", "==", "+1"),), order_by="createdAt", descending=True), "m4 m3 m1", id="composite"
     ),
     pytest.param(
-        Query("messages", (("to", "==", "+1"), ("status", "==", "sent")), order_by="createdAt", descending=True),
+        Query("messages", (("person", "==", "+1"), ("status", "==", "sent")), order_by="createdAt", descending=True),
         "m4 m1",
         id="composite of two",
     ),
@@ -238,8 +246,8 @@ def test_find(ledger: Ledger, query: Query, expected: str) -> None:
 
 
 COUNTS = [
-    pytest.param(Query("messages", (("to", "==", "+1"),)), 4, id="equal"),
-    pytest.param(Query("messages", (("to", "==", "+1"),), limit=1, after=("", "m3")), 4, id="pages don't matter"),
+    pytest.param(Query("messages", (("person", "==", "+1"),)), 4, id="equal"),
+    pytest.param(Query("messages", (("person", "==", "+1"),), limit=1, after=("", "m3")), 4, id="pages don't matter"),
     pytest.param(Query("messages", (("nextCheckAt", "<=", 6),), order_by="nextCheckAt"), 2, id="by range"),
     pytest.param(Query("messages"), 6, id="everything"),
     pytest.param(Query("callbacks"), 0, id="nothing"),
@@ -260,20 +268,99 @@ def test_an_index_follows_its_document(ledger: Ledger) -> None:
     assert ledger.find(Query("messages", (("nextCheckAt", "<", 9),), order_by="nextCheckAt")) == []
 
 
+BLOCKS: dict[str, dict[str, Any]] = {
+    "b1": {"createdAt": 10, "people": ["+1", "+2", "+2"], "providerMessageIds": ["SM1"]},
+    "b2": {"createdAt": 20.5, "people": ["+2"], "providerMessageIds": []},
+    "b3": {"createdAt": 30, "people": ["+1", "+12"], "providerMessageIds": ["SM2", "SM3"]},
+    "b4": {"createdAt": 30, "people": ["+1"]},
+    "b5": {"createdAt": 40, "people": []},
+    "b6": {"createdAt": 50},
+    "b7": {"people": ["+1"]},
+    "gone": {"createdAt": 30, "people": ["+1"], "expiresAt": 1},
+}
+TO_1: Condition = ("people", "contains", "+1")
+
+CONTAINING = [
+    pytest.param(Query("blocks", (TO_1,)), "b1 b3 b4 b7", id="by id"),
+    pytest.param(Query("blocks", (TO_1,), limit=1, after=("", "b3")), "b4", id="the next page"),
+    pytest.param(Query("blocks", (("people", "contains", "+2"),)), "b1 b2", id="twice in one list, found once"),
+    pytest.param(Query("blocks", (("people", "contains", "+"),)), "", id="a whole item, not a part of one"),
+    pytest.param(Query("blocks", (("providerMessageIds", "contains", "SM3"),)), "b3", id="another list"),
+    pytest.param(
+        Query("blocks", (TO_1,), order_by="createdAt", descending=True),
+        "b4 b3 b1",
+        id="newest first: with the field only",
+    ),
+    pytest.param(
+        Query("blocks", (TO_1,), order_by="createdAt", descending=True, after=(30, "b4"), limit=1),
+        "b3",
+        id="newest first, the next page",
+    ),
+    pytest.param(
+        Query(
+            "blocks", (TO_1, ("createdAt", ">=", 20), ("createdAt", "<=", 30)), order_by="createdAt", descending=True
+        ),
+        "b4 b3",
+        id="in a range of time",
+    ),
+]
+
+
+@pytest.mark.parametrize(("query", "expected"), CONTAINING)
+def test_find_by_what_a_list_contains(ledger: Ledger, query: Query, expected: str) -> None:
+    ledger.commit([Write("blocks", document_id, data) for document_id, data in BLOCKS.items()])
+    assert ids(ledger.find(query)) == expected.split()
+
+
+def test_an_index_of_a_list_follows_its_document(ledger: Ledger) -> None:
+    first, second = (Query("blocks", (("people", "contains", person),)) for person in ("+1", "+2"))
+    put(ledger, "a", "blocks", people=["+1", "+2"], createdAt=1)
+    assert [ids(ledger.find(query)) for query in (first, second)] == [["a"], ["a"]]
+    put(ledger, "a", "blocks", people=["+2"], createdAt=2)
+    assert [ids(ledger.find(query)) for query in (first, second)] == [[], ["a"]]
+    assert ledger.count(second) == 1
+    put(ledger, "a", "blocks", createdAt=2)
+    assert ledger.find(second) == []
+    put(ledger, "a", "blocks", people=["+2"])
+    ledger.commit([Write("blocks", "a", None)])
+    assert ledger.find(second) == []
+
+
 BAD_QUERIES = [
+    pytest.param(
+        {"where": (("person", "contains", "+1"),)}, "can't be asked for with contains", id="contains of what is no list"
+    ),
+    pytest.param(
+        {"collection": "blocks", "where": (("people", "==", "+1"),)},
+        "can't be asked for with ==",
+        id="a list is no value",
+    ),
+    pytest.param({"collection": "blocks", "order_by": "people"}, "it orders nothing", id="a list orders nothing"),
+    pytest.param(
+        {"collection": "blocks", "where": (("people", "contains", "+1"), ("providerMessageIds", "contains", "SM1"))},
+        "may have one 'contains'",
+        id="Firestore takes one array-contains",
+    ),
+    pytest.param(
+        {"collection": "blocks", "where": (("people", "contains", "+1"),), "order_by": "createdAt"},
+        "no composite index",
+        id="a list without its composite index",
+    ),
     pytest.param({"collection": "message"}, "no collection 'message'", id="collection"),
     pytest.param({"where": (("text", "==", "x"),)}, "isn't indexed by text; it is by createdAt", id="not indexed"),
     pytest.param({"order_by": "text"}, "isn't indexed by text", id="order not indexed"),
     pytest.param({"where": (("createdAt", "<", 5),)}, "order_by has to name", id="a range without its order"),
     pytest.param(
-        {"where": (("createdAt", "<", 5),), "order_by": "to"}, "order_by has to name", id="range and order differ"
+        {"where": (("createdAt", "<", 5),), "order_by": "person"}, "order_by has to name", id="range and order differ"
     ),
     pytest.param({"descending": True}, "descending needs an order_by", id="descending what"),
     pytest.param(
-        {"where": (("to", "==", "+1"),), "order_by": "nextCheckAt"}, "no composite index", id="no such composite index"
+        {"where": (("person", "==", "+1"),), "order_by": "nextCheckAt"},
+        "no composite index",
+        id="no such composite index",
     ),
     pytest.param(
-        {"where": (("to", "==", "+1"),), "order_by": "createdAt"},
+        {"where": (("person", "==", "+1"),), "order_by": "createdAt"},
         "no composite index",
         id="only in the other direction",
     ),
@@ -290,11 +377,11 @@ def test_a_query_that_firestore_would_refuse_can_not_be_written(arguments: dict[
 
 
 def test_an_expired_document_is_absent(ledger: Ledger, clock: FakeClock) -> None:
-    put(ledger, "a", expiresAt=clock.now + 10, to="+1")
+    put(ledger, "a", expiresAt=clock.now + 10, person="+1")
     assert read(ledger, "a")
     clock.now += 11
     assert read(ledger, "a") is None
-    assert ledger.find(Query("messages", (("to", "==", "+1"),))) == []
+    assert ledger.find(Query("messages", (("person", "==", "+1"),))) == []
     ledger.commit([Write("messages", "a", {"n": 2}, MUST_BE_ABSENT)])
     assert read(ledger, "a")
 

@@ -49,7 +49,7 @@ def out_of_reach(request: pytest.FixtureRequest) -> Ledger:
 
 ASKED = [
     pytest.param(lambda ledger: ledger.get("messages", ["a"]), id="get"),
-    pytest.param(lambda ledger: ledger.find(Query("messages", (("to", "==", "+1"),))), id="find"),
+    pytest.param(lambda ledger: ledger.find(Query("messages", (("person", "==", "+1"),))), id="find"),
     pytest.param(lambda ledger: ledger.count(Query("messages")), id="count"),
     pytest.param(lambda ledger: ledger.commit([Write("messages", "a", {}, MUST_BE_ABSENT)]), id="create"),
     pytest.param(lambda ledger: ledger.commit([Write("messages", "a", {})]), id="write"),

@@ -16,8 +16,10 @@ from sms_connector.model.phone_number import parse_recipient
 from sms_connector.ports import COMPOSITE_INDEXES
 
 _CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
+# A recipient is looked for as a person, in any spelling.
+_PARAMETERS = {"person": "to"}
 _INDEXED = frozenset(
-    frozenset(fields)
+    frozenset(_PARAMETERS.get(field, field) for field in fields)
     for collection, fields, order, _ in COMPOSITE_INDEXES
     if (collection, order) == ("messages", "createdAt")
 )

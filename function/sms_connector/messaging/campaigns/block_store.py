@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from heapq import merge
 from itertools import chain
+from operator import attrgetter, itemgetter
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, by_chunk, read_blocks
@@ -25,18 +29,24 @@ from sms_connector.messaging.campaigns.campaign import (
     chunk_id,
 )
 from sms_connector.messaging.campaigns.news import fill_history, fold, read_news, write_news
-from sms_connector.messaging.message_store import Announcer, Change, Changes, MessageStore, become
+from sms_connector.messaging.message_store import (
+    Announcer,
+    Change,
+    Changes,
+    Cursor,
+    MessageStore,
+    PersonQuery,
+    become,
+)
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.person import person_key
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Condition, Ledger, Query, Write
 
 Item = tuple[Place, MessageRecord, Change]
-# Blocks that are looked through for who may own a message of the provider's: it was made at most so long after its block was
-# begun (a block holds a second's worth of calls, at a hundredth of the rate two minutes' worth).
-NEIGHBOURS_SECONDS = 180.0
-TOLERANCE = 2.0
-PAGE = 500
+# Follows every block's id.
+LAST_ID = "~"
 
 Each = TypeVar("Each")
 Done = TypeVar("Done")
@@ -84,19 +94,29 @@ class BlockStore(MessageStore):
         if place is not None:
             fill_history(self._ledger, place, record)
 
-    def find(self, query: Query) -> list[MessageRecord]:
-        """By recipient up to a time, the messages of blocks around it are found too: intents that could be meant (reconcile)."""
-        found = super().find(query)
-        conditions = {(field, operator): value for field, operator, value in query.where}
-        to, until = conditions.get(("to", "==")), conditions.get(("createdAt", "<="))
-        if isinstance(to, str) and isinstance(until, int | float):
-            found += self._neighbours("to", to, at=float(until))
-        return found
+    def find_by_provider_id(self, provider_message_id: str) -> str | None:
+        own = super().find_by_provider_id(provider_message_id)
+        if own is not None:
+            return own
+        found = self._ledger.find(Query(BLOCKS, (("providerMessageIds", "contains", provider_message_id),), limit=1))
+        records = chain.from_iterable(Block.of(document).records.values() for document in found)
+        return next((each.id for each in records if each.provider_message_id == provider_message_id), None)
 
-    def claimed(self, provider_message_id: str, *, since: float) -> str | None:
-        own = super().claimed(provider_message_id, since=since)
-        owners = (record.id for record in self._neighbours("providerMessageId", provider_message_id, at=since))
-        return own or next(owners, None)
+    def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Those of blocks take their place by the time of their block, which is that of its latest intent."""
+        return merge(super()._by_person(query), self._by_person_in_blocks(query), key=itemgetter(0), reverse=True)
+
+    def _by_person_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        # A page may have ended within a block: it is read again, from the first of its time.
+        after = None if query.after is None else (query.after[0], LAST_ID)
+        where: tuple[Condition, ...] = (("people", "contains", query.person),)
+        for document in self._pages(BLOCKS, where, replace(query, after=after)):
+            records = sorted(Block.of(document).records.values(), key=attrgetter("id"), reverse=True)
+            for record in records:
+                cursor = (document.data["createdAt"], record.id)
+                follows = query.after is None or cursor < query.after
+                if follows and person_key(record.to) == query.person and _is_within(record, query):
+                    yield cursor, record
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
         """A commit for each chunk: what all its blocks count for is in one document. `loaded` saves reading blocks that were just
@@ -188,23 +208,6 @@ class BlockStore(MessageStore):
             change = partial(MessageRecord.hear, report=report, at=at, source="callback")
             self.save_in_blocks([(record, change)], loaded=blocks)
 
-    def _neighbours(self, name: str, value: str, *, at: float) -> Iterator[MessageRecord]:
-        """The messages with that value in blocks from which a call at that time can have come."""
-        where: tuple[Condition, ...] = (
-            ("createdAt", ">=", at - NEIGHBOURS_SECONDS),
-            ("createdAt", "<=", at + TOLERANCE),
-        )
-        after: tuple[float, str] | None = None
-        while True:
-            query = Query(BLOCKS, where, order_by="createdAt", limit=PAGE, after=after)
-            documents = self._ledger.find(query)
-            for document in documents:
-                if any(item.get(name) == value for item in document.data["items"].values()):
-                    yield from (r for r in Block.of(document).records.values() if _value(r, name) == value)
-            if len(documents) < PAGE:
-                return
-            after = (documents[-1].data["createdAt"], documents[-1].id)
-
 
 def _tally(blocks: dict[str, Block]) -> Tally:
     return Tally.of(record for block in blocks.values() for record in block.records.values())
@@ -218,5 +221,6 @@ def _change(blocks: dict[str, Block], items: Sequence[Item]) -> None:
             become(record, current)
 
 
-def _value(record: MessageRecord, name: str) -> str | None:
-    return record.to if name == "to" else record.provider_message_id
+def _is_within(record: MessageRecord, query: PersonQuery) -> bool:
+    since, until = query.since, query.until
+    return (since is None or since <= record.created_at) and (until is None or record.created_at <= until)

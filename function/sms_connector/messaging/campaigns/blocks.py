@@ -14,15 +14,16 @@ import msgspec
 
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
 from sms_connector.messaging.record import MessageRecord, from_document, to_document
+from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
 
 BLOCKS = "blocks"
-# What every message of a block shares with its campaign is not kept again for each.
-_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
+# What every message of a block shares with its campaign, or what the block is found by, is not kept again for each.
+_SHARED = ("person", "campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
 class Block(msgspec.Struct):
-    """The messages of a block by position."""
+    """The messages of a block by position. `created_at` is the time of its latest intent: none of its messages is younger."""
 
     id: str
     campaign: str
@@ -45,19 +46,24 @@ class Block(msgspec.Struct):
         items = {str(position): _item(record) for position, record in sorted(self.records.items())}
         data: Json = {
             "campaign": self.campaign,
-            "createdAt": self.created_at,
+            "createdAt": self._latest_intent(),
             "from": self.sender,
             "interval": self.interval,
             "attemptsAllowed": self.attempts_allowed,
             "callbackUrl": self.callback_url,
             "held": held,
             "items": items,
+            "people": sorted({person_key(record.to) for record in self.records.values()}),
+            "providerMessageIds": [id_ for each in self.records.values() if (id_ := each.provider_message_id)],
             "expiresAt": max([self.created_at, *(each.begins_at for each in self.records.values())])
             + RETENTION_SECONDS,
         }
         # When somebody should look after its messages; a held block's are its worker's business.
         times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]
         return data | {"nextCheckAt": min(times)} if times and not held else data
+
+    def _latest_intent(self) -> float:
+        return max([self.created_at, *(record.created_at for record in self.records.values())])
 
     @classmethod
     def of(cls, document: Document) -> Block:
