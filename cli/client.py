@@ -107,7 +107,7 @@ class Client:
         url, params = self.url + path, _given(query)
         return self._ask(requests.Request("POST", url, params=params, data=file, headers=dict(headers)), key=key)
 
-    def download(self, path: str, accept: str, into: BinaryIO) -> None:
+    def download(self, path: str, accept: str, into: BinaryIO, **query: Any) -> None:
         """An answer of any size; each try begins `into` anew."""
 
         def copy(response: requests.Response) -> None:
@@ -116,7 +116,8 @@ class Client:
             for piece in response.iter_content(_PIECE):
                 into.write(piece)
 
-        self._ask(requests.Request("GET", self.url + path, headers={"Accept": accept}), read=copy)
+        request = requests.Request("GET", self.url + path, headers={"Accept": accept}, params=_given(query))
+        self._ask(request, read=copy)
 
     def _ask(self, request: requests.Request, *, key: str | None = None, read: Read | None = None) -> Any:
         """What `read` makes of the answer, else its document."""

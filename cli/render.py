@@ -118,8 +118,11 @@ def campaign(row: Mapping[str, Any]) -> Table:
     because = f": {row['reason']}" * bool(row["reason"])
     pairs: list[tuple[str, str | Text]] = [
         ("id", row["id"]),
+        *((label, row[label]) for label in ("name", "reference", "origin") if row.get(label)),
         ("state", Text.assemble(state(row["state"]), because)),
         ("sender", row["sender"]),
+        *([("message", row["message"])] if row.get("message") else []),
+        *([("mapping", _mapping(row["mapping"]))] if row.get("mapping") else []),
         ("records", Text.assemble(f"{row['total']:,}: ", summary(row["counts"] | _waiting(row)))),
         ("segments", f"{row['segments']:,} ({encodings(row['encodings'])})"),
         ("created", moment(row["createdAt"])),
@@ -132,17 +135,22 @@ def campaign(row: Mapping[str, Any]) -> Table:
     return facts([*pairs, *((name, moment(at)) for name, at in ends if at)])
 
 
+def _mapping(entries: Mapping[str, str]) -> str:
+    return ", ".join(f"{name}={field}" for name, field in entries.items())
+
+
 def _waiting(row: Mapping[str, Any]) -> dict[str, int]:
     return {WAITING: row["waiting"]} if row["waiting"] else {}
 
 
 def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
     return table(
-        ("created", "id", "state", "#records", "#refused", "#segments", "sender", "reason"),
+        ("created", "id", "name", "state", "#records", "#refused", "#segments", "sender", "reason"),
         (
             (
                 moment(row["createdAt"]),
                 row["id"],
+                row.get("name") or "",
                 state(row["state"]),
                 f"{row['total']:,}",
                 f"{row['refused']:,}",

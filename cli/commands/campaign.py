@@ -1,4 +1,4 @@
-"""`campaign`: create, watch, pause, resume, cancel, list, results."""
+"""`campaign`: create, show, watch, pause, resume, cancel, retry, list, results."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ def create(
     send_at: SendAt = None,
     callback_url: CallbackUrl = None,
     on_unknown: Unknown = OnUnknown.REPORT,
+    name: Annotated[str | None, typer.Option(help="Of the campaign, for people.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Your own name for the campaign.")] = None,
     key: Annotated[
         str | None,
         typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, is one campaign."),
@@ -88,6 +90,8 @@ def create(
     run = context_of(ctx)
     options = {
         "message": message,
+        "name": name,
+        "reference": reference,
         "mapping": read_mapping(mapping) or None,
         "sender": sender,
         "retryIntervalMillis": to_millis(interval),
@@ -110,6 +114,14 @@ def create(
         _watch(run, answer, every)
     else:
         run.output.show(answer, render.campaign(answer))
+
+
+@campaigns.command("show")
+def show(ctx: typer.Context, campaign_id: CampaignId) -> None:
+    """Show a campaign: its message, its state and its counts."""
+    run = context_of(ctx)
+    found = run.client.get(path_of(campaign_id))
+    run.output.show(found, render.campaign(found))
 
 
 @campaigns.command("watch")
@@ -137,6 +149,19 @@ def cancel(ctx: typer.Context, campaign_id: CampaignId, *, reason: Reason = "") 
     _move(ctx, campaign_id, "cancel", reason)
 
 
+@campaigns.command("retry")
+def retry(
+    ctx: typer.Context, campaign_id: CampaignId, *, watch: Watch = True, every: LookEvery = following.LOOK_SECONDS
+) -> None:
+    """Send the records that failed and can safely be sent now, as a new campaign. The same command again sends nothing twice."""
+    run = context_of(ctx)
+    answer = run.client.post(path_of(campaign_id, ":retry"), {})
+    if watch:
+        _watch(run, answer, every)
+    else:
+        run.output.show(answer, render.campaign(answer))
+
+
 @campaigns.command("list")
 def list_campaigns(
     ctx: typer.Context,
@@ -156,16 +181,17 @@ def results(
     campaign_id: CampaignId,
     *,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of them there, as CSV.")] = None,
+    status: Annotated[str | None, typer.Option(help="Only those, such as delivered, failed or error.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, in the order of the records.")] = 100,
 ) -> None:
     """Show what became of each record, or write it to a file."""
     run = context_of(ctx)
     if csv is None:
-        found = list(run.client.pages(path_of(campaign_id, "/results"), "results", limit=limit))
+        found = list(run.client.pages(path_of(campaign_id, "/results"), "results", limit=limit, status=status))
         run.output.show({"results": found}, render.results(found))
         return
     with _replacing(csv) as into:
-        run.client.download(path_of(campaign_id, "/results"), "text/csv", into)
+        run.client.download(path_of(campaign_id, "/results"), "text/csv", into, status=status)
         size = into.tell()
     run.output.show({"file": str(csv), "bytes": size}, f"{csv}: {size:,} bytes")
 

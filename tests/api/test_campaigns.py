@@ -456,3 +456,24 @@ def test_results_hold_what_the_engine_knows(api: CampaignApi) -> None:
     carry_out(api)
     records = called(api.node.results(campaign))
     assert [result["providerMessageId"] for result in api.results(campaign)] == [r.provider_message_id for r in records]
+
+
+NAMED = {"name": "Spring sale", "reference": "crm-4711"}
+
+
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_a_campaign_shows_what_it_is(form: str) -> None:
+    api = CampaignApi()
+    message, mapping = "Hello <first name>", {"to": "mobile", "first name": "firstName"}
+    if form == "json":
+        records = [{"mobile": "+15558675310", "firstName": "Ann"}]
+        created = api.create({**NAMED, "message": message, "mapping": mapping, "records": records})
+    else:
+        pairs = [f"{name}:{field}" for name, field in mapping.items()]
+        body = b"mobile,firstName\n+15558675310,Ann\n"
+        created = api.create(body, form="text/csv", **NAMED, message=message, mapping=pairs)
+    assert created.status_code == 202, created.text
+    expected = {**NAMED, "message": message, "mapping": mapping}
+    [listed] = api.client.get("/v1/campaigns").json["campaigns"]
+    for shown in (created.json, api.client.get(f"/v1/campaigns/{created.json['id']}").json, listed):
+        assert {name: shown[name] for name in expected} == expected

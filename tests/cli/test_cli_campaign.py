@@ -227,6 +227,25 @@ def test_watching_a_paused_one_waits_for_its_end() -> None:
     assert "canceled" in ran.out
 
 
+class TestShow:
+    def test_what_it_is(self) -> None:
+        shown = campaign("done", delivered=2)
+        names = {"name": "Spring", "reference": "crm-7", "message": "Hi <name>", "mapping": {"to": "mobile"}}
+        at = desk(Scripted(200, {**shown.body, **names}))
+        ran = run(at, "campaign", "show", ID)
+        assert ran.code == 0
+        for words in ("Spring", "crm-7", "Hi <name>", "to=mobile", "2 delivered"):
+            assert words in ran.out
+
+
+class TestRetry:
+    def test_a_new_campaign_is_followed(self) -> None:
+        at = desk(campaign("running", waiting=1), campaign("done", delivered=1))
+        ran = run(at, "campaign", "retry", ID, *FAST)
+        assert (ran.code, at.adapter.requests[0].method) == (0, "POST")
+        assert str(at.adapter.requests[0].url).endswith(f"/v1/campaigns/{ID}:retry")
+
+
 class TestResults:
     def test_a_page(self) -> None:
         row: dict[str, Any] = {"index": 0, "to": "+15558675310", "status": "delivered", "segments": 1, "id": "msg_1"}
@@ -240,6 +259,14 @@ class TestResults:
         assert at.adapter.requests[0].headers["Accept"] == "text/csv"
         assert file.read_bytes() == b"index,to\r\n0,+15558675310\r\n"
         assert list(tmp_path.iterdir()) == [file]
+
+    def test_those_of_one_status(self, tmp_path: Path) -> None:
+        page = Scripted(200, {"results": [], "summary": {}, "nextPageToken": None})
+        at = desk(page, Scripted(200, "index,to\r\n"))
+        assert run(at, "campaign", "results", ID, "--status", "failed").code == 0
+        file = tmp_path / "results.csv"
+        assert run(at, "campaign", "results", ID, "--status", "failed", "--csv", str(file)).code == 0
+        assert [query_of(request)["status"] for request in at.adapter.requests] == ["failed", "failed"]
 
     def test_a_failure_leaves_what_was_there(self, tmp_path: Path) -> None:
         file = tmp_path / "results.csv"

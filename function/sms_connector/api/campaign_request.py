@@ -62,6 +62,9 @@ class CampaignRequest(msgspec.Struct, frozen=True):
             nonce=nonce,
             request_id=call.request_id,
             source=None if self.body.source is UNSET else self.body.source,
+            name=None if self.body.name is UNSET else self.body.name,
+            reference=None if self.body.reference is UNSET else self.body.reference,
+            mapping={} if self.body.mapping is UNSET else self.body.mapping,
             columns=self.columns,
         )
 

@@ -41,11 +41,15 @@ class CampaignInfo(Payload):
     """A campaign. In a list it is without what has to be counted."""
 
     id: str
+    name: str | None
+    reference: str | None
     state: CampaignState
     reason: Annotated[
         str | None, msgspec.Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")
     ]
     sender: str
+    message: str
+    mapping: dict[str, str]
     source: str | None
     total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
     refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
@@ -143,9 +147,13 @@ class ReasonBody(Body):
 def write_campaign(campaign: Campaign) -> CampaignInfo:
     return CampaignInfo(
         id=campaign.id,
+        name=campaign.name,
+        reference=campaign.reference,
         state=campaign.state,
         reason=campaign.state_reason,
         sender=campaign.options.sender,
+        message=campaign.text,
+        mapping=campaign.mapping,
         source=campaign.source,
         total=campaign.total,
         refused=campaign.refused,

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from sms_connector.api.payloads.record_formats import Format
 from sms_connector.api.payloads.send import (
+    MAX_REFERENCE,
     RETRY_ATTEMPTS,
     RETRY_INTERVAL_MILLIS,
     Mapping,
@@ -45,6 +46,8 @@ Delimiter = Annotated[
     Literal["comma", "semicolon", "tab", "pipe"],
     msgspec.Meta(description="Of a CSV; left out: the one its header has most of."),
 ]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="The campaign's, for people.")]
+Reference = Annotated[str, msgspec.Meta(max_length=MAX_REFERENCE, description="Your own name for the campaign.")]
 DryRun = Annotated[bool, msgspec.Meta(description="Check, count and forecast; send and keep nothing.")]
 
 
@@ -52,6 +55,8 @@ class CampaignBody(Body):
     """Up to 1 000 000 records in the document (`records`), or in an object elsewhere (`source`)."""
 
     message: Text
+    name: Name | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
     records: Records | UnsetType = UNSET
     source: Source | UnsetType = UNSET
     format: (
@@ -76,6 +81,8 @@ class CampaignQuery(Body):
     """The same for a body of NDJSON or CSV; none of it stands beside a JSON document."""
 
     message: Text | UnsetType = UNSET
+    name: Name | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
     mapping: Annotated[
         list[str],
         msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
@@ -100,6 +107,8 @@ def read_query(query: CampaignQuery) -> CampaignBody:
         raise InvalidRequest(FieldProblem("message", "is missing; send it as a query parameter", Kind.MISSING_VALUE))
     return CampaignBody(
         message=query.message,
+        name=query.name,
+        reference=query.reference,
         delimiter=query.delimiter,
         mapping=_read_mapping(query.mapping),
         sender=query.sender,

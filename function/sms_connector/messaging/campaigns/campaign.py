@@ -83,6 +83,9 @@ class Campaign(msgspec.Struct):
     created_at: float
     updated_at: float
     source: str | None = None
+    name: str | None = None
+    reference: str | None = None
+    mapping: dict[str, str] = msgspec.field(default_factory=dict)
     columns: list[str] = msgspec.field(default_factory=list)  # of the records' rows
     holder: str = ""
     total: int = 0

@@ -53,6 +53,9 @@ class CampaignOrder(msgspec.Struct, frozen=True):
     nonce: str
     request_id: str
     source: str | None = None
+    name: str | None = None
+    reference: str | None = None
+    mapping: dict[str, str] = msgspec.field(default_factory=dict)
     columns: Columns = msgspec.field(default_factory=Columns)
 
 
@@ -149,6 +152,9 @@ class Intake:
             created_at=now,
             updated_at=now,
             source=order.source,
+            name=order.name,
+            reference=order.reference,
+            mapping=order.mapping,
             holder=holder,
         )
         self._tools.planner.plan(now + LOOK_AFTER)
