@@ -26,6 +26,8 @@ from sms_connector.ports import Absent, Document, Json, Version, Write
 
 CAMPAIGNS, CHUNKS, PROGRESS = "campaigns", "chunks", "progress"
 CHUNK_RECORDS = 250
+# A campaign's last chunk holds about a quarter of a second's worth of calls: so much later than the others a node may end.
+LEAST_CHUNK_RECORDS = 6
 BLOCK_RECORDS = 25
 RETENTION_SECONDS = 30 * 24 * 3600.0
 

@@ -55,17 +55,22 @@ Record = AcceptedRecord | RefusedRecord
 
 
 class Chunk(msgspec.Struct):
-    """Records in their order. `positions` count the accepted ones alone."""
+    """Records in their order, at most `most`. `positions` count the accepted ones alone."""
 
     campaign: str
     number: int
     accepted: list[AcceptedRecord] = msgspec.field(default_factory=list)
     refused: list[RefusedRecord] = msgspec.field(default_factory=list)
     size: int = 0
+    most: int = CHUNK_RECORDS
+
+    @property
+    def count(self) -> int:
+        return len(self.accepted) + len(self.refused)
 
     @property
     def full(self) -> bool:
-        return len(self.accepted) + len(self.refused) >= CHUNK_RECORDS or self.size >= CHUNK_BYTES
+        return self.count >= self.most or self.size >= CHUNK_BYTES
 
     def add(self, record: Record) -> None:
         """`size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape."""

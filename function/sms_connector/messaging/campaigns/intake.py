@@ -7,9 +7,10 @@ deleted again, by us or, where we died over it, by the ticker.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
 
 import msgspec
 
@@ -17,7 +18,9 @@ from sms_connector.errors import Conflict, FieldProblem, InvalidRequest, Kind, P
 from sms_connector.messaging.campaigns.backlog import Backlog
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
+    CHUNK_RECORDS,
     CHUNKS,
+    LEAST_CHUNK_RECORDS,
     OVER,
     PROGRESS,
     Campaign,
@@ -38,6 +41,8 @@ MAX_RECORDS = 1_000_000
 # Chunks are written in groups, as large as Firestore takes in one commit (10 MiB) with room to spare.
 GROUP_CHUNKS = 16
 GROUP_BYTES = 4_000_000
+# So many records are held back at most, to cut the end of a campaign for many nodes.
+MAX_TAIL = 20_000
 # How long until somebody looks whether the node that takes a campaign in is still there.
 LOOK_AFTER = 60.0
 REFUSALS_SHOWN = 100
@@ -83,6 +88,11 @@ class Totals(msgspec.Struct):
             self.refused += 1
             if len(self.refusals) < REFUSALS_SHOWN:
                 self.refusals.append(record)
+
+    def counting(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self.add(record)
+            yield record
 
     def refuse_nothing(self) -> None:
         """Raises InvalidRequest where there is no record at all."""
@@ -214,10 +224,10 @@ class Intake:
 
     def _fill(self, campaign: Campaign, records: Iterable[Record], check: Callable[[Totals], None]) -> Totals:
         """Write the records in chunks. One group is written while the next one is read. `check` is asked before each."""
-        totals = Totals()
+        totals, nodes = Totals(), self._tools.forecaster.pace.nodes
         written: Future[None] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
-            for group in _groups(campaign, records, totals):
+            for group in _groups(cut(campaign.id, totals.counting(records), nodes=nodes)):
                 check(totals)
                 if written is not None:
                     written.result()
@@ -242,24 +252,42 @@ def _refuse(forecast: Forecast | None) -> None:
         raise PreconditionFailed(f"nothing was kept: {forecast.refusal}", kind=Kind.QUEUE_FULL)
 
 
-def _groups(campaign: Campaign, records: Iterable[Record], totals: Totals) -> Iterator[list[Chunk]]:
+def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     group: list[Chunk] = []
     size = 0
-    chunk = Chunk(campaign.id, 0)
-    for record in records:
-        totals.add(record)
-        chunk.add(record)
-        if chunk.full:
-            group.append(chunk)
-            size += chunk.size
-            chunk = Chunk(campaign.id, chunk.number + 1)
-            if len(group) == GROUP_CHUNKS or size >= GROUP_BYTES:
-                yield group
-                group, size = [], 0
-    if chunk.accepted or chunk.refused:
+    for chunk in chunks:
         group.append(chunk)
+        size += chunk.size
+        if len(group) == GROUP_CHUNKS or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
     if group:
         yield group
+
+
+def cut(campaign: str, records: Iterable[Record], *, nodes: int) -> Iterator[Chunk]:
+    """Chunks in order, cut so that all nodes end together, whichever takes which.
+
+    Each holds what a node's share of all that is left would be, at most CHUNK_RECORDS. Only the end has less than that: so many of
+    the last records are held back until there are no more.
+    """
+    held: deque[Record] = deque()
+    tail = min(nodes * CHUNK_RECORDS, MAX_TAIL) if nodes > 1 else 0
+    chunk = Chunk(campaign, 0)
+    for record in records:
+        held.append(record)
+        if len(held) > tail:
+            chunk.add(held.popleft())
+            if chunk.full:
+                yield chunk
+                chunk = Chunk(campaign, chunk.number + 1)
+    while held or chunk.count:
+        share = ceil((chunk.count + len(held)) / nodes)
+        chunk.most = min(CHUNK_RECORDS, max(LEAST_CHUNK_RECORDS, share))
+        while held and not chunk.full:
+            chunk.add(held.popleft())
+        yield chunk
+        chunk = Chunk(campaign, chunk.number + 1)
 
 
 def campaign_id(nonce: str) -> str:

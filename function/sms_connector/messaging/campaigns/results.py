@@ -115,7 +115,7 @@ class CampaignResults:
         if number < campaign.chunks - 1:
             return False
         chunk = self._read(campaign, number)
-        return chunk is None or skip >= len(chunk.accepted) + len(chunk.refused)
+        return chunk is None or skip >= chunk.count
 
     def _read(self, campaign: Campaign, number: int) -> Chunk | None:
         [document] = self._ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
