@@ -16,6 +16,7 @@ COLLECTIONS = (
     "blocks",
     "news",
     "callbacks",
+    "templates",
     "shares",
     "state",
 )

@@ -7,6 +7,7 @@
     │   ├── Forbidden             403  the caller may not do this
     │   ├── NotFound              404
     │   ├── KeyInProgress         409  the same idempotency key is still running
+    │   ├── VersionMismatch       412  what is to be changed is not as the caller last read it
     │   ├── PreconditionFailed    422  key reused for another request, connection suspended, not supported by the provider
     │   ├── TooLarge              413  the body is over the limit
     │   └── Throttled             429  could not start within the queue limit
@@ -64,6 +65,7 @@ class Kind(StrEnum):
     UNKNOWN_OUTCOME = "UNKNOWN_OUTCOME"
     IN_PROGRESS = "IN_PROGRESS"
     KEY_REUSED = "KEY_REUSED"
+    CHANGED = "CHANGED"
     UNSUPPORTED = "UNSUPPORTED"
     NOT_FOUND = "NOT_FOUND"
     SUSPENDED = "SUSPENDED"
@@ -137,6 +139,12 @@ class KeyInProgress(RequestError):
     """409. The first request with this key is still running; ask again after `retry_after` seconds."""
 
     http_status, rpc_status, retry = 409, "ABORTED", Retry.SAFE
+
+
+class VersionMismatch(RequestError):
+    """412. The entity tag in `If-Match` or `If-None-Match` does not allow the change."""
+
+    http_status, rpc_status = 412, "FAILED_PRECONDITION"
 
 
 class TooLarge(RequestError):

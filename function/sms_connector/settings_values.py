@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 
 PROVIDERS: Final = ("twilio", "azure", "infobip", "link-mobility", "telesign", "vibes", "custom")
 
-_CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
+CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
@@ -73,7 +73,7 @@ def truth(raw: str) -> bool:
 
 
 def connection_name(raw: str) -> str:
-    if not _CONNECTION_NAME.fullmatch(raw):
+    if not CONNECTION_NAME.fullmatch(raw):
         raise ValueError(
             f"{raw[:64]!r} is not a connection's name: lower-case letters, digits and hyphens, starting with a letter, ending with "
             "a letter or digit, at most 63 characters"

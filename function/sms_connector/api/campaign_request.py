@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
@@ -26,6 +27,7 @@ from sms_connector.api.payloads.record_stream import check_records, read_rows
 from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Call, Services
 from sms_connector.api.spool import Spooled
+from sms_connector.api.templates import fill
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.campaigns.chunk import Record
 from sms_connector.messaging.campaigns.columns import Columns
@@ -56,7 +58,7 @@ class CampaignRequest(msgspec.Struct, frozen=True):
 
     def order(self, call: Call, nonce: str) -> CampaignOrder:
         return CampaignOrder(
-            text=self.body.message,
+            text=self.reader.template.text,
             placeholders=len(self.reader.template.placeholders),
             options=self.options,
             nonce=nonce,
@@ -75,12 +77,17 @@ def read_request(services: Services, call: Call, spooled: Spooled) -> CampaignRe
     compressed = _is_compressed(call)
     if media_type == JSON:
         refuse_query(call.query)
-        body = _read_document(spooled, compressed)
+        body, template = _read_document(services, spooled, compressed)
         form = _source_form(body)
     else:
         form = FORMS.get(media_type) or refuse_form(media_type)
-        body = read_query(call.query)
+        document, template = fill(services, read_query(call.query), campaign=True)
+        body = convert(document, CampaignBody)
+        if body.message is UNSET:
+            message = "is missing; send it as a query parameter, or name a saved template"
+            raise InvalidRequest(FieldProblem("message", message, Kind.MISSING_VALUE))
     reader, options = _check(services, body)
+    options = replace(options, template=template)
     digest = _digest(call.query, media_type, spooled)
     return CampaignRequest(body, form, compressed, reader, options, digest, Columns())
 
@@ -119,13 +126,14 @@ def _is_compressed(call: Call) -> bool:
     return encoding == "gzip"
 
 
-def _read_document(spooled: Spooled, compressed: bool) -> CampaignBody:
+def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tuple[CampaignBody, str | None]:
     from sms_connector.api.payloads import json_records  # its parser is no part of a cold start
 
     outline = json_records.read_outline(Content(spooled.rewind(), compressed=compressed))
     has_records = outline.pop(json_records.RECORDS, False)
     json_body.check_text(outline)
-    body = convert(outline, CampaignBody)
+    document, template = fill(services, outline, campaign=True)
+    body = convert(document, CampaignBody)
     if has_records == (body.source is not UNSET):
         message = (
             "there are 'records' and 'source'; send one of them" if has_records else "is missing; or name a 'source'"
@@ -133,7 +141,7 @@ def _read_document(spooled: Spooled, compressed: bool) -> CampaignBody:
         raise InvalidRequest(
             FieldProblem("records", message, Kind.INVALID_REQUEST if has_records else Kind.MISSING_VALUE)
         )
-    return body
+    return body, template
 
 
 def _source_form(body: CampaignBody) -> Format | None:

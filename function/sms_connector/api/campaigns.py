@@ -155,7 +155,7 @@ ROUTES = (
         "Send up to 1 000 000 records, carried out by the queue",
         payloads.CampaignInfo,
         status=202,
-        also_answers=payloads.CampaignPlan,
+        also_answers=(200, payloads.CampaignPlan, "With `dryRun`."),
         body=CampaignBody,
         streamed=tuple(FORMS),
         query=CampaignQuery,

@@ -8,7 +8,7 @@ from typing import Any
 import flask
 import msgspec
 
-from sms_connector.api import callbacks, campaigns, connection, consent, health, messages
+from sms_connector.api import callbacks, campaigns, connection, consent, health, messages, templates
 from sms_connector.api.body import drain, parse_json, read_body, unlimited
 from sms_connector.api.conversion import convert, convert_query
 from sms_connector.api.door import Door, Handle, Visit
@@ -17,7 +17,15 @@ from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.router import Router
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 
-ROUTES = (*messages.ROUTES, *campaigns.ROUTES, *connection.ROUTES, *consent.ROUTES, *callbacks.ROUTES, *health.ROUTES)
+ROUTES = (
+    *messages.ROUTES,
+    *campaigns.ROUTES,
+    *templates.ROUTES,
+    *connection.ROUTES,
+    *consent.ROUTES,
+    *callbacks.ROUTES,
+    *health.ROUTES,
+)
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:

@@ -7,7 +7,10 @@ import uuid
 from collections.abc import Callable
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from sms_connector.api import body as json_body
+from sms_connector.api.conversion import convert
 from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
@@ -19,6 +22,7 @@ from sms_connector.api.payloads.preview import write_preview
 from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, SendBody
 from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Answer, Call, Route, Services
+from sms_connector.api.templates import fill
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest
@@ -26,18 +30,21 @@ from sms_connector.messaging.requests import Draft, SendOptions, SendRequest
 T = TypeVar("T")
 
 SEND_BODY_LIMIT = 10 * 1024 * 1024
+_PREVIEWED = PreviewBody.__struct_encode_fields__
 _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
 def send(services: Services, call: Call) -> Answer:
     """Every record has its own outcome; the answer is 200 once the request itself is right."""
-    body: SendBody = call.body
-    drafts, refused, options, key = _read_send(services, call)
+    document, template = fill(services, call.document)
+    body = call.body if template is None else convert(document, SendBody)
+    drafts, refused, options, key = _read_send(services, call, body)
+    options = replace(options, template=template)
     results = [
         payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each) for each in refused
     ]
     if body.dry_run:
-        results += payloads.write_dry_results(drafts)
+        results += payloads.write_dry_results(drafts, template)
         return Answer(payloads.write_answer(results, request_id=call.request_id, dry_run=True))
     if key is None:
         results += _send_drafts(services, call, drafts, options=options, nonce=uuid.uuid4().hex)
@@ -63,10 +70,9 @@ def _send_drafts(
 
 
 def _read_send(
-    services: Services, call: Call
+    services: Services, call: Call, body: SendBody
 ) -> tuple[list[Draft], list[draft_payloads.Refused], SendOptions, str | None]:
     """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
-    body: SendBody = call.body
     problems: list[FieldProblem] = []
     key = _collect(problems, lambda: read_key(call))
     options = _collect(problems, lambda: read_options(body, option_rules(services)))
@@ -91,8 +97,10 @@ def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
 
 def preview(services: Services, call: Call) -> Answer:
     """What would be sent; whatever is wrong with a record is told with it."""
-    body: PreviewBody = call.body
-    return Answer(write_preview(body, recipient_rules(services, has_media=True)))
+    document, template = fill(services, call.document)
+    known = {name: document[name] for name in _PREVIEWED if name in document}
+    body = call.body if template is None else convert(known, PreviewBody)
+    return Answer(write_preview(body, recipient_rules(services, has_media=True), template=template))
 
 
 def get(services: Services, call: Call) -> Answer:

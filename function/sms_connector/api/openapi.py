@@ -21,6 +21,7 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     "id": {"schema": {"type": "string", "pattern": "^msg_[A-Za-z0-9_-]+$", "maxLength": 68}},
     "campaign": {"schema": {"type": "string", "pattern": "^cmp_c[0-9a-f]{20}$"}},
     "callback": {"schema": {"type": "string", "pattern": "^cb_[0-9a-f]{26}$"}},
+    "template": {"schema": {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"}},
     "address": {
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9+:._@-]+$", "maxLength": 100},
         "description": "A number in E.164 form, or a channel address.",
@@ -31,6 +32,7 @@ _REASONS = {
     401: "From the platform: no valid identity token.",
     403: "The caller may not call this function (from the platform), or not do this.",
     404: "There is nothing of that name.",
+    412: "What is to be changed is not as `If-Match` or `If-None-Match` expects it; nothing was changed.",
     405: "The path is right, the method is not.",
     409: "The first request with this idempotency key is still running.",
     422: "Well-formed, but it can't be carried out as things stand: key reused, suspended, not supported.",
@@ -81,7 +83,7 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     named = {
         kind
         for route in routes
-        for kind in (route.answer, route.also_answers, route.body, route.query)
+        for kind in (route.answer, route.also_answers and route.also_answers[1], route.body, route.query)
         if kind is not None
     }
     types = sorted(named | {ProblemDocument}, key=lambda each: each.__name__)
@@ -162,7 +164,8 @@ def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str,
     done["content"] |= {form: {"schema": {"type": "string"}} for form in route.also_as}
     yield str(route.status), done
     if route.also_answers is not None:
-        yield "200", _response("With `dryRun`.", references[route.also_answers], {"X-Request-Id": _REQUEST_ID})
+        status, kind, when = route.also_answers
+        yield str(status), _response(when, references[kind], {"X-Request-Id": _REQUEST_ID})
     for status in sorted({*EVERYWHERE, *route.errors}):
         headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
         if status in (409, 429, 502, 503, 504):

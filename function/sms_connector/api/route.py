@@ -96,8 +96,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of success, and
-    `also_answers` what it answers with 200 besides. `streamed` are content types of bodies that the route reads itself, JSON
-    among them, `also_as` those it can answer in.
+    `also_answers` another success: its status, its type and when it comes. `streamed` are content types of bodies that the route
+    reads itself, JSON among them, `also_as` those it can answer in.
     """
 
     method: Method
@@ -112,6 +112,6 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     errors: tuple[int, ...] = ()
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     status: int = 200
-    also_answers: type[msgspec.Struct] | None = None
+    also_answers: tuple[int, type[msgspec.Struct], str] | None = None
     streamed: tuple[str, ...] = ()
     also_as: tuple[str, ...] = ()

@@ -26,7 +26,7 @@ class _Address(BaseConverter):
     regex = r"[^/]+"
 
 
-_CONVERTERS = {"id": _Id, "callback": _Id, "campaign": _Id, "address": _Address}
+_CONVERTERS = {"id": _Id, "callback": _Id, "campaign": _Id, "template": _Id, "address": _Address}
 
 
 class Router:

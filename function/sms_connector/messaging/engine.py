@@ -27,6 +27,7 @@ from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record_keys import RecordKeys
 from sms_connector.messaging.send import Sender, SendTools
+from sms_connector.messaging.templates import Templates
 from sms_connector.messaging.throttle import Throttle
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.messaging.ticker import Ticker, TickerTools
@@ -50,6 +51,7 @@ class Engine(msgspec.Struct, frozen=True):
     campaigns    `get(id)`, `page`, `pause`, `resume`, `cancel`
     results      `page(campaign)`, `all(campaign)`
     runner       `run(campaign, chunk)`: what a worker does with a task
+    templates    `find`, `get`, `page`, `save`, `delete`
     ticker       `tick()`: what follows everything that waits
     """
 
@@ -64,6 +66,7 @@ class Engine(msgspec.Struct, frozen=True):
     results: CampaignResults
     runner: ChunkRunner
     ticker: Ticker
+    templates: Templates
 
 
 class EngineParts(msgspec.Struct, frozen=True):
@@ -126,6 +129,7 @@ def build_engine(parts: EngineParts) -> Engine:
         results=CampaignResults(ledger, store),
         runner=ChunkRunner(runner),
         ticker=_build_ticker(parts, store, tools, campaigns=campaigns, planner=planner),
+        templates=Templates(ledger, clock=clock),
     )
 
 

@@ -64,6 +64,7 @@ class MessageRecord(msgspec.Struct):
     campaign: str | None = None
     key: str | None = None
     reference: str | None = None
+    template: str | None = None
     redacted: bool = False
     announced: str | None = None  # the final status its caller's callback was last noted for
     # When, status, source, the provider's word.
@@ -257,6 +258,7 @@ def to_document(record: MessageRecord) -> Json:
         "campaign": record.campaign,
         "key": record.key,
         "reference": record.reference,
+        "template": record.template,
         "redacted": record.redacted or None,
         "announced": record.announced,
     }
@@ -295,6 +297,7 @@ def from_document(document: Document) -> MessageRecord:
         campaign=data.get("campaign"),
         key=data.get("key"),
         reference=data.get("reference"),
+        template=data.get("template"),
         redacted=data.get("redacted", False),
         announced=data.get("announced"),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],

@@ -41,7 +41,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class SendOptions(msgspec.Struct, frozen=True):
-    """What holds for every record of a request."""
+    """What holds for every record of a request. `template` is the saved template it was made from, with its version (`name@3`)."""
 
     sender: str
     tracking: Tracking = msgspec.field(default_factory=Tracking)
@@ -50,6 +50,7 @@ class SendOptions(msgspec.Struct, frozen=True):
     validity_seconds: int | None = None
     send_at: datetime | None = None
     callback_url: str | None = None
+    template: str | None = None
 
 
 class SendRequest(msgspec.Struct, frozen=True):

@@ -142,6 +142,7 @@ def new_record(
         validity_seconds=options.validity_seconds,
         send_at=options.send_at.timestamp() if options.send_at else None,
         callback_url=options.callback_url,
+        template=options.template,
         campaign=campaign,
         key=draft.key,
         reference=draft.reference,

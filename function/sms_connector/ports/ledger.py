@@ -164,6 +164,7 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "blocks": ("createdAt", "nextCheckAt", "people", "providerMessageIds"),
     "news": ("block", "finalIn"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
+    "templates": (),
     "shares": (),
     "state": (),
 }

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sms_connector.api.payloads.message import SendResult, name_record, write_refused, write_results
+from sms_connector.api.payloads.message import (
+    SendResult,
+    TemplateUse,
+    name_record,
+    write_refused,
+    write_results,
+    write_template_use,
+)
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -68,6 +75,7 @@ class CampaignInfo(Payload):
         Annotated[float | None, msgspec.Meta(description="Messages a second, since it last began to run.")] | UnsetType
     ) = UNSET
     estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
     request_id: str | UnsetType = UNSET
 
 
@@ -162,6 +170,7 @@ def write_campaign(campaign: Campaign) -> CampaignInfo:
         created_at=write_time(campaign.created_at),
         updated_at=write_time(campaign.updated_at),
         done_at=write_time_or_none(campaign.done_at),
+        template=write_template_use(campaign.options.template),
     )
 
 

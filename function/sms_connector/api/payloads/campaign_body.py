@@ -15,12 +15,13 @@ from sms_connector.api.payloads.send import (
     RETRY_INTERVAL_MILLIS,
     Mapping,
     Record,
+    TemplateName,
     Text,
     TrackingBody,
     Url,
 )
 from sms_connector.api.payloads.shapes import Body
-from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.errors import FieldProblem, InvalidRequest
 
 Records = Annotated[
     list[Record],
@@ -54,9 +55,10 @@ DryRun = Annotated[bool, msgspec.Meta(description="Check, count and forecast; se
 class CampaignBody(Body):
     """Up to 1 000 000 records in the document (`records`), or in an object elsewhere (`source`)."""
 
-    message: Text
     name: Name | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
+    message: Text | UnsetType = UNSET
+    template: TemplateName | UnsetType = UNSET
     records: Records | UnsetType = UNSET
     source: Source | UnsetType = UNSET
     format: (
@@ -83,6 +85,7 @@ class CampaignQuery(Body):
     message: Text | UnsetType = UNSET
     name: Name | UnsetType = UNSET
     reference: Reference | UnsetType = UNSET
+    template: TemplateName | UnsetType = UNSET
     mapping: Annotated[
         list[str],
         msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
@@ -93,7 +96,7 @@ class CampaignQuery(Body):
         Annotated[int, msgspec.Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])] | UnsetType
     ) = UNSET
     retry_attempts: Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1])] | UnsetType = UNSET
-    on_unknown: OnUnknownText = "report"
+    on_unknown: OnUnknownText | UnsetType = UNSET
     media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
     validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     send_at: SendAt | UnsetType = UNSET
@@ -101,25 +104,12 @@ class CampaignQuery(Body):
     dry_run: DryRun = False
 
 
-def read_query(query: CampaignQuery) -> CampaignBody:
-    """Raises InvalidRequest."""
-    if query.message is UNSET:
-        raise InvalidRequest(FieldProblem("message", "is missing; send it as a query parameter", Kind.MISSING_VALUE))
-    return CampaignBody(
-        message=query.message,
-        name=query.name,
-        reference=query.reference,
-        delimiter=query.delimiter,
-        mapping=_read_mapping(query.mapping),
-        sender=query.sender,
-        tracking=TrackingBody(query.retry_interval_millis, query.retry_attempts),
-        on_unknown=query.on_unknown,
-        media_urls=query.media_urls,
-        validity_seconds=query.validity_seconds,
-        send_at=query.send_at,
-        callback_url=query.callback_url,
-        dry_run=query.dry_run,
-    )
+def read_query(query: CampaignQuery) -> dict[str, Any]:
+    """Return the parameters as the JSON document that says the same. Raises InvalidRequest."""
+    document = {name: value for name, value in msgspec.to_builtins(query).items() if value != []}
+    tracking = {name: document.pop(name) for name in ("retryIntervalMillis", "retryAttempts") if name in document}
+    mapping = _read_mapping(document.pop("mapping", []))
+    return {**document, **({"tracking": tracking} if tracking else {}), **({"mapping": mapping} if mapping else {})}
 
 
 def refuse_query(query: CampaignQuery) -> None:
@@ -132,9 +122,7 @@ def refuse_query(query: CampaignQuery) -> None:
         )
 
 
-def _read_mapping(entries: list[str]) -> dict[str, str] | UnsetType:
-    if not entries:
-        return UNSET
+def _read_mapping(entries: list[str]) -> dict[str, str]:
     if len(entries) == 1 and entries[0].startswith("{"):
         return _read_mapping_object(entries[0])
     pairs = [entry.partition(":") for entry in entries]

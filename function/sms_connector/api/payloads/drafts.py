@@ -169,6 +169,10 @@ def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template
 
 
 def _parse_template(body: SendBody | PreviewBody | CampaignBody) -> Template:
+    if body.message is UNSET:
+        raise InvalidRequest(
+            FieldProblem("message", "is missing; send a text, or name a saved 'template'", Kind.MISSING_VALUE)
+        )
     try:
         return Template.parse(body.message)
     except InvalidValueError as error:

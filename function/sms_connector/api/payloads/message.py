@@ -57,6 +57,13 @@ class ErrorInfo(Payload, kw_only=True):
     ) = UNSET
 
 
+class TemplateUse(Payload):
+    """The saved template that a request named."""
+
+    name: str
+    version: int
+
+
 class SendResult(Payload):
     """What became of one record."""
 
@@ -77,6 +84,7 @@ class SendResult(Payload):
     send_at: SendAt | UnsetType = UNSET
     key: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     reference: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
     text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
     replayed: (
         Annotated[
@@ -125,6 +133,7 @@ class Message(Payload):
     send_at: SendAt | UnsetType = UNSET
     key: str | UnsetType = UNSET
     reference: str | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
     history: list[HistoryEntry] | UnsetType = UNSET
 
 
@@ -175,6 +184,7 @@ def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
             updated_at=write_time(record.updated_at),
             error=write_failure(record.failure, record.evidence),
             send_at=UNSET if record.send_at is None else write_time(record.send_at),
+            template=write_template_use(record.template),
             replayed=True if record.replayed else UNSET,
             key=UNSET if record.key is None else record.key,
             reference=UNSET if record.reference is None else record.reference,
@@ -200,7 +210,7 @@ def name_record(result: SendResult, record: Named) -> SendResult:
     return result
 
 
-def write_dry_results(drafts: Iterable[Draft]) -> list[SendResult]:
+def write_dry_results(drafts: Iterable[Draft], template: str | None = None) -> list[SendResult]:
     return [
         SendResult(
             index=draft.index,
@@ -213,9 +223,17 @@ def write_dry_results(drafts: Iterable[Draft]) -> list[SendResult]:
             text=draft.text,
             key=UNSET if draft.key is None else draft.key,
             reference=UNSET if draft.reference is None else draft.reference,
+            template=write_template_use(template),
         )
         for draft in drafts
     ]
+
+
+def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
+    if reference is None:
+        return UNSET
+    name, _, version = reference.partition("@")
+    return TemplateUse(name, int(version))
 
 
 def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResult:
@@ -260,6 +278,7 @@ def write_message(record: MessageRecord, *, history: bool = True) -> Message:
         send_at=UNSET if record.send_at is None else write_time(record.send_at),
         key=UNSET if record.key is None else record.key,
         reference=UNSET if record.reference is None else record.reference,
+        template=write_template_use(record.template),
         history=[_write_entry(entry) for entry in record.history] if history else UNSET,
     )
 

@@ -5,24 +5,25 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from sms_connector.api.payloads.drafts import RecipientRules, Refused, check_text, read_drafts, read_template
+from sms_connector.api.payloads.message import write_template_use
 from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, PreviewError, PreviewResult
 from sms_connector.errors import FieldProblem
 from sms_connector.model.segments import Segments, measure
 
 
-def write_preview(body: PreviewBody, rules: RecipientRules) -> PreviewAnswer:
+def write_preview(body: PreviewBody, rules: RecipientRules, *, template: str | None = None) -> PreviewAnswer:
     """Raises InvalidRequest where the text or the mapping is wrong, so that no record could be right."""
-    template, _ = read_template(body)
+    parsed, _ = read_template(body)
     if body.to is UNSET and body.records is UNSET:
-        problems = check_text(body.message, "", rules)
-        results = [_write_text(0, None, body.message, measure(body.message), problems=problems)]
+        problems = check_text(parsed.text, "", rules)
+        results = [_write_text(0, None, parsed.text, measure(parsed.text), problems=problems)]
     else:
         drafts, refused = read_drafts(body, rules)
         results = [_write_text(each.index, each.to, each.text, each.segments) for each in drafts]
         results += [_write_refused(each) for each in refused]
     ordered = sorted(results, key=lambda result: result.index)
     segments = sum(result.segments for result in ordered)
-    return PreviewAnswer(placeholders=list(template.placeholders), results=ordered, segments=segments)
+    return PreviewAnswer(list(parsed.placeholders), ordered, segments, write_template_use(template))
 
 
 def _write_text(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sms_connector.api.payloads.message import TemplateUse
 from sms_connector.api.payloads.shapes import Body, Payload
 from sms_connector.errors import Kind
 from sms_connector.model.segments import Encoding
@@ -30,6 +31,13 @@ Text = Annotated[
     str,
     msgspec.Meta(
         description="At most 1 600 characters once rendered; `<field name>` is a placeholder, at most five different."
+    ),
+]
+TemplateName = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=63,
+        description="A saved template: what it says holds where the request says nothing itself; `message` may be left out.",
     ),
 ]
 Mapping = Annotated[
@@ -66,9 +74,10 @@ class TrackingBody(Body):
 
 
 class SendBody(Body):
-    """One message (`to`) or up to 1 000 (`records`)."""
+    """One message (`to`) or up to 1 000 (`records`), with its text or the name of a saved template."""
 
-    message: Text
+    message: Text | UnsetType = UNSET
+    template: TemplateName | UnsetType = UNSET
     to: Recipient | UnsetType = UNSET
     records: Records | UnsetType = UNSET
     reference: (
@@ -105,9 +114,10 @@ class SendBody(Body):
 
 
 class PreviewBody(Body):
-    """A text, alone or with one recipient or records to fill it with."""
+    """A text or a saved template, alone or with one recipient or records to fill it with."""
 
-    message: Text
+    message: Text | UnsetType = UNSET
+    template: TemplateName | UnsetType = UNSET
     to: Recipient | UnsetType = UNSET
     records: Records | UnsetType = UNSET
     mapping: Mapping | UnsetType = UNSET
@@ -142,3 +152,4 @@ class PreviewAnswer(Payload):
     placeholders: list[str]
     results: list[PreviewResult]
     segments: Annotated[int, msgspec.Meta(description="Of all records together.")]
+    template: TemplateUse | UnsetType = UNSET

@@ -260,6 +260,7 @@ def options_to_json(options: SendOptions) -> Json:
         "validitySeconds": options.validity_seconds,
         "sendAt": options.send_at.timestamp() if options.send_at else None,
         "callbackUrl": options.callback_url,
+        "template": options.template,
     }
 
 
@@ -272,6 +273,7 @@ def options_from_json(data: Json) -> SendOptions:
         validity_seconds=data["validitySeconds"],
         send_at=datetime.fromtimestamp(data["sendAt"], UTC) if data["sendAt"] is not None else None,
         callback_url=data["callbackUrl"],
+        template=data.get("template"),
     )
 
 
