@@ -8,8 +8,10 @@ import pulumi
 
 import archive
 import connection_check
+import google_api
 import outputs
 import stack_config
+import webhook_access
 from components.connection import Connection
 from components.platform import Platform
 from lookups import FROM_CLOUD
@@ -27,7 +29,8 @@ platform = Platform("platform", config, stack=pulumi.get_stack(), archive=source
 connections = [Connection(wanted, platform, lookups=FROM_CLOUD) for wanted in config.connections]
 
 check = connection_check.Check(connection_check.mint, connection_check.post)
-results = {c.config.name: outputs.of_connection(c, platform, check) for c in connections}
+switch = webhook_access.Switch(webhook_access.access_token, google_api.call)
+results = {c.config.name: outputs.of_connection(c, platform, check, switch) for c in connections}
 
 pulumi.export("connections", results)
 pulumi.export("archive", source.digest)

@@ -216,6 +216,17 @@ KEYS: tuple[Key, ...] = (
         entry="[0]",
     ),
     Key("rotation.days", read.integer(1, 3650), 90, "How often a rotation notice is due.", "90"),
+    Key(
+        "webhook.public",
+        read.choice(("check-disabled", "grant", "none")),
+        "check-disabled",
+        "How the provider reaches `webhook`: check-disabled, grant (to allUsers) or none (polling only).",
+        "grant",
+    ),
+    Key(
+        "backup.days", read.integer(0, 98), 14, "How long a daily backup of the database is kept; 0: no backups.", "14"
+    ),
+    Key("backup.pointInTime", read.boolean, False, "Keep every version of the last seven days, to the minute.", "true"),
     Key("protect", read.boolean, True, "Keep the database and the secrets when the stack is destroyed.", "true"),
     Key(
         "logLevel",

@@ -44,6 +44,7 @@ def is_default(path: str, value: object) -> bool:
 def find(values: Values, secrets: Mapping[str, SecretText], place: Place) -> Iterator[Mistake]:
     """Every broken rule of a connection whose values could be read."""
     yield from _sizes(values)
+    yield from _rate(values)
     yield from _provider(values, secrets)
     yield from _proxy(values, secrets)
     yield from _network(values)
@@ -73,6 +74,19 @@ def _sizes(values: Values) -> Iterator[Mistake]:
             "tracking.retryAttempts",
             f"times retryIntervalMillis is {waiting // 60_000} minutes; a waiting request ends after 60, so 50 are allowed",
             "pulumi config set --path {where}tracking.retryAttempts 6",
+        )
+
+
+def _rate(values: Values) -> Iterator[Mistake]:
+    """A node's share of the rate is at least one call a second, so the nodes beyond the rate would have none and refuse every send."""
+    rate, nodes, workers = values["rate.connection"], values["nodes.max"], values["workers.max"]
+    if rate and max(rate, 2) < nodes + workers:
+        more = max(1, rate - rate // 2)
+        yield (
+            "rate.connection",
+            f"{rate} a second are fewer than nodes.max ({nodes}) and workers.max ({workers}) together, so some would have no share",
+            f"pulumi config set --path {{where}}nodes.max {max(1, rate // 2)} && "
+            f"pulumi config set --path {{where}}workers.max {more}, or raise rate.connection",
         )
 
 

@@ -19,9 +19,10 @@ from typing import NoReturn
 import pulumi
 
 STATES = ("ACTIVE", "AUTH_ERROR", "ERROR")
-# A grant takes a while to reach every front door, a first instance some seconds to start.
+# A grant takes 2 minutes to act, at times 7 and more (https://cloud.google.com/iam/docs/access-change-propagation), a first
+# instance some seconds to start.
 NOT_YET = frozenset({401, 403, 404, 429, 503})
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 420.0
 PAUSE_SECONDS = 5.0
 
 Fetch = Callable[[str, str], tuple[int, bytes]]
@@ -58,16 +59,22 @@ class Check:
         return await asyncio.to_thread(self.ask, f"{url}/v1/connection:test", token)
 
     def ask(self, url: str, token: str) -> Verdict:
-        """The connector's answer; waits while the platform says 'not yet', for a minute at most."""
+        """Return the connector's answer. A 'not yet' of the platform and a time-out are asked again while patience lasts."""
         until = self.clock() + PATIENCE_SECONDS
         while True:
-            try:
-                status, body = self.fetch(url, token)
-            except OSError as failure:
-                return Verdict("ERROR", f"not asked: {url} can't be reached ({_reason(failure)})")
-            if status not in NOT_YET or self.clock() + PAUSE_SECONDS > until:
-                return read(status, body)
+            verdict, final = self._attempt(url, token)
+            if final or self.clock() + PAUSE_SECONDS > until:
+                return verdict
             self.sleep(PAUSE_SECONDS)
+
+    def _attempt(self, url: str, token: str) -> tuple[Verdict, bool]:
+        """Ask once. Return the verdict, and whether asking again would change nothing."""
+        try:
+            status, body = self.fetch(url, token)
+        except OSError as failure:
+            unreachable = Verdict("ERROR", f"not asked: {url} can't be reached ({_reason(failure)})")
+            return unreachable, not isinstance(getattr(failure, "reason", failure), TimeoutError)
+        return read(status, body), status not in NOT_YET
 
 
 MAY_MINT = "the deployer needs roles/iam.serviceAccountOpenIdTokenCreator, see docs/permissions.md"

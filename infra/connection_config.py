@@ -67,6 +67,9 @@ class ConnectionConfig:
     log_level: str
     suspended: bool
     require_active: bool
+    webhook_public: str
+    backup_days: int
+    point_in_time: bool
 
     @property
     def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
@@ -115,6 +118,9 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         log_level=values["logLevel"],
         suspended=values["suspended"],
         require_active=values["requireActive"],
+        webhook_public=values["webhook.public"],
+        backup_days=values["backup.days"],
+        point_in_time=values["backup.pointInTime"],
     )
 
 

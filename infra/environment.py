@@ -64,7 +64,7 @@ def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulum
         "SMS_WORKER_URL": around.worker_url,
         "SMS_CONNECTOR_URL": around.connector_url,
         "SMS_TASKS_ACCOUNT": around.tasks_account,
-        "SMS_WEBHOOK_URL": around.webhook_url,
+        **({"SMS_WEBHOOK_URL": around.webhook_url} if config.webhook_public != "none" else {}),
         "SMS_LOG_LEVEL": config.log_level,
         "SMS_SUSPENDED": "true" if config.suspended else "false",
         **{name: str(value) for name, value in optional.items() if value},

@@ -21,8 +21,9 @@ COLLECTIONS = (
     "state",
 )
 TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
-# No query asks for these (`data`: the document as it is, `commit`: its writer's mark), so indexing them would only cost writes.
-UNINDEXED_FIELDS = (TTL_FIELD, "data", "commit")
+# No query asks for these, so indexing them would only cost writes. `document` is a map of the document as it is and its writer's
+# mark; what holds for a map holds for what is in it (https://cloud.google.com/firestore/docs/query-data/index-overview).
+UNINDEXED_FIELDS = (TTL_FIELD, "document")
 
 # (collection, field) of lists that are asked for by what they contain.
 ARRAY_FIELDS = frozenset({("blocks", "people"), ("blocks", "providerMessageIds")})

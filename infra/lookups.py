@@ -6,32 +6,56 @@ import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 import pulumi_gcp as gcp
+
+import google_api
 
 # What says "there is none": no such resource, no version in it, or (a fresh project) its API isn't on yet.
 ABSENT = re.compile(r"\b404\b|not ?found|has not been used|SERVICE_DISABLED|is disabled", re.IGNORECASE)
 DIGEST, ATTEMPT = "SOURCE_DIGEST", "SOURCE_ATTEMPT"
 
 
+class Newest(Enum):
+    """What the newest version of a secret, which functions mount, is."""
+
+    NONE = "there is no version"
+    ENABLED = "enabled"
+    DISABLED = "disabled or destroyed"
+
+
 @dataclass(frozen=True, slots=True)
 class Lookups:
     """The questions. Any failure but "there is none" is raised: guessing would unmount a secret that is in use."""
 
-    has_version: Callable[[str, str], bool]
+    newest_version: Callable[[str, str], Newest]
+    has_database: Callable[[str, str], bool]
     has_function: Callable[[str, str, str], bool]
     build_variables: Callable[[str, str, str, str], dict[str, str]]
 
 
-def has_version(project: str, secret: str) -> bool:
-    """Whether Secret Manager holds a version of the secret. Its value is not read."""
+def newest_version(project: str, secret: str) -> Newest:
+    """Look up the newest version of a secret, without its value."""
     try:
         found = gcp.secretmanager.get_secret_version(project=project, secret=secret, fetch_secret_data=False)
     except Exception as failure:
         if ABSENT.search(str(failure)):
-            return False
+            return Newest.NONE
         raise
-    return bool(found.name)
+    return Newest.ENABLED if found.enabled else Newest.DISABLED
+
+
+def has_database(project: str, database: str) -> bool:
+    """Whether the database is there. The provider plugin has no function that says so."""
+    token = str(gcp.organizations.get_client_config().access_token)
+    status, answer = google_api.call("firestore", "GET", f"projects/{project}/databases/{database}", token)
+    if status < 400:
+        return True
+    why = f"{status} {google_api.message(answer)}"
+    if ABSENT.search(why):
+        return False
+    raise RuntimeError(f"the Firestore database {database} can't be looked up: {why}")
 
 
 def has_function(project: str, region: str, function: str) -> bool:
@@ -62,4 +86,4 @@ def _function(project: str, region: str, function: str) -> gcp.cloudfunctionsv2.
         raise
 
 
-FROM_CLOUD = Lookups(has_version, has_function, build_variables)
+FROM_CLOUD = Lookups(newest_version, has_database, has_function, build_variables)

@@ -74,6 +74,10 @@ class ConnectionNames:
     def queue(self, role: str) -> str:
         return fit(f"{self.connection}-{role}", QUEUE_LIMIT)
 
+    def rotation(self, secret: str) -> str:
+        """The inbox of a secret's rotation notices. Subscriptions may have 255 characters."""
+        return f"{self.other('rotation')}-{secret}"
+
     def other(self, role: str) -> str:
         """Topics, metrics, addresses and the like: the narrowest limit among them is 63."""
         return fit(f"{self.connection}-{role}", OTHER_LIMIT)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import pulumi
 
+import webhook_access
 from components.connection import Connection
 from components.platform import Platform
 from connection_check import Check, not_deployed, verify
 from providers import Origin, SecretSpec
+from webhook_access import Switch
 
 Result = dict[str, pulumi.Input[object]]
 
 
-def of_connection(connection: Connection, platform: Platform, check: Check) -> Result:
+def of_connection(connection: Connection, platform: Platform, check: Check, switch: Switch) -> Result:
     """One connection's outputs. No secret value is among them."""
     secrets = connection.secrets
     return {
@@ -20,6 +22,13 @@ def of_connection(connection: Connection, platform: Platform, check: Check) -> R
         "connectorUrl": connection.uri("connector"),
         "workerUrl": connection.uri("worker"),
         "webhookUrl": connection.functions.address("webhook"),
+        "webhookAccess": webhook_access.verify(
+            connection.functions.service("webhook"),
+            mode=connection.config.webhook_public,
+            switch=switch,
+            require=connection.config.require_active,
+            name=connection.config.name,
+        ),
         "accounts": {role: account.email for role, account in connection.accounts.by_role.items()},
         "secrets": {name: secret.secret_id for name, secret in secrets.by_name.items()},
         "queues": {"chunks": connection.queues.chunks.name, "events": connection.queues.events.name},
@@ -38,7 +47,7 @@ def kept_by_destroy(connection: Connection) -> list[pulumi.Output[str]]:
     if not connection.config.protect:
         return []
     secrets = (secret.secret_id for secret in connection.secrets.by_name.values())
-    return [connection.ledger.database.name, *secrets]
+    return [connection.ledger.database.name, *secrets, connection.queues.chunks.name, connection.queues.events.name]
 
 
 def add_command(platform: Platform, secret: str) -> str:
@@ -81,13 +90,14 @@ def _commands(connection: Connection, platform: Platform) -> Result:
     logs = f"gcloud logging read 'jsonPayload.connection=\"{name}\"' --project={platform.project} --freshness=1h --order=asc"
     commands: Result = {
         "rotate": _rotate(connection, platform),
+        "endOverlap": _end_overlap(connection, platform),
         "watch": logs,
         "callbackSecret": read_command(platform, connection.secrets.names.secret("callback-secret")),
         "inboundAddress": _inbound_address(connection, platform),
     }
     if uri is not None:
         commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
-        commands["test"] = uri.apply(lambda u: f"curl -X POST {header} {u}/v1/connection:test")
+        commands["test"] = uri.apply(lambda u: f"curl -X POST -d '' {header} {u}/v1/connection:test")
     return commands
 
 
@@ -109,19 +119,27 @@ def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Outp
     }
 
 
+def _end_overlap(connection: Connection, platform: Platform) -> dict[str, str]:
+    """By secret: stop accepting the value before. A random version takes its place, since a disabled one could not be mounted."""
+    secrets = connection.secrets
+    return {
+        spec.name: f"openssl rand -base64 32 | {_add(platform, secrets.names.secret(spec.previous))}"
+        for spec in secrets.specs
+        if spec.previous and spec.name in secrets.mounted
+    }
+
+
 def _rotation(spec: SecretSpec, connection: Connection, platform: Platform) -> pulumi.Output[str]:
-    """Keeps the value before where it overlaps, adds the new one, takes the notice out of the inbox."""
+    """Keeps the value before where it overlaps, adds the new one, marks its notice as read."""
     secrets, project = connection.secrets.names, f"--project={platform.project}"
     keep = f"{read_command(platform, secrets.secret(spec.name))} | {_add(platform, secrets.secret(spec.previous))} && "
     made = f'VALUE="{spec.prefix}$(openssl rand -base64 32)"; ' if spec.origin is Origin.MADE else ""
-    done = (
-        " && gcloud pubsub subscriptions pull ",
-        connection.rotation.inbox.name,
-        f" {project} --auto-ack --limit=100",
-    )
+    seen = f"{project} --time=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
+    inbox = connection.secrets.inboxes.get(spec.name)
+    done = (" && gcloud pubsub subscriptions seek ", inbox.name, f" {seen}") if inbox else ()
     return pulumi.Output.concat(
         made,
         keep if spec.previous else "",
         add_command(platform, secrets.secret(spec.name)),
-        *(done if spec.rotates else ()),
+        *done,
     )

@@ -135,6 +135,12 @@ PROXY_SECRETS = (
 CA_CERTIFICATES = SecretSpec("ca-certificates", "certificate authorities trusted beside the public ones", required=True)
 
 
+def rotating_secrets() -> tuple[str, ...]:
+    """Every secret that notices are sent for, over all providers."""
+    specs = [*(s for p in PROVIDERS.values() for s in p.secrets), *OWN_SECRETS, *PROXY_SECRETS]
+    return tuple(sorted({spec.name for spec in specs if spec.rotates}))
+
+
 def secret_keys() -> tuple[str, ...]:
     """Every configuration key that holds a secret value, over all providers."""
     owned = [s for p in PROVIDERS.values() for s in p.secrets if s.origin is Origin.OWNER]

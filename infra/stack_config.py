@@ -61,9 +61,11 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
 
 def _place_mistakes(values: Mapping[str, str]) -> list[str]:
     project, region = values.get("gcp:project", ""), values.get("gcp:region", "")
+    lacking = regions.lacking(region)
+    place = f"a region with {' and '.join(lacking)}" if lacking else "a region with functions"
     wanted = (
         ("gcp:project", project, PROJECT.fullmatch(project), "a project's id", "my-project"),
-        ("gcp:region", region, region in regions.REGIONS, "a region with functions", regions.nearest(region)),
+        ("gcp:region", region, region in regions.REGIONS, place, regions.nearest(region)),
     )
     return [
         f"{key}: {f'{value!r} is not {what}' if value else 'is missing'}; fix: pulumi config set {key} {example}"

@@ -16,7 +16,8 @@ from connection_config import ConnectionConfig
 
 
 class ConnectionAccess(Component):
-    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, anyone on `webhook`.
+    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, the maintenance
+    job on `worker`, and anyone on `webhook` where that is the way it is public (`webhook_access.py`).
 
     Refuses paths: the platform grants a whole service, so what is public is a service of its own. A grant lies on the Run service
     behind the function and goes when that is replaced, so it is replaced with it.
@@ -40,8 +41,8 @@ class ConnectionAccess(Component):
                 "check": accounts["check"].member,
                 **{caller_slug(member): member for member in config.callers},
             },
-            "worker": {"tasks": accounts["tasks"].member},
-            "webhook": {"everyone": "allUsers"},
+            "worker": {"tasks": accounts["tasks"].member, "scheduler": accounts["scheduler"].member},
+            "webhook": {"everyone": "allUsers"} if config.webhook_public == "grant" else {},
         }
         self.grants = {
             (role, who): self._invoker(role, who, function, member)

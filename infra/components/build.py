@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pulumi
@@ -33,6 +34,7 @@ class BuildEnvironment(Component):
         folder: Path,
         labels: dict[str, str],
         apis: ProjectApis,
+        pullers: Mapping[str, pulumi.Output[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
@@ -55,7 +57,7 @@ class BuildEnvironment(Component):
             opts=self.child(),
         )
         self.repository = self._repository(name, names, region, labels=labels, apis=apis)
-        self.grants = self._grants(name, names, region, project_number)
+        self.grants = [*self._grants(name, names, region, project_number), *self._pullers(name, names, region, pullers)]
         self.register_outputs({})
 
     def _bucket(
@@ -105,6 +107,24 @@ class BuildEnvironment(Component):
             labels=labels,
             opts=self.child(apis["artifactregistry"]),
         )
+
+    def _pullers(
+        self, name: str, names: StackNames, region: str, agents: Mapping[str, pulumi.Output[str]]
+    ) -> list[pulumi.Resource]:
+        """Let the agents that deploy and run the functions read the images, before the first function is made: the role that Google
+        grants them on the project takes effect too late on a fresh one (github.com/firebase/firebase-tools/issues/5244)."""
+        return [
+            gcp.artifactregistry.RepositoryIamMember(
+                f"{name}-{api}-reads-images",
+                project=names.project,
+                location=region,
+                repository=self.repository.name,
+                role="roles/artifactregistry.reader",
+                member=agent,
+                opts=self.child(),
+            )
+            for api, agent in agents.items()
+        ]
 
     def _grants(self, name: str, names: StackNames, region: str, number: pulumi.Output[str]) -> list[pulumi.Resource]:
         # The platform copies each source to a bucket of its own and builds from there; its name is a convention of Google's.

@@ -11,6 +11,7 @@ from components.component import Component
 from components.dashboard import ConnectionDashboard
 from components.database import LedgerDatabase
 from components.functions import ConnectionFunctions
+from components.maintenance import ConnectionMaintenance
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
@@ -39,7 +40,7 @@ class Connection(Component):
         super().__init__(config.name, opts)
         name, inside = config.name, self.child()
         self.config = config
-        self.ledger = LedgerDatabase(f"{name}-ledger", config, platform, opts=inside)
+        self.ledger = LedgerDatabase(f"{name}-ledger", config, platform, lookups=lookups, opts=inside)
         self.accounts = ConnectionAccounts(f"{name}-accounts", config, platform, self.ledger, opts=inside)
         self.rotation = RotationNotices(f"{name}-rotation", config, platform, opts=inside)
         self.secrets = ConnectionSecrets(
@@ -71,6 +72,14 @@ class Connection(Component):
         self.watch = (
             ConnectionWatch(f"{name}-watch", config, platform, accounts=self.accounts, connector=connector, opts=inside)
             if connector
+            else None
+        )
+        worker = self.functions.get("worker")
+        self.maintenance = (
+            ConnectionMaintenance(
+                f"{name}-maintenance", config, platform, accounts=self.accounts, worker=worker, opts=inside
+            )
+            if worker
             else None
         )
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)

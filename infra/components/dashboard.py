@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 import pulumi_gcp as gcp
 
-from components.alerts import REQUESTS, metric
+from components.alerts import REQUESTS, counted, series
 from components.component import Component
 from components.platform import Platform
 from connection_config import ConnectionConfig
@@ -20,24 +20,28 @@ WIDTH, HEIGHT, COLUMNS = 24, 16, 48
 
 def charts(names: ConnectionNames) -> dict[str, str]:
     """Title → PromQL."""
-    functions = "|".join(names.function(role) for role in ("connector", "worker", "webhook"))
+    services = "|".join(names.function(role) for role in ("connector", "worker", "webhook"))
+    functions = f'service_name=~"{services}"'
     queues = f"{names.queue('chunks')}|{names.queue('events')}"
     latency = "run_googleapis_com:request_latencies_bucket"
     return {
-        "Requests a second by function": f'sum by (service_name) (rate({REQUESTS}{{service_name=~"{functions}"}}[5m]))',
+        "Requests a second by function": f"sum by (service_name) (rate({series(REQUESTS, functions)}[5m]))",
         "Answers by code": (
-            f'sum by (service_name, response_code) (rate({REQUESTS}{{service_name=~"{functions}",response_code!="200"}}[5m]))'
+            "sum by (service_name, response_code) (rate("
+            + series(REQUESTS, f'{functions},response_code!="200"')
+            + "[5m]))"
         ),
-        "Sends and chunks": f"sum(rate({metric(names, 'sends')}[5m]))",
-        "Callbacks refused, by why": f"sum by (why) (increase({metric(names, 'callbacks-rejected')}[5m]))",
-        "Results given up": f"sum(increase({metric(names, 'callbacks-given-up')}[5m]))",
+        "Sends and chunks": f"sum(rate({counted(names, 'sends')}[5m]))",
+        "Callbacks refused, by why": f"sum by (why) (increase({counted(names, 'callbacks-rejected')}[5m]))",
+        "Results given up": f"sum(increase({counted(names, 'callbacks-given-up')}[5m]))",
         "Nodes": (
-            "sum by (service_name) (run_googleapis_com:container_instance_count"
-            f'{{service_name=~"{functions}",state="active"}})'
+            "sum by (service_name) ("
+            + series("run_googleapis_com:container_instance_count", f'{functions},state="active"')
+            + ")"
         ),
         "Waiting tasks": f'max by (queue_id) (cloudtasks_googleapis_com:queue_depth{{queue_id=~"{queues}"}})',
         "Latency, 95th percentile (ms)": (
-            f'histogram_quantile(0.95, sum by (le, service_name) (rate({latency}{{service_name=~"{functions}"}}[5m])))'
+            f"histogram_quantile(0.95, sum by (le, service_name) (rate({series(latency, functions)}[5m])))"
         ),
     }
 

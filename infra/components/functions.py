@@ -88,6 +88,11 @@ class ConnectionFunctions(Component):
         platform = self._platform
         return not lacks or self._lookups.has_function(platform.project, platform.region, self._names.function(role))
 
+    def service(self, role: str) -> pulumi.Output[str]:
+        """The full name of the Run service behind a function, once it is deployed."""
+        run = f"projects/{self._platform.project}/locations/{self._platform.region}/services/"
+        return pulumi.Output.concat(run, self.by_role[role].name)
+
     def address(self, role: str) -> pulumi.Output[str]:
         """The address that is known before the function exists: the functions have to be told each other's."""
         name, region = self._names.function(role), self._platform.region

@@ -15,6 +15,9 @@ from labels import own_labels
 from naming import StackNames
 from stack_config import StackConfig
 
+# Secret Manager sends rotation notices; the other two read the functions' images.
+AGENTS = ("secretmanager", "cloudfunctions", "run")
+
 
 class Platform(Component):
     """Owns what connections share: enabled APIs, how images are built, and Secret Manager's own identity.
@@ -45,13 +48,7 @@ class Platform(Component):
             project_id=config.project,
             opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]]),
         ).number
-        # The agent that sends rotation notices exists only once somebody asked for it.
-        self.secret_agent = gcp.projects.ServiceIdentity(
-            "secret-manager-agent",
-            project=config.project,
-            service="secretmanager.googleapis.com",
-            opts=self.child(self.apis["secretmanager"]),
-        )
+        self.agents = {api: self._agent(api) for api in AGENTS}
         self.build = BuildEnvironment(
             "build",
             names,
@@ -61,6 +58,17 @@ class Platform(Component):
             folder=folder,
             labels=own_labels(),
             apis=self.apis,
+            pullers={api: self.agents[api] for api in ("cloudfunctions", "run")},
             opts=self.child(),
         )
         self.register_outputs({})
+
+    def _agent(self, api: str) -> pulumi.Output[str]:
+        """Make an API's own identity, which exists only once it was asked for, and return it as a member."""
+        identity = gcp.projects.ServiceIdentity(
+            f"{api}-agent",
+            project=self.project,
+            service=f"{api}.googleapis.com",
+            opts=self.child(self.apis[api]),
+        )
+        return identity.email.apply(lambda email: f"serviceAccount:{email}")

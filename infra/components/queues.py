@@ -74,5 +74,6 @@ class ConnectionQueues(Component):
                 max_doublings=9,
             ),
             stackdriver_logging_config=gcp.cloudtasks.QueueStackdriverLoggingConfigArgs(sampling_ratio=0.01),
-            opts=self.child(self._platform.apis["cloudtasks"]),
+            # Kept with the data: after a deletion the name is refused for days, and the next `up` with it.
+            opts=self.child(self._platform.apis["cloudtasks"], protect=self._config.protect),
         )

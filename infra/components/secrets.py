@@ -17,7 +17,7 @@ from components.platform import Platform
 from components.rotation import RotationNotices
 from connection_config import ConnectionConfig
 from labels import own_labels
-from lookups import Lookups
+from lookups import Lookups, Newest
 from naming import ConnectionNames
 from providers import CA_CERTIFICATES, Origin, SecretSpec
 
@@ -47,12 +47,15 @@ class ConnectionSecrets(Component):
         self.names = ConnectionNames(config.name)
         self.specs = config.secret_specs
         self.by_name = {spec.name: self._secret(spec) for spec in self.specs}
+        self.inboxes = {
+            spec.name: rotation.inbox(spec.name, self.by_name[spec.name].name) for spec in self.specs if spec.rotates
+        }
         self.versions = {spec.name: made for spec in self.specs if (made := self._first_version(spec))}
-        self.mounted = [
-            spec.name
-            for spec in self.specs
-            if spec.name in self.versions or lookups.has_version(platform.project, self.names.secret(spec.name))
-        ]
+        self.newest = {
+            spec.name: lookups.newest_version(platform.project, self.names.secret(spec.name)) for spec in self.specs
+        }
+        self._refuse_disabled()
+        self.mounted = [spec.name for spec in self.specs if self._can_be_mounted(spec.name)]
         self.missing = [spec for spec in self.specs if spec.required and spec.name not in self.mounted]
         self.grants = {
             role: [self._reader(spec, role, accounts) for spec in self.specs if role in spec.readers]
@@ -67,6 +70,20 @@ class ConnectionSecrets(Component):
     def mounts(self, role: str) -> list[str]:
         """The secrets a function of this role gets as files."""
         return [spec.name for spec in self.specs if spec.name in self.mounted and role in spec.readers]
+
+    def _refuse_disabled(self) -> None:
+        """Stop before a required secret would be unmounted from functions that run."""
+        stuck = [s.name for s in self.specs if s.required and self.newest[s.name] is Newest.DISABLED]
+        if stuck:
+            names = ", ".join(self.names.secret(name) for name in stuck)
+            raise pulumi.RunError(
+                f"the newest version of {names} is not enabled, so no function can be deployed with it; fix: enable it "
+                "(gcloud secrets versions enable) or add a version (gcloud secrets versions add)"
+            )
+
+    def _can_be_mounted(self, name: str) -> bool:
+        """Tell whether `latest` can be read. The platform refuses a function that mounts a disabled version."""
+        return self.newest[name] is Newest.ENABLED or (self.newest[name] is Newest.NONE and name in self.versions)
 
     def _secret(self, spec: SecretSpec) -> gcp.secretmanager.Secret:
         config = self._config

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import json
 import runpy
 import shutil
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ class Registration:
     inputs: Mapping[str, Any]
     raw: Mapping[str, Any]
     protect: bool
+    imported: str
     retain: bool
     ignore: tuple[str, ...]
     depends_on: tuple[str, ...]
@@ -54,6 +58,7 @@ class Stack:
     resources: list[Registration] = field(default_factory=list)
     outputs: dict[str, Any] = field(default_factory=dict)
     calls: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+    switched: list[tuple[str, bool]] = field(default_factory=list)  # Run services, and whether callers go unchecked
 
     def of(self, kind: str) -> list[Registration]:
         return [r for r in self.resources if r.type == kind]
@@ -78,9 +83,12 @@ class Refused(grpc.RpcError):
 
 @dataclass(frozen=True)
 class Cloud:
-    """What is there already: versions of secrets, functions by name with their build's variables; and what fails, and how."""
+    """What is there already: secrets with an enabled version and with a disabled newest one, functions by name with their build's
+    variables, databases; and what fails, and how."""
 
     versions: frozenset[str] = frozenset()
+    disabled: frozenset[str] = frozenset()
+    databases: frozenset[str] = frozenset()
     built: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     fail: Mapping[str, str] = field(default_factory=dict)
 
@@ -89,7 +97,7 @@ class Google(mocks.Mocks):
     """Fills computed outputs, as the cloud would, and answers the provider's functions."""
 
     def __init__(self, stack: Stack, cloud: Cloud) -> None:
-        self._stack, self._versions, self._fail, self._built = stack, cloud.versions, cloud.fail, cloud.built
+        self._stack, self._cloud, self._fail, self._built = stack, cloud, cloud.fail, cloud.built
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         if not args.custom:
@@ -104,7 +112,11 @@ class Google(mocks.Mocks):
                 "name": f"projects/{PROJECT}/serviceAccounts/{email}",
             }
         elif args.typ == "gcp:projects/serviceIdentity:ServiceIdentity":
-            made = {"email": f"service-{NUMBER}@gcp-sa-secretmanager.iam.gserviceaccount.com"}
+            agents = {"cloudfunctions": "gcf-admin-robot", "run": "serverless-robot-prod"}
+            api = args.inputs["service"].partition(".")[0]
+            made = {"email": f"service-{NUMBER}@{agents.get(api, f'gcp-sa-{api}')}.iam.gserviceaccount.com"}
+        elif args.typ == "gcp:secretmanager/secret:Secret":
+            made = {"name": f"projects/{NUMBER}/secrets/{args.inputs['secretId']}"}
         elif args.typ == "gcp:cloudfunctionsv2/function:Function":
             made["serviceConfig"] = {**args.inputs["serviceConfig"], "uri": f"http://127.0.0.1:9/{name}"}  # discards
         elif args.typ.startswith("gcp:compute/"):
@@ -119,16 +131,60 @@ class Google(mocks.Mocks):
         if short in self._fail:
             raise Refused(self._fail[short])
         if short == "getSecretVersion":
-            if args.args["secret"] not in self._versions:
+            secret = args.args["secret"]
+            if secret not in self._cloud.versions | self._cloud.disabled:
                 raise Refused("googleapi: Error 404: Secret Version was not found.")
-            return {"name": f"projects/{NUMBER}/secrets/{args.args['secret']}/versions/1"}
+            enabled = secret not in self._cloud.disabled
+            return {"name": f"projects/{NUMBER}/secrets/{secret}/versions/1", "enabled": enabled}
         if short == "getFunction":
             if args.args["name"] not in self._built:
                 raise Refused("googleapi: Error 404: Function was not found.")
             build = {"environmentVariables": self._built[args.args["name"]]}
             return {"buildConfigs": [build], "state": "ACTIVE"}
         answers = {"getProject": {"number": NUMBER}, "getAccountIdToken": {"idToken": "an-identity-token"}}
+        answers |= {"getClientConfig": {"accessToken": "an-access-token"}}
         return answers[short]
+
+
+class Rest(BaseHTTPRequestHandler):
+    """Google's REST API as far as the program calls it by itself."""
+
+    cloud = Cloud()
+    stack = Stack()
+
+    def do_GET(self) -> None:
+        service, _, name = self.path.strip("/").partition("/")
+        held = {f"projects/{PROJECT}/databases/{database}" for database in self.cloud.databases}
+        switches = dict(self.stack.switched)
+        if service == "run":
+            self._answer(200, {"name": name, "invokerIamDisabled": switches.get(name, False)})
+        else:
+            self._answer(*((200, {"name": name}) if name in held else (404, {"error": {"message": "not found"}})))
+
+    def do_PATCH(self) -> None:
+        name = self.path.partition("?")[0].strip("/").partition("/")[2]
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.stack.switched.append((name, body["invokerIamDisabled"]))
+        self._answer(200, {"done": True})
+
+    def _answer(self, status: int, answer: object) -> None:
+        data = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@functools.cache
+def rest() -> dict[str, str]:
+    """Configuration that leads the program's own calls to `Rest`."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rest)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    base = f"http://127.0.0.1:{server.server_address[1]}"
+    return {"gcp:firestoreCustomEndpoint": f"{base}/firestore/", "gcp:cloudRunV2CustomEndpoint": f"{base}/run/"}
 
 
 class Recorder(mocks.MockMonitor):
@@ -151,6 +207,7 @@ class Recorder(mocks.MockMonitor):
                     inputs=rpc.unwrap_rpc_secret(rpc.deserialize_properties(request.object)),
                     raw=raw,
                     protect=request.protect,
+                    imported=request.importId,
                     retain=request.retainOnDelete,
                     ignore=tuple(request.ignoreChanges),
                     depends_on=tuple(request.dependencies),
@@ -179,7 +236,8 @@ def run(
     google = Google(stack, cloud or Cloud())
     pulumi.runtime.settings.ROOT.set(None)
     pulumi.runtime.set_mocks(google, "sms-connector", "test", preview, monitor=Recorder(google, stack))
-    pulumi.runtime.set_all_config({**BASE, **ours}, sealed)
+    pulumi.runtime.set_all_config({**BASE, **rest(), **ours}, sealed)
+    Rest.cloud, Rest.stack = cloud or Cloud(), stack
     pulumi.runtime.test(lambda: run_main(stack))()  # type: ignore[no-untyped-call]  # as above
     return stack
 

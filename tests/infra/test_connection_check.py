@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import urllib.error
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -65,6 +66,15 @@ def ask(connector: Connector, mint: Callable[..., object] = minted) -> Verdict:
         ([(200, b'{"state": "ERROR", "description": "no route"}')], "ERROR", "no route", "the way there"),
         ([(403, b""), (403, b""), (200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a grant takes a while"),
         ([(503, b""), (200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a first instance takes a while"),
+        ([(403, b"")] * 40 + [(200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a grant that takes minutes"),
+        ([TimeoutError("timed out"), (200, json.dumps(ACTIVE).encode())], "ACTIVE", "", "a slow first instance"),
+        (
+            [urllib.error.URLError(TimeoutError("timed out")), (200, json.dumps(ACTIVE).encode())],
+            "ACTIVE",
+            "",
+            "the same, as urllib tells of a time-out while it connects",
+        ),
+        ([TimeoutError("timed out")], "ERROR", "can't be reached (timed out)", "an instance that never answers"),
         ([(403, b"")], "ERROR", "front door answered 403", "a grant that never comes"),
         ([(500, b"oops")], "ERROR", "answered 500 without a state", "not an answer"),
         ([(200, b"[]")], "ERROR", "without a state", "not an answer either"),

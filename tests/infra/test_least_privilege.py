@@ -29,13 +29,19 @@ def table(head: str) -> list[tuple[str, ...]]:
 def who(member: str) -> str:
     if member == "allUsers":
         return "everyone"
-    if "gcp-sa-secretmanager" in member:
-        return "Secret Manager"
+    agents = {
+        "gcp-sa-secretmanager": "Secret Manager",
+        "gcf-admin-robot": "Cloud Functions",
+        "serverless-robot-prod": "Cloud Run",
+    }
+    for agent, name in agents.items():
+        if agent in member:
+            return name
     account = re.fullmatch(rf"serviceAccount:([a-z-]+)@{PROJECT}.iam.gserviceaccount.com", member)
     role = account[1].removeprefix(f"{CONNECTION}-") if account else ""
     if role.startswith("sms-build"):
         return "build"
-    return role if role in ("connector", "worker", "webhook", "tasks", "check") else "callers"
+    return role if role in ("connector", "worker", "webhook", "tasks", "check", "scheduler") else "callers"
 
 
 def place(grant: Registration) -> str:

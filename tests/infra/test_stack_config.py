@@ -458,6 +458,36 @@ def test_a_sender_below_connections_keeps_its_plus(stored: object, sender: str, 
     assert connection.sender == sender, why
 
 
+@pytest.mark.parametrize(
+    ("values", "told", "why"),
+    [
+        (
+            {"rate.connection": "99"},
+            "rate.connection: 99 a second are fewer than nodes.max (50) and workers.max (50)",
+            "one short",
+        ),
+        ({"rate.connection": "100"}, "", "one share each"),
+        (
+            {"rate.connection": "10", "nodes.max": "5", "workers.max": "5", "nodes.min": "1"},
+            "",
+            "as few nodes as calls",
+        ),
+        (
+            {"rate.connection": "1", "nodes.max": "1", "workers.max": "1", "nodes.min": "1"},
+            "",
+            "the least there can be",
+        ),
+        ({"rate.connection": "1", "nodes.max": "2", "workers.max": "1"}, "nodes.max 1", "the fix is one that holds"),
+        ({}, "", "no rate of its own"),
+    ],
+)
+def test_each_node_has_a_share_of_the_rate(values: dict[str, str], told: str, why: str) -> None:
+    if told:
+        assert told in "".join(mistakes(values)), why
+    else:
+        assert load(values).connections, why
+
+
 def test_a_wrong_region_makes_no_other_mistake() -> None:
     subnet = "projects/demo-project/regions/us-central1/subnetworks/s"
     found = mistakes({"gcp:region": "us-centrel1", "network": {"vpc": "v", "subnet": subnet}})

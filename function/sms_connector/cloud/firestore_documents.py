@@ -4,21 +4,22 @@
         to: "+15558675310"                  the collection's indexed fields, where the document has them
         createdAt: 1795377746.2
         expiresAt: timestamp                the field of the collection's TTL policy
-        data: bytes                         the whole document as JSON, gzip above GZIP_BYTES
-        commit: "9f0c…"                     who wrote it: tells a repeated commit from a lost race (see `ledger`)
+        document:                           a map, so that one exemption from indexing holds for both
+            data: bytes                     the whole document as JSON, gzip above GZIP_BYTES
+            commit: "9f0c…"                 who wrote it: tells a repeated commit from a lost race (see `ledger`)
 
-`data`, `commit` and `expiresAt` have to be exempt from indexing, as no query uses them: infra declares it so.
+`document` and `expiresAt` have to be exempt from indexing, as no query uses them: infra declares it so.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from google.cloud.firestore_v1.types import ArrayValue, Cursor, StructuredQuery, Value
+from google.cloud.firestore_v1.types import ArrayValue, Cursor, MapValue, StructuredQuery, Value
 from google.cloud.firestore_v1.types import Document as Stored
 from google.cloud.firestore_v1.types import Write as StoredWrite
 from google.cloud.firestore_v1.types.common import Precondition
@@ -58,7 +59,8 @@ def stored_write(name: str, write: Write, *, token: str, expect: Precondition | 
     """The write of the document of that full name."""
     if write.data is None:
         return StoredWrite(delete=name, current_document=expect)
-    fields = {"data": Value(bytes_value=_packed(write)), "commit": Value(string_value=token)}
+    document = {"data": Value(bytes_value=_packed(write)), "commit": Value(string_value=token)}
+    fields = {"document": Value(map_value=MapValue(fields=document))}
     fields |= {key: value_of(value) for key, value in indexed_values(write) if value is not None}
     expires = expiry(write)
     if expires is not None:
@@ -67,13 +69,18 @@ def stored_write(name: str, write: Write, *, token: str, expect: Precondition | 
 
 
 def document_of(stored: Stored) -> Document:
-    fields = Stored.pb(stored).fields
-    return Document(stored.name.rpartition("/")[2], _decode(_unpacked(fields["data"].bytes_value)), version_of(stored))
+    data = _held(stored)["data"].bytes_value
+    return Document(stored.name.rpartition("/")[2], _decode(_unpacked(data)), version_of(stored))
 
 
 def token_of(stored: Stored) -> str:
-    token: str = Stored.pb(stored).fields["commit"].string_value
+    token: str = _held(stored)["commit"].string_value
     return token
+
+
+def _held(stored: Stored) -> Mapping[str, Any]:
+    fields: Mapping[str, Any] = Stored.pb(stored).fields["document"].map_value.fields
+    return fields
 
 
 def has_expired(stored: Stored, *, now: float) -> bool:
