@@ -9,7 +9,7 @@ import pulumi_gcp as gcp
 
 from components.component import Component
 
-# Enabled for every stack; `compute` and `dns` only where a connection has private connectivity.
+# Enabled for every stack; `compute`, `dns` and `servicedirectory` only where a connection has private connectivity.
 ALWAYS = (
     "artifactregistry",
     "cloudbuild",
@@ -27,7 +27,7 @@ ALWAYS = (
     "secretmanager",
     "storage",
 )
-FOR_NETWORKS = ("compute", "dns")
+FOR_NETWORKS = ("compute", "dns", "servicedirectory")
 
 
 class ProjectApis(Component):

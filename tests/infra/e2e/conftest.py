@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.infra import harness
+from tests.infra import deployer, harness
 from tests.infra.e2e import cli
 from tests.infra.fake_google.http import FakeGoogle
 
@@ -24,8 +24,9 @@ def _real_command() -> None:
 
 @contextlib.contextmanager
 def strict_fake() -> Iterator[FakeGoogle]:
-    """It refuses what a fresh project refuses."""
+    """It refuses what a fresh project refuses, to a deployer who has the documented roles and no other."""
     served = FakeGoogle(strict=True).start()
+    served.cloud.deployer = deployer.documented()
     try:
         yield served
     finally:

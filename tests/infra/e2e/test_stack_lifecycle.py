@@ -41,6 +41,10 @@ def left(fake: FakeGoogle) -> list[str]:
     return [key for key in fake.cloud.shown() if not key.startswith(ENABLED)]
 
 
+def indexes_of(fake: FakeGoogle) -> list[str]:
+    return [key for key in left(fake) if "/indexes/" in key]
+
+
 def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> None:
     preview = project.run("preview")
     assert preview.count("create") > 100
@@ -79,6 +83,25 @@ def test_a_failed_create_is_healed_by_the_next_up(project: Project, fake: FakeGo
     assert project.run("refresh").changed == {}
 
 
+def test_a_new_database_that_reads_as_absent_is_taken_in_by_the_next_up(project: Project, fake: FakeGoogle) -> None:
+    """The provider forgets it, and would be refused with 409 for ever."""
+    fake.cloud.switches.late_reads = 1
+    with pytest.raises(CommandFailed):
+        project.run("up")
+    fake.cloud.switches.late_reads = 0
+    project.run("up")
+    assert project.run("up").changed == {}
+
+
+def test_a_deployment_that_puts_the_callers_check_back_is_healed(project: Project, fake: FakeGoogle) -> None:
+    project.run("up")
+    assert fake.cloud.may_call("sms-webhook", None)
+    change_code(project, "# a line that deploys the functions again")
+    assert code_only(project.run("up"))
+    assert fake.cloud.may_call("sms-webhook", None)
+    assert project.connection()["webhookAccess"].startswith("public")
+
+
 def test_a_failed_update_does_not_leave_the_old_code(project: Project, fake: FakeGoogle) -> None:
     """The provider never reads a function's source back: without the digest in its variables the second `up` would do nothing."""
     project.run("up")
@@ -103,6 +126,7 @@ def test_protected_data_stays_and_is_named(project: Project, fake: FakeGoogle) -
     printed = project.pulumi("destroy", *AT_ONCE, "--exclude-protected")
     kinds = {key.split("/")[0] for key in left(fake)}
     assert "cloudfunctions" not in kinds
-    assert {"firestore", "secretmanager"} <= kinds
+    assert {"firestore", "secretmanager", "cloudtasks"} <= kinds
+    assert indexes_of(fake), "and what the database has with it"
     assert "protected" in printed
     assert project.run("up").count("create") > 50, "what stayed is taken up again"

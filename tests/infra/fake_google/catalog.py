@@ -107,12 +107,14 @@ KINDS = [
         wrap="serviceAccount",
     ),
     Kind("logging", "projects/*/metrics/*", "name", "", ".{1,100}", required="filter"),
+    Kind("logging", "projects/*/exclusions/*", "name", "", "[A-Za-z0-9_.-]{1,100}", required="filter"),
     Kind("monitoring", "projects/*/dashboards/*", "", replace=True, numbered=True),
     Kind("monitoring", "projects/*/alertPolicies/*", "", replace=True, required="conditions combiner displayName"),
     Kind("monitoring", "projects/*/notificationChannels/*", "", replace=True, required="type"),
+    Kind("monitoring", "projects/*/uptimeCheckConfigs/*", "", replace=True, required="displayName"),
     Kind("pubsub", "projects/*/topics/*", "put", "", TOPIC, wrap="topic"),
     Kind("pubsub", "projects/*/subscriptions/*", "put", "", TOPIC, wrap="subscription", required="topic"),
-    Kind("run", LOC + "services/*", "verb"),  # only what functions make
+    Kind("run", LOC + "services/*", "verb", "PATCH"),  # only what functions make; a deployment puts their switches back
     Kind(
         "secretmanager",
         "projects/*/secrets/*",
@@ -250,9 +252,10 @@ OUTPUT_ONLY = {
 # Methods on one resource other than GET, PATCH, DELETE; POST :verb that only changes fields; GETs with a fixed answer.
 METHODS = {
     "logging": "GET PUT DELETE",
+    "exclusions": "GET PATCH DELETE",
     "pubsub": "GET PUT PATCH DELETE",
     "compute": "GET PUT PATCH DELETE",
-    "run": "GET",
+    "run": "GET PATCH",
     "storage": "GET PUT PATCH DELETE",
     "fields": "GET PATCH",
     "indexes": "GET DELETE",

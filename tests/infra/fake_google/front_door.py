@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.infra.fake_google import tokens
+from tests.infra.fake_google.traits import BODY_LIMIT
 
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
 
@@ -45,7 +46,17 @@ class _Handler(BaseHTTPRequestHandler):
     door: FrontDoor
 
     def serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunked = "chunked" in self.headers.get("Transfer-Encoding", "")
+        if self.command == "POST" and "Content-Length" not in self.headers and not chunked:
+            self.close_connection = True
+            self._answer(411, {"Content-Type": "text/plain"}, b"POST requests require a Content-length header.")
+            return
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > BODY_LIMIT:
+            self.close_connection = True
+            self._answer(413, {"Content-Type": "text/plain"}, b"Request Entity Too Large")
+            return
+        body = self.rfile.read(length)
         if refusal := self.door.refusal(self.headers.get("Authorization", "")):
             self._answer(refusal[0], {"Content-Type": "text/plain"}, refusal[1].encode())
             return

@@ -10,6 +10,7 @@ import uuid
 from typing import Any
 from urllib.parse import quote, unquote
 
+from tests.infra.fake_google import permissions, traits
 from tests.infra.fake_google.catalog import (
     COMPUTE_URL,
     FIXED,
@@ -26,6 +27,8 @@ from tests.infra.fake_google.catalog import (
 from tests.infra.fake_google.rules import Rules
 from tests.infra.fake_google.values import ApiError, Call, apply_mask, need, no_nulls, stamp
 
+DEPLOYER = "Bearer fake"  # as the plugin and the program authenticate; tests that call by hand don't
+
 
 class Generic(Rules):
     """The answer to every call: `on_<service>` where a service has manners of its own; generic where that answers None."""
@@ -38,6 +41,7 @@ class Generic(Rules):
         api = SERVICES[call.service][0] + ".googleapis.com"
         off = self.strict and api[0] != "." and api not in self.enabled
         need(not off, 403, f"{api} has not been used in project {PROJECT} before or it is disabled.")
+        self.check_traits(call)
         if call.method == "GET" and not call.verb and call.key in FIXED:
             return FIXED[call.key] | {"name": PROJECT}
         if call.method == "POST" and (change := VERBS.get(call.service, {}).get(call.verb)) is not None:
@@ -48,6 +52,8 @@ class Generic(Rules):
             return self.policy(call, call.key, call.body.get("policy", {}))
         if call.parts[-2:-1] == ["operations"] and call.method == "GET":
             need(call.key in self.operations, 404, f"Operation not found: {call.name}")
+            busy = self.passing.busy
+            self.passing.busy = {database: name for database, name in busy.items() if name != call.name}
             return self.operations[call.key]
         for size in range(2, len(call.parts)):
             if self.kind(call.service, call.parts[:size]):
@@ -59,6 +65,33 @@ class Generic(Rules):
         raise ApiError(
             400, f"Unknown: {call.method} {call.service}/{call.version}/{f'{call.name}:{call.verb}'.rstrip(':')}"
         )
+
+    def check_traits(self, call: Call) -> None:
+        """What a strict fake refuses before anything else: missing permissions, wrong places, what isn't ready yet."""
+        if not self.strict:
+            return
+        if self.deployer is not None and call.headers.get("authorization") == DEPLOYER:
+            missing = permissions.lacking(call, self.deployer)
+            need(
+                not missing,
+                403,
+                f"Permission '{' '.join(missing)}' denied on resource {call.name} (or it may not exist).",
+            )
+        traits.check_location(call.service, call.parts)
+        if call.method == "GET" and self.passing.unread.get(call.key, 0) > 0:
+            self.passing.unread[call.key] -= 1
+            raise ApiError(404, f"Resource not found: {call.name}")
+        if call.service == "firestore" and {"fields", "indexes"} & set(call.parts):
+            database = traits.database_of(call.parts)
+            running = self.passing.busy.get(database)
+            need(call.method == "GET" or not running, 409, traits.CONTENTION, "ABORTED")
+
+    def begun(self, call: Call, operation: Json) -> Json:
+        """An operation on a field is done when it is asked for; until then the database takes no other."""
+        if self.strict and call.service == "firestore" and "fields" in call.parts:
+            self.passing.busy[traits.database_of(call.parts)] = operation["name"]
+            return {key: value for key, value in operation.items() if key not in ("done", "response")}
+        return operation
 
     def operation(self, call: Call, res: Json, metadata: Json | None = None) -> Json:
         """A finished operation in the service's own shape."""
@@ -107,6 +140,10 @@ class Generic(Rules):
         short += f"@{PROJECT}.iam.gserviceaccount.com" if kind.collection == "serviceAccounts" else ""
         key = f"{call.key}/{quote(short, safe='') if call.service == 'logging' else short}"
         need(key not in self.resources, 409, f"Resource '{call.name}/{short}' already exists.")
+        fresh = not self.strict or self.passing.tombstones.get(key, 0.0) <= self.now()
+        need(fresh, 400, f"The name {short} can't be used: something with this name existed too recently.", STATE)
+        if kind.collection == "databases" and self.switches.late_reads:
+            self.passing.unread[key] = self.switches.late_reads
         res = self.put(key, copy.deepcopy(body))
         return self.operation(call, res, {"index": res["name"]}) if "POST" in kind.lro.split() else res
 
@@ -134,7 +171,7 @@ class Generic(Rules):
             self.drop(key)  # clearing a field's configuration is its deletion
         else:
             res = self.put(key, res)
-        return self.operation(call, res) if call.method in kind.lro.split() else res
+        return self.begun(call, self.operation(call, res)) if call.method in kind.lro.split() else res
 
     def changed(self, call: Call, kind: Kind, held: Json) -> Json:
         body = call.body.get(kind.wrap, call.body)
@@ -166,6 +203,7 @@ class Generic(Rules):
         for binding in (b for p in self.policies.values() for b in p.get("bindings", [])):
             gone = f"deleted:{old}?uid={held.get('uniqueId')}"
             binding["members"] = [gone if m == old else m for m in binding["members"]]
+        self.bury(call.key)
         self.drop(call.key)
 
     def policy(self, call: Call, key: str, new: Json) -> Json:
@@ -177,8 +215,12 @@ class Generic(Rules):
             return held
         need(new.get("etag", "") in ("", held["etag"]), 409, "There were concurrent policy changes.", "ABORTED")
         merged: dict[str, Json] = {}
+        before = {(b["role"], m) for b in held.get("bindings", []) for m in b["members"]}
         for binding in new.get("bindings", []):
             self.check_binding(key, binding)
+            for member in binding.get("members", []):
+                if (binding["role"], member) not in before:
+                    self.passing.granted[key, binding["role"], member] = self.now()
             spot = binding["role"] + json.dumps(binding.get("condition"), sort_keys=True)
             members = merged.get(spot, {"members": []})["members"] + binding.get("members", [])
             merged[spot] = binding | {"members": sorted(set(members))}
@@ -199,6 +241,8 @@ class Generic(Rules):
         foreign = key.split("/")[0] == "cloudfunctions" and role == "roles/run.invoker"  # belongs on the Run service
         fine = re.fullmatch(r"(roles|projects/[^/]+/roles|organizations/\d+/roles)/[\w.]+", role) and not foreign
         need(fine, 400, f"Role {role!r} is not supported for this resource.")
+        if self.strict:
+            traits.check_public(binding.get("members", []), self.switches)
         for member in binding.get("members", []):
             public = member in ("allUsers", "allAuthenticatedUsers")
             need(public or re.fullmatch(f"({kinds}):.+", member), 400, f"Invalid member {member!r}.")

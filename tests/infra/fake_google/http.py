@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from tests.infra.fake_google.catalog import NUMBER, PROJECT, REGION, SERVICES, Json
 from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.services import Cloud
+from tests.infra.fake_google.traits import Switches
 from tests.infra.fake_google.values import ApiError, Call, need, no_nulls, no_secrets, stamp
 
 
@@ -142,6 +143,10 @@ class Handler(BaseHTTPRequestHandler):
         with cloud.lock:
             if (self.command, what) == ("POST", "reset"):
                 cloud.reset(body.get("strict", cloud.strict))
+            elif (self.command, what) == ("POST", "switch"):
+                cloud.switches = Switches(**{**vars(cloud.switches), **body})
+            elif (self.command, what) == ("POST", "advance"):
+                cloud.advance(float(body["seconds"]))
             elif (self.command, what) == ("POST", "fail"):
                 cloud.faults = [{"times": 1, "match": re.compile(body["match"]).pattern} | body]
             calls = [e for e in cloud.journal if re.search(query.get("match", ""), f"{e['method']} {e['path']}")]
@@ -151,8 +156,15 @@ class Handler(BaseHTTPRequestHandler):
                 "resources": cloud.shown(),
                 "grants": cloud.grants(),
             }
-            state = {"strict": cloud.strict, "faults": cloud.faults}
-            answers |= {"requests": calls, "health": state, "reset": state, "fail": state}
+            state = {"strict": cloud.strict, "faults": cloud.faults, "switches": vars(cloud.switches)}
+            answers |= {
+                "requests": calls,
+                "health": state,
+                "reset": state,
+                "fail": state,
+                "switch": state,
+                "advance": state,
+            }
             answer = json.loads(json.dumps(answers.get(what)), object_hook=no_secrets)
         self.send(
             200 if answer is not None else 400, answer if answer is not None else {"error": f"unknown call {what}"}

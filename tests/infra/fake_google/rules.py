@@ -7,6 +7,7 @@ import re
 import uuid
 from urllib.parse import quote, urlsplit
 
+from tests.infra.fake_google import traits
 from tests.infra.fake_google.catalog import AGENTS, COMPUTE_AGENT, COMPUTE_URL, NUMBER, NUMBERS, PROJECT, STATE, Json
 from tests.infra.fake_google.running import Declaration, StartFailed
 from tests.infra.fake_google.store import Store
@@ -61,6 +62,12 @@ class Rules(Store):
             fill(http["headers"], {"Content-Type": "application/octet-stream"} if "body" in http else {})
             fill(http.get("oidcToken", {}), {"audience": http["uri"]})
             fill(http.get("oauthToken", {}), {"scope": "https://www.googleapis.com/auth/cloud-platform"})
+
+    def fill_alertPolicies(self, name: str, res: Json) -> None:  # noqa: N802 - the collection's name
+        traits.check_queries(res)
+
+    def fill_dashboards(self, name: str, res: Json) -> None:
+        traits.check_queries(res)
 
     def fill_fields(self, name: str, res: Json) -> None:
         if (ttl := res.get("ttlConfig")) is not None:
@@ -141,13 +148,25 @@ class Rules(Store):
                 "object": f"{name.split('/')[-1]}/{source['object']}",
                 "generation": next(NUMBERS),
             }
+        repository = build.get("dockerRepository", "")
+        for agent in (AGENTS["cloudfunctions"], AGENTS["run"]) if self.strict and repository else ():
+            fine = self.granted("roles/artifactregistry.reader", agent, f"artifactregistry/{repository}")
+            need(
+                fine,
+                400,
+                f"Unable to retrieve the repository metadata for {repository}: {agent} lacks artifactregistry.reader.",
+            )
         small = service["maxInstanceRequestConcurrency"] > 1 and float(service.get("availableCpu") or 0) < 1
         need(not small, 400, "Total cpu < 1 is not supported with concurrency > 1. Set available_cpu to at least 1.")
         for use in (
             service.get("secretEnvironmentVariables", []) + service.get("secretVolumes", []) if self.strict else []
         ):
             key = f"secretmanager/projects/{PROJECT}/secrets/{use['secret']}"
-            need(self.below(f"{key}/versions"), 400, f"Secret {key}/versions/latest was not found")
+            versions = self.below(f"{key}/versions")
+            need(versions, 400, f"Secret {key}/versions/latest was not found")
+            need(
+                versions[-1][1]["state"] == "ENABLED", 400, f"Secret {key}/versions/latest is in DISABLED state", STATE
+            )
             fine = self.granted("roles/secretmanager.secretAccessor", service["serviceAccountEmail"], key)
             need(fine, 400, f"Permission denied on secret: {key} for {service['serviceAccountEmail']}")
 

@@ -27,6 +27,34 @@ class Cloud(Generic):
         need(self.deployer_may_mint, 403, "Permission 'iam.serviceAccounts.getOpenIdToken' denied on resource.")
         return {"token": tokens.issue(email, call.body.get("audience", ""))}
 
+    def on_pubsub(self, call: Call) -> Json | None:
+        """What lies in a subscription, and its end."""
+        messages = self.passing.messages.setdefault(call.name, []) if call.verb in ("pull", "seek") else []
+        if call.verb == "pull" and call.method == "POST":
+            return {"receivedMessages": [{"message": {"attributes": m["attributes"]}} for m in messages]}
+        if call.verb == "seek" and call.method == "POST":
+            messages.clear()
+            return {}
+        return None
+
+    def on_cloudtasks(self, call: Call) -> Json | None:
+        """A task is taken from who may enqueue into this queue and may act as whom the task calls back."""
+        if call.method != "POST" or call.parts[-1:] != ["tasks"]:
+            return None
+        claims = tokens.read(call.headers.get("authorization", "").removeprefix("Bearer ")) or {"email": ""}
+        queue, who = f"cloudtasks/{'/'.join(call.parts[:-1])}", claims["email"]
+        self.find(queue)
+        need(
+            self.granted("roles/cloudtasks.enqueuer", who, queue),
+            403,
+            f"{who} lacks cloudtasks.tasks.create on {queue}",
+        )
+        target = call.body.get("task", {}).get("httpRequest", {}).get("oidcToken", {}).get("serviceAccountEmail", "")
+        account = f"iam/{'/'.join(call.parts[:2])}/serviceAccounts/{target}"
+        fine = not target or self.granted("roles/iam.serviceAccountUser", who, account)
+        need(fine, 403, f"{who} lacks iam.serviceAccounts.actAs on {target}")
+        return {"name": f"{call.name}/{next(NUMBERS)}"}
+
     def on_clouddns(self, call: Call) -> Json | None:
         """Record sets live in a zone and change by changes, all of which are done at once."""
         if len(call.parts) < 5 or call.parts[4] not in ("rrsets", "changes"):

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, Json, Kind
 from tests.infra.fake_google.running import Runner
+from tests.infra.fake_google.traits import GRANT_SECONDS, TOMBSTONES, Passing, Switches, due, wants
 from tests.infra.fake_google.values import digest, fill, need, stamp
 
 
@@ -23,6 +26,8 @@ class Store:
 
     def reset(self, strict: bool) -> None:
         self.strict = strict
+        self.switches, self.passing = Switches(), Passing()
+        self.deployer: frozenset[str] | None = None  # permissions; None: everything
         self.resources: dict[str, Json] = {}  # by 'service/full name'
         self.policies: dict[str, Json] = {}  # by the same keys
         self.payloads: dict[str, bytes] = {}  # of secret versions and objects
@@ -73,6 +78,34 @@ class Store:
         self.resources[key] = res
         return res
 
+    def now(self) -> float:
+        return time.time() + self.passing.offset
+
+    def bury(self, key: str) -> None:
+        """Refuse the name of what was deleted for a while."""
+        if lasting := TOMBSTONES.get(key.split("/")[-2]):
+            self.passing.tombstones[key] = self.now() + lasting
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock on: rotation notices are sent as they fall due, and subscriptions forget."""
+        self.passing.offset += seconds
+        now = datetime.fromtimestamp(self.now(), UTC)
+        for secret in [
+            v for k, v in self.resources.items() if re.fullmatch(r"secretmanager/[^/]+/[^/]+/secrets/[^/]+", k)
+        ]:
+            while notice := due(secret, now):
+                for topic in secret.get("topics", []):
+                    self.publish(topic["name"], notice)
+        for name, messages in self.passing.messages.items():
+            kept = float(self.resources[f"pubsub/{name}"]["messageRetentionDuration"][:-1])
+            messages[:] = [m for m in messages if m["at"] > self.now() - kept]
+
+    def publish(self, topic: str, attributes: Json) -> None:
+        for key, subscription in self.resources.items():
+            if key.startswith("pubsub/") and subscription.get("topic") == topic and wants(subscription, attributes):
+                at = self.passing.messages.setdefault(subscription["name"], [])
+                at.append({"at": self.now(), "attributes": dict(attributes)})
+
     def drop(self, key: str) -> None:
         """Removes a resource, what lies below it, and their policies and payloads."""
         for store in (self.resources, self.policies, self.payloads):
@@ -117,12 +150,19 @@ class Store:
     def may_call(self, service: str, email: str | None) -> bool:
         """Whether a grant on the Run service lets the account in, or everybody."""
         member = f"serviceAccount:{email}" if email else "allUsers"
+        if any(v.get("invokerIamDisabled") for k, v in self.resources.items() if k.endswith(f"/services/{service}")):
+            return True
         held = [
             g
             for g in self.grants()
             if g["resource"].endswith(f"/services/{service}") and g["role"] == "roles/run.invoker"
         ]
-        return any(g["member"] in (member, "allUsers") for g in held)
+        since = self.passing.granted
+        return any(
+            g["member"] in (member, "allUsers")
+            and self.now() >= since.get((g["resource"], g["role"], g["member"]), 0.0) + GRANT_SECONDS
+            for g in held
+        )
 
     def latest_payload(self, secret: str) -> bytes | None:
         """The value of a secret's newest version, None where that is disabled or there is none."""
