@@ -20,7 +20,17 @@ from tests.infra.fake_google.http import FakeGoogle
 
 OWN = f"projects/{PROJECT}"
 PLACE = f"{OWN}/locations/us-central1"
-APIS = ["artifactregistry", "cloudfunctions", "cloudscheduler", "cloudtasks", "firestore", "iam", "pubsub", "run", "secretmanager"]
+APIS = [
+    "artifactregistry",
+    "cloudfunctions",
+    "cloudscheduler",
+    "cloudtasks",
+    "firestore",
+    "iam",
+    "pubsub",
+    "run",
+    "secretmanager",
+]
 
 
 class Client:
