@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import config_values as read
+import countries
 import providers
 import senders
 from config_values import Reader
@@ -72,6 +73,13 @@ KEYS: tuple[Key, ...] = (
         None,
         "Default sender: number, short code, alphanumeric id, messaging service.",
         "+15551234567",
+    ),
+    Key(
+        "defaultCountry",
+        countries.country,
+        None,
+        "Country that recipients in national form (`0171 3920017`) are read by.",
+        "DE",
     ),
     Key("nodes.min", read.integer(0, 1000), 2, "Instances of `connector` that are kept warm.", "2"),
     Key("nodes.max", read.integer(1, 1000), 50, "Instances of `connector` at most.", "50"),

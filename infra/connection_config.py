@@ -42,6 +42,7 @@ class ConnectionConfig:
     provider: str
     provider_url: str | None
     sender: str | None
+    default_country: str | None
     secrets: Mapping[str, SecretText]
     nodes_min: int
     nodes_max: int
@@ -93,6 +94,7 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         provider=values["provider"],
         provider_url=values["providerUrl"],
         sender=values["sender"],
+        default_country=values["defaultCountry"],
         secrets={specs[key]: value for key, value in secrets.items()},
         nodes_min=values["nodes.min"],
         nodes_max=values["nodes.max"],

@@ -35,6 +35,7 @@ def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulum
     optional: Mapping[str, object] = {
         "SMS_PROVIDER_URL": config.provider_url,
         "SMS_SENDER": config.sender,
+        "SMS_DEFAULT_COUNTRY": config.default_country,
         "SMS_CONNECTION_RATE": config.connection_rate,
         "SMS_LABELS": ",".join(f"{key}={value}" for key, value in config.labels.items()),
         "SMS_CAMPAIGN_SOURCES": ",".join(f"gs://{bucket}" for bucket in config.buckets),

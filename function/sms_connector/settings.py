@@ -15,7 +15,7 @@ import msgspec
 
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
-from sms_connector.model.phone_number import Sender, parse_sender
+from sms_connector.model.phone_number import Sender, parse_country, parse_sender
 
 LEDGER_FORMS: Final = "sqlite:<path> or firestore:<project>/<database>"
 QUEUE_FORMS: Final = "sqlite:<path> or cloud-tasks:<project>/<location>"
@@ -89,6 +89,7 @@ class Settings(msgspec.Struct, frozen=True):
     provider: str = "twilio"
     provider_url: str | None = None
     sender: Sender | None = None
+    default_country: str | None = None
     tracking: TrackingSettings = msgspec.field(default_factory=TrackingSettings)
     node_rate: int = 25
     connection_rate: int | None = None
@@ -121,6 +122,7 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
         provider=reader.read("SMS_PROVIDER", values.one_of(*values.PROVIDERS), "twilio"),
         provider_url=reader.read("SMS_PROVIDER_URL", values.base_url, None),
         sender=reader.read("SMS_SENDER", parse_sender, None),
+        default_country=reader.read("SMS_DEFAULT_COUNTRY", parse_country, None),
         tracking=TrackingSettings(
             reader.read("SMS_RETRY_INTERVAL_MILLIS", values.whole_number(100, 3_600_000), 10_000),
             reader.read("SMS_RETRY_ATTEMPTS", values.whole_number(0, 100), 6),

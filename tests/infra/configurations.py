@@ -39,6 +39,7 @@ EVERYTHING = {
     "provider": "twilio",
     "providerUrl": "https://api.example.com",
     "sender": "+15551234567",
+    "defaultCountry": "DE",
     "nodes": {"min": 1, "max": 20},
     "workers": {"max": 30},
     "rate": {"node": 20, "connection": 100},

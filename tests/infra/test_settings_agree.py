@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 import config_keys
+import countries
 import indexes
 import providers
 from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
 from sms_connector import ports, settings, settings_values
 from sms_connector.messaging import callback_address, callback_signature
-from sms_connector.model.phone_number import parse_sender
+from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.providers.twilio import credentials
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
@@ -68,6 +69,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert loaded.tracking == settings.TrackingSettings(5000, 3, expire_after_hours=48)
     assert loaded.callback_url == "https://crm.example.com/sms?tenant=7"
     assert loaded.callback_private_hosts == ("*.internal", "10.1.0.0/16")
+    assert loaded.default_country == "DE"
     assert loaded.stop_words == ("STOPP", "NO MORE")
     assert loaded.help_reply == "Help: support@example.com, or 555"
     assert loaded.ca_file is not None
@@ -90,6 +92,7 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
             lambda raw: parse_sender(raw).address,
             ["+15551234567", "12345", "ACME", "A-1 &_+b", "MG" + "0aF1" * 8, "whatsapp:+15551234567", "rcs:agent_1"],
         ),
+        ("defaultCountry", parse_country, sorted(countries.COUNTRIES)),
         ("providerUrl", settings_values.base_url, ["https://a.example", "https://a.example:8443/x/y"]),
         ("proxy.url", settings_values.proxy_url, ["http://proxy:3128", "http://[::1]:3128"]),
         ("callbacks.url", settings_values.callback_url, ["https://a.example", "https://a.example:8443/x?y=z&w=%20"]),

@@ -275,6 +275,8 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         "callbacks.privateHosts",
         "pulumi config set --path network.vpc",
     ),
+    ("not the country's code", {"defaultCountry": "UK"}, {}, "defaultCountry", "write GB"),
+    ("a country in two letters", {"defaultCountry": "de"}, {}, "defaultCountry", "such as DE"),
     ("a word has no comma", {"consent": {"stopWords": ["A,B"]}}, {}, "consent.stopWords", "without a comma"),
     ("words are a list", {"consent": {"stopWords": "STOPP"}}, {}, "consent.stopWords", "'consent.stopWords[0]' STOPP"),
     ("an answer to HELP has an end", {"consent": {"helpReply": "x" * 1601}}, {}, "consent.helpReply", "1 to 1600"),

@@ -61,6 +61,7 @@ def test_everything_said(tmp_path: Path) -> None:
             "SMS_SUSPENDED": "true",
             "SMS_PROVIDER_URL": "https://twilio.example/base/",
             "SMS_SENDER": "+15551234567",
+            "SMS_DEFAULT_COUNTRY": "DE",
             "SMS_RETRY_INTERVAL_MILLIS": "100",
             "SMS_RETRY_ATTEMPTS": "0",
             "SMS_EXPIRE_AFTER_HOURS": "24",
@@ -99,6 +100,7 @@ def test_everything_said(tmp_path: Path) -> None:
     assert settings.tracking == TrackingSettings(100, 0, expire_after_hours=24)
     assert settings.proxy == ProxySettings("http://proxy.example:3128", "digest", "tunnel")
     assert settings.campaign_sources == ("gs://lists", "gs://other-lists/sms")
+    assert settings.default_country == "DE"
     assert settings.stop_words == ("STOPP", "ARRÊT")
     assert settings.callback_url == "https://crm.example/sms?tenant=7"
     assert settings.callback_private_hosts == ("10.1.0.0/16", "crm.internal")
@@ -186,6 +188,8 @@ def test_everything_said(tmp_path: Path) -> None:
         ),
         pytest.param({"SMS_CALLBACK_URL": "crm.example"}, "absolute https://", id="results to no address"),
         pytest.param({"SMS_CALLBACK_URL": "https://a:b@crm.example"}, "no user name", id="results with a password"),
+        pytest.param({"SMS_DEFAULT_COUNTRY": "UK"}, "write GB", id="not the country's code"),
+        pytest.param({"SMS_DEFAULT_COUNTRY": "Germany"}, "such as DE", id="a country by its name"),
         pytest.param({"SMS_STOP_WORDS": "x" * 41}, "too long", id="a sentence for a word"),
         pytest.param({"SMS_SENDR": "x"}, "did you mean SMS_SENDER?", id="a slip of the pen"),
         pytest.param({"SMS_FLAVOUR": "x"}, "docs/settings.md lists them all", id="nothing like it"),

@@ -176,7 +176,7 @@ def _check(services: Services, body: CampaignBody) -> tuple[RecordReader, SendOp
 
 def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
     template, mapping = read_template(body)
-    rules = recipient_rules(services, has_media=bool(body.media_urls))
+    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
     if not template.placeholders and (problems := check_text(template.text, "", rules)):
         raise InvalidRequest(*problems)
     return make_reader(template, mapping, rules)

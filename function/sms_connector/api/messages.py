@@ -77,7 +77,10 @@ def _read_send(
     key = _collect(problems, lambda: read_key(call))
     options = _collect(problems, lambda: read_options(body, option_rules(services)))
     read = _collect(
-        problems, lambda: draft_payloads.read_drafts(body, recipient_rules(services, has_media=bool(body.media_urls)))
+        problems,
+        lambda: draft_payloads.read_drafts(
+            body, recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+        ),
     )
     drafts, refused = read or ([], [])
     if body.on_invalid == "refuse":
@@ -100,7 +103,8 @@ def preview(services: Services, call: Call) -> Answer:
     document, template = fill(services, call.document)
     known = {name: document[name] for name in _PREVIEWED if name in document}
     body = call.body if template is None else convert(known, PreviewBody)
-    return Answer(write_preview(body, recipient_rules(services, has_media=True), template=template))
+    rules = recipient_rules(services, body.default_country, has_media=True)
+    return Answer(write_preview(body, rules, template=template))
 
 
 def get(services: Services, call: Call) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sms_connector.api.payloads.drafts import RecipientRules
+from sms_connector.api.payloads.drafts import RecipientRules, read_country
 from sms_connector.api.payloads.options import OptionRules
 from sms_connector.api.payloads.send import MAX_TEXT
 from sms_connector.api.route import Services
@@ -10,12 +10,17 @@ from sms_connector.messaging.requests import Tracking
 from sms_connector.model.phone_number import region_of
 
 
-def recipient_rules(services: Services, *, has_media: bool = False) -> RecipientRules:
-    """A national number is probably from where the default sender is."""
+def recipient_rules(services: Services, default_country: str, *, has_media: bool = False) -> RecipientRules:
+    """Return how recipients are read: national forms by the request's `defaultCountry`, else the connection's.
+
+    Without either, a national number is probably from where the default sender is, which helps its refusal only.
+    Raises InvalidRequest.
+    """
     sender, capabilities = services.profile.sender, services.capabilities
     return RecipientRules(
         channels=capabilities.channels,
         region=region_of(sender.address) if sender else None,
+        country=read_country(default_country, services.profile.default_country),
         text_limit=min(MAX_TEXT, capabilities.text_limit),
         needs_text=not has_media,
     )

@@ -48,6 +48,7 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
     proxy_auth: str = "none"
     proxy_ssl: str = "auto"
     sender: Sender | None = None
+    default_country: str | None = None
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
     callbacks: bool = False

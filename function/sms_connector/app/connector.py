@@ -50,6 +50,7 @@ def make_profile(settings: Settings) -> ConnectionProfile:
         proxy_auth=proxy.auth if proxy else "none",
         proxy_ssl=proxy.ssl if proxy else "auto",
         sender=settings.sender,
+        default_country=settings.default_country,
         retry_interval_millis=settings.tracking.retry_interval_millis,
         retry_attempts=settings.tracking.retry_attempts,
         callbacks=settings.webhook_url is not None,

@@ -17,11 +17,11 @@ _SEPARATORS = frozenset("().[]/\\_\u2212\u00b7\u2022\u2219\u22c5\u30fb\u2044\u22
 _PLUS = "+"
 
 # 4.915E+11, 4,915e11: digits are lost for good.
-_SCIENTIFIC = re.compile(r"\+?\d([.,]\d+)?e[+-]?\d+", re.IGNORECASE)
+_SCIENTIFIC = re.compile(r"\+?\d+([.,]\d*)?e[+-]?\d+", re.IGNORECASE)
 # 4915112345678.0, 4915112345678,00: one point in a run of digits, with decimals behind.
 _DECIMAL = re.compile(r"\+?[\d\s]{7,}[.,](\d{1,2}|0+)")
 # A copy's number, an index: "+49 151 1234567 (2)"; a list's: "(2) +49 …". Area codes in brackets have more digits, or digits behind.
-_BRACKETS_AT_END = re.compile(r"[(\[][^()\[\]]*[)\]]\s*$")
+_BRACKETS_AT_END = re.compile(r"[(\[]\D*(\d\D*){0,3}[)\]]\s*$")
 _SINGLE_IN_BRACKETS = re.compile(r"[(\[]\s*[1-9]\s*[)\]]")
 _SECOND_NUMBER = re.compile(r"[/\\\u2044\u2215]\D*\d\D*(\d\D*)?$")
 # +49 (0)171: how letterheads show a number for both sides of the border.

@@ -16,6 +16,9 @@ from phonenumbers import phonenumberutil as library
 _HOW = "write + and the country code, then the number without its leading 0, such as +15558675310"
 # With the +: seven digits, under which no country can be called from abroad, to the fifteen of E.164.
 _SHORTEST, _LONGEST = 8, 16
+_TEXTED = frozenset({library.PhoneNumberType.MOBILE, library.PhoneNumberType.FIXED_LINE_OR_MOBILE})
+# So many national digits are no date and no short number.
+_SURE_LENGTH = 9
 _LENGTHS = {
     library.ValidationResult.TOO_SHORT: "too few digits",
     library.ValidationResult.TOO_LONG: "too many digits",
@@ -90,30 +93,66 @@ def is_toll_free(number: str) -> bool:
     return parsed is not None and library.number_type(parsed) == library.PhoneNumberType.TOLL_FREE
 
 
-def suggest_form(text: str, *, region: str | None = None) -> str:
-    """How to write what `text` probably means, as the fix of an error: `write +491712345678 if it is a number of DE`.
+def is_region(text: str) -> bool:
+    """Return whether it is a country, in two letters, with a numbering plan."""
+    return text in library.SUPPORTED_REGIONS
 
-    `region` is where a national number is likely from. A mere guess is worded as a condition; where nothing fits, the
-    general rule is named.
+
+def drop_trunk_prefix(number: str) -> str:
+    """Return the number without a trunk prefix after its country code; where the 0 belongs to the number (Italy), with it."""
+    parsed = _parse(number, None)
+    return _format(parsed) if parsed else number
+
+
+def read_national(digits: str, country: str) -> str | None:
+    """Return the number, in E.164 form, that a number dialled in `country` stands for; None where that is not certain.
+
+    A fixed line's number without its trunk prefix may as well be one of another country that lost its `+`: such a one is not read.
     """
-    digits = "".join(str(int(c)) for c in text if c.isdecimal())
-    guesses = [guess for guess in _guess(text, digits, region) if _is_meant(guess[0], digits)]
+    parsed = _parse(digits, country)
+    if parsed is None or not library.is_possible_number(parsed):
+        return None
+    if not library.is_valid_number(parsed) and len(library.national_significant_number(parsed)) < _SURE_LENGTH:
+        return None
+    number = _format(parsed)
+    is_certain = library.number_type(parsed) in _TEXTED or _has_trunk_prefix(digits, country)
+    return number if is_certain or not _is_other_number(digits, number) else None
+
+
+def _has_trunk_prefix(digits: str, country: str) -> bool:
+    """Whether the number begins with it, or there is none; in North America it is left out by habit."""
+    prefix = library.ndd_prefix_for_region(country, True)
+    return not prefix or prefix == "1" or digits.startswith(prefix)
+
+
+def _is_other_number(digits: str, number: str) -> bool:
+    other = _parse(f"+{digits}", None)
+    return other is not None and _format(other) != number and library.is_valid_number(other)
+
+
+def suggest_form(digits: str, *, region: str | None = None) -> str:
+    """Return how to write what `digits` probably mean, as the fix of an error: `write +491712345678 if it is a number of DE`.
+
+    `digits` is the text without separators (`number_text.compact`), empty where more than those would have to be dropped:
+    then nothing is guessed. `region` is where a national number is likely from. A mere guess is worded as a condition.
+    """
+    guesses = [guess for guess in _guess(digits, region) if _is_meant(guess[0], digits)]
     if not guesses:
-        return _HOW
+        return _HOW if digits.startswith("+") or not digits else f"{_HOW}, or name its country as the default country"
     number, condition = next((guess for guess in guesses if library.is_valid_number(guess[0])), guesses[0])
     return f"write {_format(number)}{condition}"
 
 
-def _guess(text: str, digits: str, region: str | None) -> Iterator[tuple[PhoneNumber, str]]:
-    """The numbers `text` may be, the likeliest first, each with the condition for it."""
-    if any(plus in text for plus in "+＋"):
-        return _parsed((text, None, ""))
+def _guess(digits: str, region: str | None) -> Iterator[tuple[PhoneNumber, str]]:
+    """The numbers `digits` may be, the likeliest first, each with the condition for it."""
+    if not digits or digits.startswith("+"):
+        return _parsed()
     if digits.startswith("00"):
         return _parsed((f"+{digits[2:]}", None, ""))
     international = (f"+{digits}", None, " if it begins with its country code")
     if region is None:
         return _parsed(international)
-    national = (text, region, f" if it is a number of {region}")
+    national = (digits, region, f" if it is a number of {region}")
     has_country_code = digits.startswith(str(library.country_code_for_region(region)))
     return _parsed(international, national) if has_country_code else _parsed(national, international)
 
@@ -128,7 +167,7 @@ def _parsed(*readings: tuple[str, str | None, str]) -> Iterator[tuple[PhoneNumbe
 
 
 def _is_meant(number: PhoneNumber, digits: str) -> bool:
-    """We would take it, and it ends as the text does: not the first of two numbers, not one without its extension."""
+    """We would take it, and it ends as the digits do."""
     ending = library.national_significant_number(number)[-6:]
     return digits.endswith(ending) and _is_taken(_format(number))
 

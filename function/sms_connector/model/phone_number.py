@@ -1,7 +1,8 @@
 """Addresses: whom a message goes to, whom it comes from, and how both are shown where they must not be read.
 
-Nothing is repaired in silence: one person has one spelling (E.164), so that an opt-out always finds its recipient. What
-is not in that form is refused, and the error names the form that was probably meant.
+Numbers are taken as people type them (`number_text`) and used in E.164 form, in the spelling that is dialled today
+(`number_spellings`). A national form is read by a country that the caller names, never by a guess. What would have to
+lose anything but separators is refused; the error names the form that was probably meant only where no digit is lost.
 
 Numbers must be *possible* (their length fits their country code), not *valid* (in an assigned block): blocks are
 assigned faster than libraries are updated, and Twilio's test numbers (+1 500 555 …) and fictional ones are in none.
@@ -16,7 +17,8 @@ import msgspec
 
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.model.invalid_value import InvalidValueError, quote
-from sms_connector.model.number_text import compact
+from sms_connector.model.number_spellings import dialled_spelling
+from sms_connector.model.number_text import compact, find_damage, has_optional_trunk
 
 
 class SenderKind(StrEnum):
@@ -72,17 +74,46 @@ class NumberError(InvalidValueError):
         super().__init__(FieldProblem("", message, kind))
 
 
-def parse_recipient(text: str, *, default_region: str | None = None) -> str:
-    """`text` itself when it is a number in E.164 form or a channel address (`whatsapp:+15558675310`).
+class Recipient(msgspec.Struct, frozen=True):
+    """An address as it is used. `country`: the default country that a number without its country code was read by."""
 
-    `default_region` (`"DE"`, see `region_of`) only helps to name the likely form of a national number.
+    address: str
+    country: str | None = None
 
+
+class _Reading(msgspec.Struct, frozen=True):
+    """How a number is read: `country` for national forms, `likely_region` only to name the likely form in an error."""
+
+    kind: Kind
+    country: str | None = None
+    likely_region: str | None = None
+
+
+def parse_recipient(text: str, *, country: str | None = None) -> str:
+    """Return the address that `text` is read as; see `read_recipient`."""
+    return read_recipient(text, country=country).address
+
+
+def read_recipient(text: str, *, country: str | None = None, likely_region: str | None = None) -> Recipient:
+    """Read a number as people type it, or a channel address (`whatsapp:+15558675310`).
+
+    `country` (`"DE"`, see `parse_country`) reads national forms; `likely_region` only helps an error to name the likely form.
     Raises NumberError.
     """
+    reading = _Reading(Kind.INVALID_RECIPIENT, country, likely_region)
     forms = _find_channel(text)
-    if forms:
-        return _parse_channel(text, forms[0], Kind.INVALID_RECIPIENT)
-    return _parse_number(text, Kind.INVALID_RECIPIENT, default_region)
+    return _read_channel(text, forms[0], reading) if forms else _read_number(text, reading)
+
+
+def parse_country(text: str) -> str:
+    """Return the country (ISO 3166, `"DE"`) that national numbers are read by. Raises InvalidValueError."""
+    from sms_connector.model import numbering_plan
+
+    country = text.strip().upper()
+    if numbering_plan.is_region(country):
+        return country
+    fix = "write GB" if country == "UK" else "write its two letters of ISO 3166, such as DE"
+    raise InvalidValueError(FieldProblem("", f"{quote(text)} is not a country with a numbering plan; {fix}"))
 
 
 def number_in(address: str) -> str:
@@ -115,14 +146,15 @@ def find_number(address: str) -> str | None:
     return number if _E164.fullmatch(number) else None
 
 
-def parse_sender(text: str) -> Sender:
-    """What `text` is as a sender: a number in E.164 form, a short code, an alphanumeric id, a channel address, a pool.
+def parse_sender(text: str, *, country: str | None = None) -> Sender:
+    """Read a sender: a number as people type it, a short code, an alphanumeric id, a channel address, a pool.
 
     Raises NumberError.
     """
+    reading = _Reading(Kind.INVALID_SENDER, country)
     forms = _find_channel(text)
     if forms:
-        return Sender(_parse_channel(text, forms[1], Kind.INVALID_SENDER), SenderKind.CHANNEL)
+        return Sender(_read_channel(text, forms[1], reading).address, SenderKind.CHANNEL)
     for kind, form in _SENDER_FORMS.items():
         if form.fullmatch(text):
             return Sender(text, kind)
@@ -130,7 +162,7 @@ def parse_sender(text: str) -> Sender:
         raise NumberError(f"{quote(text)} is not a sender; {_SENDER_FIX}", kind=Kind.INVALID_SENDER)
     from sms_connector.model import numbering_plan
 
-    number = _parse_number(text, Kind.INVALID_SENDER, None)
+    number = _read_number(text, reading).address
     return Sender(number, SenderKind.TOLL_FREE if numbering_plan.is_toll_free(number) else SenderKind.LONG_CODE)
 
 
@@ -158,26 +190,48 @@ def _find_channel(text: str) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
     return _CHANNELS.get(channel.lower()) if colon else None
 
 
-def _parse_channel(text: str, form: re.Pattern[str], kind: Kind) -> str:
+def _read_channel(text: str, form: re.Pattern[str], reading: _Reading) -> Recipient:
+    """The spelling of a number stays as it is: a channel's numbers are its own."""
     written, _, address = text.partition(":")
-    channel, fits = written.lower(), form.fullmatch(address)
+    channel, country = written.lower(), None
+    if form is _E164 and not form.fullmatch(address):
+        address, country = _read_e164(address, reading.country) or (address, None)
+    fits = form.fullmatch(address)
     if fits and written == channel:
-        return text
+        return Recipient(f"{channel}:{address}", country)
     example = "+15558675310" if form is _E164 else " and an id of letters, digits and . _ @ -"
     wanted = address if fits else example
-    raise NumberError(f"{quote(text)} is not an address of {channel}; write {channel}:{wanted}", kind=kind)
+    raise NumberError(f"{quote(text)} is not an address of {channel}; write {channel}:{wanted}", kind=reading.kind)
 
 
-def _parse_number(text: str, kind: Kind, region: str | None) -> str:
+def _read_number(text: str, reading: _Reading) -> Recipient:
     from sms_connector.model import numbering_plan
 
-    if not _E164.fullmatch(text):
-        fix = numbering_plan.suggest_form(text, region=region)
-        raise NumberError(f"{quote(text)} is not a phone number in E.164 form; {fix}", kind=kind)
-    flaw = numbering_plan.find_flaw(text)
+    number, country = (text, None) if _E164.fullmatch(text) else _read_e164(text, reading.country) or ("", None)
+    if not _E164.fullmatch(number):
+        fix = find_damage(text) or numbering_plan.suggest_form(
+            compact(text) or "", region=reading.country or reading.likely_region
+        )
+        subject = quote(text) if find_damage(text) else f"{quote(text)} is not a phone number in E.164 form;"
+        raise NumberError(f"{subject} {fix}", kind=reading.kind)
+    number = dialled_spelling(number)
+    flaw = numbering_plan.find_flaw(number)
     if flaw:
-        raise NumberError(f"{quote(text)} {flaw}", kind=kind)
-    return text
+        raise NumberError(f"{quote(text)} {flaw}", kind=reading.kind)
+    return Recipient(number, country)
+
+
+def _read_e164(text: str, country: str | None) -> tuple[str, str | None] | None:
+    """The number, and the country by which it was read; None where it can't be read without a guess."""
+    from sms_connector.model import numbering_plan
+
+    number = compact(text)
+    if number is None:
+        return None
+    if number.startswith("+"):
+        return numbering_plan.drop_trunk_prefix(number) if has_optional_trunk(text) else number, None
+    national = numbering_plan.read_national(number, country) if country else None
+    return (national, country) if national else None
 
 
 def _looks_like_number(text: str) -> bool:

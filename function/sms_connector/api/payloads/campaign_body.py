@@ -13,6 +13,7 @@ from sms_connector.api.payloads.send import (
     MAX_REFERENCE,
     RETRY_ATTEMPTS,
     RETRY_INTERVAL_MILLIS,
+    DefaultCountry,
     Mapping,
     Record,
     TemplateName,
@@ -69,6 +70,7 @@ class CampaignBody(Body):
     ) = UNSET
     delimiter: Delimiter | UnsetType = UNSET
     mapping: Mapping | UnsetType = UNSET
+    default_country: DefaultCountry = ""
     sender: SenderText | UnsetType = UNSET
     tracking: TrackingBody = msgspec.field(default_factory=TrackingBody)
     on_unknown: OnUnknownText = "report"
@@ -91,6 +93,7 @@ class CampaignQuery(Body):
         msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
     ] = msgspec.field(default_factory=list)
     delimiter: Delimiter | UnsetType = UNSET
+    default_country: DefaultCountry = ""
     sender: SenderText | UnsetType = UNSET
     retry_interval_millis: (
         Annotated[int, msgspec.Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])] | UnsetType

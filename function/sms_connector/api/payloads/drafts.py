@@ -16,7 +16,7 @@ from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.requests import Draft
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
-from sms_connector.model.phone_number import CHANNELS, parse_recipient
+from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
 from sms_connector.model.segments import Segments, measure
 from sms_connector.model.template import Template
 
@@ -38,16 +38,18 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
-    """What a recipient may be here: the provider's channels, and the region a national number is probably from."""
+    """What a recipient may be here: the provider's channels, the country that reads national forms, and where one is probably from."""
 
     channels: frozenset[str]
     region: str | None = None
+    country: str | None = None
     text_limit: int = MAX_TEXT
     needs_text: bool = True
 
 
 class CheckedRecord(NamedTuple):
-    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference."""
+    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference, and the country,
+    if any, by which the recipient's national number was read."""
 
     to: str
     values: Mapping[str, str]
@@ -55,6 +57,7 @@ class CheckedRecord(NamedTuple):
     segments: Segments
     key: str | None
     reference: str | None
+    country: str | None = None
 
 
 class RecordReader(msgspec.Struct, frozen=True):
@@ -73,16 +76,18 @@ class RecordReader(msgspec.Struct, frozen=True):
         except InvalidValueError as error:
             mapped = None
             problems += [replace(problem, field=prefix + problem.field) for problem in error.problems]
-        problems += self._check_recipient(record, prefix, mapped)
+        recipient, wrong = self._read_recipient(record, prefix, mapped)
+        problems += wrong
         text = self.template.render(mapped.values) if mapped else ""
         if mapped and self.template.placeholders:
             problems += check_text(text, prefix.removesuffix("."), self.rules)
         key, reference = self._read_labels(record, prefix, problems)
-        if problems or mapped is None:
+        if problems or mapped is None or recipient is None:
             shown = record.get(self.mapping.to_field)
             to = shown[:100] if isinstance(shown, str) else None
             return Refused(index, to, tuple(problems), key, reference)
-        return CheckedRecord(mapped.to, mapped.values, text, self.measured or measure(text), key, reference)
+        segments = self.measured or measure(text)
+        return CheckedRecord(recipient.address, mapped.values, text, segments, key, reference, recipient.country)
 
     def _read_labels(
         self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
@@ -97,21 +102,23 @@ class RecordReader(msgspec.Struct, frozen=True):
             reference = None
         return key, reference
 
-    def _check_recipient(self, record: Mapping[str, object], prefix: str, mapped: Mapped | None) -> list[FieldProblem]:
+    def _read_recipient(
+        self, record: Mapping[str, object], prefix: str, mapped: Mapped | None
+    ) -> tuple[Recipient | None, list[FieldProblem]]:
         to = mapped.to if mapped else record.get(self.mapping.to_field)
         if not isinstance(to, str) or not to.strip():
-            return []  # told as missing already
-        field = prefix + self.mapping.to_field
+            return None, []  # told as missing already
+        field, rules = prefix + self.mapping.to_field, self.rules
         try:
-            parse_recipient(to, default_region=self.rules.region)
+            recipient = read_recipient(to, country=rules.country, likely_region=rules.region)
         except InvalidValueError as error:
-            return [replace(problem, field=field) for problem in error.problems]
-        channel, colon, _ = to.partition(":")
-        if colon and channel not in self.rules.channels:
-            known = ", ".join(sorted(self.rules.channels & CHANNELS)) or "none"
+            return None, [replace(problem, field=field) for problem in error.problems]
+        channel, colon, _ = recipient.address.partition(":")
+        if colon and channel not in rules.channels:
+            known = ", ".join(sorted(rules.channels & CHANNELS)) or "none"
             message = f"the provider has no channel {quote(channel)} (it has: {known}); write a number in E.164 form"
-            return [FieldProblem(field, message, Kind.INVALID_RECIPIENT)]
-        return []
+            return None, [FieldProblem(field, message, Kind.INVALID_RECIPIENT)]
+        return recipient, []
 
 
 def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[list[Draft], list[Refused]]:
@@ -128,6 +135,14 @@ def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[li
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
     return _refuse_repeated_keys(drafts, refused, mapping.key_field)
+
+
+def read_country(text: str, default: str | None) -> str | None:
+    """Return the country that national numbers are read by: the request's (`defaultCountry`), else the connection's."""
+    try:
+        return parse_country(text) if text else default
+    except InvalidValueError as error:
+        raise InvalidRequest(*(replace(problem, field="defaultCountry") for problem in error.problems)) from None
 
 
 def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules) -> RecordReader:

@@ -41,7 +41,7 @@ def check_records(raw: Iterable[RawRecord], reader: RecordReader, columns: Colum
             )
             yield _refuse(Refused(index, checked.to, (problem,), checked.key, checked.reference), problem, row)
         else:
-            to, values, _, segments, key, reference = checked
+            to, values, _, segments, key, reference, _ = checked
             sent = tuple(values.values())
             yield AcceptedRecord(index, to, sent, segments.count, segments.encoding, key, reference, row)
 

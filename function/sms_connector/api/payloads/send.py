@@ -49,7 +49,18 @@ Mapping = Annotated[
 ]
 Recipient = Annotated[
     str,
-    msgspec.Meta(max_length=200, description="E.164 (`+15558675310`) or a channel address (`whatsapp:+15558675310`)."),
+    msgspec.Meta(
+        max_length=200,
+        description="A number in international form (`+15558675310`, separators are removed), in national form with "
+        "`defaultCountry`, or a channel address (`whatsapp:+15558675310`).",
+    ),
+]
+DefaultCountry = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=10,
+        description="ISO 3166 (`DE`): reads recipients in national form (`0171 3920017`); left out: the connection's, if it has one.",
+    ),
 ]
 Records = Annotated[list[Record], msgspec.Meta(min_length=1, max_length=MAX_RECORDS)]
 
@@ -87,6 +98,7 @@ class SendBody(Body):
         | UnsetType
     ) = UNSET
     mapping: Mapping | UnsetType = UNSET
+    default_country: DefaultCountry = ""
     sender: (
         Annotated[
             str,
@@ -121,6 +133,7 @@ class PreviewBody(Body):
     to: Recipient | UnsetType = UNSET
     records: Records | UnsetType = UNSET
     mapping: Mapping | UnsetType = UNSET
+    default_country: DefaultCountry = ""
 
 
 class PreviewError(Payload):
