@@ -192,7 +192,7 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_DEFAULT_COUNTRY": "Germany"}, "such as DE", id="a country by its name"),
         pytest.param({"SMS_STOP_WORDS": "x" * 41}, "too long", id="a sentence for a word"),
         pytest.param({"SMS_SENDR": "x"}, "did you mean SMS_SENDER?", id="a slip of the pen"),
-        pytest.param({"SMS_FLAVOUR": "x"}, "docs/settings.md lists them all", id="nothing like it"),
+        pytest.param({"SMS_XYZZY": "x"}, "docs/settings.md lists them all", id="nothing like it"),
     ],
 )
 def test_one_problem(wrong: dict[str, str], told: str) -> None:

@@ -10,7 +10,7 @@ from sms_connector.messaging.requests import Tracking
 from sms_connector.model.phone_number import region_of
 
 
-def recipient_rules(services: Services, default_country: str, *, has_media: bool = False) -> RecipientRules:
+def recipient_rules(services: Services, default_country: str = "", *, has_media: bool = False) -> RecipientRules:
     """Return how recipients are read: national forms by the request's `defaultCountry`, else the connection's.
 
     Without either, a national number is probably from where the default sender is, which helps its refusal only.
@@ -33,6 +33,7 @@ def option_rules(services: Services) -> OptionRules:
         sender=profile.sender,
         tracking=Tracking(profile.retry_interval_millis / 1000, profile.retry_attempts),
         now=services.now(),
+        default_country=profile.default_country,
         http_to_loopback=not profile.on_platform,
         callback_url=profile.callback_url,
         has_queue=profile.has_queue,

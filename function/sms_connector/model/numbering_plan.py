@@ -109,25 +109,22 @@ def read_national(digits: str, country: str) -> str | None:
 
     A fixed line's number without its trunk prefix may as well be one of another country that lost its `+`: such a one is not read.
     """
-    parsed = _parse(digits, country)
-    if parsed is None or not library.is_possible_number(parsed):
+    parsed, abroad = _parse(digits, country), _parse(f"+{digits}", None)
+    if parsed is None:
         return None
-    if not library.is_valid_number(parsed) and len(library.national_significant_number(parsed)) < _SURE_LENGTH:
-        return None
-    number = _format(parsed)
+    is_valid = library.is_valid_number(parsed)
     is_certain = library.number_type(parsed) in _TEXTED or _has_trunk_prefix(digits, country)
-    return number if is_certain or not _is_other_number(digits, number) else None
+    if not is_certain and abroad is not None and abroad != parsed and library.is_valid_number(abroad):
+        is_own = abroad.country_code == parsed.country_code and library.number_type(abroad) in _TEXTED
+        return _format(abroad) if is_own else None
+    long_enough = is_valid or len(library.national_significant_number(parsed)) >= _SURE_LENGTH
+    return _format(parsed) if long_enough and library.is_possible_number(parsed) else None
 
 
 def _has_trunk_prefix(digits: str, country: str) -> bool:
     """Whether the number begins with it, or there is none; in North America it is left out by habit."""
     prefix = library.ndd_prefix_for_region(country, True)
     return not prefix or prefix == "1" or digits.startswith(prefix)
-
-
-def _is_other_number(digits: str, number: str) -> bool:
-    other = _parse(f"+{digits}", None)
-    return other is not None and _format(other) != number and library.is_valid_number(other)
 
 
 def suggest_form(digits: str, *, region: str | None = None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
@@ -12,6 +13,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
+from sms_connector.api.payloads.drafts import read_country
 from sms_connector.api.payloads.send import SendBody, TrackingBody
 from sms_connector.api.payloads.shapes import read_time
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
@@ -28,6 +30,7 @@ class OptionRules(msgspec.Struct, frozen=True):
     sender: Sender | None
     tracking: Tracking
     now: float
+    default_country: str | None = None
     http_to_loopback: bool = False
     callback_url: str | None = None
     has_queue: bool = True
@@ -71,7 +74,7 @@ def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: li
             problems.append(FieldProblem("sender", message, Kind.INVALID_SENDER))
         return rules.sender
     try:
-        sender = parse_sender(body.sender)
+        sender = parse_sender(body.sender, country=_read_country(body, rules))
     except InvalidValueError as error:
         problems += [replace(problem, field="sender") for problem in error.problems]
         return None
@@ -79,6 +82,13 @@ def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: li
     if flaw:
         problems.append(FieldProblem("sender", flaw, Kind.INVALID_SENDER))
     return sender
+
+
+def _read_country(body: SendBody | CampaignBody, rules: OptionRules) -> str | None:
+    """What is wrong with a `defaultCountry` is reported with the recipients."""
+    with suppress(InvalidRequest):
+        return read_country(body.default_country, rules.default_country)
+    return None
 
 
 def _find_sender_flaw(sender: Sender, capabilities: Capabilities) -> str | None:
