@@ -17,6 +17,7 @@ from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, rea
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import campaign as payloads
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
+from sms_connector.api.payloads.connection import EmptyBody
 from sms_connector.api.payloads.result_csv import write_csv
 from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.spool import Spooled, spool
@@ -111,6 +112,17 @@ def cancel(services: Services, call: Call) -> Answer:
     return _move(services.engine.campaigns.cancel, call)
 
 
+def retry(services: Services, call: Call) -> Answer:
+    """Repeatable without a key: each record is sent again once. A second request at the same moment is answered with 409."""
+    engine, campaign_id = services.engine, _id(call)
+    engine.intake.require_queue()
+    engine.connection.require_active()
+    with engine.keys.alone(f"retry of {campaign_id}"):
+        campaign = engine.retries.take(campaign_id, request_id=call.request_id)
+    info = payloads.write_progress(engine.campaigns.get(campaign.id), request_id=call.request_id)
+    return _with_location(Answer(msgspec.json.encode(info), 202))
+
+
 def _move(move: Callable[[str, str | None], CampaignProgress], call: Call) -> Answer:
     body: payloads.ReasonBody = call.body
     return Answer(payloads.write_progress(move(_id(call), body.reason or None)))
@@ -184,4 +196,15 @@ ROUTES = (
     _verb("pause", pause, "Stop sending for now; within seconds"),
     _verb("resume", resume, "Go on sending"),
     _verb("cancel", cancel, "Send nothing more, for good"),
+    Route(
+        "POST",
+        f"{_PATH}:retry",
+        retry,
+        "Send the records that failed and can safely be sent now, as a new campaign",
+        payloads.CampaignInfo,
+        status=202,
+        body=EmptyBody,
+        body_required=False,
+        errors=(404, 409, 422),
+    ),
 )

@@ -15,6 +15,7 @@ from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.forecast import Forecaster, Pace
 from sms_connector.messaging.campaigns.intake import Intake, IntakeTools
 from sms_connector.messaging.campaigns.results import CampaignResults
+from sms_connector.messaging.campaigns.retries import Retries
 from sms_connector.messaging.campaigns.runner import ChunkRunner, RunnerTools
 from sms_connector.messaging.connection import ConnectionControl
 from sms_connector.messaging.consent import OptOuts
@@ -50,6 +51,7 @@ class Engine(msgspec.Struct, frozen=True):
     intake       `take(order, records)` a campaign, or `look` at what it would be
     campaigns    `get(id)`, `page`, `pause`, `resume`, `cancel`
     results      `page(campaign)`, `all(campaign)`
+    retries      `take(campaign)`: a campaign of its records that can safely be sent now
     runner       `run(campaign, chunk)`: what a worker does with a task
     templates    `find`, `get`, `page`, `save`, `delete`
     ticker       `tick()`: what follows everything that waits
@@ -64,6 +66,7 @@ class Engine(msgspec.Struct, frozen=True):
     intake: Intake
     campaigns: Campaigns
     results: CampaignResults
+    retries: Retries
     runner: ChunkRunner
     ticker: Ticker
     templates: Templates
@@ -113,6 +116,8 @@ def build_engine(parts: EngineParts) -> Engine:
     runner = RunnerTools(
         tools, ledger, campaigns, planner, lambda: connection.suspended(anew=True) is not None, parts.announcer
     )
+    backlog = Backlog(ledger, campaigns, clock)
+    intake = Intake(IntakeTools(ledger, parts.queue, lease, campaigns, planner, forecaster, backlog, clock))
     return Engine(
         sender=Sender(tools),
         messages=Messages(provider, store, tools.tracker, clock=clock, policy=policy),
@@ -120,13 +125,18 @@ def build_engine(parts: EngineParts) -> Engine:
         opt_outs=tools.opt_outs,
         inbound=InboundMessages(ledger),
         connection=connection,
-        intake=Intake(
-            IntakeTools(
-                ledger, parts.queue, lease, campaigns, planner, forecaster, Backlog(ledger, campaigns, clock), clock
-            )
-        ),
+        intake=intake,
         campaigns=campaigns,
         results=CampaignResults(ledger, store),
+        retries=Retries(
+            ledger,
+            store,
+            campaigns,
+            intake,
+            keys=tools.record_keys,
+            clock=clock,
+            notice=float((provider.capabilities.schedule_window or (0, 0))[0]),
+        ),
         runner=ChunkRunner(runner),
         ticker=_build_ticker(parts, store, tools, campaigns=campaigns, planner=planner),
         templates=Templates(ledger, clock=clock),

@@ -6,7 +6,8 @@ import hashlib
 import uuid
 import zlib
 from base64 import b64decode, b64encode
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import msgspec
 
@@ -85,6 +86,16 @@ class IdempotencyKeys:
         """It broke off in the middle: whoever asks again with the key carries it on at once."""
         started.holder = ""
         self._end(started, self._document(started) | {"state": "running"})
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """What is done inside is done by one request at a time. Raises KeyInProgress. A caller's key holds no space: a name does."""
+        begun = self.begin(name, name)
+        try:
+            yield
+        finally:
+            if isinstance(begun, Started):
+                self.release(begun)
 
     def _begin(self, started: Started) -> Replay | Started:
         try:

@@ -24,6 +24,22 @@ UNKNOWN_CHECK_SECONDS = 60.0
 # A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
 LATE_CHECK_SECONDS = 60.0
 
+# What a record shows of the message it stands for (`MessageRecord.same_as`).
+_MIRRORED = (
+    *(
+        "status",
+        "failure",
+        "provider_message_id",
+        "segments",
+        "attempts",
+        "sent_at",
+        "send_at",
+        "updated_at",
+        "evidence",
+    ),
+    *("redacted", "unknown_until"),
+)
+
 
 class Phase:
     """How far the one call of a message has come. Only CALLING can leave an outcome unknown."""
@@ -65,6 +81,7 @@ class MessageRecord(msgspec.Struct):
     key: str | None = None
     reference: str | None = None
     template: str | None = None
+    same_as: str | None = None  # the message that was sent under its key: what became of that one is shown
     redacted: bool = False
     announced: str | None = None  # the final status its caller's callback was last noted for
     # When, status, source, the provider's word.
@@ -144,6 +161,15 @@ class MessageRecord(msgspec.Struct):
     def may_yield(self) -> bool:
         """Any news changes it: it is open, or final because nothing was known."""
         return not self.final or self.status is MessageStatus.UNKNOWN
+
+    def mirror(self, first: MessageRecord) -> None:
+        """Take over what became of the message it stands for; an outcome that is still open does not end it."""
+        for name in _MIRRORED:
+            setattr(self, name, getattr(first, name))
+        self.phase, self.holder = Phase.DONE, None
+        if first.phase != Phase.DONE:
+            self.status, self.failure = MessageStatus.ACCEPTED, None
+        self.next_check_at = None if self.final else first.next_check_at or first.updated_at + SLOW_CHECK_SECONDS
 
     def give_up(self, *, at: float) -> None:
         """The window for looking into an unknown outcome has ended: final, with the evidence, unless news comes after all. A
@@ -259,6 +285,7 @@ def to_document(record: MessageRecord) -> Json:
         "key": record.key,
         "reference": record.reference,
         "template": record.template,
+        "sameAs": record.same_as,
         "redacted": record.redacted or None,
         "announced": record.announced,
     }
@@ -298,6 +325,7 @@ def from_document(document: Document) -> MessageRecord:
         key=data.get("key"),
         reference=data.get("reference"),
         template=data.get("template"),
+        same_as=data.get("sameAs"),
         redacted=data.get("redacted", False),
         announced=data.get("announced"),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],

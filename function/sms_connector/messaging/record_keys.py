@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from sms_connector.errors import Conflict, Kind
+from sms_connector.errors import Conflict, Kind, Retry
+from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.idempotency import COLLECTION, key_id
 from sms_connector.messaging.message_store import MessageStore, become
 from sms_connector.messaging.node_lease import NodeLease
@@ -29,6 +30,7 @@ class RecordKeys:
         self._lease = lease
         self._clock = clock
         self._policy = policy
+        self._opt_outs = OptOuts(ledger, clock=clock)
 
     def claim(self, pairs: Sequence[Pair], *, attachment: str = "") -> list[bool]:
         """For each: True where the message is this request's to send. Else its record is now the one that is there, or an error.
@@ -71,11 +73,13 @@ class RecordKeys:
         record = pair[1]
         if found.data["message"] == record.id:
             return True
+        [existing] = self._store.get([found.data["message"]])
+        if existing is not None and self.is_free(existing):
+            return self._take(pair, claim, found.version)
         if claim.data is None or found.data["digest"] != claim.data["digest"]:
             return self._refuse(
                 record, Kind.KEY_REUSED, "this key was used for another message; use a new key for a new message"
             )
-        [existing] = self._store.get([found.data["message"]])
         if existing is not None:
             become(record, existing)
             record.replayed = True
@@ -85,6 +89,15 @@ class RecordKeys:
         return self._take(
             pair, claim, found.version
         )  # its node died before the intent was written: nothing was ever sent
+
+    def is_free(self, record: MessageRecord) -> bool:
+        """Whether its key may send again: it failed, and certainly nothing was sent. So it is with an opt-out that has ended since."""
+        failure = record.failure
+        if failure is None or not record.final:
+            return False
+        if failure.kind is Kind.OPTED_OUT:
+            return not self._opt_outs.among([record.to])
+        return failure.retry is Retry.SAFE
 
     def _refuse(self, record: MessageRecord, kind: Kind, message: str) -> bool:
         record.refuse(FailureReason("connector", kind, message), at=self._clock.time())

@@ -108,6 +108,9 @@ class Ticker:
             self._fold(blocks)
         tracked = [record for block in blocks.values() for record in block.open()] + messages
         late = [record for block in blocks.values() for record in block.records.values() if record.final]
+        copies = [r for r in tracked if r.same_as and r.next_check_at is not None and r.next_check_at <= now]
+        tools.store.update_copies(copies)
+        tracked = [record for record in tracked if not record.same_as]
         self._end_overdue(tracked, now)
         due = [r for r in tracked if not r.final and r.next_check_at is not None and r.next_check_at <= now]
         quiet = [record for record in due if not _is_asked_for(record)]

@@ -58,6 +58,7 @@ class CampaignInfo(Payload):
     message: str
     mapping: dict[str, str]
     source: str | None
+    origin: Annotated[str | None, msgspec.Meta(description="Of a retry: the campaign whose records it sends again.")]
     total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
     refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
     segments: int
@@ -163,6 +164,7 @@ def write_campaign(campaign: Campaign) -> CampaignInfo:
         message=campaign.text,
         mapping=campaign.mapping,
         source=campaign.source,
+        origin=campaign.origin,
         total=campaign.total,
         refused=campaign.refused,
         segments=campaign.segments,

@@ -185,7 +185,7 @@ def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
             error=write_failure(record.failure, record.evidence),
             send_at=UNSET if record.send_at is None else write_time(record.send_at),
             template=write_template_use(record.template),
-            replayed=True if record.replayed else UNSET,
+            replayed=True if record.replayed or record.same_as else UNSET,
             key=UNSET if record.key is None else record.key,
             reference=UNSET if record.reference is None else record.reference,
         )

@@ -14,6 +14,7 @@ from itertools import chain
 from operator import attrgetter, itemgetter
 from typing import TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
@@ -67,7 +68,20 @@ class BlockStore(MessageStore):
         own = [id_ for id_ in ids if id_ not in places]
         found = dict(zip(own, super().get(own), strict=True)) if own else {}
         found |= self._read_places(places)
+        self._mirror([record for record in found.values() if record is not None and record.same_as])
         return [found.get(id_) for id_ in ids]
+
+    def update_copies(self, records: Sequence[MessageRecord]) -> None:
+        """Make durable what became of the messages that these stand for: it is counted, and announced."""
+        self._mirror(records)
+        self.save_in_blocks([(record, _Mirror(replace(record))) for record in records])
+
+    def _mirror(self, copies: Sequence[MessageRecord]) -> None:
+        wanted = sorted({record.same_as for record in copies if record.same_as})
+        firsts = {each.id: each for each in self.get(wanted) if each is not None} if wanted else {}
+        for record in copies:
+            if record.same_as in firsts:
+                record.mirror(firsts[record.same_as])
 
     def save(self, changes: Changes) -> None:
         super().save([pair for pair in changes if Place.of(pair[0].id) is None])
@@ -207,6 +221,16 @@ class BlockStore(MessageStore):
         if record is not None and record.status is not advance(record.status, report.status):
             change = partial(MessageRecord.hear, report=report, at=at, source="callback")
             self.save_in_blocks([(record, change)], loaded=blocks)
+
+
+class _Mirror(msgspec.Struct, frozen=True):
+    """What became of the first message, as a change that can be applied again."""
+
+    seen: MessageRecord
+
+    def __call__(self, record: MessageRecord) -> None:
+        record.mirror(self.seen)
+        record.next_check_at = self.seen.next_check_at
 
 
 def _tally(blocks: dict[str, Block]) -> Tally:

@@ -88,6 +88,8 @@ class Campaign(msgspec.Struct):
     name: str | None = None
     reference: str | None = None
     mapping: dict[str, str] = msgspec.field(default_factory=dict)
+    origin: str | None = None  # the campaign whose records are sent again
+    retries: list[str] = msgspec.field(default_factory=list)  # campaigns made of its records
     columns: list[str] = msgspec.field(default_factory=list)  # of the records' rows
     holder: str = ""
     total: int = 0

@@ -7,7 +7,7 @@ from typing import cast
 
 from msgspec.structs import replace
 
-from sms_connector.errors import ConnectorError, Kind, NotSent, ProviderRefused, Throttled
+from sms_connector.errors import ConnectorError, Kind, NotSent, ProviderRefused, Retry, Throttled
 from sms_connector.messaging.campaigns.campaign import Campaign
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
 from sms_connector.messaging.message_store import Changes
@@ -132,16 +132,10 @@ def _stand_in(record: MessageRecord, found: MessageRecord, *, at: float) -> None
         return record.refuse(found.failure, at=at)
     if found.provider_message_id is None and not found.final:
         message = f"the message with this key is {found.id}, whose outcome is not known yet"
-        return record.refuse(FailureReason("connector", Kind.IN_PROGRESS, message), at=at)
-    record.phase, record.holder, record.status, record.failure = Phase.DONE, None, found.status, found.failure
-    record.provider_message_id, record.sent_at, record.segments = (
-        found.provider_message_id,
-        found.sent_at,
-        found.segments,
-    )
-    record.send_at = found.send_at
+        return record.refuse(FailureReason("connector", Kind.IN_PROGRESS, message, retry=Retry.SAFE), at=at)
+    record.same_as = found.id
+    record.mirror(found)
     record.note(at, "connector", f"the message with this key is {found.id}")
-    record.plan_check(at)
     return None
 
 

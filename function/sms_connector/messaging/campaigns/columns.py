@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 # More than a spreadsheet has, as a rule: what a caller names anew in each record must not grow with their number.
 MAX_COLUMNS = 200
@@ -14,9 +14,9 @@ MAX_ROW = 16_000
 class Columns:
     """`names` in the order in which records brought them."""
 
-    def __init__(self) -> None:
-        self.names: list[str] = []
-        self._known: tuple[str, ...] = ()
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self.names = list(names)
+        self._known = tuple(names)
 
     def cells(self, record: Mapping[str, object]) -> tuple[str, ...]:
         """The record's values as text, in the order of the names. Lists and objects are left out, and what ends the row empty."""

@@ -137,6 +137,13 @@ class Campaigns:
 
     # --- counting -----------------------------------------------------------------------------------------------------
 
+    def note_retry(self, campaign_id: str, retry: str) -> None:
+        def change(campaign: Campaign) -> None:
+            if retry not in campaign.retries:
+                campaign.retries.append(retry)
+
+        self._change(campaign_id, change)
+
     def settle(self, campaign_id: str) -> None:
         """Add chunks that are over to the campaign's own sums, so that counting stays cheap however large it is; see whether it
         is done."""

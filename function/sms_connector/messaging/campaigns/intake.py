@@ -61,6 +61,7 @@ class CampaignOrder(msgspec.Struct, frozen=True):
     name: str | None = None
     reference: str | None = None
     mapping: dict[str, str] = msgspec.field(default_factory=dict)
+    origin: str | None = None
     columns: Columns = msgspec.field(default_factory=Columns)
 
 
@@ -165,6 +166,7 @@ class Intake:
             name=order.name,
             reference=order.reference,
             mapping=order.mapping,
+            origin=order.origin,
             holder=holder,
         )
         self._tools.planner.plan(now + LOOK_AFTER)
