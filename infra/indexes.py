@@ -26,7 +26,7 @@ TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
 UNINDEXED_FIELDS = (TTL_FIELD, "document")
 
 # (collection, field) of lists that are asked for by what they contain.
-ARRAY_FIELDS = frozenset({("blocks", "people"), ("blocks", "providerMessageIds")})
+ARRAY_FIELDS = frozenset({("blocks", "people"), ("blocks", "references"), ("blocks", "providerMessageIds")})
 
 # (collection, fields asked for by equality or by what they contain, field that orders, descending)
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
@@ -34,6 +34,9 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("messages", ("status",), "createdAt", True),
     ("messages", ("person", "status"), "createdAt", True),
     ("blocks", ("people",), "createdAt", True),
+    ("messages", ("reference",), "createdAt", True),
+    ("blocks", ("references",), "createdAt", True),
+    ("blocks", ("campaign",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),

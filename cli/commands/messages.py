@@ -49,19 +49,21 @@ def _follow(run: Context, answer: dict[str, Any], interval: float) -> dict[str, 
 def list_messages(
     ctx: typer.Context,
     *,
-    to: Annotated[str | None, typer.Option(help="Only messages to this number.")] = None,
+    to: Annotated[str | None, typer.Option(help="Only messages to this number, of campaigns too.")] = None,
     status: Annotated[str | None, typer.Option(help="Only messages in this status.")] = None,
+    reference: Annotated[str | None, typer.Option(help="Only messages with this reference.")] = None,
     campaign: Annotated[str | None, typer.Option(help="Only messages of this campaign.")] = None,
     provider_id: Annotated[str | None, typer.Option(help="The provider's own id.")] = None,
     after: Annotated[str | None, typer.Option(help="Created after this time (RFC 3339).")] = None,
     before: Annotated[str | None, typer.Option(help="Created before this time (RFC 3339).")] = None,
     limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 25,
 ) -> None:
-    """List messages, newest first."""
+    """List messages of requests and campaigns, newest first."""
     run = context_of(ctx)
     query = {
         "to": to,
         "status": status,
+        "reference": reference,
         "campaign": campaign,
         "providerMessageId": provider_id,
         "createdAfter": after,

@@ -275,12 +275,19 @@ def test_progress_results_and_messages(api: CampaignApi) -> None:
     assert [each["id"] for each in listed] == [campaign]
     assert "counts" not in listed[0]
     found = api.client.get(f"/v1/messages?campaign={campaign}&pageSize=200").json
-    assert [message["to"] for message in found["messages"]] == [record["to"] for record in records[:200]]
     assert {message["campaign"] for message in found["messages"]} == {campaign}
     rest = api.client.get(f"/v1/messages?campaign={campaign}&pageSize=200&pageToken={found['nextPageToken']}").json
     assert (len(rest["messages"]), rest["nextPageToken"]) == (100, None)
-    one = api.client.get(f"/v1/messages/{found['messages'][7]['id']}").json
-    assert (one["to"], one["campaign"], one["history"][0]["status"]) == (records[7]["to"], campaign, "queued")
+    listed = found["messages"] + rest["messages"]
+    assert {message["to"] for message in listed} == {record["to"] for record in records[:300]}
+    assert listed == sorted(listed, key=lambda each: each["createdAt"], reverse=True)
+    everything = api.client.get("/v1/messages?pageSize=200").json
+    assert everything["messages"] == found["messages"]
+    shown = listed[7]
+    [by_number] = api.client.get("/v1/messages", query_string={"to": shown["to"], "status": "queued"}).json["messages"]
+    assert by_number == shown
+    one = api.client.get(f"/v1/messages/{shown['id']}").json
+    assert (one["to"], one["campaign"], one["history"][0]["status"]) == (shown["to"], campaign, "queued")
 
 
 @pytest.mark.parametrize("size", [1, 7, 250, 251, 1000])

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from sms_connector.api.payloads.filter import COMBINABLE, read_filter
-from sms_connector.api.payloads.message import MessageQuery
 from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused, StateRefused
-from sms_connector.messaging.message_store import MessageStore
-from sms_connector.messaging.messages import Messages
-from sms_connector.messaging.record import MessageRecord
-from sms_connector.ports import Query
 
 TO = "+15558675310"
 GOOD: dict[str, Any] = {"to": TO, "message": "Hello"}
@@ -101,6 +94,12 @@ def test_a_token_belongs_to_its_filter(api: Any) -> None:
         pytest.param(
             "status=delivered&to=%2B15558675310", {"to": TO, "status": "delivered"}, id="both indexed together"
         ),
+        pytest.param("to=%2B1+555-867+5310", {"to": "+1 555-867 5310"}, id="another spelling"),
+        pytest.param(
+            "reference=A-1&status=sent&campaign=cmp_c00000000000000000000&to=%2B15558675310",
+            {"reference": "A-1", "status": "sent", "campaign": "cmp_c00000000000000000000", "to": TO},
+            id="all together",
+        ),
         pytest.param("providerMessageId=SM1", {"provider_message_id": "SM1"}, id="the provider's id"),
         pytest.param(
             "createdAfter=2026-01-01T00:00:00Z&createdBefore=2026-01-01T00:00:01.5Z",
@@ -115,25 +114,6 @@ def test_filters(api: Any, query: str, wanted: dict[str, Any]) -> None:
     [found] = api.double.filters
     values = {name: getattr(found, name) for name in found.__slots__}
     assert {name: value for name, value in values.items() if value is not None} == wanted
-
-
-@pytest.mark.parametrize("fields", sorted(map(sorted, COMBINABLE)), ids=" + ".join)
-def test_the_ledger_has_an_index_for_every_filter_we_take(fields: list[str]) -> None:
-    """Otherwise a filter that is allowed here would fail there, as a fault of ours."""
-    values = {"to": TO, "status": "sent", "campaign": "cmp_c" + "0" * 20, "providerMessageId": "SM1"}
-    names = {"providerMessageId": "provider_message_id"}
-    query = MessageQuery(**{names.get(field, field): values[field] for field in fields})  # type: ignore[arg-type]
-    asked: list[Query] = []
-
-    def find(query: Query) -> list[MessageRecord]:
-        asked.append(query)
-        return []
-
-    ledger: Any = SimpleNamespace(find=find)
-    none: Any = None
-    messages = Messages(none, MessageStore(ledger), none, clock=none, policy=none)
-    assert messages.list(read_filter(query), limit=25) == ([], None)
-    assert len(asked) == 1
 
 
 @pytest.mark.parametrize(("verb", "member", "value"), [("cancel", "status", "canceled"), ("redact", "redacted", True)])

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
 from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
-from sms_connector.api.paging import read_place, read_token, write_place, write_token
+from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
 from sms_connector.api.payloads import message as payloads
 from sms_connector.api.payloads.connection import EmptyBody
@@ -122,22 +122,10 @@ def get(services: Services, call: Call) -> Answer:
 def list_messages(services: Services, call: Call) -> Answer:
     query: payloads.MessageQuery = call.query
     wanted = read_filter(query)
-    if wanted.campaign is not None:
-        return _list_campaign(services, query, wanted.campaign)
     after = read_token(query.page_token, "messages", wanted)
     found, cursor = services.engine.messages.list(wanted, limit=query.page_size, after=after)
     messages = [payloads.write_message(record, history=False) for record in found]
     token = write_token(cursor, "messages", wanted)
-    return Answer(payloads.MessageList(messages=messages, next_page_token=token))
-
-
-def _list_campaign(services: Services, query: payloads.MessageQuery, campaign_id: str) -> Answer:
-    """A campaign's messages, in the order of its records; those that were not called yet are none."""
-    campaign = services.engine.campaigns.read(campaign_id)
-    start = read_place(query.page_token, f"messages of {campaign.id}")
-    page, place = services.engine.results.page(campaign, limit=query.page_size, start=start)
-    messages = [payloads.write_message(each, history=False) for each in page if isinstance(each, MessageRecord)]
-    token = write_place(place, f"messages of {campaign.id}")
     return Answer(payloads.MessageList(messages=messages, next_page_token=token))
 
 

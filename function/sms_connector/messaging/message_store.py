@@ -38,9 +38,12 @@ Changes = Sequence[tuple[MessageRecord, Change]]
 
 
 class PersonQuery(msgspec.Struct, frozen=True):
-    """Messages to one person, created from `since` to `until` (both included), that follow `after`; `page`: read at a time."""
+    """Messages by one of person, reference and campaign, or all, created from `since` to `until` (both included), that follow
+    `after`; `page`: read at a time."""
 
-    person: str
+    person: str | None = None
+    reference: str | None = None
+    campaign: str | None = None
     since: float | None = None
     until: float | None = None
     after: Cursor | None = None
@@ -79,12 +82,29 @@ class MessageStore:
 
         They are as their documents have them: `get` adds what callbacks reported of a campaign's message since.
         """
-        query = PersonQuery(person, since, until, after, page=limit + 1)
+        query = PersonQuery(person, since=since, until=until, after=after, page=limit + 1)
         found = list(islice(self._by_person(query), limit + 1))
         return [record for _, record in found[:limit]], found[limit - 1][0] if len(found) > limit else None
 
+    def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Find candidates, newest first, each with its place in the list: the caller drops those that don't match.
+
+        Only so the caller can bound how much is read.
+        """
+        return self._own(query)
+
     def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        where: tuple[Condition, ...] = (("person", "==", query.person),)
+        return self._own(query)
+
+    def _own(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Those with a document of their own."""
+        if query.campaign is not None:
+            return  # its messages are in blocks
+        where: tuple[Condition, ...] = ()
+        if query.person is not None:
+            where = (("person", "==", query.person),)
+        elif query.reference is not None:
+            where = (("reference", "==", query.reference),)
         if query.until is not None:
             where = (*where, ("createdAt", "<=", query.until))
         for document in self._pages(COLLECTION, where, query):

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from sms_connector.errors import Kind, NotFound, PreconditionFailed
-from sms_connector.messaging.message_store import MessageStore
+from sms_connector.messaging.message_store import Cursor, MessageStore, PersonQuery
 from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.record import COLLECTION, MessageRecord
+from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import MessageFilter
 from sms_connector.messaging.tracking import Tracker
 from sms_connector.model.person import person_key
-from sms_connector.ports import Clock, Operator, Query
+from sms_connector.ports import Clock
 from sms_connector.provider import Provider
-
-Cursor = tuple[float, str]
-Where = tuple[tuple[str, Operator, str | float], ...]
 
 
 class Messages:
@@ -41,14 +39,44 @@ class Messages:
     def list(
         self, wanted: MessageFilter, *, limit: int, after: Cursor | None = None
     ) -> tuple[list[MessageRecord], Cursor | None]:
-        """Newest first, as the ledger has them; the second value is where the next page begins."""
+        """Return messages of requests and of campaigns, newest first; the second value is where the next page begins.
+
+        At most `policy.list_examines` messages are looked at: a page of a rare status may be short, or empty, and go on.
+        """
         if wanted.provider_message_id:
             owner = self._store.find_by_provider_id(wanted.provider_message_id)
             return [record for record in self._store.get([owner]) if record] if owner else [], None
-        query = Query(COLLECTION, _where(wanted), order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = self._store.find(query)
-        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
-        return found[:limit], more
+        person = wanted.to and person_key(wanted.to)
+        query = PersonQuery(
+            person,
+            wanted.reference if person is None else None,
+            wanted.campaign if person is None and wanted.reference is None else None,
+            since=wanted.created_after,
+            until=wanted.created_before,
+            after=after,
+            page=limit + 1,
+        )
+        page: list[MessageRecord] = []
+        place, examined = after, 0
+        candidates = self._store.newest(query)
+        while examined < self._policy.list_examines:
+            part = list(islice(candidates, limit + 1))
+            for cursor, record in self._refresh_open(part):
+                if _matches(record, wanted, person):
+                    if len(page) == limit:
+                        return page, place
+                    page.append(record)
+                place = cursor
+            if len(part) <= limit:
+                return page, None
+            examined += len(part)
+        return page, place
+
+    def _refresh_open(self, part: Sequence[tuple[Cursor, MessageRecord]]) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Add what callbacks reported of campaigns' messages since their blocks were written."""
+        wanted = [record.id for _, record in part if record.campaign is not None and record.may_yield]
+        fresh = {record.id: record for record in self._store.get(wanted) if record is not None} if wanted else {}
+        return ((cursor, fresh.get(record.id, record)) for cursor, record in part)
 
     def cancel(self, message_id: str) -> MessageRecord:
         """Raises NotFound, PreconditionFailed (already final, or the provider can't) and what the provider answers."""
@@ -105,12 +133,12 @@ class Messages:
         return record.provider_message_id
 
 
-def _where(wanted: MessageFilter) -> Where:
-    conditions: Sequence[tuple[str, Operator, str | float | None]] = (
-        ("person", "==", wanted.to and person_key(wanted.to)),
-        ("status", "==", wanted.status),
-        ("campaign", "==", wanted.campaign),
-        ("createdAt", ">=", wanted.created_after),
-        ("createdAt", "<", wanted.created_before),
+def _matches(record: MessageRecord, wanted: MessageFilter, person: str | None) -> bool:
+    return (
+        (person is None or person_key(record.to) == person)
+        and (wanted.status is None or record.status == wanted.status)
+        and (wanted.reference is None or record.reference == wanted.reference)
+        and (wanted.campaign is None or record.campaign == wanted.campaign)
+        and (wanted.created_after is None or record.created_at >= wanted.created_after)
+        and (wanted.created_before is None or record.created_at < wanted.created_before)
     )
-    return tuple((field, operator, value) for field, operator, value in conditions if value is not None)

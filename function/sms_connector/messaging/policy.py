@@ -21,6 +21,7 @@ class Policy(msgspec.Struct, frozen=True):
     resends             how often `onUnknown: resend` repeats
     resend_after        how long the provider's list is given to show a message before it is sent again
     key_seconds         how long an idempotency key is kept
+    list_examines       how many messages one page of a list looks at: some 80 blocks of campaigns, or as many documents
     """
 
     lease_seconds: float = 30.0
@@ -36,3 +37,4 @@ class Policy(msgspec.Struct, frozen=True):
     resends: int = 2
     resend_after: float = 5.0
     key_seconds: float = 24 * 3600.0
+    list_examines: int = 2000

@@ -64,10 +64,11 @@ class SendRequest(msgspec.Struct, frozen=True):
 
 
 class MessageFilter(msgspec.Struct, frozen=True):
-    """Which messages of the ledger are listed, newest first."""
+    """Which messages of the ledger are listed, newest first: what is None is not filtered by. `to` is any spelling of a person's number."""
 
     to: str | None = None
     status: str | None = None
+    reference: str | None = None
     campaign: str | None = None
     provider_message_id: str | None = None
     created_after: float | None = None

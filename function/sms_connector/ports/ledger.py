@@ -154,14 +154,14 @@ class Query(msgspec.Struct, frozen=True):
 # Collection → its indexed fields. `infra` declares the composite indexes and TTL fields; a test reads both sides.
 # A field that is absent or None in a document is not indexed: the document is not found by it.
 COLLECTIONS: Mapping[str, tuple[str, ...]] = {
-    "messages": ("createdAt", "person", "status", "campaign", "providerMessageId", "nextCheckAt"),
+    "messages": ("createdAt", "person", "reference", "status", "campaign", "providerMessageId", "nextCheckAt"),
     "idempotencyKeys": (),
     "optOuts": ("createdAt",),
     "inboundMessages": ("createdAt", "from"),
     "campaigns": ("createdAt", "state"),
     "chunks": (),
     "progress": ("campaign", "state"),
-    "blocks": ("createdAt", "nextCheckAt", "people", "providerMessageIds"),
+    "blocks": ("createdAt", "nextCheckAt", "campaign", "people", "references", "providerMessageIds"),
     "news": ("block", "finalIn"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
     "templates": (),
@@ -169,7 +169,9 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "state": (),
 }
 # (collection, field) of the indexed fields that are lists of strings: asked for with `contains`.
-ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset({("blocks", "people"), ("blocks", "providerMessageIds")})
+ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset(
+    {("blocks", "people"), ("blocks", "references"), ("blocks", "providerMessageIds")}
+)
 
 # The queries that need a composite index on Firestore: (collection, fields by equality or `contains`, order field, descending).
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
@@ -177,6 +179,9 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("messages", ("status",), "createdAt", True),
     ("messages", ("person", "status"), "createdAt", True),
     ("blocks", ("people",), "createdAt", True),
+    ("messages", ("reference",), "createdAt", True),
+    ("blocks", ("references",), "createdAt", True),
+    ("blocks", ("campaign",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("from",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),

@@ -1,4 +1,4 @@
-"""From the query of a list to the filter of the ledger. Only what the ledger has an index for can be combined."""
+"""From the query of a list to the filter of the ledger."""
 
 from __future__ import annotations
 
@@ -12,18 +12,9 @@ from sms_connector.api.payloads.shapes import read_time
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.messaging.requests import MessageFilter
 from sms_connector.model.invalid_value import InvalidValueError, quote
-from sms_connector.model.phone_number import parse_recipient
-from sms_connector.ports import COMPOSITE_INDEXES
+from sms_connector.model.phone_number import find_number, parse_recipient
 
 _CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
-# A recipient is looked for as a person, in any spelling.
-_PARAMETERS = {"person": "to"}
-_INDEXED = frozenset(
-    frozenset(_PARAMETERS.get(field, field) for field in fields)
-    for collection, fields, order, _ in COMPOSITE_INDEXES
-    if (collection, order) == ("messages", "createdAt")
-)
-COMBINABLE = _INDEXED | {frozenset(), frozenset({"providerMessageId"})}
 
 
 def read_filter(query: MessageQuery) -> MessageFilter:
@@ -32,6 +23,7 @@ def read_filter(query: MessageQuery) -> MessageFilter:
     wanted = MessageFilter(
         to=read_address(query.to, "to", problems),
         status=None if query.status is UNSET else str(query.status),
+        reference=query.reference or None,
         campaign=query.campaign or None,
         provider_message_id=query.provider_message_id or None,
         created_after=_read_moment(query.created_after, "createdAfter", problems),
@@ -45,25 +37,19 @@ def read_filter(query: MessageQuery) -> MessageFilter:
 
 
 def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
-    """A campaign's messages are listed as its results are: all of them, in order."""
-    if wanted.campaign is None or problems:
-        return
-    if wanted.created_after is not None or wanted.created_before is not None:
+    if wanted.campaign is not None and not _CAMPAIGN.fullmatch(wanted.campaign):
         problems.append(
-            FieldProblem("campaign", "can't be combined with times; a campaign's messages are listed in order")
-        )
-    if not _CAMPAIGN.fullmatch(wanted.campaign):
-        problems.append(
-            FieldProblem("campaign", f"{quote(wanted.campaign)} is no campaign's id; those begin with cmp_")
+            FieldProblem("campaign", f"{quote(wanted.campaign)} is not a campaign's id; those begin with cmp_")
         )
 
 
 def read_address(text: str, field: str, problems: list[FieldProblem]) -> str | None:
-    """A recipient. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
+    """A recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
     if not text:
         return None
+    address = "+" + text[1:] if text.startswith(" ") else text
     try:
-        return parse_recipient("+" + text[1:] if text.startswith(" ") else text)
+        return address if find_number(address) is not None else parse_recipient(address)
     except InvalidValueError as error:
         problems += [replace(problem, field=field) for problem in error.problems]
         return None
@@ -80,15 +66,9 @@ def _read_moment(text: str, field: str, problems: list[FieldProblem]) -> float |
 
 
 def _check_combination(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
-    values = {
-        "to": wanted.to,
-        "status": wanted.status,
-        "campaign": wanted.campaign,
-        "providerMessageId": wanted.provider_message_id,
-    }
-    used = [name for name, value in values.items() if value is not None]
-    if frozenset(used) not in COMBINABLE:
-        allowed = "; ".join(sorted(" + ".join(sorted(each)) for each in COMBINABLE if each))
+    """The provider's id names one message: nothing else can narrow that down."""
+    others = replace(wanted, provider_message_id=None)
+    if wanted.provider_message_id is not None and others != MessageFilter():
         problems.append(
-            FieldProblem(used[0], f"can't be combined with {', '.join(used[1:])}; filter by one of: {allowed}")
+            FieldProblem("providerMessageId", "can't be combined with another filter; it names one message")
         )

@@ -147,8 +147,9 @@ class MessageList(Payload):
 class MessageQuery(Body):
     """The filter of a list; what is left out is not filtered by."""
 
-    to: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="The recipient.")] = ""
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="The recipient, in any spelling.")] = ""
     status: MessageStatus | UnsetType = UNSET
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=255, description="The record's own.")] = ""
     campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = ""
     provider_message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = ""
     created_after: Annotated[

@@ -48,6 +48,8 @@ from sms_connector.ports import Condition, Ledger, Query, Write
 Item = tuple[Place, MessageRecord, Change]
 # Follows every block's id.
 LAST_ID = "~"
+# A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer.
+LONGEST_PAUSE = 24 * 3600.0
 
 Each = TypeVar("Each")
 Done = TypeVar("Done")
@@ -120,10 +122,31 @@ class BlockStore(MessageStore):
         """Those of blocks take their place by the time of their block, which is that of its latest intent."""
         return merge(super()._by_person(query), self._by_person_in_blocks(query), key=itemgetter(0), reverse=True)
 
+    def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        return merge(super().newest(query), self._newest_in_blocks(query), key=itemgetter(0), reverse=True)
+
+    def _newest_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Every message of the blocks that may hold one. A block begins and ends within a second, or within a pause of its campaign."""
+        where: tuple[Condition, ...] = ()
+        if query.person is not None:
+            where = (("people", "contains", query.person),)
+        elif query.reference is not None:
+            where = (("references", "contains", query.reference),)
+        elif query.campaign is not None:
+            where = (("campaign", "==", query.campaign),)
+        if query.until is not None:
+            where = (*where, ("createdAt", "<=", query.until + LONGEST_PAUSE))
+        after = None if query.after is None else (query.after[0], LAST_ID)
+        for document in self._pages(BLOCKS, where, replace(query, after=after)):
+            for position, record in sorted(Block.of(document).records.items(), reverse=True):
+                cursor = (document.data["createdAt"], f"{document.id}:{position:03}")
+                if query.after is None or cursor < query.after:
+                    yield cursor, record
+
     def _by_person_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
         # A page may have ended within a block: it is read again, from the first of its time.
         after = None if query.after is None else (query.after[0], LAST_ID)
-        where: tuple[Condition, ...] = (("people", "contains", query.person),)
+        where: tuple[Condition, ...] = (("people", "contains", query.person or ""),)
         for document in self._pages(BLOCKS, where, replace(query, after=after)):
             records = sorted(Block.of(document).records.values(), key=attrgetter("id"), reverse=True)
             for record in records:

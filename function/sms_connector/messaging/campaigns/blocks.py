@@ -54,6 +54,7 @@ class Block(msgspec.Struct):
             "held": held,
             "items": items,
             "people": sorted({person_key(record.to) for record in self.records.values()}),
+            "references": sorted({each.reference for each in self.records.values() if each.reference}),
             "providerMessageIds": [id_ for each in self.records.values() if (id_ := each.provider_message_id)],
             "expiresAt": max([self.created_at, *(each.begins_at for each in self.records.values())])
             + RETENTION_SECONDS,
