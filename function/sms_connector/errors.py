@@ -53,6 +53,7 @@ class Kind(StrEnum):
     UNKNOWN_FIELD = "UNKNOWN_FIELD"
     LOOKALIKE = "LOOKALIKE"
     DUPLICATE = "DUPLICATE"
+    DEFAULT_COUNTRY = "DEFAULT_COUNTRY"
     UNREACHABLE = "UNREACHABLE"
     LANDLINE = "LANDLINE"
     OPTED_OUT = "OPTED_OUT"
@@ -78,11 +79,17 @@ class Kind(StrEnum):
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`."""
+    """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`, and `line` where the record
+    begins in the caller's file."""
 
     field: str
     message: str
     kind: Kind = Kind.INVALID_REQUEST
+    line: int | None = None
+
+    @property
+    def place(self) -> str:
+        return f"{self.field} (line {self.line})" if self.line else self.field
 
 
 class ConnectorError(Exception):
@@ -120,7 +127,7 @@ class InvalidRequest(RequestError):
         first = problems[0]
         more = f" (and {len(problems) - 1} more, see details)" if len(problems) > 1 else ""
         super().__init__(
-            f"{first.field}: {first.message}{more}" if first.field else first.message + more, kind=first.kind
+            f"{first.place}: {first.message}{more}" if first.field else first.message + more, kind=first.kind
         )
         self.problems = problems
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms_connector.api.payloads.content import MAX_RECORD_BYTES
-from sms_connector.api.payloads.half_characters import HalfCharacters
+from sms_connector.api.uploads.content import MAX_RECORD_BYTES
+from sms_connector.api.uploads.half_characters import HalfCharacters
 from tests.fixtures.campaign_api import CSV, JSON, NDJSON, TO, CampaignApi, ndjson, zipped
 
 HELLO = {"message": "Hello"}
@@ -124,19 +124,46 @@ BROKEN_ROWS = [
     lines("not UTF-8", GOOD + b'{"to": "\xff"}\n', "line 4 is not JSON"),
     lines("half an emoji", rb'{"to": "\ud83d"}', "line 1 is not JSON"),
     lines("nested too deeply", b'{"to": ' + b"[" * 100_000 + b"}", "line 1"),
-    lines("UTF-16", '{"to": "x"}\n'.encode("utf-16"), "line 1 is not JSON"),
+    lines("a workbook", b"PK\x03\x04" + bytes(100), "an Excel workbook"),
+    lines("an old spreadsheet's characters", GOOD + b'{"to": "Zo\xeb"}\n', "send charset=windows-1252"),
     lines("one line without end", b'{"to": "' + b"x" * (MAX_RECORD_BYTES + 200_000), "a record has more than"),
     rows("no row at all", b"", "has no header"),
     rows("a header and nothing else", b"to\n", "there is no record", "records"),
-    rows("an empty header", b"\n+15558675310\n", "has no header"),
+    rows("an empty header", b"\n+15558675310\n", "no column 'to'; it has '+15558675310'", "mapping.to"),
+    rows("nothing but empty rows", b"\n;;\n,,,\n \n", "has no header"),
+    rows("a separator and nothing else", b"sep=;\n", "has no header"),
+    rows("names that read the same", "to,first name,first\u00a0name\n".encode(), "names 'first name' twice"),
+    rows(
+        "what was tried is told",
+        b"Mobil;Name\nx;y\n",
+        "read with delimiter=semicolon (others: comma, tab, pipe)",
+        "mapping.to",
+    ),
+    rows("a header whose quote never closes", b'"to,name\n+15558675310,x\n', "the CSV's header (line 1)"),
+    rows(
+        "a workbook",
+        b"PK\x03\x04" + bytes(100),
+        'an Excel workbook (or a ZIP archive), not text; save it as "CSV UTF-8"',
+    ),
+    rows("an old workbook", b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(100), "an Excel workbook"),
     rows("a column twice", b"to,n,n\n", "names 'n' twice"),
     rows("no column for the recipient", b"mobile\n+15558675310\n", "no column 'to'", "mapping.to"),
     rows("nor for a placeholder", b"mobile\nx\n", "no column", "mapping.to", "mapping.a", message="<a>"),
     rows("another delimiter than it says", ROWS, "no column 'to'", "mapping.to", delimiter="tab"),
-    rows("a quote that is not closed", ROWS + b'+15558675310,"x\n', "is not CSV after row 3"),
-    rows("a quote in the wrong place", ROWS + b'+15558675310,"x"y\n', "is not CSV after row 3"),
-    rows("not UTF-8", ROWS + b"+15558675310,\xe9\n", "is not UTF-8"),
-    rows("UTF-16 from Excel", "to\n+15558675310\n".encode("utf-16"), "is not UTF-8"),
+    rows("a quote that is not closed", ROWS + b'+15558675310,"x\n', "line 5 is not CSV"),
+    rows("a quote in the wrong place", ROWS + b'+15558675310,"x"y\n', "line 5 is not CSV"),
+    rows(
+        "not UTF-8",
+        ROWS + b"+15558675310,\xe9\n",
+        'line 5 is not UTF-8; save the file as "CSV UTF-8", or send charset=windows-1252',
+    ),
+    rows("not UTF-8 in the header", b"to,pr\xe9nom\n", "line 1 is not UTF-8"),
+    rows(
+        "not UTF-8, far in", ROWS + b"+15558675310,x\r\n" * 50_000 + b"+15558675310,\xe9\n", "line 50005 is not UTF-8"
+    ),
+    rows("not UTF-8 between returns only", b"to,n\r+15558675310,x\r+15558675310,\xe9\r", "line 3 is not UTF-8"),
+    rows("half of UTF-16", "to\n+15558675310\n".encode("utf-16")[:-1], "is not utf-16-le"),
+    rows("a charset that has no such character", ROWS + b"+1,\x81\n", "line 5 is not cp1252", charset="windows-1252"),
     rows(
         "one value without end", b'to,n\n+1,"' + b"x" * (MAX_RECORD_BYTES + 200_000) + b'"\n', "a record has more than"
     ),
@@ -198,7 +225,23 @@ FIELDS = [
     Bad("a wrong boolean in the query", ROWS, CSV, ("dryRun",), query={**HELLO, "dryRun": "perhaps"}),
     Bad("a form", b"to=x", "application/x-www-form-urlencoded", ("Content-Type",), "text/csv"),
     Bad("a spreadsheet", b"PK", "application/vnd.ms-excel", ("Content-Type",), "text/csv"),
-    Bad("another charset", ROWS, "text/csv; charset=iso-8859-1", ("Content-Type",), "UTF-8", query=HELLO),
+    Bad(
+        "an unknown charset",
+        ROWS,
+        "text/csv; charset=klingon",
+        ("Content-Type",),
+        "'klingon' is an unknown",
+        query=HELLO,
+    ),
+    Bad(
+        "a codec that is no charset",
+        ROWS,
+        CSV,
+        ("charset",),
+        "'rot13' is an unknown",
+        query={**HELLO, "charset": "rot13"},
+    ),
+    Bad("JSON in another charset", document(), "application/json; charset=iso-8859-1", ("Content-Type",), "UTF-8"),
     Bad(
         "another compression", ROWS, CSV, ("Content-Encoding",), "gzip", query=HELLO, headers={"Content-Encoding": "br"}
     ),

@@ -37,11 +37,17 @@ class _Pairs(list[tuple[str, Any]]):
 
 def read_body(request: flask.Request, *, limit: int) -> bytes:
     """The body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
+    raw = read_file(request, limit=limit)
+    if raw:
+        _check_headers(request)
+    return raw
+
+
+def read_file(request: flask.Request, *, limit: int) -> bytes:
+    """The body, in whichever form. Raises InvalidRequest where it is longer than `limit` bytes."""
     raw = read_at_most(request, limit)
     if raw is None:
         raise _refuse(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
-    if raw:
-        _check_headers(request)
     return raw
 
 

@@ -7,10 +7,8 @@ Idempotency-Key stands for is one of all its bytes.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
 
 import msgspec
 from msgspec import UNSET
@@ -19,42 +17,43 @@ from msgspec.structs import replace
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery, read_query, refuse_query
-from sms_connector.api.payloads.content import Content, is_gzip
-from sms_connector.api.payloads.drafts import RecordReader, check_text, make_reader, read_template
+from sms_connector.api.payloads.drafts import (
+    RecordReader,
+    check_text,
+    find_warnings,
+    make_reader,
+    read_policy,
+    read_template,
+)
 from sms_connector.api.payloads.options import read_options
-from sms_connector.api.payloads.record_formats import Format, refuse_form
-from sms_connector.api.payloads.record_stream import check_records, read_rows
 from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Call, Services
 from sms_connector.api.spool import Spooled
 from sms_connector.api.templates import fill
+from sms_connector.api.uploads.content import Content, is_gzip
+from sms_connector.api.uploads.content_type import ContentType, Format, read_content_type
+from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.campaigns.chunk import Record
 from sms_connector.messaging.campaigns.columns import Columns
 from sms_connector.messaging.campaigns.intake import CampaignOrder
+from sms_connector.messaging.notes import Notes
 from sms_connector.messaging.requests import SendOptions
 
-JSON = "application/json"
-FORMS: dict[str, Format] = {
-    "application/x-ndjson": "ndjson",
-    "application/jsonl": "ndjson",
-    "application/x-jsonlines": "ndjson",
-    "text/csv": "csv",
-}
 _SUFFIXES: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
-_CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 
 
 class CampaignRequest(msgspec.Struct, frozen=True):
-    """`form` is JSON, or that of the rows in the body or the source."""
+    """`form` None: the records are in the JSON document; else it is that of the rows in the body or the source."""
 
     body: CampaignBody
-    form: Format | None
+    form: FileForm | None
     compressed: bool
     reader: RecordReader
     options: SendOptions
     digest: str
     columns: Columns
+    notes: Notes
 
     def order(self, call: Call, nonce: str) -> CampaignOrder:
         return CampaignOrder(
@@ -68,69 +67,53 @@ class CampaignRequest(msgspec.Struct, frozen=True):
             reference=None if self.body.reference is UNSET else self.body.reference,
             mapping={} if self.body.mapping is UNSET else self.body.mapping,
             columns=self.columns,
+            notes=self.notes,
         )
 
 
 def read_request(services: Services, call: Call, spooled: Spooled) -> CampaignRequest:
     """All but the records. Raises InvalidRequest naming every field that is wrong."""
-    media_type = _media_type(call)
-    compressed = _is_compressed(call)
-    if media_type == JSON:
+    sent = read_content_type(call.headers)
+    if sent.form is None:
         refuse_query(call.query)
-        body, template = _read_document(services, spooled, compressed)
-        form = _source_form(body)
+        body, template = _read_document(services, spooled, sent.compressed)
     else:
-        form = FORMS.get(media_type) or refuse_form(media_type)
         document, template = fill(services, read_query(call.query), campaign=True)
         body = convert(document, CampaignBody)
         if body.message is UNSET:
             message = "is missing; send it as a query parameter, or name a saved template"
             raise InvalidRequest(FieldProblem("message", message, Kind.MISSING_VALUE))
+    format_ = _source_form(body) if sent.form is None else sent.form
+    form = None if format_ is None else read_form(format_, sent, body)
     reader, options = _check(services, body)
     options = replace(options, template=template)
-    digest = _digest(call.query, media_type, spooled)
-    return CampaignRequest(body, form, compressed, reader, options, digest, Columns())
+    digest = _digest(call.query, sent, spooled)
+    notes = Notes(read_policy(body), find_warnings(body), strict=body.strict)
+    return CampaignRequest(body, form, sent.compressed, reader, options, digest, Columns(), notes)
 
 
 @contextmanager
 def open_records(services: Services, request: CampaignRequest, spooled: Spooled) -> Iterator[Iterator[Record]]:
     """The records, checked as they are read; each call reads from the beginning."""
-    body, reader, columns = request.body, request.reader, request.columns
-    delimiter = None if body.delimiter is UNSET else body.delimiter
-    if body.source is not UNSET and request.form is not None:
+    body, reader, form, columns = request.body, request.reader, request.form, request.columns
+    if body.source is not UNSET and form is not None:
         with services.objects.open_lines(body.source) as source:
-            file, compressed = _peek(source)
-            yield read_rows(file, request.form, reader, columns, compressed=compressed, delimiter=delimiter)
-    elif request.form is not None:
-        file = spooled.rewind()
-        yield read_rows(file, request.form, reader, columns, compressed=request.compressed, delimiter=delimiter)
+            rows = read_rows(source, replace(form, compressed=is_gzip(source)), reader.mapping)
+            yield check_records(rows, reader, columns, request.notes)
+    elif form is not None:
+        yield check_records(read_rows(spooled.rewind(), form, reader.mapping), reader, columns, request.notes)
     else:
-        from sms_connector.api.payloads import json_records
+        from sms_connector.api.uploads import json_document
 
         content = Content(spooled.rewind(), compressed=request.compressed)
-        yield check_records(json_records.read_records(content), reader, columns)
-
-
-def _media_type(call: Call) -> str:
-    header = call.headers.get("Content-Type", "")
-    charset = _CHARSET.search(header)
-    if charset is not None and charset[1].lower() not in ("utf-8", "utf8", "us-ascii"):
-        raise InvalidRequest(FieldProblem("Content-Type", "must be in UTF-8; convert the body, or correct the charset"))
-    return header.partition(";")[0].strip().lower()
-
-
-def _is_compressed(call: Call) -> bool:
-    encoding = call.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("identity", "gzip"):
-        raise InvalidRequest(FieldProblem("Content-Encoding", "must be gzip or absent"))
-    return encoding == "gzip"
+        yield check_records(json_document.read_records(content), reader, columns, request.notes)
 
 
 def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tuple[CampaignBody, str | None]:
-    from sms_connector.api.payloads import json_records  # its parser is no part of a cold start
+    from sms_connector.api.uploads import json_document  # its parser is no part of a cold start
 
-    outline = json_records.read_outline(Content(spooled.rewind(), compressed=compressed))
-    has_records = outline.pop(json_records.RECORDS, False)
+    outline = json_document.read_outline(Content(spooled.rewind(), compressed=compressed))
+    has_records = outline.pop(json_document.RECORDS, False)
     json_body.check_text(outline)
     document, template = fill(services, outline, campaign=True)
     body = convert(document, CampaignBody)
@@ -182,10 +165,6 @@ def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
     return make_reader(template, mapping, rules)
 
 
-def _digest(query: CampaignQuery, media_type: str, spooled: Spooled) -> str:
-    said = msgspec.json.encode(query, order="sorted") + b"\0" + media_type.encode() + b"\0" + spooled.digest.encode()
+def _digest(query: CampaignQuery, sent: ContentType, spooled: Spooled) -> str:
+    said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
     return hashlib.sha256(said).hexdigest()
-
-
-def _peek(source: BinaryIO) -> tuple[BinaryIO, bool]:
-    return source, is_gzip(source)

@@ -12,7 +12,7 @@ from msgspec import UNSET
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from sms_connector.api.campaign_request import FORMS, CampaignRequest, open_records, read_request
+from sms_connector.api.campaign_request import CampaignRequest, open_records, read_request
 from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import campaign as payloads
@@ -21,6 +21,7 @@ from sms_connector.api.payloads.connection import EmptyBody
 from sms_connector.api.payloads.result_csv import write_csv
 from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.spool import Spooled, spool
+from sms_connector.api.uploads.content_type import FORMS
 from sms_connector.errors import Kind, NotFound
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def _take(
 def _look(services: Services, call: Call, request: CampaignRequest, spooled: Spooled) -> Answer:
     with open_records(services, request, spooled) as records:
         totals, forecast = services.engine.intake.look(request.order(call, ""), records)
-    return Answer(payloads.write_plan(totals, forecast))
+    return Answer(payloads.write_plan(totals, forecast, request.notes))
 
 
 def _with_location(answer: Answer) -> Answer:

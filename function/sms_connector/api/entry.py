@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 
 import flask
 import msgspec
 
 from sms_connector.api import callbacks, campaigns, connection, consent, health, messages, templates
-from sms_connector.api.body import drain, parse_json, read_body, unlimited
+from sms_connector.api.body import drain, parse_json, read_body, read_file, unlimited
 from sms_connector.api.conversion import convert, convert_query
 from sms_connector.api.door import Door, Handle, Visit
 from sms_connector.api.openapi import with_document
@@ -60,6 +61,9 @@ def _read_call(visit: Visit, route: Route, path: Mapping[str, str]) -> Call:
     query = convert_query(request.query_string, route.query)
     if route.streamed:
         return Call(visit.request_id, path, query, None, None, request.headers, visit.log, unlimited(request))
+    if route.files and request.mimetype in route.files:
+        file = BytesIO(read_file(request, limit=route.body_limit))
+        return Call(visit.request_id, path, query, None, None, request.headers, visit.log, file)
     document, body = _read_body(request, route)
     return Call(visit.request_id, path, query, body, document, request.headers, visit.log)
 

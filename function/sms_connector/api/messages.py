@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import uuid
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Callable, Iterable
+from io import BytesIO
+from typing import NamedTuple, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
@@ -15,6 +18,7 @@ from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, rea
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
 from sms_connector.api.payloads import message as payloads
+from sms_connector.api.payloads.campaign_body import SendQuery, read_send_query, refuse_query
 from sms_connector.api.payloads.connection import EmptyBody
 from sms_connector.api.payloads.filter import read_filter
 from sms_connector.api.payloads.options import read_options
@@ -23,9 +27,13 @@ from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, SendBody
 from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.templates import fill
+from sms_connector.api.uploads.content_type import FORMS, read_content_type
+from sms_connector.api.uploads.raw_record import Located
+from sms_connector.api.uploads.record_stream import read_form, read_rows
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest
+from sms_connector.model.field_mapping import FieldMapping
 
 T = TypeVar("T")
 
@@ -34,27 +42,35 @@ _PREVIEWED = PreviewBody.__struct_encode_fields__
 _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
+class Ordered(NamedTuple):
+    """A request that may be carried out. `digest` is what its Idempotency-Key stands for."""
+
+    read: draft_payloads.Drafts
+    options: SendOptions
+    dry_run: bool
+    key: str | None
+    digest: str
+
+
 def send(services: Services, call: Call) -> Answer:
     """Every record has its own outcome; the answer is 200 once the request itself is right."""
-    document, template = fill(services, call.document)
-    body = call.body if template is None else convert(document, SendBody)
-    drafts, refused, options, key = _read_send(services, call, body)
-    options = replace(options, template=template)
+    order = _read_send(services, call)
+    drafts, notes, template = order.read.drafts, order.read.notes, order.options.template
     results = [
-        payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each) for each in refused
+        payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each)
+        for each in order.read.refused
     ]
-    if body.dry_run:
+    if order.dry_run:
         results += payloads.write_dry_results(drafts, template)
-        return Answer(payloads.write_answer(results, request_id=call.request_id, dry_run=True))
-    if key is None:
-        results += _send_drafts(services, call, drafts, options=options, nonce=uuid.uuid4().hex)
-        return Answer(payloads.write_answer(results, request_id=call.request_id))
+        return Answer(payloads.write_answer(results, request_id=call.request_id, notes=notes, dry_run=True))
 
     def carry_out(nonce: str) -> payloads.SendAnswer:
-        sent = _send_drafts(services, call, drafts, options=options, nonce=nonce)
-        return payloads.write_answer([*results, *sent], request_id=call.request_id)
+        sent = _send_drafts(services, call, drafts, options=order.options, nonce=nonce)
+        return payloads.write_answer([*results, *sent], request_id=call.request_id, notes=notes)
 
-    return answer_once(services, key, json_body.digest(call.document), carry_out=carry_out)
+    if order.key is None:
+        return Answer(carry_out(uuid.uuid4().hex))
+    return answer_once(services, order.key, order.digest, carry_out=carry_out)
 
 
 def _send_drafts(
@@ -69,25 +85,45 @@ def _send_drafts(
     return [payloads.name_record(*pair) for pair in zip(payloads.write_results(records), drafts, strict=True)]
 
 
-def _read_send(
-    services: Services, call: Call, body: SendBody
-) -> tuple[list[Draft], list[draft_payloads.Refused], SendOptions, str | None]:
+def _read_send(services: Services, call: Call) -> Ordered:
     """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
+    body, template, read_file, digest = _read_body(services, call)
     problems: list[FieldProblem] = []
     key = _collect(problems, lambda: read_key(call))
     options = _collect(problems, lambda: read_options(body, option_rules(services)))
-    read = _collect(
-        problems,
-        lambda: draft_payloads.read_drafts(
-            body, recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
-        ),
-    )
-    drafts, refused = read or ([], [])
-    if body.on_invalid == "refuse":
-        problems += [problem for each in refused for problem in each.problems]
-    if problems or options is None:
+    read = _collect(problems, lambda: _read_records(services, body, read_file))
+    for refused in read.refused if read and body.on_invalid == "refuse" else ():
+        skipped = body.duplicates == "skip" and refused.problems[0].kind is Kind.DUPLICATE
+        problems += () if skipped else refused.problems
+    if problems or options is None or read is None:
         raise InvalidRequest(*problems)
-    return drafts, refused, options, key
+    return Ordered(read, replace(options, template=template), body.dry_run, key, digest)
+
+
+def _read_records(
+    services: Services, body: SendBody, read_file: draft_payloads.ReadFile | None
+) -> draft_payloads.Drafts:
+    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+    return draft_payloads.read_drafts(body, rules, read_file)
+
+
+def _read_body(services: Services, call: Call) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None, str]:
+    """The fields, the template they name, the reader of a file's records, and a digest of everything."""
+    query: SendQuery = call.query or SendQuery()
+    if call.body is not None:
+        refuse_query(query)
+        document, template = fill(services, call.document)
+        body = call.body if template is None else convert(document, SendBody)
+        return body, template, None, json_body.digest(call.document)
+    sent, raw = read_content_type(call.headers), call.stream.read()
+    form = read_form(sent.form or "csv", sent, query)
+
+    def read_file(mapping: FieldMapping) -> Iterable[Located]:
+        return read_rows(BytesIO(raw), form, mapping)
+
+    said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + raw
+    document, template = fill(services, read_send_query(query))
+    return convert(document, SendBody), template, read_file, hashlib.sha256(said).hexdigest()
 
 
 def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
@@ -160,6 +196,8 @@ ROUTES = (
         payloads.SendAnswer,
         body=SendBody,
         body_limit=SEND_BODY_LIMIT,
+        files=tuple(FORMS),
+        query=SendQuery,
         errors=(403, 409, 422, 429, 502, 504),
         headers={KEY_HEADER: KEY_DESCRIPTION},
     ),

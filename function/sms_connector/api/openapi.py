@@ -126,7 +126,7 @@ def _describe(route: Route, references: dict[type, Any], components: dict[str, A
     }
     if route.body is not None:
         content = {"application/json": {"schema": references[route.body]}}
-        content |= {form: {"schema": {"type": "string"}} for form in route.streamed}
+        content |= {form: {"schema": {"type": "string"}} for form in (*route.streamed, *route.files)}
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
 

@@ -78,7 +78,12 @@ def _write_field_problems(problems: tuple[FieldProblem, ...]) -> list[ProblemDet
     """One problem's words are the message's already; of several, each has its own."""
     several = len(problems) > 1
     details = [
-        ProblemDetail(field=problem.field, kind=problem.kind, message=problem.message if several else UNSET)
+        ProblemDetail(
+            field=problem.field,
+            line=UNSET if problem.line is None else problem.line,
+            kind=problem.kind,
+            message=problem.message if several else UNSET,
+        )
         for problem in problems[:MAX_DETAILS]
     ]
     left = len(problems) - MAX_DETAILS

@@ -98,7 +98,8 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of success, and
     `also_answers` another success: its status, its type and when it comes. `streamed` are content types of bodies that the route
-    reads itself, JSON among them, `also_as` those it can answer in.
+    reads itself, JSON among them, `files` those it takes beside JSON, whole, with its fields in the query; `also_as` those it can
+    answer in.
     """
 
     method: Method
@@ -115,4 +116,5 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     status: int = 200
     also_answers: tuple[int, type[msgspec.Struct], str] | None = None
     streamed: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
     also_as: tuple[str, ...] = ()

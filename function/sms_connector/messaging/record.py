@@ -82,6 +82,7 @@ class MessageRecord(msgspec.Struct):
     reference: str | None = None
     template: str | None = None
     same_as: str | None = None  # the message that was sent under its key: what became of that one is shown
+    line: int | None = None
     redacted: bool = False
     announced: str | None = None  # the final status its caller's callback was last noted for
     # When, status, source, the provider's word.
@@ -286,6 +287,7 @@ def to_document(record: MessageRecord) -> Json:
         "reference": record.reference,
         "template": record.template,
         "sameAs": record.same_as,
+        "line": record.line,
         "redacted": record.redacted or None,
         "announced": record.announced,
     }
@@ -326,6 +328,7 @@ def from_document(document: Document) -> MessageRecord:
         reference=data.get("reference"),
         template=data.get("template"),
         same_as=data.get("sameAs"),
+        line=data.get("line"),
         redacted=data.get("redacted", False),
         announced=data.get("announced"),
         history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],

@@ -29,7 +29,8 @@ class Tracking(msgspec.Struct, frozen=True):
 class Draft(msgspec.Struct, frozen=True):
     """One record of a request: recipient checked, text rendered and measured.
 
-    `key` is the record's own idempotency key, `reference` the caller's name for it: returned with every result.
+    `key` is the record's own idempotency key, `reference` the caller's name for it, `line` where it begins in the caller's file:
+    returned with every result.
     """
 
     index: int
@@ -38,6 +39,7 @@ class Draft(msgspec.Struct, frozen=True):
     segments: Segments
     key: str | None = None
     reference: str | None = None
+    line: int | None = None
 
 
 class SendOptions(msgspec.Struct, frozen=True):

@@ -146,6 +146,7 @@ def new_record(
         campaign=campaign,
         key=draft.key,
         reference=draft.reference,
+        line=draft.line,
     )
 
 

@@ -17,6 +17,8 @@ from sms_connector.api.payloads.message import (
     write_results,
     write_template_use,
 )
+from sms_connector.api.payloads.problem import Line as RecordLine
+from sms_connector.api.payloads.problem import WarningInfo, Warnings, write_warnings
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -31,6 +33,7 @@ from sms_connector.api.payloads.shapes import (
 from sms_connector.errors import FieldProblem, Kind
 from sms_connector.messaging.campaigns.campaign import CampaignState
 from sms_connector.messaging.campaigns.chunk import RefusedRecord
+from sms_connector.messaging.notes import read_warnings
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.status import MessageStatus
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from sms_connector.messaging.campaigns.forecast import Forecast
     from sms_connector.messaging.campaigns.intake import Totals
     from sms_connector.messaging.campaigns.results import Result
+    from sms_connector.messaging.notes import Notes
 
 Encodings = Annotated[dict[str, int], msgspec.Meta(description="How many records have which encoding.")]
 
@@ -61,6 +65,7 @@ class CampaignInfo(Payload):
     origin: Annotated[str | None, msgspec.Meta(description="Of a retry: the campaign whose records it sends again.")]
     total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
     refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before in this campaign.")]
     segments: int
     encodings: Encodings
     created_at: Time
@@ -77,6 +82,7 @@ class CampaignInfo(Payload):
     ) = UNSET
     estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
     template: TemplateUse | UnsetType = UNSET
+    warnings: Annotated[list[WarningInfo], msgspec.Meta(description="The first 20.")] | UnsetType = UNSET
     request_id: str | UnsetType = UNSET
 
 
@@ -88,6 +94,7 @@ class RefusedInfo(Payload):
     field: str
     kind: Kind
     message: str
+    line: RecordLine | UnsetType = UNSET
 
 
 class ForecastInfo(Payload):
@@ -109,6 +116,8 @@ class CampaignPlan(Payload):
     total: int
     refused: int
     refusals: Annotated[list[RefusedInfo], msgspec.Meta(description="The first 100.")]
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")]
+    warnings: Warnings
     segments: int
     encodings: Encodings
     forecast: ForecastInfo
@@ -167,6 +176,7 @@ def write_campaign(campaign: Campaign) -> CampaignInfo:
         origin=campaign.origin,
         total=campaign.total,
         refused=campaign.refused,
+        duplicates=campaign.duplicates,
         segments=campaign.segments,
         encodings=campaign.encodings,
         created_at=write_time(campaign.created_at),
@@ -183,15 +193,18 @@ def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = 
     info.open = progress.open_messages
     info.rate = None if progress.rate is None else round(progress.rate, 3)
     info.estimated_end = write_time_or_none(progress.estimated_end)
+    info.warnings = write_warnings(read_warnings(progress.campaign.warnings))
     info.request_id = request_id
     return info
 
 
-def write_plan(totals: Totals, forecast: Forecast) -> CampaignPlan:
+def write_plan(totals: Totals, forecast: Forecast, notes: Notes) -> CampaignPlan:
     return CampaignPlan(
         total=totals.total,
         refused=totals.refused,
-        refusals=[RefusedInfo(each.index, each.to, each.field, each.kind, each.message) for each in totals.refusals],
+        refusals=[_write_refusal(each) for each in totals.refusals],
+        duplicates=notes.duplicates,
+        warnings=write_warnings(notes.warnings),
         segments=totals.segments,
         encodings=dict(totals.encodings),
         forecast=ForecastInfo(
@@ -202,8 +215,13 @@ def write_plan(totals: Totals, forecast: Forecast) -> CampaignPlan:
             estimated_end=write_time(forecast.ends_at),
             ahead=forecast.ahead,
         ),
-        would_be_refused=forecast.refusal,
+        would_be_refused=forecast.refusal if notes.refusal is None else str(notes.refusal),
     )
+
+
+def _write_refusal(each: RefusedRecord) -> RefusedInfo:
+    line = UNSET if each.line is None else each.line
+    return RefusedInfo(each.index, each.to, each.field, each.kind, each.message, line)
 
 
 def write_result_page(results: Sequence[Result], next_page_token: str | None) -> CampaignResultList:

@@ -8,20 +8,22 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sms_connector.api.payloads.record_formats import Format
 from sms_connector.api.payloads.send import (
     MAX_REFERENCE,
     RETRY_ATTEMPTS,
     RETRY_INTERVAL_MILLIS,
     DefaultCountry,
+    DuplicatesText,
     Mapping,
     Record,
+    Strict,
     TemplateName,
     Text,
     TrackingBody,
     Url,
 )
 from sms_connector.api.payloads.shapes import Body
+from sms_connector.api.uploads.content_type import Format
 from sms_connector.errors import FieldProblem, InvalidRequest
 
 Records = Annotated[
@@ -46,7 +48,14 @@ OnUnknownText = Annotated[
 SendAt = Annotated[str, msgspec.Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
 Delimiter = Annotated[
     Literal["comma", "semicolon", "tab", "pipe"],
-    msgspec.Meta(description="Of a CSV; left out: the one its header has most of."),
+    msgspec.Meta(description="Of a CSV; left out: the one by which its header has the mapped columns."),
+]
+Charset = Annotated[
+    str,
+    msgspec.Meta(
+        max_length=40,
+        description="Of a CSV or NDJSON, such as `windows-1252`; left out: that of its Content-Type or byte order mark, else UTF-8.",
+    ),
 ]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="The campaign's, for people.")]
 Reference = Annotated[str, msgspec.Meta(max_length=MAX_REFERENCE, description="Your own name for the campaign.")]
@@ -69,6 +78,7 @@ class CampaignBody(Body):
         | UnsetType
     ) = UNSET
     delimiter: Delimiter | UnsetType = UNSET
+    charset: Charset | UnsetType = UNSET
     mapping: Mapping | UnsetType = UNSET
     default_country: DefaultCountry = ""
     sender: SenderText | UnsetType = UNSET
@@ -78,15 +88,15 @@ class CampaignBody(Body):
     validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     send_at: SendAt | UnsetType = UNSET
     callback_url: Url | UnsetType = UNSET
+    duplicates: DuplicatesText = "send"
+    strict: Strict = False
     dry_run: DryRun = False
 
 
-class CampaignQuery(Body):
-    """The same for a body of NDJSON or CSV; none of it stands beside a JSON document."""
+class FileQuery(Body):
+    """What stands in the query where the body is NDJSON or CSV; none of it stands beside a JSON document."""
 
     message: Text | UnsetType = UNSET
-    name: Name | UnsetType = UNSET
-    reference: Reference | UnsetType = UNSET
     template: TemplateName | UnsetType = UNSET
     mapping: Annotated[
         list[str],
@@ -94,6 +104,7 @@ class CampaignQuery(Body):
     ] = msgspec.field(default_factory=list)
     delimiter: Delimiter | UnsetType = UNSET
     default_country: DefaultCountry = ""
+    charset: Charset | UnsetType = UNSET
     sender: SenderText | UnsetType = UNSET
     retry_interval_millis: (
         Annotated[int, msgspec.Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])] | UnsetType
@@ -104,10 +115,34 @@ class CampaignQuery(Body):
     validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     send_at: SendAt | UnsetType = UNSET
     callback_url: Url | UnsetType = UNSET
+    duplicates: DuplicatesText = "send"
+    strict: Strict = False
     dry_run: DryRun = False
 
 
-def read_query(query: CampaignQuery) -> dict[str, Any]:
+class CampaignQuery(FileQuery):
+    """The fields of a campaign."""
+
+    name: Name | UnsetType = UNSET
+    reference: Reference | UnsetType = UNSET
+
+
+class SendQuery(FileQuery):
+    """The fields of `messages:send`."""
+
+    wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] = False
+    on_invalid: (
+        Annotated[
+            Literal["refuse", "report"],
+            msgspec.Meta(
+                description="A record that is wrong: `refuse` the request, or `report` it and send the others."
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+def read_query(query: FileQuery) -> dict[str, Any]:
     """Return the parameters as the JSON document that says the same. Raises InvalidRequest."""
     document = {name: value for name, value in msgspec.to_builtins(query).items() if value != []}
     tracking = {name: document.pop(name) for name in ("retryIntervalMillis", "retryAttempts") if name in document}
@@ -115,10 +150,19 @@ def read_query(query: CampaignQuery) -> dict[str, Any]:
     return {**document, **({"tracking": tracking} if tracking else {}), **({"mapping": mapping} if mapping else {})}
 
 
-def refuse_query(query: CampaignQuery) -> None:
+def read_send_query(query: SendQuery) -> dict[str, Any]:
+    """Return the document of `messages:send` that says the same, but how its file is read. Raises InvalidRequest."""
+    document = read_query(query)
+    if document.pop("wait"):
+        document.setdefault("tracking", {})["wait"] = True
+    return {name: value for name, value in document.items() if name not in ("delimiter", "charset")}
+
+
+def refuse_query(query: FileQuery) -> None:
     """A document says everything itself: two places for one thing would need a rule of precedence."""
     names = {each.name: each.encode_name for each in msgspec.structs.fields(query)}
-    given = [name for name in names if getattr(query, name) != getattr(CampaignQuery(), name)]
+    empty = type(query)()
+    given = [name for name in names if getattr(query, name) != getattr(empty, name)]
     if given:
         raise InvalidRequest(
             *(FieldProblem(names[name], "stands in the JSON document, not in the query") for name in given)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import msgspec
@@ -11,11 +11,14 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from sms_connector.api.payloads.campaign_body import CampaignBody
-from sms_connector.api.payloads.send import MAX_KEY, MAX_REFERENCE, MAX_TEXT, PreviewBody, SendBody
+from sms_connector.api.payloads.send import MAX_KEY, MAX_RECORDS, MAX_REFERENCE, MAX_TEXT, PreviewBody, SendBody
+from sms_connector.api.uploads.raw_record import Flaw, Located
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.messaging.notes import Duplicates, Notes
 from sms_connector.messaging.requests import Draft
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
+from sms_connector.model.lookalikes import find_lookalikes
 from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
 from sms_connector.model.segments import Segments, measure
 from sms_connector.model.template import Template
@@ -35,6 +38,7 @@ class Refused(msgspec.Struct, frozen=True):
     problems: tuple[FieldProblem, ...]
     key: str | None = None
     reference: str | None = None
+    line: int | None = None
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
@@ -68,8 +72,10 @@ class RecordReader(msgspec.Struct, frozen=True):
     rules: RecipientRules
     measured: Segments | None
 
-    def check(self, index: int, record: Mapping[str, object], prefix: str) -> CheckedRecord | Refused:
-        """`prefix` tells where the record's fields are in the body."""
+    def check(
+        self, index: int, record: Mapping[str, object], prefix: str, *, line: int | None = None
+    ) -> CheckedRecord | Refused:
+        """`prefix` tells where the record's fields are in the body, `line` where it begins in a file."""
         problems: list[FieldProblem] = []
         try:
             mapped = self.mapping.apply(record)
@@ -85,7 +91,8 @@ class RecordReader(msgspec.Struct, frozen=True):
         if problems or mapped is None or recipient is None:
             shown = record.get(self.mapping.to_field)
             to = shown[:100] if isinstance(shown, str) else None
-            return Refused(index, to, tuple(problems), key, reference)
+            placed = tuple(replace(problem, line=line) for problem in problems)
+            return Refused(index, to, placed, key, reference, line)
         segments = self.measured or measure(text)
         return CheckedRecord(recipient.address, mapped.values, text, segments, key, reference, recipient.country)
 
@@ -121,20 +128,53 @@ class RecordReader(msgspec.Struct, frozen=True):
         return recipient, []
 
 
-def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules) -> tuple[list[Draft], list[Refused]]:
-    """Drafts and refused records, both with their places. Raises InvalidRequest where the request as a whole is wrong."""
+class Drafts(msgspec.Struct, frozen=True):
+    """What is sent, what is not, both with their places; and what is worth saying about it."""
+
+    drafts: list[Draft]
+    refused: list[Refused]
+    notes: Notes
+
+
+# Reads the records of a file, once the mapping says which columns it must have.
+ReadFile = Callable[[FieldMapping], Iterable[Located]]
+
+
+def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules, read_file: ReadFile | None = None) -> Drafts:
+    """Read every record of the body, or of the file beside it. Raises InvalidRequest where the request as a whole is wrong."""
     template = _parse_template(body)
     mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
-    problems = [*_check_shape(body, template), *([] if template.placeholders else check_text(template.text, "", rules))]
+    problems = [] if read_file else list(_check_shape(body, template))
+    problems += [] if template.placeholders else check_text(template.text, "", rules)
     if problems:
         raise InvalidRequest(*wrong, *problems)
     reader = make_reader(template, mapping, rules)
-    outcomes = list(_read_records(body, reader))
+    policy = read_policy(body)
+    notes = Notes("skip" if policy == "refuse" else policy, find_warnings(body), strict=body.strict)
+    rows = read_file(mapping) if read_file else _list_records(body)
+    outcomes = list(_check_rows(rows, reader, notes, single=body.records is UNSET and read_file is None))
+    if not outcomes:
+        raise InvalidRequest(FieldProblem("records", "there is no record; send at least one", Kind.MISSING_VALUE))
     if wrong:
         raise InvalidRequest(*wrong, *(p for each in outcomes if isinstance(each, Refused) for p in each.problems))
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
-    return _refuse_repeated_keys(drafts, refused, mapping.key_field)
+    return Drafts(*_refuse_repeated_keys(drafts, refused, mapping.key_field), notes)
+
+
+def find_warnings(body: SendBody | PreviewBody | CampaignBody) -> list[FieldProblem]:
+    """Return what is odd about the text. Raises InvalidRequest instead where the request is strict."""
+    text = "" if body.message is UNSET else body.message
+    warnings = [replace(problem, field="message") for problem in find_lookalikes(text)]
+    if warnings and body.strict:
+        raise InvalidRequest(*warnings)
+    return warnings
+
+
+def read_policy(body: SendBody | PreviewBody | CampaignBody) -> Duplicates:
+    """What becomes of a recipient who comes twice: a strict request leaves no warning."""
+    chosen: Duplicates = "send" if isinstance(body, PreviewBody) else body.duplicates
+    return "refuse" if body.strict and chosen == "send" else chosen
 
 
 def read_country(text: str, default: str | None) -> str | None:
@@ -160,19 +200,39 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     return [FieldProblem(record or "message", flaw, Kind.INVALID_MESSAGE)] if flaw else []
 
 
-def _read_records(body: SendBody | PreviewBody, reader: RecordReader) -> Iterator[Draft | Refused]:
-    if body.records is UNSET:
-        reference = body.reference if isinstance(body, SendBody) and body.reference is not UNSET else None
-        yield _to_draft(0, reader.check(0, {"to": body.to, "reference": reference}, ""))
-        return
-    for index, record in enumerate(body.records):
-        yield _to_draft(index, reader.check(index, record, f"records[{index}]."))
+def _list_records(body: SendBody | PreviewBody) -> Iterable[Located]:
+    if body.records is not UNSET:
+        return ((None, record) for record in body.records)
+    reference = body.reference if isinstance(body, SendBody) and body.reference is not UNSET else None
+    return [(None, {"to": body.to, "reference": reference})]
 
 
-def _to_draft(index: int, checked: CheckedRecord | Refused) -> Draft | Refused:
-    if isinstance(checked, Refused):
-        return checked
-    return Draft(index, checked.to, checked.text, checked.segments, checked.key, checked.reference)
+def _check_rows(
+    rows: Iterable[Located], reader: RecordReader, notes: Notes, *, single: bool
+) -> Iterator[Draft | Refused]:
+    for index, (line, record) in enumerate(rows):
+        if index >= MAX_RECORDS:
+            message = f"a request holds at most {MAX_RECORDS:,} records; send more as a campaign: POST /v1/campaigns"
+            raise InvalidRequest(FieldProblem("records", message))
+        prefix = "" if single else f"records[{index}]."
+        if isinstance(record, Flaw):
+            problem = FieldProblem(f"records[{index}]", record.message, line=line)
+            yield Refused(index, None, (problem,), line=line)
+        else:
+            checked = reader.check(index, record, prefix, line=line)
+            yield (
+                checked
+                if isinstance(checked, Refused)
+                else _to_draft(checked, notes, index=index, line=line, field=prefix + reader.mapping.to_field)
+            )
+
+
+def _to_draft(checked: CheckedRecord, notes: Notes, *, index: int, line: int | None, field: str) -> Draft | Refused:
+    to, _, text, segments, key, reference, country = checked
+    problem = notes.check(to, country, field, index=index, line=line)
+    if problem is not None:
+        return Refused(index, to, (problem,), key, reference, line)
+    return Draft(index, to, text, segments, key, reference, line)
 
 
 def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template, FieldMapping]:
@@ -233,8 +293,8 @@ def _refuse_repeated_keys(
     for draft in drafts:
         if draft.key is not None and first.setdefault(draft.key, draft.index) != draft.index:
             message = f"is the key of records[{first[draft.key]}] too; each record needs its own"
-            problem = FieldProblem(f"records[{draft.index}].{key_field}", message)
-            refused.append(Refused(draft.index, draft.to, (problem,), draft.key, draft.reference))
+            problem = FieldProblem(f"records[{draft.index}].{key_field}", message, line=draft.line)
+            refused.append(Refused(draft.index, draft.to, (problem,), draft.key, draft.reference, draft.line))
         else:
             kept.append(draft)
     return kept, sorted(refused, key=lambda each: each.index)

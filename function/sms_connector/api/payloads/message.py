@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from sms_connector.api.payloads.problem import Warnings, write_warnings
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -25,6 +26,7 @@ from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.status import MessageStatus
 
 if TYPE_CHECKING:
+    from sms_connector.messaging.notes import Notes
     from sms_connector.messaging.record import MessageRecord
     from sms_connector.messaging.requests import Draft
 
@@ -85,6 +87,9 @@ class SendResult(Payload):
     key: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     reference: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     template: TemplateUse | UnsetType = UNSET
+    line: (
+        Annotated[int, msgspec.Meta(description="Of a file: the line on which the record begins, from 1.")] | UnsetType
+    ) = UNSET
     text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
     replayed: (
         Annotated[
@@ -100,6 +105,8 @@ class SendAnswer(Payload):
     request_id: str
     results: list[SendResult]
     summary: dict[str, int]
+    warnings: Warnings = msgspec.field(default_factory=list)
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")] = 0
     dry_run: bool | UnsetType = UNSET
 
 
@@ -162,11 +169,18 @@ class MessageQuery(Body):
     page_token: PageToken = ""
 
 
-def write_answer(results: Sequence[SendResult], *, request_id: str, dry_run: bool = False) -> SendAnswer:
-    """The results in the order of their records, with their sums."""
+def write_answer(results: Sequence[SendResult], *, request_id: str, notes: Notes, dry_run: bool = False) -> SendAnswer:
+    """The results in the order of their records, with their sums and what is worth saying about them."""
     ordered = sorted(results, key=lambda result: result.index)
     summary = dict(Counter(str(result.status) for result in ordered))
-    return SendAnswer(request_id=request_id, results=ordered, summary=summary, dry_run=True if dry_run else UNSET)
+    return SendAnswer(
+        request_id=request_id,
+        results=ordered,
+        summary=summary,
+        warnings=write_warnings(notes.warnings),
+        duplicates=notes.duplicates,
+        dry_run=True if dry_run else UNSET,
+    )
 
 
 def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
@@ -189,6 +203,7 @@ def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
             replayed=True if record.replayed or record.same_as else UNSET,
             key=UNSET if record.key is None else record.key,
             reference=UNSET if record.reference is None else record.reference,
+            line=UNSET if record.line is None else record.line,
         )
         for record in records
     ]
@@ -203,11 +218,15 @@ class Named(Protocol):
     @property
     def reference(self) -> str | None: ...
 
+    @property
+    def line(self) -> int | None: ...
+
 
 def name_record(result: SendResult, record: Named) -> SendResult:
-    """The result, with the key and the reference of its own record."""
+    """The result, with the key, the reference and the line of its own record."""
     result.key = UNSET if record.key is None else record.key
     result.reference = UNSET if record.reference is None else record.reference
+    result.line = UNSET if record.line is None else record.line
     return result
 
 
@@ -225,6 +244,7 @@ def write_dry_results(drafts: Iterable[Draft], template: str | None = None) -> l
             key=UNSET if draft.key is None else draft.key,
             reference=UNSET if draft.reference is None else draft.reference,
             template=write_template_use(template),
+            line=UNSET if draft.line is None else draft.line,
         )
         for draft in drafts
     ]

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
-from sms_connector.api.payloads.drafts import RecipientRules, Refused, check_text, read_drafts, read_template
+from sms_connector.api.payloads.drafts import (
+    RecipientRules,
+    Refused,
+    check_text,
+    find_warnings,
+    read_drafts,
+    read_template,
+)
 from sms_connector.api.payloads.message import write_template_use
+from sms_connector.api.payloads.problem import write_warnings
 from sms_connector.api.payloads.send import PreviewAnswer, PreviewBody, PreviewError, PreviewResult
 from sms_connector.errors import FieldProblem
 from sms_connector.model.segments import Segments, measure
@@ -17,13 +25,16 @@ def write_preview(body: PreviewBody, rules: RecipientRules, *, template: str | N
     if body.to is UNSET and body.records is UNSET:
         problems = check_text(parsed.text, "", rules)
         results = [_write_text(0, None, parsed.text, measure(parsed.text), problems=problems)]
+        warnings = find_warnings(body)
     else:
-        drafts, refused = read_drafts(body, rules)
-        results = [_write_text(each.index, each.to, each.text, each.segments) for each in drafts]
-        results += [_write_refused(each) for each in refused]
+        read = read_drafts(body, rules)
+        results = [_write_text(each.index, each.to, each.text, each.segments) for each in read.drafts]
+        results += [_write_refused(each) for each in read.refused]
+        warnings = read.notes.warnings
     ordered = sorted(results, key=lambda result: result.index)
     segments = sum(result.segments for result in ordered)
-    return PreviewAnswer(list(parsed.placeholders), ordered, segments, write_template_use(template))
+    warned = write_warnings(warnings)
+    return PreviewAnswer(list(parsed.placeholders), ordered, segments, warned, write_template_use(template))
 
 
 def _write_text(

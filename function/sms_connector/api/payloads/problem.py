@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from sms_connector.api.payloads.shapes import Payload
-from sms_connector.errors import Kind, Retry
+from sms_connector.errors import FieldProblem, Kind, Retry
+
+Line = Annotated[int, msgspec.Meta(description="Of a file: the line on which the record begins, from 1.")]
+
+
+class WarningInfo(Payload):
+    """Something odd about a request that is carried out all the same; `strict` refuses it."""
+
+    field: str
+    kind: Kind
+    message: str
+    line: Line | UnsetType = UNSET
+
+
+Warnings = Annotated[list[WarningInfo], msgspec.Meta(description="What looks wrong and is done; the first 100.")]
+
+
+def write_warnings(problems: Iterable[FieldProblem]) -> list[WarningInfo]:
+    return [
+        WarningInfo(each.field, each.kind, each.message, UNSET if each.line is None else each.line) for each in problems
+    ]
 
 
 class ProblemDetail(Payload, kw_only=True):
     """One thing that is wrong. Which members are there depends on what it is about."""
 
     field: Annotated[str, msgspec.Meta(description="Path of the field, as the caller wrote it.")] | UnsetType = UNSET
+    line: Line | UnsetType = UNSET
     kind: Kind
     message: Annotated[str, msgspec.Meta(description="There where several things are wrong.")] | UnsetType = UNSET
     retry: Retry | UnsetType = UNSET

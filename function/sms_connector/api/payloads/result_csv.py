@@ -17,7 +17,19 @@ if TYPE_CHECKING:
     from sms_connector.messaging.campaigns.results import Line
 
 COLUMNS = (
-    *("index", "id", "to", "status", "final", "providerMessageId", "segments", "encoding", "attempts", "sentAt"),
+    *(
+        "index",
+        "line",
+        "id",
+        "to",
+        "status",
+        "final",
+        "providerMessageId",
+        "segments",
+        "encoding",
+        "attempts",
+        "sentAt",
+    ),
     *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField", "key", "reference"),
 )
 ROWS_A_PIECE = 500
@@ -64,6 +76,7 @@ def _values(result: SendResult) -> list[Any]:
     errors = [error.source, error.kind, error.code, error.message, error.field] if error is not None else [None] * 5
     return [
         result.index,
+        result.line,
         result.id,
         result.to,
         result.status,

@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from sms_connector.api.payloads.message import TemplateUse
+from sms_connector.api.payloads.problem import Warnings
 from sms_connector.api.payloads.shapes import Body, Payload
 from sms_connector.errors import Kind
 from sms_connector.model.segments import Encoding
@@ -63,6 +64,17 @@ DefaultCountry = Annotated[
     ),
 ]
 Records = Annotated[list[Record], msgspec.Meta(min_length=1, max_length=MAX_RECORDS)]
+
+
+Strict = Annotated[
+    bool, msgspec.Meta(description="true: refuse what would be a warning. Such as text that looks like a placeholder.")
+]
+DuplicatesText = Annotated[
+    Literal["send", "skip", "refuse"],
+    msgspec.Meta(
+        description="A person who comes twice: `send` with a warning, `skip` from the second on, or `refuse` the request."
+    ),
+]
 
 
 class TrackingBody(Body):
@@ -122,6 +134,8 @@ class SendBody(Body):
         | UnsetType
     ) = UNSET
     callback_url: Url | UnsetType = UNSET
+    duplicates: DuplicatesText = "send"
+    strict: Strict = False
     dry_run: Annotated[bool, msgspec.Meta(description="Check, render and measure; send and keep nothing.")] = False
 
 
@@ -134,6 +148,7 @@ class PreviewBody(Body):
     records: Records | UnsetType = UNSET
     mapping: Mapping | UnsetType = UNSET
     default_country: DefaultCountry = ""
+    strict: Strict = False
 
 
 class PreviewError(Payload):
@@ -165,4 +180,5 @@ class PreviewAnswer(Payload):
     placeholders: list[str]
     results: list[PreviewResult]
     segments: Annotated[int, msgspec.Meta(description="Of all records together.")]
+    warnings: Warnings
     template: TemplateUse | UnsetType = UNSET

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sms_connector.api.payloads.send import Mapping, Text, TrackingBody, Url
+from sms_connector.api.payloads.send import DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -38,6 +38,8 @@ class TemplateBody(Body):
     media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] | UnsetType = UNSET
     validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     callback_url: Url | UnsetType = UNSET
+    duplicates: DuplicatesText | UnsetType = UNSET
+    strict: Strict | UnsetType = UNSET
 
 
 class TemplateInfo(TemplateBody, kw_only=True, forbid_unknown_fields=False):

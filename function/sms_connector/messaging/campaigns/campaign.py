@@ -20,6 +20,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import fields
 
+from sms_connector.messaging.notes import KeptWarning
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import OnUnknown, SendOptions, Tracking
 from sms_connector.ports import Absent, Document, Json, Version, Write
@@ -91,6 +92,8 @@ class Campaign(msgspec.Struct):
     origin: str | None = None  # the campaign whose records are sent again
     retries: list[str] = msgspec.field(default_factory=list)  # campaigns made of its records
     columns: list[str] = msgspec.field(default_factory=list)  # of the records' rows
+    warnings: list[KeptWarning] = msgspec.field(default_factory=list)
+    duplicates: int = 0
     holder: str = ""
     total: int = 0
     refused: int = 0

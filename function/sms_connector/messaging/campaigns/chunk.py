@@ -23,7 +23,8 @@ CHUNK_BYTES = 600_000
 
 
 class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A checked record: `values` in the order of the template's placeholders. `index` is its place in the campaign.
+    """A checked record: `values` in the order of the template's placeholders. `index` is its place in the campaign, `line` where it
+    begins in the caller's file.
 
     A million of them are made: none holds anything that the garbage collector would have to look for.
     """
@@ -36,6 +37,7 @@ class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
     key: str | None = None
     reference: str | None = None
     row: tuple[str, ...] = ()
+    line: int | None = None
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):
@@ -49,6 +51,7 @@ class RefusedRecord(msgspec.Struct, frozen=True):
     key: str | None = None
     reference: str | None = None
     row: tuple[str, ...] = ()
+    line: int | None = None
 
 
 Record = AcceptedRecord | RefusedRecord
@@ -97,12 +100,12 @@ class Chunk(msgspec.Struct):
     def of(cls, document: Document) -> Chunk:
         data = document.data
         accepted = [
-            AcceptedRecord(index, to, tuple(values), segments, encoding, key, reference, tuple(row))
-            for index, to, values, segments, encoding, key, reference, row in data["accepted"]
+            AcceptedRecord(index, to, tuple(values), segments, encoding, key, reference, tuple(row), line)
+            for index, to, values, segments, encoding, key, reference, row, line in data["accepted"]
         ]
         refused = [
-            RefusedRecord(index, to, path, Kind(kind), message, key, reference, tuple(row))
-            for index, to, path, kind, message, key, reference, row in data["refused"]
+            RefusedRecord(index, to, path, Kind(kind), message, key, reference, tuple(row), line)
+            for index, to, path, kind, message, key, reference, row, line in data["refused"]
         ]
         return cls(data["campaign"], data["number"], accepted, refused)
 
@@ -111,4 +114,4 @@ class Chunk(msgspec.Struct):
         template = Template.parse(campaign.text)
         for kept in self.accepted:
             text = template.render(dict(zip(template.placeholders, kept.values, strict=True)))
-            yield Draft(kept.index, kept.to, text, measure(text), kept.key, kept.reference)
+            yield Draft(kept.index, kept.to, text, measure(text), kept.key, kept.reference, kept.line)

@@ -33,6 +33,7 @@ from sms_connector.messaging.campaigns.columns import Columns
 from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.forecast import Ahead, Forecast, Forecaster
 from sms_connector.messaging.node_lease import NodeLease
+from sms_connector.messaging.notes import WARNINGS_SHOWN, Notes
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Ledger, TaskQueue, Write
@@ -49,8 +50,8 @@ REFUSALS_SHOWN = 100
 
 
 class CampaignOrder(msgspec.Struct, frozen=True):
-    """What is to be sent, checked; the records come apart from it, and `columns` learns theirs meanwhile. The same `nonce` makes
-    the same campaign."""
+    """What is to be sent, checked; the records come apart from it, and `columns` and `notes` learn from them meanwhile. The same
+    `nonce` makes the same campaign."""
 
     text: str
     placeholders: int
@@ -63,6 +64,7 @@ class CampaignOrder(msgspec.Struct, frozen=True):
     mapping: dict[str, str] = msgspec.field(default_factory=dict)
     origin: str | None = None
     columns: Columns = msgspec.field(default_factory=Columns)
+    notes: Notes = msgspec.field(default_factory=Notes)
 
 
 class Totals(msgspec.Struct):
@@ -187,11 +189,13 @@ class Intake:
 
             def check(so_far: Totals) -> None:
                 """What is too much already is not written to its end."""
+                order.notes.refuse_duplicates(enough=WARNINGS_SHOWN)
                 forecast = self._forecast(order, so_far, ahead)
                 _refuse(forecast if forecast.for_good else None)
 
             totals = self._fill(campaign, records, check)
             totals.refuse_nothing()
+            order.notes.refuse_duplicates()
             _refuse(self._forecast(order, totals, ahead))
             filled = True
         finally:
@@ -200,6 +204,7 @@ class Intake:
         campaign.total, campaign.refused = totals.total, totals.refused
         campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
         campaign.columns = order.columns.names
+        campaign.duplicates, campaign.warnings = order.notes.duplicates, order.notes.to_json()
 
     def _start(self, campaign: Campaign) -> None:
         """All records are there: workers may begin. It stays ours until each chunk has its task."""

@@ -27,6 +27,7 @@ class WaitingRecord(msgspec.Struct, frozen=True):
     canceled: bool
     key: str | None = None
     reference: str | None = None
+    line: int | None = None
 
     @property
     def status(self) -> MessageStatus:
@@ -133,6 +134,7 @@ def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
                 canceled,
                 kept.key,
                 kept.reference,
+                kept.line,
             ),
             kept.row,
         )

@@ -14,9 +14,9 @@ from typing import Any
 import ijson
 from ijson.common import ObjectBuilder
 
-from sms_connector.api.payloads.content import BUFFER_BYTES, Content, broken
-from sms_connector.api.payloads.half_characters import HalfCharacters
-from sms_connector.api.payloads.record_formats import Flaw, RawRecord
+from sms_connector.api.uploads.content import BUFFER_BYTES, Content, broken
+from sms_connector.api.uploads.half_characters import HalfCharacters
+from sms_connector.api.uploads.raw_record import Flaw, Located
 
 RECORDS = "records"
 Events = Iterator[tuple[str, Any]]
@@ -38,11 +38,11 @@ def read_outline(content: Content) -> dict[str, Any]:
         return dict(_read_fields(events, content, whole))
 
 
-def read_records(content: Content) -> Iterator[RawRecord]:
+def read_records(content: Content) -> Iterator[Located]:
     """The records of a document that `read_outline` has read to its end."""
     for record in ijson.items(content, f"{RECORDS}.item", use_float=True, buf_size=BUFFER_BYTES):
         content.mark()
-        yield record if isinstance(record, dict) else Flaw("must be an object")
+        yield None, record if isinstance(record, dict) else Flaw("must be an object")
 
 
 class _Whole:

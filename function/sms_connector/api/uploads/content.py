@@ -16,17 +16,19 @@ from sms_connector.errors import FieldProblem, InvalidRequest
 MAX_CONTENT_BYTES = 1024 * 1024 * 1024
 MAX_RECORD_BYTES = 256 * 1024
 BUFFER_BYTES = 64 * 1024
+_TOO_LONG = "a quote may not be closed, or the body is in another form than its Content-Type says"
 _GZIP = b"\x1f\x8b"
 
 
 class Content(io.RawIOBase):
-    """The content behind a stream, `compressed` or not. `mark` says that a record was complete: nothing in between may have more
-    than MAX_RECORD_BYTES."""
+    """The content behind a stream, `compressed` or not. `mark` says that a record was complete, and on which line the next one
+    begins: nothing in between may have more than MAX_RECORD_BYTES."""
 
     def __init__(self, source: BinaryIO, *, compressed: bool) -> None:
         self._source = gzip.GzipFile(fileobj=source) if compressed else source
         self._read = 0
         self._since_mark = 0
+        self._line = 0
 
     def readable(self) -> bool:
         return True
@@ -38,12 +40,14 @@ class Content(io.RawIOBase):
         if self._read > MAX_CONTENT_BYTES:
             raise broken(f"the body has more than {MAX_CONTENT_BYTES:,} bytes when decompressed; split the campaign")
         if self._since_mark > MAX_RECORD_BYTES + BUFFER_BYTES:
-            raise broken(f"a record has more than {MAX_RECORD_BYTES:,} bytes, or the body is not in the form it says")
+            where = f" (from line {self._line})" if self._line else ""
+            raise broken(f"a record has more than {MAX_RECORD_BYTES:,} bytes{where}; {_TOO_LONG}")
         buffer[: len(piece)] = piece
         return len(piece)
 
-    def mark(self) -> None:
+    def mark(self, line: int = 0) -> None:
         self._since_mark = 0
+        self._line = line
 
     def buffered(self) -> io.BufferedReader:
         return io.BufferedReader(self, BUFFER_BYTES)

@@ -1,0 +1,190 @@
+"""CSV as offices make it, read a row at a time.
+
+The delimiter is the one with which the first row has the columns that the mapping names. Read as well: Excel's `sep=;` line, blank
+lines and rows of delimiters only, line breaks in cells, marks and invisible characters before and in names, any line end.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from itertools import chain, islice
+from typing import Any
+
+import msgspec
+
+from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, broken
+from sms_connector.api.uploads.raw_record import Flaw, Located
+from sms_connector.api.uploads.text import find_line, open_utf8, wrong_bytes
+from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.model.field_mapping import FieldMapping
+from sms_connector.model.invalid_value import quote
+from sms_connector.model.template import normalize_name, strip_invisible
+
+DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "pipe": "|"}
+_MARKS = "".join(DELIMITERS.values())
+# A header may have line breaks in its cells, but ends somewhere: with a wrong delimiter a quote may never close.
+_HEADER_LINES = 100
+_SEPARATOR = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
+# Python's own limit of a value is half of ours of a record, and one for the whole process. `Content` refuses long before this one.
+csv.field_size_limit(2 * MAX_RECORD_BYTES)
+
+
+class _Table(msgspec.Struct, frozen=True):
+    """How the file is read: its delimiter, the cells of its header, and how many lines end with the header."""
+
+    delimiter: str
+    header: list[str]
+    lines: int
+
+
+def read_csv(
+    content: Content, mapping: FieldMapping, *, delimiter: str | None, charset: str | None
+) -> Iterator[Located]:
+    """Yield each row as a record with its line. `delimiter` is one of DELIMITERS, None: found out."""
+    text = io.TextIOWrapper(open_utf8(content, charset), "utf-8", newline="")
+    head = _Head(text)
+    try:
+        table = _open_table(head, mapping, DELIMITERS[delimiter] if delimiter else None)
+    except UnicodeDecodeError as error:
+        raise wrong_bytes(find_line(error, len(head.lines))) from None
+    yield from _read_rows(chain(head.lines[table.lines :], text), table, mapping, content)
+
+
+def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, content: Content) -> Iterator[Located]:
+    names, width = _name_columns(table.header, mapping), len(table.header)
+    optional = [name for name in names if name in (mapping.key_field, mapping.reference_field)]
+    rows = csv.reader(lines, delimiter=table.delimiter, strict=True)
+    line = table.lines + 1
+    try:
+        for row in rows:
+            following = table.lines + rows.line_num + 1
+            content.mark(following)
+            if row and (row[0].strip() or any(map(str.strip, row))):
+                flaw = _check_width(row, width) if len(row) > width else None
+                yield line, flaw or _to_record(names, row, optional)
+            line = following
+    except UnicodeDecodeError as error:
+        raise wrong_bytes(find_line(error, table.lines + rows.line_num)) from None
+    except csv.Error as error:
+        raise broken(f"line {line} is not CSV: {error}; check the quotes") from None
+
+
+def _to_record(names: Sequence[str], row: Sequence[str], optional: Sequence[str]) -> dict[str, Any]:
+    """A blank cell is no key and no reference: CSV has no other way to say it."""
+    record: dict[str, Any] = dict(zip(names, row, strict=False))
+    for name in optional:
+        if not record.get(name, name).strip():
+            record[name] = None
+    return record
+
+
+def _check_width(row: Sequence[str], width: int) -> Flaw | None:
+    """Cells without a column must be blank."""
+    if not any(map(str.strip, row[width:])):
+        return None
+    return Flaw(f"the row has {len(row)} values, the header {width} names; quote values with a delimiter")
+
+
+class _Head:
+    """The first lines of a file, kept so that each delimiter can be tried on them."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self._begun = False
+        self.lines: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        for number in range(_HEADER_LINES):
+            if number == len(self.lines) and not self._read():
+                return
+            yield self.lines[number]
+
+    def _read(self) -> bool:
+        """Read one more line. In front of the header's names marks are dropped: they would hide its first quote."""
+        line = self._text.readline()
+        if line and not self._begun:
+            content = strip_invisible(line).lstrip(" \u00a0")
+            self._begun = bool(content.strip()) and not _SEPARATOR.fullmatch(content.strip())
+            line = content if self._begun or not content.strip() else line
+        if line:
+            self.lines.append(line)
+        return bool(line)
+
+
+def _open_table(head: _Head, mapping: FieldMapping, delimiter: str | None) -> _Table:
+    """Find the header, and the delimiter by which it has most of the mapped columns."""
+    skipped, named = _read_separator(head)
+    candidates = [delimiter or named] if delimiter or named else list(DELIMITERS.values())
+    wanted = {normalize_name(field) for _, field in mapping.wanted_fields()}
+    tables: list[_Table] = []
+    broken_by: csv.Error | None = None
+    for candidate in candidates:
+        try:
+            tables += _read_header(head, skipped, str(candidate))
+        except csv.Error as error:
+            broken_by = error
+    if broken_by and not tables:
+        raise broken(f"the CSV's header (line {skipped + 1}) can't be read: {broken_by}; check its quotes")
+    if not tables:
+        message = "the CSV has no header; name the columns in its first row"
+        raise InvalidRequest(FieldProblem("", message, Kind.MISSING_VALUE))
+    table = max(tables, key=lambda each: (len(wanted & set(map(normalize_name, each.header))), len(each.header)))
+    _check_header(table, mapping)
+    return table
+
+
+def _read_separator(head: _Head) -> tuple[int, str | None]:
+    """Return how many lines precede the header, and the delimiter that Excel's `sep=` line names."""
+    separator = None
+    for number, line in enumerate(head):
+        shown = strip_invisible(line).strip(" \r\n")
+        found = _SEPARATOR.fullmatch(shown)
+        if shown and not found:
+            return number, separator
+        separator = found[1] if found else separator
+    return len(head.lines), separator
+
+
+def _read_header(head: _Head, skipped: int, delimiter: str) -> list[_Table]:
+    """Return the first row that has names, if there is one."""
+    rows = csv.reader(islice(head, skipped, None), delimiter=delimiter, strict=True)
+    for row in rows:
+        if any(normalize_name(cell).strip(_MARKS) for cell in row):
+            return [_Table(delimiter, row, skipped + rows.line_num)]
+    return []
+
+
+def _check_header(table: _Table, mapping: FieldMapping) -> None:
+    names = [normalize_name(name) for name in table.header]
+    twice = next((name for name in names if name and names.count(name) > 1), None)
+    if twice is not None:
+        raise broken(f"the CSV's header names {quote(twice)} twice; name each column once")
+    missing = [(name, field) for name, field in mapping.wanted_fields() if normalize_name(field) not in names]
+    if missing:
+        read = next((name for name, mark in DELIMITERS.items() if mark == table.delimiter), table.delimiter)
+        others = ", ".join(name for name in DELIMITERS if name != read)
+        has = f"it has {_list(names)}, read with delimiter={read} (others: {others})"
+        raise InvalidRequest(
+            *(
+                FieldProblem(f"mapping.{name}", f"the CSV has no column {quote(field)}; {has}", Kind.UNKNOWN_FIELD)
+                for name, field in missing
+            )
+        )
+
+
+def _list(names: Sequence[str]) -> str:
+    shown = ", ".join(quote(name) for name in names[:10])
+    return shown if len(names) <= 10 else f"{shown} and {len(names) - 10} more"
+
+
+def _name_columns(header: Sequence[str], mapping: FieldMapping) -> list[str]:
+    """Name each column as the mapping does, so that a record's values are found at once; unnamed ones at the end are dropped."""
+    fields = [mapping.key_field, mapping.reference_field, *(field for _, field in mapping.wanted_fields())]
+    wanted = {normalize_name(field): field for field in fields}
+    names = [wanted.get(name, name) for name in map(normalize_name, header)]
+    while names and not names[-1]:
+        names.pop()
+    return names

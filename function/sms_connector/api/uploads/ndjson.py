@@ -1,0 +1,56 @@
+"""NDJSON: a JSON object a line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sms_connector.api.uploads.content import Content, broken
+from sms_connector.api.uploads.raw_record import Flaw, Located, RawRecord
+from sms_connector.api.uploads.text import ADVICE, open_utf8
+from sms_connector.model.invalid_value import quote
+
+_decode = msgspec.json.Decoder(Any).decode
+
+
+def read_ndjson(content: Content, *, charset: str | None) -> Iterator[Located]:
+    """Yield each object with its line; empty lines are left out."""
+    for number, line in enumerate(open_utf8(content, charset), 1):
+        content.mark(number + 1)
+        if not line.isspace() and line:
+            yield number, _read_line(line, number)
+
+
+def _read_line(line: bytes, number: int) -> RawRecord:
+    try:
+        record = _decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise broken(f"line {number} is not JSON: {_reason(error)}; send one JSON object a line") from None
+    if not isinstance(record, dict):
+        return Flaw("must be an object")
+    # Each key has a colon of its own: more of them may mean that the decoder has dropped one of two equal keys.
+    if line.count(b":") > len(record):
+        _refuse_duplicates(line, number)
+    return record
+
+
+def _reason(error: Exception) -> str:
+    """Without the words of the body."""
+    if isinstance(error, UnicodeDecodeError) or "utf-8" in str(error).lower():
+        return f"it is not UTF-8 ({ADVICE})"
+    if isinstance(error, msgspec.DecodeError):
+        return str(error).removeprefix("JSON is malformed: ")
+    return "it is nested too deeply"
+
+
+def _refuse_duplicates(line: bytes, number: int) -> None:
+    def check(pairs: list[tuple[str, Any]]) -> None:
+        names = [name for name, _ in pairs]
+        for name in names:
+            if names.count(name) > 1:
+                raise broken(f"line {number} has {quote(name)} twice in one object; send it once")
+
+    json.loads(line, object_pairs_hook=check)

@@ -1,0 +1,77 @@
+"""From the bytes of an upload to checked records, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import msgspec
+from msgspec import UNSET
+
+from sms_connector.api.payloads.campaign_body import CampaignBody, FileQuery
+from sms_connector.api.payloads.drafts import RecordReader, Refused
+from sms_connector.api.uploads.content import Content
+from sms_connector.api.uploads.content_type import ContentType, Format
+from sms_connector.api.uploads.csv_file import read_csv
+from sms_connector.api.uploads.ndjson import read_ndjson
+from sms_connector.api.uploads.raw_record import Flaw, Located
+from sms_connector.api.uploads.text import find_charset
+from sms_connector.errors import FieldProblem, Kind
+from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
+from sms_connector.messaging.campaigns.columns import Columns
+from sms_connector.messaging.notes import Notes
+from sms_connector.model.field_mapping import FieldMapping
+from sms_connector.model.segments import Encoding
+
+
+class FileForm(msgspec.Struct, frozen=True):
+    """How a file is read. `delimiter` is the name of one, None: found out; `charset` None: by its beginning, else UTF-8."""
+
+    format: Format
+    compressed: bool = False
+    delimiter: str | None = None
+    charset: str | None = None
+
+
+def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery) -> FileForm:
+    """How a file in `format_` is read, by its headers and by what the request says. Raises InvalidRequest."""
+    charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
+    return FileForm(format_, sent.compressed, None if chosen.delimiter is UNSET else chosen.delimiter, charset)
+
+
+def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator[Located]:
+    """Yield the records of CSV or NDJSON. Raises InvalidRequest where the content breaks."""
+    content = Content(file, compressed=form.compressed)
+    if form.format == "csv":
+        return read_csv(content, mapping, delimiter=form.delimiter, charset=form.charset)
+    return read_ndjson(content, charset=form.charset)
+
+
+def check_records(raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: Notes) -> Iterator[Record]:
+    """Yield each record, accepted or refused with the first thing that is wrong with it. `columns` learns theirs, `notes` what is odd
+    about them."""
+    to_field = reader.mapping.to_field
+    for index, (line, record) in enumerate(raw):
+        if isinstance(record, Flaw):
+            yield RefusedRecord(index, None, f"records[{index}]", Kind.INVALID_REQUEST, record.message, line=line)
+            continue
+        checked = reader.check(index, record, f"records[{index}].", line=line)
+        row = columns.cells(record)
+        if isinstance(checked, Refused):
+            yield _refuse(checked, checked.problems[0], row)
+        elif checked.segments.encoding is Encoding.UCS_2 and "\x00" in checked.text:
+            nul = FieldProblem(f"records[{index}]", "has a NUL character (U+0000); take it out", Kind.INVALID_MESSAGE)
+            yield _refuse(Refused(index, checked.to, (nul,), checked.key, checked.reference, line), nul, row)
+        elif problem := notes.check(
+            checked.to, checked.country, f"records[{index}].{to_field}", index=index, line=line
+        ):
+            yield _refuse(Refused(index, checked.to, (problem,), checked.key, checked.reference, line), problem, row)
+        else:
+            to, values, _, segments, key, reference, _ = checked
+            sent = tuple(values.values())
+            yield AcceptedRecord(index, to, sent, segments.count, segments.encoding, key, reference, row, line)
+
+
+def _refuse(refused: Refused, problem: FieldProblem, row: tuple[str, ...]) -> RefusedRecord:
+    told = problem.field, problem.kind, problem.message
+    return RefusedRecord(refused.index, refused.to, *told, refused.key, refused.reference, row, refused.line)

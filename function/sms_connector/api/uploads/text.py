@@ -1,0 +1,114 @@
+"""The bytes of an upload as UTF-8, whatever a spreadsheet made of them.
+
+A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is UTF-8, or
+UTF-16 where every other byte of the beginning is zero.
+"""
+
+from __future__ import annotations
+
+import codecs
+import io
+import re
+from typing import BinaryIO
+
+from sms_connector.api.uploads.content import BUFFER_BYTES, Content, broken
+from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.model.invalid_value import quote
+
+_MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+# What an office saves instead of text: an .xlsx is a ZIP archive, an .xls a compound file.
+_NOT_TEXT = (
+    (b"PK\x03\x04", "an Excel workbook (or a ZIP archive)"),
+    (b"\xd0\xcf\x11\xe0", "an Excel workbook"),
+    (b"%PDF-", "a PDF"),
+)
+# Character sets only: Python knows more codecs, such as rot13.
+_CHARSETS = re.compile(
+    r"utf-?8|utf-?16(-?[lb]e)?|us-ascii|ascii|(windows-?|cp)(125[0-8]|874|932|936|949|950)|cp(437|850|852|858|866)"
+    r"|iso-?8859-?\d{1,2}|latin-?\d{1,2}|macintosh|mac-?roman|koi8-?[ru]|shift[_-]?jis|euc-?(jp|kr)|gb(k|2312|18030)|big5"
+)
+ADVICE = 'save the file as "CSV UTF-8", or send charset=windows-1252 if an older spreadsheet made it'
+
+
+def find_charset(name: str, field: str) -> str:
+    """Return Python's name of a character set. Raises InvalidRequest naming `field` where there is no such one."""
+    lowered = name.strip().lower()
+    try:
+        if not _CHARSETS.fullmatch(lowered):
+            raise LookupError
+        return codecs.lookup(re.sub(r"^windows-?(?=9|874)", "cp", lowered)).name
+    except LookupError:
+        message = (
+            f"{quote(name)} is an unknown charset; leave it out for UTF-8 and UTF-16, or name one such as windows-1252"
+        )
+        raise InvalidRequest(FieldProblem(field, message)) from None
+
+
+def open_utf8(content: Content, charset: str | None) -> io.BufferedReader:
+    """Return the content in UTF-8, without byte order marks. `charset` is the caller's. Raises InvalidRequest for what is not text."""
+    file = content.buffered()
+    beginning = file.peek(8)[:8]
+    for magic, name in _NOT_TEXT:
+        if beginning.startswith(magic):
+            raise broken(f'the body is {name}, not text; save it as "CSV UTF-8" and send that file')
+    found = next((encoding for mark, encoding in _MARKS if beginning.startswith(mark)), None)
+    encoding = found or charset or _guess(beginning)
+    if encoding in ("utf-8", "ascii"):
+        while file.peek(3)[:3] == codecs.BOM_UTF8:
+            file.read(3)
+        return file
+    return io.BufferedReader(_Recoded(file, encoding), BUFFER_BYTES)
+
+
+def find_line(error: UnicodeDecodeError, before: int) -> int:
+    """Return the line of the first wrong byte; `before` lines were complete when the piece with it was read."""
+    piece = error.object[: error.start]
+    return before + 1 + piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
+
+
+def wrong_bytes(line: int, encoding: str = "UTF-8") -> InvalidRequest:
+    return broken(f"line {line} is not {encoding}; {ADVICE}")
+
+
+def _guess(beginning: bytes) -> str:
+    if beginning[1:2] == b"\0" != beginning[:1]:
+        return "utf-16-le"
+    return "utf-16-be" if beginning[:1] == b"\0" != beginning[1:2] else "utf-8"
+
+
+class _Recoded(io.RawIOBase):
+    """A file in another encoding, read as UTF-8."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._file = file
+        self._encoding = encoding
+        self._decoder = codecs.getincrementaldecoder(encoding)()
+        self._left = b""
+        self._lines = 0
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: object) -> int:
+        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]  # what a BufferedReader hands over is one
+        ended = False
+        while not self._left and not ended:
+            piece = self._file.read(BUFFER_BYTES)
+            ended = not piece
+            self._left = self._decode(piece).encode()
+        taken, self._left = self._left[: len(view)], self._left[len(view) :]
+        view[: len(taken)] = taken
+        return len(taken)
+
+    def _decode(self, piece: bytes) -> str:
+        try:
+            text = self._decoder.decode(piece, final=not piece)
+        except UnicodeDecodeError as error:
+            before = self._lines + error.object[: error.start].decode(self._encoding, "replace").count("\n")
+            raise wrong_bytes(before + 1, self._encoding) from None
+        if not self._begun:
+            text = text.lstrip("\ufeff")
+            self._begun = bool(text)
+        self._lines += text.count("\n")
+        return text
