@@ -117,7 +117,7 @@ class TestDuplicates:
             ((ANN, ZOE, ANN), 1, "one twice"),
             ((ANN, ANN, ANN), 2, "one three times"),
             ((ANN, WHATSAPP), 1, "one person by two channels"),
-        ((MX, MX_OLD), 1, "one person in two spellings"),
+            ((MX, MX_OLD), 1, "one person in two spellings"),
             ((ANN, "0123", "0123"), 0, "what cannot be sent counts for no person"),
         ],
     )

@@ -115,8 +115,8 @@ class FileQuery(Body):
     validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
     send_at: SendAt | UnsetType = UNSET
     callback_url: Url | UnsetType = UNSET
-    duplicates: DuplicatesText = "send"
-    strict: Strict = False
+    duplicates: DuplicatesText | UnsetType = UNSET
+    strict: Strict | UnsetType = UNSET
     dry_run: DryRun = False
 
 

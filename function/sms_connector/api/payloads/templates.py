@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from sms_connector.api.payloads.send import DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
+from sms_connector.api.payloads.send import DefaultCountry, DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
 from sms_connector.api.payloads.shapes import (
     PAGE_SIZE,
     Body,
@@ -31,6 +31,7 @@ class TemplateBody(Body):
 
     message: Text
     mapping: Mapping | UnsetType = UNSET
+    default_country: DefaultCountry | UnsetType = UNSET
     sender: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET
     tracking: TrackingBody | UnsetType = UNSET
     on_unknown: Literal["report", "resend"] | UnsetType = UNSET
