@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 30
 CLIENT_CONFIG = "gcp:organizations/getClientConfig:getClientConfig"
 
 
-def call(service: str, method: str, path: str, token: str, body: object = None) -> tuple[int, Any]:
+def call(service: str, method: str, path: str, *, token: str, body: object = None) -> tuple[int, Any]:
     """Return status and answer, also of an error; OSError means that there was no answer."""
     base = pulumi.Config("gcp").get(f"{service}CustomEndpoint") or ENDPOINTS[service]
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

@@ -32,6 +32,7 @@ class Lookups:
     newest_version: Callable[[str, str], Newest]
     has_database: Callable[[str, str], bool]
     has_function: Callable[[str, str, str], bool]
+    reaches_google: Callable[[str], bool]
     build_variables: Callable[[str, str, str, str], dict[str, str]]
 
 
@@ -49,7 +50,7 @@ def newest_version(project: str, secret: str) -> Newest:
 def has_database(project: str, database: str) -> bool:
     """Whether the database is there. The provider plugin has no function that says so."""
     token = str(gcp.organizations.get_client_config().access_token)
-    status, answer = google_api.call("firestore", "GET", f"projects/{project}/databases/{database}", token)
+    status, answer = google_api.call("firestore", "GET", f"projects/{project}/databases/{database}", token=token)
     if status < 400:
         return True
     why = f"{status} {google_api.message(answer)}"
@@ -61,6 +62,19 @@ def has_database(project: str, database: str) -> bool:
 def has_function(project: str, region: str, function: str) -> bool:
     """Whether the function is there, in whatever state."""
     return _function(project, region, function) is not None
+
+
+def reaches_google(subnetwork: str) -> bool:
+    """Whether an existing subnetwork, given by its full name, has Private Google Access. One that can't be read is taken to have it:
+    in a Shared VPC the deployer may not see it."""
+    _, project, _, region, _, name = subnetwork.split("/")
+    try:
+        found = gcp.compute.get_subnetwork(project=project, region=region, name=name)
+    except Exception as failure:
+        if ABSENT.search(str(failure)) or "403" in str(failure):
+            return True
+        raise
+    return bool(found.private_ip_google_access)
 
 
 def build_variables(project: str, region: str, function: str, digest: str) -> dict[str, str]:
@@ -86,4 +100,4 @@ def _function(project: str, region: str, function: str) -> gcp.cloudfunctionsv2.
         raise
 
 
-FROM_CLOUD = Lookups(newest_version, has_database, has_function, build_variables)
+FROM_CLOUD = Lookups(newest_version, has_database, has_function, reaches_google, build_variables)

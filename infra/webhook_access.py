@@ -16,7 +16,7 @@ import pulumi
 
 import google_api
 
-Call = Callable[[str, str, str, str, object], tuple[int, Any]]
+Call = Callable[..., tuple[int, Any]]  # as `google_api.call`
 Token = Callable[[], Awaitable[str]]
 UNKNOWN = "a preview changes nothing; known after the update"
 PATIENCE_SECONDS, PAUSE_SECONDS = 60.0, 2.0
@@ -55,7 +55,7 @@ class Switch:
 
     async def _ask(self, method: str, path: str, token: str, disabled: bool | None = None) -> Any:
         body = None if disabled is None else {"invokerIamDisabled": disabled}
-        status, answer = await asyncio.to_thread(self.call, "cloudRunV2", method, path, token, body)
+        status, answer = await asyncio.to_thread(self.call, "cloudRunV2", method, path, token=token, body=body)
         if status >= 400:
             raise RuntimeError(f"{status}: {google_api.message(answer)}")
         return answer

@@ -49,7 +49,7 @@ class Connection(Component):
         self.queues = ConnectionQueues(f"{name}-queues", config, platform, self.accounts, opts=inside)
         self.sources = CampaignSources(f"{name}-sources", config, self.accounts, opts=inside)
         self.network = (
-            PrivateConnectivity(f"{name}-network", config, config.network, platform, opts=inside)
+            PrivateConnectivity(f"{name}-network", config, config.network, platform, lookups=lookups, opts=inside)
             if config.network
             else None
         )

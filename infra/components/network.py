@@ -9,7 +9,13 @@ from components.component import Component
 from components.platform import Platform
 from connection_config import ConnectionConfig, Network
 from labels import own_labels
+from lookups import Lookups
 from naming import ConnectionNames
+
+NO_PRIVATE_ACCESS = (
+    "{existing} has no Private Google Access, so with network.egress all the functions would not reach Firestore and Cloud Tasks; "
+    "fix: gcloud compute networks subnets update {existing} --region={region} --enable-private-ip-google-access"
+)
 
 
 class PrivateConnectivity(Component):
@@ -25,10 +31,11 @@ class PrivateConnectivity(Component):
         network: Network,
         platform: Platform,
         *,
+        lookups: Lookups,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self._config, self._network, self._platform = config, network, platform
+        self._config, self._network, self._platform, self._lookups = config, network, platform, lookups
         self._names = ConnectionNames(config.name)
         self.address: pulumi.Output[str] | None = None
         self.subnetwork = self._subnetwork()
@@ -74,7 +81,10 @@ class PrivateConnectivity(Component):
     def _subnetwork(self) -> pulumi.Input[str] | None:
         network = self._network
         if network.subnet:
-            return self._full("regions", "subnetworks", network.subnet)
+            existing = self._full("regions", "subnetworks", network.subnet)
+            if network.all_traffic and not self._lookups.reaches_google(existing):
+                raise pulumi.RunError(NO_PRIVATE_ACCESS.format(existing=existing, region=self._platform.region))
+            return existing
         if not network.range:
             return None
         made = gcp.compute.Subnetwork(

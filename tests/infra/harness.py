@@ -89,6 +89,7 @@ class Cloud:
     versions: frozenset[str] = frozenset()
     disabled: frozenset[str] = frozenset()
     databases: frozenset[str] = frozenset()
+    unreached: frozenset[str] = frozenset()  # subnetworks without Private Google Access
     built: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     fail: Mapping[str, str] = field(default_factory=dict)
 
@@ -142,6 +143,7 @@ class Google(mocks.Mocks):
             build = {"environmentVariables": self._built[args.args["name"]]}
             return {"buildConfigs": [build], "state": "ACTIVE"}
         answers = {"getProject": {"number": NUMBER}, "getAccountIdToken": {"idToken": "an-identity-token"}}
+        answers |= {"getSubnetwork": {"privateIpGoogleAccess": args.args.get("name") not in self._cloud.unreached}}
         answers |= {"getClientConfig": {"accessToken": "an-access-token"}}
         return answers[short]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.infra import configurations, deployer
@@ -126,6 +128,12 @@ def test_without_a_role_something_fails(role: str) -> None:
     others = permissions.held([other for other in deployer.roles() if other != role], deployer.custom())
     calls = [call(*arguments) for arguments in (*CREATES.values(), *QUESTIONS)]
     assert [c for c in calls if permissions.lacking(c, others)], role
+
+
+def test_the_commands_grant_the_tables_roles() -> None:
+    loops = re.findall(r"for ROLE in ((?:[^;]|\n)+);", deployer.PAGE)
+    granted = [f"roles/{role}" for loop in loops for role in loop.replace("\\", " ").split()]
+    assert sorted(granted) == sorted(deployer.roles())
 
 
 def test_no_secret_is_read() -> None:

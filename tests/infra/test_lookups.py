@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.infra import harness
@@ -81,6 +83,26 @@ def test_a_function_that_is_there_stays() -> None:
     """Whatever became of its secrets: an update must not take a running connector away."""
     there = {name: {"SOURCE_DIGEST": "x"} for name in ("sms-connector", "sms-worker", "sms-webhook")}
     assert functions(harness.run(cloud=Cloud(built=there))) == set(there)
+
+
+SUBNET = {"vpc": "company-vpc", "subnet": "run-egress"}
+
+
+def test_all_traffic_through_a_subnetwork_that_does_not_reach_google() -> None:
+    """The functions would start and then reach neither Firestore nor Cloud Tasks."""
+    closed = Cloud(versions=TWILIO, unreached=frozenset({"run-egress"}))
+    with pytest.raises(Exception, match=r"no Private Google Access.*fix: gcloud compute networks subnets update"):
+        harness.run({"network": json.dumps({**SUBNET, "egress": "all"})}, cloud=closed)
+    assert harness.run({"network": json.dumps(SUBNET)}, cloud=closed).resources, "private ranges alone go that way"
+    assert harness.run({"network": json.dumps({**SUBNET, "egress": "all"})}, cloud=Cloud(versions=TWILIO)).resources
+
+
+def test_a_subnetwork_that_may_not_be_read_is_trusted() -> None:
+    """As in a Shared VPC, whose owner lets the deployer use it only."""
+    unseen = Cloud(
+        versions=TWILIO, fail={"getSubnetwork": "googleapi: Error 403: Required 'compute.subnetworks.get' permission"}
+    )
+    assert harness.run({"network": json.dumps({**SUBNET, "egress": "all"})}, cloud=unseen).resources
 
 
 # --- what a function is built from -------------------------------------------------------------------------------------

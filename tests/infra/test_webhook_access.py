@@ -24,7 +24,7 @@ class Run:
     refusal: tuple[int, Any] | None = None
     calls: list[tuple[str, str, object]] = field(default_factory=list)
 
-    def call(self, service: str, method: str, path: str, token: str, body: object = None) -> tuple[int, Any]:
+    def call(self, service: str, method: str, path: str, *, token: str, body: object = None) -> tuple[int, Any]:
         assert (service, token) == ("cloudRunV2", "a-token")
         self.calls.append((method, path, body))
         if method == "PATCH":
