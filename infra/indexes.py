@@ -38,7 +38,7 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("blocks", ("references",), "createdAt", True),
     ("blocks", ("campaign",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
-    ("inboundMessages", ("from",), "createdAt", True),
+    ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),
 )

@@ -83,7 +83,7 @@ def test_stop_ends_consent(stage: EventStage, text: str, keyword: Keyword | None
 def test_start_gives_it_again(stage: EventStage, text: str) -> None:
     stage.inbox.take(message("STOP", 1))
     stage.inbox.take(message(text, 2, after=60.0))
-    assert stage.opt_outs.get(SENDER) is None
+    assert stage.opt_outs.among([SENDER]) == set()
 
 
 WORDS = [("STOP", 0.0), ("START", 10.0), ("STOP", 20.0), ("START", 30.0)]
@@ -137,19 +137,64 @@ def test_a_repeated_stop_does_not_undo_what_came_after_it(stage: EventStage) -> 
     assert stage.opt_outs.among([SENDER]) == set()
 
 
-@pytest.mark.parametrize("sender", ["ACME", "rcs:brand/agent", "", "+0"])
-def test_who_can_not_be_written_to_has_nothing_to_stop(stage: EventStage, sender: str) -> None:
+@pytest.mark.parametrize("sender", ["ACME", "12345", "rcs:brand/agent", "messenger:1234", "+0", "+1234", "unknown"])
+def test_a_stop_is_kept_whoever_sent_it(stage: EventStage, sender: str) -> None:
     assert stage.inbox.take(message("STOP", sender=sender))
+    assert [each.number for each in stage.opt_outs.list(limit=10)[0]] == [sender]
+    [kept], _ = stage.inbound.list(limit=10, sender=sender)
+    assert kept.sender == sender
+
+
+def test_a_stop_of_no_sender_is_nobodys(stage: EventStage) -> None:
+    assert stage.inbox.take(message("STOP", sender=""))
     assert stage.opt_outs.list(limit=10)[0] == []
+
+
+@pytest.mark.parametrize(
+    ("sent_to", "from_"),
+    [
+        pytest.param("+525562000000", "+5215562000000", id="Mexico's 1"),
+        pytest.param("+525562000001", "whatsapp:+5215562000001", id="Mexico's 1 by WhatsApp"),
+        pytest.param("+5511987654321", "+551187654321", id="Brazil's ninth digit"),
+        pytest.param("+5491123456789", "+541123456789", id="Argentina's 9"),
+        pytest.param("+2290197123456", "+22997123456", id="Benin's 01"),
+    ],
+)
+def test_a_reply_from_another_spelling_of_the_number(stage: EventStage, sent_to: str, from_: str) -> None:
+    record = stage.sent(1, to=sent_to)
+    stage.inbox.take(message("STOP", after=1.0, sender=from_))
+    assert stage.opt_outs.among([sent_to, from_]) == {sent_to, from_}
+    for spelling in (sent_to, from_):
+        [kept], _ = stage.inbound.list(limit=10, sender=spelling)
+        assert (kept.sender, kept.in_reply_to) == (from_, record.id)
+
+
+def test_the_history_names_the_message(stage: EventStage) -> None:
+    stage.inbox.take(message("STOP", 1))
+    stage.inbox.take(message("Start", 2, after=60.0))
+    found = stage.opt_outs.get(SENDER)
+    assert found is not None
+    [start, stop], _ = stage.inbound.list(limit=10)
+    assert [(each.opted_out, each.reason, each.message) for each in found.history] == [
+        (True, "STOP", stop.id),
+        (False, "Start", start.id),
+    ]
+
+
+@pytest.mark.parametrize(("text", "restored"), [("YES", False), ("START", True), ("unstop", True)])
+def test_what_restores_consent_at_a_toll_free_number(stage: EventStage, text: str, restored: bool) -> None:
+    stage.inbox.take(message("STOP", 1, to="+18005551234"))
+    stage.inbox.take(message(text, 2, after=60.0, to="+18005551234"))
+    assert bool(stage.opt_outs.among([SENDER])) is not restored
 
 
 def test_words_are_the_providers_own(stage: EventStage) -> None:
     silent = Inbox(
         stage.ledger, stage.store, stage.opt_outs, rules=InboxRules(type(stage.provider.consent_words)(), ("ENOUGH",))
     )
-    silent.take(message("STOP", 1))
-    assert stage.opt_outs.among([SENDER]) == set()
-    silent.take(message("enough", 2))
+    silent.take(message("enough", 1))
+    assert stage.opt_outs.among([SENDER]) == {SENDER}
+    silent.take(message("START", 2, after=1.0))
     assert stage.opt_outs.among([SENDER]) == {SENDER}
 
 

@@ -24,6 +24,7 @@ from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.callback_event import CallbackEvent, CallbackKind
 from sms_connector.model.consent import classify
 from sms_connector.model.inbound_message import Keyword
+from sms_connector.model.phone_number import kind_of
 from sms_connector.ports import MAX_TASK_BYTES, TaskQueue
 from sms_connector.provider import CallbackAnswer, Provider, RawCallback, is_wanted
 from sms_connector.structured_log import StructuredLog
@@ -138,7 +139,13 @@ class Webhook(msgspec.Struct, frozen=True):
             return None
         asks = any(
             message.keyword is None
-            and classify(message.text, provider.consent_words, extra_stop=replies.stop_words) is Keyword.HELP
+            and classify(
+                message.text,
+                provider.consent_words,
+                our_kind=kind_of(message.to),
+                extra_stop=replies.stop_words,
+            )
+            is Keyword.HELP
             for message in messages
         )
         return replies.help_reply if asks else None

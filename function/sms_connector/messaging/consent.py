@@ -1,91 +1,150 @@
-"""Who asked not to be written to. The list is read immediately before a call (sending.md section 6).
+"""Who asked not to be written to, and how that came about. The list is read immediately before a call (sending.md section 6).
 
-Consent is a person's: a number and the channel addresses that hold it (`whatsapp:+15558675310`) are one entry, under the number.
+Consent is a person's (`person_key`): all spellings of a number and the channel addresses that hold it are one entry. It is a history:
+every change is added in the order of its time, none is overwritten, and the last one is the state. So a STOP that arrives late, after a
+younger START, is kept and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
-from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
 
 COLLECTION = "optOuts"
+# What a document holds of a history: some 200 KB. Of a longer one the first entry and the latest are kept.
+MAX_HISTORY = 1000
+
+_PLAIN_ID = re.compile(r"[+A-Za-z0-9][A-Za-z0-9+:_.@ -]{0,200}")
+
+
+class ConsentChange(msgspec.Struct, frozen=True):
+    """One change of a person's consent.
+
+    `source`: `api`, `inbound` (a word) or `provider` (it refused for that reason). `at`: epoch seconds. `message`: our id of the inbound
+    message that brought it. `caller`: who called, where the platform has checked it.
+    """
+
+    opted_out: bool
+    source: str
+    at: float
+    reason: str | None = None
+    message: str | None = None
+    caller: str | None = None
 
 
 class OptOut(msgspec.Struct, frozen=True):
-    """`source`: `api`, `inbound` (a STOP word) or `provider` (it refused for that reason)."""
+    """A person's consent: the last change is the state."""
 
     number: str
-    source: str
-    reason: str | None
-    created_at: float
+    history: tuple[ConsentChange, ...]
+
+    @property
+    def last(self) -> ConsentChange:
+        return self.history[-1]
+
+    @property
+    def opted_out(self) -> bool:
+        return self.last.opted_out
 
 
 class OptOuts:
-    """Opt-outs of this connection, by recipient."""
+    """Opt-outs of this connection, by person."""
 
     def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
         self._ledger = ledger
         self._clock = clock
 
     def among(self, numbers: Iterable[str]) -> set[str]:
-        """Which of these recipients have opted out."""
+        """Return which of these recipients have opted out."""
         recipients = set(numbers)
-        wanted = sorted({person_key(recipient) for recipient in recipients})
-        found = {document.id for document in self._ledger.get(COLLECTION, wanted) if document is not None}
-        return {recipient for recipient in recipients if person_key(recipient) in found} if found else found
+        ids = {recipient: _document_id(recipient) for recipient in recipients}
+        found = self._ledger.get(COLLECTION, sorted(set(ids.values())))
+        opted_out = {document.id for document in found if document is not None and _read(document).opted_out}
+        return {recipient for recipient in recipients if ids[recipient] in opted_out}
 
     def get(self, number: str) -> OptOut | None:
-        [document] = self._ledger.get(COLLECTION, [person_key(number)])
+        """Return the person's consent with its history, also where it was given again; None where it never changed."""
+        [document] = self._ledger.get(COLLECTION, [_document_id(number)])
         return _read(document) if document else None
 
-    def put(self, number: str, source: str, reason: str | None = None) -> OptOut:
-        opt_out = OptOut(person_key(number), source, reason, self._clock.time())
-        self._ledger.commit([self.write_of(number, source, reason, at=opt_out.created_at)])
-        return opt_out
+    def put(self, number: str, source: str, reason: str | None = None, *, caller: str | None = None) -> OptOut:
+        """Add that the person opted out now."""
+        at = self._after(self.get(number))
+        return self._add(number, ConsentChange(True, source, at, reason, caller=caller))
 
     def put_once(self, number: str, source: str, reason: str | None, *, at: float) -> bool:
-        """As `put`; False where the recipient has opted out already, which stays as it is."""
-        try:
-            self._ledger.commit([replace(self.write_of(number, source, reason, at=at), expect=MUST_BE_ABSENT)])
-        except Conflict:
+        """Add that the person opted out at that time; False where they have opted out already, which stays as it is."""
+        found = self.get(number)
+        if found is not None and found.opted_out:
             return False
+        return self._add(number, ConsentChange(True, source, at, reason)).opted_out
+
+    def delete(self, number: str, *, caller: str | None = None) -> bool:
+        """Add that the person gave consent again; False where they have not opted out."""
+        found = self.get(number)
+        if found is None or not found.opted_out:
+            return False
+        self._add(number, ConsentChange(False, "api", self._after(found), caller=caller))
         return True
 
-    def write_of(self, number: str, source: str, reason: str | None, *, at: float) -> Write:
-        """`put` as a part of somebody's commit."""
-        return Write(COLLECTION, person_key(number), {"source": source, "reason": reason, "createdAt": at})
+    def _after(self, found: OptOut | None) -> float:
+        """Now, and later than what is known already: a provider's clock may be ahead of ours."""
+        now = self._clock.time()
+        return now if found is None else max(now, found.last.at + 0.001)
 
-    def writes_of_start(self, number: str, *, at: float) -> list[Write]:
-        """The end of an opt-out that is older than `at`, as a part of somebody's commit."""
-        [document] = self._ledger.get(COLLECTION, [person_key(number)])
-        if document is None or document.data["createdAt"] > at:
-            return []
-        return [Write(COLLECTION, document.id, None, document.version)]
+    def _add(self, number: str, change: ConsentChange) -> OptOut:
+        while True:
+            write, opt_out = self._extend(number, change)
+            try:
+                self._ledger.commit([write])
+            except Conflict:
+                continue
+            return opt_out
 
-    def delete(self, number: str) -> bool:
-        """False where there was none."""
-        [document] = self._ledger.get(COLLECTION, [person_key(number)])
-        if document is None:
-            return False
-        self._ledger.commit([Write(COLLECTION, document.id, None)])
-        return True
+    def write_of(self, number: str, change: ConsentChange) -> Write:
+        """Return the change as a part of somebody's commit, which conflicts where another change came first."""
+        return self._extend(number, change)[0]
+
+    def _extend(self, number: str, change: ConsentChange) -> tuple[Write, OptOut]:
+        [document] = self._ledger.get(COLLECTION, [_document_id(number)])
+        earlier = _read(document).history if document else ()
+        # At the same moment an opt-out counts for more.
+        history = tuple(sorted((*earlier, change), key=lambda each: (each.at, each.opted_out)))
+        if len(history) > MAX_HISTORY:
+            history = (history[0], *history[1 - MAX_HISTORY :])
+        opt_out = OptOut(person_key(number), history)
+        return Write(
+            COLLECTION, _document_id(number), _to_data(opt_out), document.version if document else MUST_BE_ABSENT
+        ), opt_out
 
     def list(
         self, *, limit: int, after: tuple[float, str] | None = None
-    ) -> tuple[list[OptOut], tuple[float, str] | None]:
-        """Newest first; the second value is where the next page begins."""
+    ) -> tuple[Sequence[OptOut], tuple[float, str] | None]:
+        """Return those who have opted out, newest first; the second value is where the next page begins."""
         query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = [_read(document) for document in self._ledger.find(query)]
-        more = (found[limit - 1].created_at, found[limit - 1].number) if len(found) > limit else None
-        return found[:limit], more
+        found = self._ledger.find(query)
+        more = (found[limit - 1].data["createdAt"], found[limit - 1].id) if len(found) > limit else None
+        return [_read(document) for document in found[:limit]], more
+
+
+def _to_data(opt_out: OptOut) -> dict[str, object]:
+    """Only who has opted out is listed: by the time of the last change."""
+    data: dict[str, object] = {"number": opt_out.number, "history": msgspec.to_builtins(opt_out.history)}
+    return data | {"createdAt": opt_out.last.at} if opt_out.opted_out else data
 
 
 def _read(document: Document) -> OptOut:
-    data = document.data
-    return OptOut(document.id, data["source"], data.get("reason"), data["createdAt"])
+    return msgspec.convert({"number": document.data["number"], "history": document.data["history"]}, OptOut)
+
+
+def _document_id(number: str) -> str:
+    """The person's key, where a store takes it as an id."""
+    key = person_key(number)
+    return key if _PLAIN_ID.fullmatch(key) else "x-" + hashlib.sha256(key.encode()).hexdigest()

@@ -107,9 +107,9 @@ class CallbackEvents:
         return True
 
     def _opt_out(self, recipient: str | None, report: DeliveryReport, at: float) -> None:
-        """Unless they have said START since."""
+        """Recorded at its time: a START since then still counts."""
         code = report.failure.code if report.failure is not None else None
-        if recipient is not None and not self._tools.inbox.word_after(recipient, at):
+        if recipient is not None:
             self._tools.opt_outs.put_once(recipient, "provider", f"reported with {code}", at=at)
 
     def _try_again(self, event: CallbackEvent) -> None:

@@ -8,19 +8,18 @@ from typing import Final
 import msgspec
 
 from sms_connector.errors import Conflict
-from sms_connector.messaging.consent import OptOuts
+from sms_connector.messaging.consent import ConsentChange, OptOuts
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.consent import ConsentWords, classify
 from sms_connector.model.inbound_message import InboundMessage, Keyword
-from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.person import person_key
-from sms_connector.model.phone_number import SenderKind, addresses_of, number_in, parse_recipient, parse_sender
+from sms_connector.model.phone_number import SenderKind, kind_of, parse_sender
 from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
 
 COLLECTION = "inboundMessages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
-# How many messages to somebody are looked at for the one that is answered, and how many of theirs for a later word.
+# How many messages to a person are looked at for the one that is answered.
 LATEST: Final = 10
 CONSENT: Final = (Keyword.STOP, Keyword.START)
 
@@ -49,7 +48,7 @@ class InboundMessages:
         self, *, limit: int, after: tuple[float, str] | None = None, sender: str | None = None
     ) -> tuple[list[StoredInbound], tuple[float, str] | None]:
         """The second value is where the next page begins."""
-        where: tuple[tuple[str, Operator, str], ...] = (("from", "==", sender),) if sender else ()
+        where: tuple[tuple[str, Operator, str], ...] = (("person", "==", person_key(sender)),) if sender else ()
         query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
         found = [_read(document) for document in self._ledger.find(query)]
         more = (found[limit - 1].received_at, found[limit - 1].id) if len(found) > limit else None
@@ -95,7 +94,10 @@ class Inbox:
         document_id = inbound_id(message.provider_message_id)
         if self._ledger.get(COLLECTION, [document_id])[0] is not None:
             return False
-        keyword = message.keyword or classify(message.text, self._rules.words, extra_stop=self._rules.stop_words)
+        rules = self._rules
+        keyword = message.keyword or classify(
+            message.text, rules.words, our_kind=kind_of(message.to), extra_stop=rules.stop_words
+        )
         data = self._document(message, keyword)
         while True:
             writes = [Write(COLLECTION, document_id, data, MUST_BE_ABSENT), *self._consent(message, keyword)]
@@ -107,31 +109,24 @@ class Inbox:
             else:
                 return True
 
-    def word_after(self, sender: str, moment: float) -> bool:
-        """Has the sender said STOP or START later than that? The last word counts, in whatever order words arrive, by whichever
-        channel: consent is a person's."""
-        return any(
-            message.data["createdAt"] > moment and message.data.get("keyword") in CONSENT
-            for address in addresses_of(number_in(sender))
-            for message in self._latest(address)
-        )
-
-    def _latest(self, sender: str) -> list[Document]:
-        where: tuple[tuple[str, Operator, str], ...] = (("from", "==", sender),)
-        return self._ledger.find(Query(COLLECTION, where, order_by="createdAt", descending=True, limit=LATEST))
-
     def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
-        number, at = _recipient(message.sender), message.received_at.timestamp()
-        if keyword not in CONSENT or number is None or self.word_after(message.sender, at):
+        """Whoever sent it: consent does not depend on whether we could write to the sender."""
+        if keyword not in CONSENT or not message.sender.strip():
             return []
-        if keyword is Keyword.STOP:
-            return [self._opt_outs.write_of(number, "inbound", message.text.strip()[:40], at=at)]
-        return self._opt_outs.writes_of_start(number, at=at)
+        change = ConsentChange(
+            opted_out=keyword is Keyword.STOP,
+            source="inbound",
+            at=message.received_at.timestamp(),
+            reason=message.text.strip()[:40],
+            message=inbound_id(message.provider_message_id),
+        )
+        return [self._opt_outs.write_of(message.sender, change)]
 
     def _document(self, message: InboundMessage, keyword: Keyword | None) -> Json:
         at = message.received_at.timestamp()
         return {
             "from": message.sender,
+            "person": person_key(message.sender),
             "to": message.to,
             "text": message.text,
             "createdAt": at,
@@ -160,11 +155,3 @@ def inbound_id(provider_message_id: str) -> str:
 def _could_be_from(record: MessageRecord, number: str) -> bool:
     """A pool chooses one of its numbers for each recipient and stays with it: any of ours may be meant."""
     return record.sender == number or parse_sender(record.sender).kind is SenderKind.POOL
-
-
-def _recipient(sender: str) -> str | None:
-    """The sender as somebody we could write to; None for a name or a code that nobody can."""
-    try:
-        return parse_recipient(sender)
-    except InvalidValueError:
-        return None

@@ -116,20 +116,6 @@ def parse_country(text: str) -> str:
     raise InvalidValueError(FieldProblem("", f"{quote(text)} is not a country with a numbering plan; {fix}"))
 
 
-def number_in(address: str) -> str:
-    """The number that a channel address holds (`whatsapp:+15558675310`); any other address is its own."""
-    channel, _, number = address.partition(":")
-    return number if channel in _CHANNELS and _E164.fullmatch(number) else address
-
-
-def addresses_of(number: str) -> list[str]:
-    """Everything that holds the same number: itself, and its address in each channel that goes by numbers."""
-    channels = [
-        channel for channel, (recipient, _) in _CHANNELS.items() if recipient is _E164 and _E164.fullmatch(number)
-    ]
-    return [number, *(f"{channel}:{number}" for channel in channels)]
-
-
 def find_number(address: str) -> str | None:
     """Return the number, in E.164 form, that an address holds in whatever channel and with whatever separators; None without one.
 
@@ -164,6 +150,14 @@ def parse_sender(text: str, *, country: str | None = None) -> Sender:
 
     number = _read_number(text, reading).address
     return Sender(number, SenderKind.TOLL_FREE if numbering_plan.is_toll_free(number) else SenderKind.LONG_CODE)
+
+
+def kind_of(address: str) -> SenderKind | None:
+    """Return which kind of sender one of our addresses is; None for what is none."""
+    try:
+        return parse_sender(address).kind
+    except NumberError:
+        return None
 
 
 def region_of(address: str) -> str | None:

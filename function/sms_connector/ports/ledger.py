@@ -157,7 +157,7 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "messages": ("createdAt", "person", "reference", "status", "campaign", "providerMessageId", "nextCheckAt"),
     "idempotencyKeys": (),
     "optOuts": ("createdAt",),
-    "inboundMessages": ("createdAt", "from"),
+    "inboundMessages": ("createdAt", "person"),
     "campaigns": ("createdAt", "state"),
     "chunks": (),
     "progress": ("campaign", "state"),
@@ -183,7 +183,7 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("blocks", ("references",), "createdAt", True),
     ("blocks", ("campaign",), "createdAt", True),
     ("messages", ("campaign",), "createdAt", True),
-    ("inboundMessages", ("from",), "createdAt", True),
+    ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),
 )

@@ -24,12 +24,30 @@ if TYPE_CHECKING:
 
 
 class OptOutInfo(Payload):
-    """Who is not written to, since when and why."""
+    """Who is not written to, since when and why, as the last change has it."""
 
     number: str
     source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a STOP word) or `provider` (it refused).")]
     reason: str | None
     created_at: Time
+
+
+class ConsentChangeInfo(Payload):
+    """A change of consent: who, when, why, and by which message or caller."""
+
+    opted_out: bool
+    at: Time
+    source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a word) or `provider` (it refused).")]
+    reason: str | None
+    message_id: Annotated[str | None, msgspec.Meta(description="Our id of the inbound message that brought it.")]
+    caller: Annotated[str | None, msgspec.Meta(description="Who called, where the platform has checked it.")]
+
+
+class OptOutDetail(OptOutInfo):
+    """A person's consent: the last change is the state, none is ever overwritten."""
+
+    opted_out: Annotated[bool, msgspec.Meta(description="false: consent was given again.")]
+    history: Annotated[list[ConsentChangeInfo], msgspec.Meta(description="Oldest first.")]
 
 
 class OptOutList(Payload):
@@ -80,7 +98,14 @@ class PageQuery(Body):
 class InboundQuery(Body):
     """Which inbound messages."""
 
-    sender: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="Whom they came from.")] = ""
+    sender: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=100,
+            description="Whom they came from, in any spelling; also a short code or a name.",
+        ),
+    ] = ""
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""
 
@@ -92,9 +117,30 @@ class Nothing(Payload):
 def write_opt_out(opt_out: OptOut) -> OptOutInfo:
     return OptOutInfo(
         number=opt_out.number,
-        source=opt_out.source,
-        reason=opt_out.reason,
-        created_at=write_time(opt_out.created_at),
+        source=opt_out.last.source,
+        reason=opt_out.last.reason,
+        created_at=write_time(opt_out.last.at),
+    )
+
+
+def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
+    return OptOutDetail(
+        number=opt_out.number,
+        source=opt_out.last.source,
+        reason=opt_out.last.reason,
+        created_at=write_time(opt_out.last.at),
+        opted_out=opt_out.opted_out,
+        history=[
+            ConsentChangeInfo(
+                opted_out=change.opted_out,
+                at=write_time(change.at),
+                source=change.source,
+                reason=change.reason,
+                message_id=change.message,
+                caller=change.caller,
+            )
+            for change in opt_out.history
+        ],
     )
 
 

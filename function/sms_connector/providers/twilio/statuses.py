@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sms_connector.errors import Kind, Retry
 from sms_connector.model.consent import ConsentWords
 from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
 
 STATUSES: Mapping[str, MessageStatus] = {
@@ -220,4 +221,6 @@ CONSENT_WORDS = ConsentWords(
     stop=("STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"),
     start=("START", "YES", "UNSTOP"),
     help=("HELP", "INFO"),
+    # https://help.twilio.com/articles/360058144374: the network blocks at a toll-free number, and only these two lift it.
+    start_by_kind={SenderKind.TOLL_FREE: ("START", "UNSTOP")},
 )
