@@ -1,8 +1,11 @@
-"""`optouts` and `inbound`: who is not written to, and what came in."""
+"""`opt-outs` and `inbound`: who is not written to, and what came in."""
 
 from __future__ import annotations
 
+import csv
+import sys
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -12,8 +15,15 @@ from cli import render
 from cli.client import in_path
 from cli.commands.options import Limit
 from cli.context import context_of
+from cli.errors import REFUSED, Misused, Refused
+from cli.records import read_csv
 
-Number = Annotated[str, typer.Argument(help="In E.164 form: +15558675310.")]
+Number = Annotated[str, typer.Argument(help="Such as +15558675310.")]
+
+OptOutFile = Annotated[Path, typer.Argument(metavar="FILE", help="A CSV file.")]
+Column = Annotated[str, typer.Option(help="Which column has the numbers.")]
+Reason = Annotated[str, typer.Option(help="Why, for all; left out: the file's column 'reason'.")]
+COLUMNS = ("number", "source", "reason", "since")
 
 opt_outs = typer.Typer(help="Who is never written to.", no_args_is_help=True)
 
@@ -33,6 +43,65 @@ def add_opt_out(ctx: typer.Context, number: Number, *, reason: Annotated[str, ty
     body = {"reason": reason} if reason else {}
     answer = run.client.call("PUT", f"/v1/optOuts/{in_path(number)}", document=body)
     run.output.show(answer, _opt_outs([answer]))
+
+
+@opt_outs.command("show")
+def show_opt_out(ctx: typer.Context, number: Number) -> None:
+    """Show a person's consent with every change: when, why, and by which message or caller."""
+    run = context_of(ctx)
+    answer = run.client.call("GET", f"/v1/optOuts/{in_path(number)}")
+    rows = (
+        (
+            render.moment(each["at"]),
+            "opted out" if each["optedOut"] else "consent given again",
+            each["source"],
+            each["reason"] or "",
+            each["messageId"] or each["caller"] or "",
+        )
+        for each in answer["history"]
+    )
+    state = "has opted out" if answer["optedOut"] else "may be written to"
+    run.output.show(
+        answer, f"{answer['number']} {state}", render.table(("when", "what", "source", "reason", "by"), rows)
+    )
+
+
+@opt_outs.command("export")
+def export_opt_outs(ctx: typer.Context, file: OptOutFile) -> None:
+    """Write all opt-outs to a CSV file: number, source, reason, since."""
+    run = context_of(ctx)
+    count = 0
+    try:
+        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            for each in run.client.pages("/v1/optOuts", "optOuts", limit=sys.maxsize):
+                writer.writerow((each["number"], each["source"], each["reason"] or "", each["createdAt"]))
+                count += 1
+    except OSError as error:
+        raise Misused(f"{file} can't be written: {error.strerror}") from None
+    run.output.show({"exported": count, "file": str(file)}, f"{count} opt-outs written to {file}")
+
+
+@opt_outs.command("import")
+def import_opt_outs(ctx: typer.Context, file: OptOutFile, *, column: Column = "number", reason: Reason = "") -> None:
+    """Add every number of a CSV file as an opt-out; those that are no numbers are shown, the others are added."""
+    run = context_of(ctx)
+    added, refused = 0, []
+    for line, row in enumerate(read_csv(file), start=2):
+        number = str(row.get(column) or "").strip()
+        if column not in row:
+            raise Misused(f"{file} has no column '{column}'; it has {', '.join(row)}: name it with --column")
+        why = reason or str(row.get("reason") or "").strip()
+        try:
+            run.client.call("PUT", f"/v1/optOuts/{in_path(number or '-')}", document={"reason": why[:500]})
+            added += 1
+        except Refused as error:
+            refused.append({"line": line, "number": number, "message": str(error)})
+    lines = [f"line {each['line']}: {each['message']}" for each in refused]
+    run.output.show({"added": added, "refused": refused}, f"{added} opt-outs added, {len(refused)} refused", *lines)
+    if refused:
+        raise typer.Exit(REFUSED)
 
 
 @opt_outs.command("remove")

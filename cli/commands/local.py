@@ -5,14 +5,22 @@ from __future__ import annotations
 import tempfile
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.context import context_of
-from cli.errors import NOT_DELIVERED
+from cli.errors import NOT_DELIVERED, Misused, Unavailable
+
+if TYPE_CHECKING:
+    from cli.stack import Stack
 
 PORT, SANDBOX_PORT = 8080, 8800
+SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
+# The number that `serve` sends from.
+SENDER = "+15551234567"
+
+sandbox = typer.Typer(help="The simulator in the provider's place.", no_args_is_help=True)
 
 
 def demo(ctx: typer.Context) -> None:
@@ -45,13 +53,47 @@ def serve(
         place.mkdir(parents=True, exist_ok=True)
         ports = {"sandbox": sandbox_port, "connector": port, "worker": worker_port, "webhook": webhook_port}
         with running_stack(place, delivery_seconds=delivery_seconds, ports=ports) as stack:
-            addresses = {**stack.urls, "sandbox": stack.sandbox_url}
+            addresses = {**stack.urls, "sandbox": stack.sandbox_url, "inbound": stack.inbound_url}
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
-            run.output.show({"urls": addresses}, *people, *_examples(stack.url, place))
+            run.output.show({"urls": addresses}, *people, *_examples(stack, place))
             threading.Event().wait()
 
 
-def _examples(url: str, folder: Path) -> tuple[str, ...]:
+@sandbox.command("inbound")
+def send_inbound(
+    ctx: typer.Context,
+    *,
+    sender: Annotated[str, typer.Option("--from", help="Whose text it is, such as +15558675310.")],
+    body: Annotated[str, typer.Option(help="The text, such as STOP.")],
+    to: Annotated[str, typer.Option(help="Which of our numbers it is sent to.")] = SENDER,
+    url: Annotated[str, typer.Option("--sandbox", help="The sandbox's address.")] = SANDBOX_URL,
+) -> None:
+    """Text one of our numbers: the sandbox calls the webhook, signed, as the provider would."""
+    from sandbox import AdminClient
+    from sandbox.client import AdminCallError
+
+    run = context_of(ctx)
+    try:
+        answer = AdminClient(url).inbound(from_=sender, to=to, body=body)
+    except AdminCallError as error:
+        raise Misused(str(error)) from None
+    except OSError as error:
+        raise Unavailable(
+            f"no sandbox answers at {url} ({error}); start one with `make serve`, or name it with --sandbox"
+        ) from None
+    webhook = answer["webhook"]
+    if webhook is None or webhook["status"] is None or webhook["status"] >= 300:
+        reason = (
+            "the number has no inbound address" if webhook is None else webhook["error"] or f"HTTP {webhook['status']}"
+        )
+        raise Unavailable(f"the webhook did not take the message: {reason}", answer)
+    replies = [f"answered with {len(answer['replies'])} message(s)"] if answer["replies"] else []
+    run.output.show(answer, f"{sender} → {to}: {body}", f"the webhook took it ({webhook['status']})", *replies)
+
+
+def _examples(stack: Stack, folder: Path) -> tuple[str, ...]:
+    url = stack.url
+    other_sandbox = "" if stack.sandbox_url == SANDBOX_URL else f" --sandbox {stack.sandbox_url}"
     return (
         f"ledger and logs in {folder}; Ctrl-C ends all of it",
         "",
@@ -60,5 +102,6 @@ def _examples(url: str, folder: Path) -> tuple[str, ...]:
         f"curl -s {url}/v1/messages",
         f"""export SMS_CLI_URL={url}; .venv/bin/sms send --to +15558675310 --message "Your code is 1234\"""",
         """.venv/bin/sms campaign create examples/customers.csv --message "Hello <Vorname>" --map to=Mobilnummer""",
+        f".venv/bin/sms sandbox inbound --from +15558675310 --body STOP{other_sandbox}    # what a recipient replies",
         f"{url}/openapi.json describes everything",
     )

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from cli.stack import Stack
 from sandbox import AdminClient
 from tests.cli.conftest import Run
 from tests.fixtures.functions import Received, answering
@@ -251,10 +252,61 @@ class TestConnection:
 
 def test_opt_outs(sms: Run) -> None:
     number = "+15558675399"
-    assert sms("optouts", "add", number, "--reason", "by phone").code == 0
-    assert number in sms("optouts", "list").out
+    assert sms("opt-outs", "add", number, "--reason", "by phone").code == 0
+    assert number in sms("opt-outs", "list").out
     refused = sms("send", "--to", number, "--message", "Hi")
     assert refused.code == 1
     assert "OPTED_OUT" in refused.out
-    assert sms("optouts", "remove", number).code == 0
-    assert sms("optouts", "remove", number).code == 2
+    assert sms("opt-outs", "remove", number).code == 0
+    assert sms("opt-outs", "remove", number).code == 2
+    shown = sms("opt-outs", "show", "+1 555 867 5399").out
+    assert "may be written to" in shown
+    assert "by phone" in shown
+    assert "consent given again" in shown
+
+
+def test_opt_outs_to_a_file_and_back(sms: Run, tmp_path: Path) -> None:
+    file, other = tmp_path / "opt-outs.csv", tmp_path / "legacy.csv"
+    other.write_text("Mobil;Grund\n+52 1 55 6200 0077;by phone\n0123;\n+15558675398;letter\n", encoding="utf-8")
+    ran = sms("--json", "opt-outs", "import", str(other), "--column", "Mobil", "--reason", "legacy")
+    assert ran.code == 2
+    assert (ran.document["added"], [each["line"] for each in ran.document["refused"]]) == (2, [3])
+    assert sms("opt-outs", "export", str(file)).code == 0
+    exported = file.read_text(encoding="utf-8-sig")
+    assert exported.startswith("number,source,reason,since")
+    assert "+525562000077,api,legacy," in exported
+    numbers = ("+525562000077", "+15558675398")
+    for number in numbers:
+        assert sms("opt-outs", "remove", number).code == 0
+    assert sms("opt-outs", "import", str(file)).code == 0
+    for number in numbers:
+        assert sms("opt-outs", "remove", number).code == 0
+
+
+def test_a_file_without_the_column_names_those_it_has(sms: Run, tmp_path: Path) -> None:
+    file = tmp_path / "legacy.csv"
+    file.write_text("Mobil\n+15558675398\n", encoding="utf-8")
+    ran = sms("opt-outs", "import", str(file))
+    assert ran.code == 2
+    assert "Mobil" in ran.err
+    assert "--column" in ran.err
+
+
+def test_a_stop_can_be_tried(sms: Run, stack: Stack) -> None:
+    """The sandbox calls the webhook, signed, at the inbound address that was set when the stack started."""
+    sender = "+15558675397"
+    words = ("sandbox", "inbound", "--from", sender, "--body", "Stop!", "--sandbox", stack.sandbox_url)
+    ran = sms(*words)
+    assert ran.code == 0, ran.err
+    assert "the webhook took it" in ran.out
+    wait_for(lambda: sender in sms("opt-outs", "list").out)
+    refused = sms("send", "--to", sender, "--message", "Hi")
+    assert "OPTED_OUT" in refused.out
+    assert "Stop!" in sms("inbound", "--from", sender).out
+    assert sms("opt-outs", "remove", sender).code == 0
+
+
+def test_a_sandbox_that_does_not_answer(sms: Run) -> None:
+    ran = sms("sandbox", "inbound", "--from", ANN, "--body", "STOP", "--sandbox", "http://127.0.0.1:9")
+    assert ran.code == 3
+    assert "make serve" in ran.err

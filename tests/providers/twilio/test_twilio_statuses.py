@@ -105,7 +105,7 @@ def test_numbers_in_text(value: object, number: int) -> None:
         ("Yes", Keyword.START),
         ("info", Keyword.HELP),
         ("stop it", None),
-        ("STOP.", None),
+        ("STOP.", Keyword.STOP),
     ],
 )
 def test_twilios_consent_words(text: str, keyword: Keyword | None) -> None:
