@@ -484,3 +484,17 @@ def test_a_campaign_shows_what_it_is(form: str) -> None:
     [listed] = api.client.get("/v1/campaigns").json["campaigns"]
     for shown in (created.json, api.client.get(f"/v1/campaigns/{created.json['id']}").json, listed):
         assert {name: shown[name] for name in expected} == expected
+
+
+def test_a_campaign_shows_that_its_connection_is_suspended() -> None:
+    api = CampaignApi()
+    created = api.create({"message": "x", "records": [{"to": TO}]}).json["id"]
+    control = api.node.engine.connection
+    control.suspend("an audit")
+    [listed] = api.client.get("/v1/campaigns").json["campaigns"]
+    for shown in (api.client.get(f"/v1/campaigns/{created}").json, listed):
+        assert shown["state"] == "running"
+        assert "an audit" in shown["reason"]
+        assert "POST /v1/connection:resume" in shown["reason"]
+    control.resume()
+    assert api.client.get(f"/v1/campaigns/{created}").json["reason"] is None

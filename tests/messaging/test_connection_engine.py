@@ -255,3 +255,14 @@ def test_a_missing_key_is_an_outcome_of_each_message(world: World) -> None:
     assert record.failure is not None
     assert (record.status, record.failure.kind) == (S.ERROR, Kind.AUTHENTICATION)
     assert node.provider.calls == []
+
+
+def test_a_suspension_by_configuration_names_the_fix_that_works(world: World) -> None:
+    node = world.node()
+    control = ConnectionControl(
+        node.provider, node.ledger, node.throttle, clock=world.clock, configured_suspension=True
+    )
+    for refused in (control.require_active, control.resume):
+        with pytest.raises(PreconditionFailed, match=r"SMS_SUSPENDED=false.*deploy") as caught:
+            refused()
+        assert ":resume" not in str(caught.value)

@@ -23,6 +23,7 @@ from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.api.spool import Spooled, spool
 from sms_connector.api.uploads.content_type import FORMS
 from sms_connector.errors import Kind, NotFound
+from sms_connector.messaging.campaigns.campaign import CampaignState
 
 if TYPE_CHECKING:
     from sms_connector.messaging.campaigns.control import CampaignProgress
@@ -73,7 +74,14 @@ def _with_location(answer: Answer) -> Answer:
 
 
 def get(services: Services, call: Call) -> Answer:
-    return Answer(payloads.write_progress(services.engine.campaigns.get(_id(call))))
+    return Answer(_with_reason(services, payloads.write_progress(services.engine.campaigns.get(_id(call)))))
+
+
+def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.CampaignInfo:
+    """A campaign that runs does not advance while its connection is suspended."""
+    if info.state is CampaignState.RUNNING and (why := services.engine.connection.why_suspended()) is not None:
+        info.reason = why
+    return info
 
 
 def list_campaigns(services: Services, call: Call) -> Answer:
@@ -81,7 +89,7 @@ def list_campaigns(services: Services, call: Call) -> Answer:
     state = None if query.state is UNSET else query.state
     after = read_token(query.page_token, "campaigns", state)
     found, cursor = services.engine.campaigns.page(limit=query.page_size, after=after, state=state)
-    listed = [payloads.write_campaign(campaign) for campaign in found]
+    listed = [_with_reason(services, payloads.write_campaign(campaign)) for campaign in found]
     return Answer(payloads.CampaignList(listed, write_token(cursor, "campaigns", state)))
 
 

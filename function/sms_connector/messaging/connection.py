@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from sms_connector.errors import Kind, PreconditionFailed
+from sms_connector.errors import Kind, PreconditionFailed, Retry
 from sms_connector.messaging.campaigns.halting import new_mark
 from sms_connector.messaging.throttle import Throttle, ThrottleState
 from sms_connector.model.connection import ConnectionState
@@ -12,6 +12,10 @@ from sms_connector.ports import Clock, Ledger, Write
 from sms_connector.provider import Provider
 
 COLLECTION, DOCUMENT = "state", "connection"
+_BY_CONFIGURATION = (
+    "the connection is suspended by its configuration (SMS_SUSPENDED): nothing is sent; set SMS_SUSPENDED=false, in the stack "
+    "configuration 'suspended: false', and deploy"
+)
 # How long another node may go on sending after a suspension: the answer is cached so that a send costs no read of its own.
 CACHE_SECONDS = 1.0
 
@@ -76,7 +80,7 @@ class ConnectionControl:
         """Raises PreconditionFailed where the suspension is a setting of the deployment."""
         if self._configured:
             raise PreconditionFailed(
-                "the connection is suspended by its configuration (SMS_SUSPENDED); change that and deploy",
+                _BY_CONFIGURATION,
                 kind=Kind.SUSPENDED,
             )
         self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
@@ -98,17 +102,26 @@ class ConnectionControl:
 
     def require_active(self) -> None:
         """Raises PreconditionFailed (422) while suspended."""
+        why = self.why_suspended()
+        if why is not None:
+            suspended = PreconditionFailed(why, kind=Kind.SUSPENDED)
+            suspended.retry = Retry.SAFE
+            raise suspended
+
+    def why_suspended(self) -> str | None:
+        """Why nothing is sent, and the fix that works; None where messages are sent."""
         suspension = self.suspended()
-        if suspension is not None:
-            why = f" ({suspension.reason})" if suspension.reason else ""
-            raise PreconditionFailed(
-                f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume",
-                kind=Kind.SUSPENDED,
-            )
+        if suspension is None:
+            return None
+        if self._configured:
+            return _BY_CONFIGURATION
+        why = f" ({suspension.reason})" if suspension.reason else ""
+        return f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume"
 
     def limits(self) -> Limits:
         state = self._throttle.state()
-        return Limits(state, self._connection_rate, state.rate if self._connection_rate else None)
+        share = state.rate if state.leased else 0
+        return Limits(state, self._connection_rate, share if self._connection_rate else None)
 
     def _remember(self, suspension: Suspension) -> Suspension:
         self._suspension, self._read_at = suspension, self._clock.monotonic()

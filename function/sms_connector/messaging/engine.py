@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.messaging.batch import Workshop
 from sms_connector.messaging.callback_address import CallbackAddress
@@ -111,7 +112,7 @@ def build_engine(parts: EngineParts) -> Engine:
         configured_suspension=parts.configured_suspension,
         connection_rate=parts.connection_rate,
     )
-    campaigns = Campaigns(ledger, parts.queue, lease, clock=clock)
+    campaigns = Campaigns(ledger, parts.queue, lease, clock=clock, node_rate=parts.pace.node)
     forecaster = Forecaster(parts.pace, provider.capabilities)
     runner = RunnerTools(
         tools, ledger, campaigns, planner, lambda: connection.suspended(anew=True) is not None, parts.announcer
@@ -119,7 +120,7 @@ def build_engine(parts: EngineParts) -> Engine:
     backlog = Backlog(ledger, campaigns, clock)
     intake = Intake(IntakeTools(ledger, parts.queue, lease, campaigns, planner, forecaster, backlog, clock))
     return Engine(
-        sender=Sender(tools),
+        sender=Sender(replace(tools, require_active=connection.require_active)),
         messages=Messages(provider, store, tools.tracker, clock=clock, policy=policy),
         keys=IdempotencyKeys(ledger, lease, clock=clock, policy=policy),
         opt_outs=tools.opt_outs,

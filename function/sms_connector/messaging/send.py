@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -21,7 +21,7 @@ from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.idempotency import message_id
 from sms_connector.messaging.message_store import COMMIT_LIMIT, Changes, MessageStore
 from sms_connector.messaging.node_lease import NodeLease
-from sms_connector.messaging.outcome import OPTED_OUT, OutcomeChange, Resend
+from sms_connector.messaging.outcome import OPTED_OUT, OutcomeChange, Resend, failure_of
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.record_keys import RecordKeys
@@ -40,7 +40,8 @@ class Job(msgspec.Struct):
 
 
 class SendTools(msgspec.Struct, frozen=True):
-    """What a send needs; made once by the composition root."""
+    """What a send needs; made once by the composition root. `require_active` raises RequestError while the connection is suspended.
+    (A suspension halts a campaign's chunk, and refuses none of its messages.)"""
 
     provider: Provider
     store: MessageStore
@@ -52,6 +53,7 @@ class SendTools(msgspec.Struct, frozen=True):
     workshop: Workshop
     planner: TickPlanner | None = None
     callbacks: CallbackAddress | None = None
+    require_active: Callable[[], None] | None = None
 
 
 class Sender:
@@ -161,6 +163,7 @@ class FirstCall:
         """Recipients who have opted out are refused in the same write that makes the others' intents durable."""
         jobs = [job for group in block for job in group]
         self._date(jobs)
+        self._refuse_suspended(jobs)
         self._refuse_opted_out(jobs)
         created = {id(job) for job in self._create(jobs) if job.record.phase == Phase.CALLING}
         return [left for group in block if (left := [job for job in group if id(job) in created])]
@@ -196,6 +199,18 @@ class FirstCall:
             record = job.record
             record.holder, record.created_at, record.updated_at = holder, now, now
             record.next_check_at = now + self._tools.workshop.policy.lease_seconds
+
+    def _refuse_suspended(self, jobs: Sequence[Job]) -> None:
+        """What a suspension meets before its turn has come is not sent."""
+        try:
+            self._require_active()
+        except RequestError as error:
+            for job in jobs:
+                job.record.refuse(failure_of(error), at=self._tools.workshop.clock.time())
+
+    def _require_active(self) -> None:
+        if self._tools.require_active is not None:
+            self._tools.require_active()
 
     def _refuse_opted_out(self, jobs: Sequence[Job]) -> None:
         opted_out = self._tools.opt_outs.among(job.draft.to for job in jobs)

@@ -95,6 +95,7 @@ class ShareKeeper:
         self._due = -inf  # monotonic: when it has to be renewed
         self._rate = 0  # the throttle's
         self._high, self._settled_at = 0, -inf  # the highest of the last window, until then
+        self._wait_for_share()
 
     def wait_turn(self, lane: Lane) -> Written:
         """As the throttle's. Raises what that raises, and what the ledger does where there is no share."""
@@ -240,8 +241,12 @@ class ShareKeeper:
         """The most that may have been started in a window that is not over: the share must not be less."""
         return self._high if self._clock.monotonic() < self._settled_at else self._rate
 
+    def _wait_for_share(self) -> None:
+        """Nothing starts; requests may queue for what the node may get at most."""
+        self._throttle.change_rate(min(self._rules.limit, self._rules.rate), until=-inf)
+
     def _forget(self) -> None:
         """Nobody counts our share any more: so long ago has its lease ended. Nothing starts, but requests may queue."""
-        self._throttle.change_rate(self._rules.limit, until=-inf)
+        self._wait_for_share()
         self._rate = self._high = 0
         self._settled_at = self._due = -inf

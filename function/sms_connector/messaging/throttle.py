@@ -64,7 +64,7 @@ class _Waiter(msgspec.Struct, order=True):
 
 
 class ThrottleState(msgspec.Struct, frozen=True):
-    """What is left, for `GET /v1/limits`. Seconds; calls."""
+    """What is left, for `GET /v1/limits`. Seconds; calls. `leased`: the rate holds now, and not only for what waits for it."""
 
     rate: int
     started_last_second: int
@@ -72,6 +72,7 @@ class ThrottleState(msgspec.Struct, frozen=True):
     queued: int
     queue_limit_seconds: float
     wait_seconds: float
+    leased: bool = True
 
 
 _current_call: ContextVar[_Call | None] = ContextVar("call", default=None)
@@ -195,6 +196,7 @@ class Throttle:
                 queued=queued,
                 queue_limit_seconds=self.queue_limit,
                 wait_seconds=schedule.start_after(now, self._ahead(Lane.SEND, self._sends())) - now,
+                leased=now < self._until,
             )
 
     # --- inside, under the lock ---------------------------------------------------------------------------------------

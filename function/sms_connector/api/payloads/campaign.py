@@ -83,6 +83,12 @@ class CampaignInfo(Payload):
     estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
     template: TemplateUse | UnsetType = UNSET
     warnings: Annotated[list[WarningInfo], msgspec.Meta(description="The first 20.")] | UnsetType = UNSET
+    may_still_leave: (
+        Annotated[
+            int, msgspec.Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")
+        ]
+        | UnsetType
+    ) = UNSET
     request_id: str | UnsetType = UNSET
 
 
@@ -194,6 +200,7 @@ def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = 
     info.rate = None if progress.rate is None else round(progress.rate, 3)
     info.estimated_end = write_time_or_none(progress.estimated_end)
     info.warnings = write_warnings(read_warnings(progress.campaign.warnings))
+    info.may_still_leave = UNSET if progress.may_still_leave is None else progress.may_still_leave
     info.request_id = request_id
     return info
 

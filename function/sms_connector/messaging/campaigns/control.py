@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from math import ceil
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.errors import Conflict, Kind, NotFound, PreconditionFailed
 from sms_connector.messaging.campaigns.campaign import (
@@ -18,7 +20,7 @@ from sms_connector.messaging.campaigns.campaign import (
     CampaignState,
     Progress,
 )
-from sms_connector.messaging.campaigns.halting import new_mark
+from sms_connector.messaging.campaigns.halting import new_mark, seconds_between_looks
 from sms_connector.messaging.campaigns.tasks import enqueue_chunks
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Write
@@ -35,7 +37,8 @@ class CampaignProgress(msgspec.Struct, frozen=True):
     """What a campaign has come to. `counts` by status hold every record but the `waiting` ones, which have not been called (or
     are being called this second).
 
-    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds.
+    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may
+    call at most until they see that it was just paused or canceled.
     """
 
     campaign: Campaign
@@ -44,6 +47,7 @@ class CampaignProgress(msgspec.Struct, frozen=True):
     open_messages: int
     rate: float | None
     estimated_end: float | None
+    may_still_leave: int | None = None
 
 
 class _Sums(msgspec.Struct, frozen=True):
@@ -58,8 +62,11 @@ class _Sums(msgspec.Struct, frozen=True):
 class Campaigns:
     """Looking up, pausing, resuming, canceling; noticing that one is done."""
 
-    def __init__(self, ledger: Ledger, queue: TaskQueue | None, lease: NodeLease, *, clock: Clock) -> None:
+    def __init__(
+        self, ledger: Ledger, queue: TaskQueue | None, lease: NodeLease, *, clock: Clock, node_rate: int | None = None
+    ) -> None:
         self._ledger = ledger
+        self._calls_between_looks = ceil((node_rate or 25) * seconds_between_looks(node_rate))
         self._queue = queue
         self._lease = lease
         self._clock = clock
@@ -87,7 +94,7 @@ class Campaigns:
 
         Raises NotFound, and PreconditionFailed from a state that can't be left so; as `resume` and `cancel` do.
         """
-        return self._move(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
+        return self._stop(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
 
     def pause_by_itself(self, campaign: Campaign, reason: str) -> bool:
         """The provider takes nothing until somebody has mended what `reason` says: nothing more is tried. False where it has been
@@ -102,7 +109,7 @@ class Campaigns:
 
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """What was not called never will be."""
-        return self._move(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason)
+        return self._stop(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason)
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Workers take up what is left, at their rate."""
@@ -207,6 +214,15 @@ class Campaigns:
         return CampaignProgress(campaign, +counts, waiting, sums.open_messages, rate, end)
 
     # --- states -------------------------------------------------------------------------------------------------------
+
+    def _stop(
+        self, campaign_id: str, to: CampaignState, allowed: set[CampaignState], reason: str | None
+    ) -> CampaignProgress:
+        progress = self._move(campaign_id, to, allowed, reason)
+        begun = list(self._progress(campaign_id, ("running",)))
+        nodes = self._lease.living(each.holder for each in begun if each.holder)
+        left = sum(each.valid - sum(each.counts.values()) for each in begun if each.holder in nodes)
+        return replace(progress, may_still_leave=min(left, len(nodes) * self._calls_between_looks))
 
     def _move(
         self, campaign_id: str, to: CampaignState, allowed: set[CampaignState], reason: str | None

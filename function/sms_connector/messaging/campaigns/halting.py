@@ -18,7 +18,7 @@ from sms_connector.ports import Clock, Ledger, Write
 
 STATE, DOCUMENT = "state", "halts"
 LOOK_AFTER_CALLS = 8
-SOONEST, LATEST = 2.0, 4.0
+SOONEST, LATEST = 0.8, 4.0
 
 
 def new_mark() -> Write:
@@ -72,8 +72,11 @@ class Halts:
         return look.halted
 
     def _pause(self) -> float:
-        rate = self._throttle.rate
-        return SOONEST if not rate else min(LATEST, max(SOONEST, LOOK_AFTER_CALLS / rate))
+        return seconds_between_looks(self._throttle.rate)
+
+
+def seconds_between_looks(rate: int | None) -> float:
+    return SOONEST if not rate else min(LATEST, max(SOONEST, LOOK_AFTER_CALLS / rate))
 
 
 def is_running(state: str) -> bool:
