@@ -66,7 +66,7 @@ def test_every_command_of_the_documents_is_there() -> None:
     commands = {str(command.name) for command in app.registered_commands} | {
         str(group.name) for group in app.registered_groups
     }
-    named = set(re.findall(r"\.venv/bin/sms ([a-z]+)", README))
+    named = set(re.findall(r"\.venv/bin/sms ([a-z-]+)", README))
     assert named
     assert named <= commands
 
