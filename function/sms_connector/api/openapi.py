@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from sms_connector.api import examples
+from sms_connector.api.operations import TAGS, operation_id, tag_of
 from sms_connector.api.payloads.problem import ProblemDocument
 from sms_connector.api.payloads.shapes import Payload
 from sms_connector.api.route import Answer, Call, Route, Services
@@ -54,6 +56,9 @@ class OpenApiDocument(Payload):
 
     openapi: str
     info: dict[str, Any]
+    servers: list[dict[str, Any]]
+    tags: list[dict[str, Any]]
+    security: list[dict[str, Any]]
     paths: dict[str, Any]
     components: dict[str, Any]
 
@@ -79,7 +84,7 @@ def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
 
 
 def build_document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The document as plain data."""
+    """Return the document as plain data."""
     named = {
         kind
         for route in routes
@@ -102,6 +107,11 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
             "version": API_VERSION,
             "description": "Send text messages and know what became of each. Rules and examples: docs/http-api.md.",
         },
+        "servers": [
+            {"url": "/", "description": "The connector that served this document."},
+            {"url": "http://127.0.0.1:8080", "description": "A local run (`make serve`)."},
+        ],
+        "tags": [{"name": name, "description": description} for name, description in TAGS.items()],
         "security": [{"identityToken": []}, {}],
         "paths": paths,
         "components": {
@@ -118,14 +128,18 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _describe(route: Route, references: dict[type, Any], components: dict[str, Any]) -> dict[str, Any]:
+    name = operation_id(route)
     described: dict[str, Any] = {
-        "operationId": f"{route.method.lower()}_{re.sub(r'[^A-Za-z0-9]+', '_', route.path).strip('_')}",
+        "operationId": name,
+        "tags": [tag_of(route)],
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
         "responses": dict(_responses(route, references)),
     }
     if route.body is not None:
-        content = {"application/json": {"schema": references[route.body]}}
+        content: dict[str, Any] = {"application/json": {"schema": references[route.body]}}
+        if name in examples.REQUESTS:
+            content["application/json"]["example"] = examples.REQUESTS[name]
         content |= {form: {"schema": {"type": "string"}} for form in (*route.streamed, *route.files)}
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
@@ -133,7 +147,13 @@ def _describe(route: Route, references: dict[type, Any], components: dict[str, A
 
 def _path_parameters(route: Route) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, **_PATH_PARAMETERS[converter]}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "example": examples.PARAMETERS[name],
+            **_PATH_PARAMETERS[converter],
+        }
         for converter, name in _PARAMETER.findall(route.path)
     ]
 
@@ -160,7 +180,7 @@ def _header_parameters(route: Route) -> list[dict[str, Any]]:
 
 def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str, Any]]:
     schema = references[route.answer] if route.answer else {}
-    done = _response("Done.", schema, {"X-Request-Id": _REQUEST_ID})
+    done = _response("Done.", schema, {"X-Request-Id": _REQUEST_ID}, examples.ANSWERS.get(operation_id(route)))
     done["content"] |= {form: {"schema": {"type": "string"}} for form in route.also_as}
     yield str(route.status), done
     if route.also_answers is not None:
@@ -171,8 +191,10 @@ def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str,
         if status in (409, 429, 502, 503, 504):
             headers["Retry-After"] = _RETRY_AFTER
         reason = _REASONS.get(status, HTTPStatus(status).phrase)
-        yield str(status), _response(reason, references[ProblemDocument], headers)
+        example = examples.PROBLEM if status == 400 else None
+        yield str(status), _response(reason, references[ProblemDocument], headers, example)
 
 
-def _response(description: str, schema: Any, headers: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "headers": headers, "content": {"application/json": {"schema": schema}}}
+def _response(description: str, schema: Any, headers: dict[str, Any], example: Any = None) -> dict[str, Any]:
+    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
+    return {"description": description, "headers": headers, "content": {"application/json": content}}
