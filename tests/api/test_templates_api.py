@@ -250,6 +250,27 @@ def test_a_dry_run_names_it_too(api: Any) -> None:
     assert (result["text"], result["template"]["version"]) == ("Hello Ann, order A-1 ships today.", 1)
 
 
+def test_a_file_of_a_send_is_mapped_by_it(api: Any) -> None:
+    put(api)
+    rows = f"mobile,firstName,order\n{TO},Ann,A-1\n"
+    path = "/v1/messages:send?template=order-shipped&wait=false&onUnknown=report"
+    answer = api.client.post(path, data=rows, content_type="text/csv")
+    assert answer.status_code == 200, answer.text
+    [request] = api.double.requests
+    assert request.drafts[0].text == "Hello Ann, order A-1 ships today."
+    assert (request.options.tracking.wait, request.options.on_unknown) == (False, "report")
+    assert request.options.tracking.interval == 0.5
+
+
+@pytest.mark.parametrize(("query", "status"), [("", 400), ("&strict=false", 202)])
+def test_a_query_replaces_what_it_names_only(api: Any, query: str, status: int) -> None:
+    put(api, {"message": "Hello {name}", "strict": True})
+    answer = api.client.post(
+        f"/v1/campaigns?template=order-shipped{query}", data=f"to\n{TO}\n", content_type="text/csv"
+    )
+    assert answer.status_code == status, answer.text
+
+
 def as_json(api: Any) -> Any:
     return api.post("/v1/campaigns", USE)
 

@@ -30,6 +30,7 @@ _CAMPAIGN = {
     "origin": None,
     "total": 2,
     "refused": 0,
+    "duplicates": 0,
     "segments": 2,
     "encodings": {"GSM-7": 2},
     "createdAt": _AT,
@@ -68,7 +69,7 @@ _CONNECTION = {
     "name": "sms",
     "description": "Order news",
     "labels": {"team": "shop"},
-    "provider": "twilio",
+    "provider": "example",
     "region": "europe-west3",
     "nodes": {"min": 2, "max": 50},
     "proxy": None,
@@ -112,7 +113,13 @@ REQUESTS: dict[str, Any] = {
 }
 
 ANSWERS: dict[str, Any] = {
-    "sendMessages": {"requestId": _REQUEST_ID, "results": [_RESULT], "summary": {"queued": 1}},
+    "sendMessages": {
+        "requestId": _REQUEST_ID,
+        "results": [_RESULT],
+        "summary": {"queued": 1},
+        "duplicates": 0,
+        "warnings": [],
+    },
     "previewMessages": {
         "placeholders": ["prénom"],
         "results": [
@@ -130,6 +137,7 @@ ANSWERS: dict[str, Any] = {
             }
         ],
         "segments": 1,
+        "warnings": [],
     },
     "getMessage": {
         **_MESSAGE,

@@ -122,7 +122,7 @@ def _read_body(services: Services, call: Call) -> tuple[SendBody, str | None, dr
         return read_rows(BytesIO(raw), form, mapping)
 
     said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + raw
-    document, template = fill(services, read_send_query(query))
+    document, template = fill(services, read_send_query(query), file=True)
     return convert(document, SendBody), template, read_file, hashlib.sha256(said).hexdigest()
 
 

@@ -56,8 +56,13 @@ def delete(services: Services, call: Call) -> Answer:
     return Answer(Nothing())
 
 
-def fill(services: Services, document: dict[str, Any], *, campaign: bool = False) -> tuple[dict[str, Any], str | None]:
-    """Fill a request's document from the template it names; also its name and version. Raises InvalidRequest."""
+def fill(
+    services: Services, document: dict[str, Any], *, campaign: bool = False, file: bool = False
+) -> tuple[dict[str, Any], str | None]:
+    """Fill a request's document from the template it names; also its name and version. `file`: its records come beside it.
+
+    Raises InvalidRequest.
+    """
     name = document.get("template")
     if not isinstance(name, str):
         return document, None
@@ -65,7 +70,8 @@ def fill(services: Services, document: dict[str, Any], *, campaign: bool = False
     if saved is None:
         message = f"there is no template {name[:64]!r}; GET /v1/templates lists them"
         raise InvalidRequest(FieldProblem("template", message, Kind.NOT_FOUND))
-    return payloads.fill_document(saved, document, campaign=campaign), saved.reference
+    single = not file and "records" not in document
+    return payloads.fill_document(saved, document, campaign=campaign, single=single), saved.reference
 
 
 def _check(services: Services, body: payloads.TemplateBody) -> None:

@@ -103,7 +103,7 @@ class FileQuery(Body):
         msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
     ] = msgspec.field(default_factory=list)
     delimiter: Delimiter | UnsetType = UNSET
-    default_country: DefaultCountry = ""
+    default_country: DefaultCountry | UnsetType = UNSET
     charset: Charset | UnsetType = UNSET
     sender: SenderText | UnsetType = UNSET
     retry_interval_millis: (
@@ -130,7 +130,7 @@ class CampaignQuery(FileQuery):
 class SendQuery(FileQuery):
     """The fields of `messages:send`."""
 
-    wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] = False
+    wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] | UnsetType = UNSET
     on_invalid: (
         Annotated[
             Literal["refuse", "report"],
@@ -153,8 +153,8 @@ def read_query(query: FileQuery) -> dict[str, Any]:
 def read_send_query(query: SendQuery) -> dict[str, Any]:
     """Return the document of `messages:send` that says the same, but how its file is read. Raises InvalidRequest."""
     document = read_query(query)
-    if document.pop("wait"):
-        document.setdefault("tracking", {})["wait"] = True
+    if "wait" in document:
+        document.setdefault("tracking", {})["wait"] = document.pop("wait")
     return {name: value for name, value in document.items() if name not in ("delimiter", "charset")}
 
 

@@ -78,7 +78,9 @@ def write_template(saved: SavedTemplate, placeholders: list[str]) -> TemplateInf
     return msgspec.convert({**saved.content, **members}, TemplateInfo)
 
 
-def fill_document(saved: SavedTemplate, document: dict[str, Any], *, campaign: bool) -> dict[str, Any]:
+def fill_document(
+    saved: SavedTemplate, document: dict[str, Any], *, campaign: bool = False, single: bool = False
+) -> dict[str, Any]:
     """Return the request with what the template adds to it; what the request says itself goes first.
 
     A single recipient has nothing to map; a campaign is answered at once and reports every wrong record.
@@ -87,7 +89,7 @@ def fill_document(saved: SavedTemplate, document: dict[str, Any], *, campaign: b
     if campaign:
         content.pop("onInvalid", None)
         content["tracking"] = {name: value for name, value in content.get("tracking", {}).items() if name != "wait"}
-    elif "records" not in document:
+    elif single:
         content.pop("mapping", None)
     merged = {**content, **document}
     for name in _NESTED:
