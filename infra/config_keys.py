@@ -223,6 +223,14 @@ KEYS: tuple[Key, ...] = (
         "projects/p/notificationChannels/1234",
         entry="[0]",
     ),
+    Key("alerts.uptime", read.boolean, True, "Look at `webhook` from outside every five minutes.", "true"),
+    Key(
+        "logs.requests",
+        read.boolean,
+        False,
+        "Keep the platform's log of requests, whose addresses hold numbers; the functions' own log has no such thing.",
+        "true",
+    ),
     Key("rotation.days", read.integer(1, 3650), 90, "How often a rotation notice is due.", "90"),
     Key(
         "webhook.public",

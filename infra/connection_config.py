@@ -69,6 +69,8 @@ class ConnectionConfig:
     suspended: bool
     require_active: bool
     webhook_public: str
+    request_logs: bool
+    uptime: bool
     backup_days: int
     point_in_time: bool
 
@@ -121,6 +123,8 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         suspended=values["suspended"],
         require_active=values["requireActive"],
         webhook_public=values["webhook.public"],
+        request_logs=values["logs.requests"],
+        uptime=values["alerts.uptime"],
         backup_days=values["backup.days"],
         point_in_time=values["backup.pointInTime"],
     )

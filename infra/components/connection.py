@@ -15,9 +15,11 @@ from components.maintenance import ConnectionMaintenance
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
+from components.request_log import RequestLog
 from components.rotation import RotationNotices
 from components.secrets import ConnectionSecrets
 from components.storage import CampaignSources
+from components.uptime import WebhookUptime
 from components.watch import ConnectionWatch
 from connection_config import ConnectionConfig
 from lookups import Lookups
@@ -83,6 +85,10 @@ class Connection(Component):
             else None
         )
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)
+        RequestLog(f"{name}-request-log", config, platform, opts=inside)
+        if config.uptime and config.webhook_public != "none":
+            address, channels = self.functions.address("webhook"), self.alerts.channels
+            WebhookUptime(f"{name}-uptime", config, platform, address=address, channels=channels, opts=inside)
         self.dashboard = ConnectionDashboard(f"{name}-dashboard", config, platform, opts=inside)
         self.register_outputs({})
 

@@ -50,7 +50,11 @@ EVERYTHING = {
     "callbacks": {"url": "https://crm.example.com/sms?tenant=7", "privateHosts": ["*.internal", "10.1.0.0/16"]},
     "consent": {"stopWords": ["STOPP", "NO MORE"], "helpReply": "Help: support@example.com, or 555"},
     "callers": ["user:ann@example.com", "serviceAccount:app@demo-project.iam.gserviceaccount.com"],
-    "alerts": {"emails": ["ops@example.com"], "channels": ["projects/demo-project/notificationChannels/1234"]},
+    "alerts": {
+        "emails": ["ops@example.com"],
+        "channels": ["projects/demo-project/notificationChannels/1234"],
+        "uptime": True,
+    },
     "rotation": {"days": 30},
     "protect": True,
     "logLevel": "debug",

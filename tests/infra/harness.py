@@ -122,6 +122,8 @@ class Google(mocks.Mocks):
             made["serviceConfig"] = {**args.inputs["serviceConfig"], "uri": f"http://127.0.0.1:9/{name}"}  # discards
         elif args.typ.startswith("gcp:compute/"):
             made |= {"selfLink": f"https://compute.example/{args.name}", "address": "34.66.0.1"}
+        elif args.typ == "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig":
+            made["uptimeCheckId"] = f"{args.name}-id"
         elif args.typ == "gcp:storage/bucketObject:BucketObject":
             made["generation"] = 1
         return f"id-of-{args.name}", {**args.inputs, **made}

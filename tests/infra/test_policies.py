@@ -28,6 +28,7 @@ LABELS = {
     "gcp:dns/managedZone:ManagedZone": "labels",
     "gcp:monitoring/alertPolicy:AlertPolicy": "userLabels",
     "gcp:monitoring/notificationChannel:NotificationChannel": "userLabels",
+    "gcp:monitoring/uptimeCheckConfig:UptimeCheckConfig": "userLabels",
     "gcp:pubsub/subscription:Subscription": "labels",
     "gcp:pubsub/topic:Topic": "labels",
     "gcp:secretmanager/secret:Secret": "labels",
