@@ -13,6 +13,7 @@
     │   └── Throttled             429  could not start within the queue limit
     ├── CallError                 a call to the provider did not give an answer of its own
     │   ├── NotSent               the provider did not take it; safe to repeat
+    │   │   └── CredentialsMissing  our secret for it is missing: no call was made
     │   └── OutcomeUnknown        it may have been taken; never repeated blindly
     ├── OutOfReach                503  ledger or queue for the moment; what was asked may be asked again
     │   ├── LedgerUnavailable     nobody knows what was written
@@ -193,6 +194,13 @@ class NotSent(CallError):
     503 with Retry-After."""
 
     retry = Retry.SAFE
+
+
+class CredentialsMissing(NotSent):
+    """A secret that the provider needs is missing: for the message the same as one that it refuses."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind=Kind.AUTHENTICATION)
 
 
 class OutcomeUnknown(CallError):

@@ -43,7 +43,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     consuming_reports     a report is given once only (Infobip): whoever reads it must keep it
     idempotent_send       repeating a `send` with the same message id is harmless
     callback_per_message  the provider takes a callback URL with each message
-    text_limit            characters of a text the provider takes
+    text_limit            UTF-16 code units of a text the provider takes
     max_validity_seconds, schedule_window (earliest, latest seconds ahead), media_limit
     sender_kinds          which kinds of sender it knows
     sender_rates          segments a second the provider sends for a sender of that kind, where it publishes one

@@ -153,6 +153,12 @@ NUMBERS = [
 TEXTS = [
     Bad("empty", {**GOOD, "message": ""}, ("message",), "INVALID_MESSAGE"),
     Bad("blank", {**GOOD, "message": " \n"}, ("message",), "INVALID_MESSAGE"),
+    Bad(
+        "801 emoji are 1 602 of the provider's units",
+        {**GOOD, "message": "\U0001f600" * 801},
+        ("message",),
+        "INVALID_MESSAGE",
+    ),
     Bad("1 601 characters", {**GOOD, "message": "x" * 1601}, ("message",), "INVALID_MESSAGE"),
     Bad(
         "1 601 characters once rendered: names the record",

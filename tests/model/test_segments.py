@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sms_connector.model.segments import GSM_BASIC, GSM_EXTENSION, Encoding, Segments, measure
+from sms_connector.model.segments import GSM_BASIC, GSM_EXTENSION, Encoding, Segments, measure, utf16_length
 
 # 3GPP TS 23.038, section 6.2.1, one row for sixteen code positions; 0x1B is the escape to the extension table.
 ESCAPE = 0x1B
@@ -157,3 +157,8 @@ def test_the_reason_names_the_characters(text: str, reason: str | None, why: str
 
 def test_a_measure_is_a_value() -> None:
     assert measure("Hi") == Segments(Encoding.GSM_7, count=1, units=2, per_segment=160, remaining=158, reason=None)
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("abc", 3), ("€", 1), ("😀" * 801, 1602), ("👩‍👧", 5)])
+def test_limits_count_utf16_units(text: str, length: int) -> None:
+    assert utf16_length(text) == length == len(text.encode("utf-16-le")) // 2

@@ -12,6 +12,7 @@ import pytest
 
 from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown
 from sms_connector.local.clock import SystemClock
+from sms_connector.transport.http import Word
 from tests.transport.conftest import MakeBench, NotingClock
 from tests.transport.raw_server import CREATED, Peer, RawServer, Script, answering, answering_once, serving
 
@@ -171,6 +172,45 @@ def test_a_fault_on_what_may_be_repeated(make_bench: MakeBench, script: Script) 
     bench = make_bench(max_response_bytes=4000)
     with serving(script) as server, pytest.raises(NotSent):
         bench.get(server.url + "/Messages.json")
+
+
+def said(line: bytes, body: bytes, *headers: bytes) -> Script:
+    length = b"Content-Length: %d" % len(body)
+    return answering_once(b"\r\n".join([b"HTTP/1.1 " + line, length, b"Connection: close", *headers, b"", body]))
+
+
+# (what comes back, what the provider reads in it, attempts, whether it is returned)
+WORDS: list[tuple[str, Script, Word | None, int, bool]] = [
+    ("a final word in a 429", said(b"429 No", b"{}", b"Retry-After: 7"), Word.FINAL, 1, True),
+    ("a final word in a 503", said(b"503 No", b"{}"), Word.FINAL, 1, True),
+    ("a final word in a 500", said(b"500 No", b"{}"), Word.FINAL, 1, True),
+    ("a word that asks to come later: repeated first", said(b"429 Slow down", b"{}"), Word.LATER, 3, True),
+    ("no word in a 429: the status decides", said(b"429 Slow down", b"<html>"), None, 3, False),
+    ("no word in a 500: unknown", said(b"500 Oops", b"<html>"), None, 1, False),
+    (
+        "a body that ended early is not read",
+        answering_once(b"HTTP/1.1 429 No\r\nContent-Length: 99\r\n\r\n{"),
+        Word.FINAL,
+        3,
+        False,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("script", "word", "attempts", "returned"), [row[1:] for row in WORDS], ids=[row[0] for row in WORDS]
+)
+def test_the_providers_own_word_counts_whatever_its_status(
+    make_bench: MakeBench, script: Script, word: Word | None, attempts: int, returned: bool
+) -> None:
+    bench = make_bench(attempts=3)
+    with serving(script) as server:
+        if returned:
+            assert bench.post(server.url, read_word=lambda _: word).body == b"{}"
+        else:
+            with pytest.raises(CallError):
+                bench.post(server.url, read_word=lambda _: word)
+    assert len(bench.gates) == attempts
 
 
 ANSWERS: list[tuple[str, bytes, int, bytes]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence, Iterable
 from io import BytesIO
 from typing import NamedTuple, TypeVar
 
@@ -31,6 +31,7 @@ from sms_connector.api.uploads.content_type import FORMS, read_content_type
 from sms_connector.api.uploads.raw_record import Located
 from sms_connector.api.uploads.record_stream import read_form, read_rows
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound
+from sms_connector.messaging.idempotency import ASK_AGAIN_SECONDS
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import Draft, SendOptions, SendRequest
 from sms_connector.model.field_mapping import FieldMapping
@@ -69,8 +70,15 @@ def send(services: Services, call: Call) -> Answer:
         return payloads.write_answer([*results, *sent], request_id=call.request_id, notes=notes)
 
     if order.key is None:
-        return Answer(carry_out(uuid.uuid4().hex))
+        answer = carry_out(uuid.uuid4().hex)
+        return Answer(answer, headers=_retry_after(answer.results))
     return answer_once(services, order.key, order.digest, carry_out=carry_out)
+
+
+def _retry_after(results: Sequence[payloads.SendResult]) -> dict[str, str]:
+    """When to ask again for records whose key another request is working on."""
+    waits = any(result.error and result.error.kind is Kind.IN_PROGRESS for result in results)
+    return {"Retry-After": f"{ASK_AGAIN_SECONDS:.0f}"} if waits else {}
 
 
 def _send_drafts(

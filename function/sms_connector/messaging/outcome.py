@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import msgspec
 
-from sms_connector.errors import ConnectorError, Kind, NotSent, OutcomeUnknown, ProviderRefused, RequestError, Retry
+from sms_connector.errors import (
+    ConnectorError,
+    CredentialsMissing,
+    Kind,
+    NotSent,
+    OutcomeUnknown,
+    ProviderRefused,
+    RequestError,
+    Retry,
+)
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.provider import SendOutcome, SendReceipt
@@ -80,7 +89,8 @@ def failure_of(error: SendReceipt | ConnectorError) -> FailureReason:
     if isinstance(error, RequestError):
         return FailureReason("connector", error.kind, str(error), retry=error.retry)
     kind = error.kind if isinstance(error, NotSent) else Kind.UNAVAILABLE
-    return FailureReason("transport", kind, str(error), retry=Retry.SAFE)
+    source = "provider" if isinstance(error, CredentialsMissing) else "transport"
+    return FailureReason(source, kind, str(error), retry=Retry.SAFE)
 
 
 def _report_of(receipt: SendReceipt) -> DeliveryReport:

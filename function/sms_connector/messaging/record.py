@@ -247,14 +247,14 @@ class MessageRecord(msgspec.Struct):
         return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left))
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
-        return Write(COLLECTION, self.id, to_document(self), self.version if expect is None else expect)
+        document = to_document(self) | {"person": person_key(self.to)}
+        return Write(COLLECTION, self.id, document, self.version if expect is None else expect)
 
 
 def to_document(record: MessageRecord) -> Json:
     """Empty values are left out: a document of a plain message is about 400 bytes."""
     document: Json = {
         "to": record.to,
-        "person": person_key(record.to),
         "from": record.sender,
         "digest": record.text_digest,
         "status": str(record.status),

@@ -65,7 +65,9 @@ class RecordKeys:
             self._ledger.commit([replace(claim, expect=expect)])
         except Conflict:
             return self._refuse(
-                pair[1], Kind.IN_PROGRESS, "another request with this key came at the same moment; ask again"
+                pair[1],
+                Kind.IN_PROGRESS,
+                "another request with this key came at the same moment; ask again in some seconds",
             )
         return True
 
@@ -85,7 +87,9 @@ class RecordKeys:
             record.replayed = True
             return False
         if self._lease.living([found.data["holder"]]):
-            return self._refuse(record, Kind.IN_PROGRESS, "the first record with this key is being sent; ask again")
+            return self._refuse(
+                record, Kind.IN_PROGRESS, "the first record with this key is being sent; ask again in some seconds"
+            )
         return self._take(
             pair, claim, found.version
         )  # its node died before the intent was written: nothing was ever sent
@@ -100,7 +104,8 @@ class RecordKeys:
         return failure.retry is Retry.SAFE
 
     def _refuse(self, record: MessageRecord, kind: Kind, message: str) -> bool:
-        record.refuse(FailureReason("connector", kind, message), at=self._clock.time())
+        retry = Retry.SAFE if kind is Kind.IN_PROGRESS else Retry.NEVER
+        record.refuse(FailureReason("connector", kind, message, retry=retry), at=self._clock.time())
         return False
 
     def _claim(self, pair: Pair, attachment: str) -> Write:

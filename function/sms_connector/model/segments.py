@@ -55,6 +55,11 @@ class Segments(msgspec.Struct, frozen=True):
     reason: str | None = None
 
 
+def utf16_length(text: str) -> int:
+    """Return the UTF-16 code units of a text, by which providers count their limits (an emoji is two)."""
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
 def measure(text: str) -> Segments:
     """The segments of `text` as networks split it: in order, each filled as far as it goes."""
     if _ALL_BASIC.fullmatch(text):

@@ -12,6 +12,7 @@ it opens, writes and reads in three separate steps; nothing here guesses from th
     | 429; 503 with a readable Retry-After                             | NotSent        | NotSent    |
     | any other 5xx                                                    | OutcomeUnknown | NotSent    |
     | 2xx, 3xx, other 4xx                                              | returned       | returned   |
+    | 429 or 5xx in which `HttpRequest.read_word` reads a final error  | returned       | returned   |
 
 A 3xx or 4xx whose body ended early is returned with what arrived: its status line alone says that nothing was taken.
 """
@@ -27,7 +28,7 @@ import msgspec
 
 from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown
 
-from .http import HttpRequest
+from .http import HttpRequest, HttpResponse
 from .redaction import redact_url
 
 
@@ -52,12 +53,14 @@ class WireError(Exception):
 
 class Failure(msgspec.Struct, frozen=True):
     """An attempt that gave no answer: the error the caller would get, and what the retry policy wants to know. `perhaps_taken`
-    says that the provider may have carried it out, also where doing it again is harmless."""
+    says that the provider may have carried it out, also where doing it again is harmless. `answer` is the
+    provider's own error, which is returned once there is no further attempt."""
 
     error: CallError
     again: bool = True
     at_once: bool = False
     perhaps_taken: bool = False
+    answer: HttpResponse | None = None
 
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")

@@ -20,12 +20,21 @@ class Lane(StrEnum):
     POLL = "poll"
 
 
+class Word(StrEnum):
+    """What the other side's own error says, whatever the status it came with: `FINAL` decides the call; `LATER` asks to come back."""
+
+    FINAL = "final"
+    LATER = "later"
+
+
 class HttpRequest(msgspec.Struct, frozen=True):
     """One call. `url` is absolute.
 
     `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency). `authorization` is a
     header value, kept apart from `headers` so that nothing prints it. Host, framing (Content-Length, Transfer-Encoding)
     and Connection are the transport's own; they are left out of `headers`.
+
+    `read_word` reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
     """
 
     method: str
@@ -35,6 +44,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     authorization: str | None = None
     lane: Lane = Lane.POLL
     repeatable: bool = False
+    read_word: Callable[[HttpResponse], Word | None] | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {redact_url(self.url)})"
@@ -62,7 +72,8 @@ Gate = Callable[[Lane], Written | None]
 class Transport(Protocol):
     """Sends a request and returns the provider's answer.
 
-    Returns every 2xx, 3xx and 4xx but 429. Repeats what is safe to repeat, within its budget, each attempt through
+    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_word` finds final (what asks to come back later, once the
+    repetitions are used up). Repeats what is safe to repeat, within its budget, each attempt through
     the gate. Raises:
       errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with
                              Retry-After), or the request was `repeatable` and got no answer within the budget

@@ -9,12 +9,14 @@ import random
 import threading
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
 from sms_connector.errors import NotSent, OutcomeUnknown, Throttled
 from sms_connector.ports import Clock, SecretSource
 
 from .dial import Dialer, Resolver, challenges_of, resolve_by_system
 from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
-from .http import Gate, HttpRequest, HttpResponse, Lane, Written
+from .http import Gate, HttpRequest, HttpResponse, Lane, Word, Written
 from .message import decode_body, read_headers, write_message
 from .pool import Pool
 from .proxy_auth import make_authenticator
@@ -85,6 +87,8 @@ class HttpTransport:
             before.append(outcome)
             remaining = deadline - own_time - clock.monotonic()
             pause = self._policy.pause(Attempted(len(before), outcome, remaining))
+            if pause is None and outcome.answer is not None:
+                return outcome.answer
             if pause is None:
                 raise outcome.error
             if pause > 0.0:
@@ -104,7 +108,7 @@ class HttpTransport:
             headers = read_headers(reply)
             failure = failed_by_status(reply.status, headers, request=request, now=self._clock.time())
             if failure is not None:
-                return failure
+                return self._heed_word(request, reply, headers, failure)
             # Only a 2xx says by its body what was done.
             if reply.flaw is not None and reply.status < 300:
                 raise reply.flaw
@@ -112,6 +116,22 @@ class HttpTransport:
             return HttpResponse(reply.status, headers, body)
         except WireError as failure:
             return failed_on_the_wire(failure, request)
+
+    def _heed_word(
+        self, request: HttpRequest, reply: Reply, headers: dict[str, str], failure: Failure
+    ) -> HttpResponse | Failure:
+        """Return the answer where it is the provider's own refusal; the status decides where no body can be read."""
+        if request.read_word is None or reply.flaw is not None:
+            return failure
+        try:
+            body = decode_body(reply, headers, limit=self._settings.max_response_bytes)
+        except WireError:
+            return failure
+        answer = HttpResponse(reply.status, headers, body)
+        word = request.read_word(answer)
+        if word is Word.FINAL:
+            return answer
+        return failure if word is None else replace(failure, answer=answer)
 
     def _exchange(self, request: HttpRequest, target: Target, *, deadline: float, written: Written | None) -> Reply:
         pool = self._find_pool(target)

@@ -16,8 +16,8 @@ from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendReceipt
-from sms_connector.providers.twilio.wire import send_form
-from sms_connector.transport.http import HttpResponse
+from sms_connector.providers.twilio.wire import read_word, send_form
+from sms_connector.transport.http import HttpResponse, Word
 from tests.providers.twilio import twilio_wire as wire
 from tests.providers.twilio.conftest import TwilioWith
 
@@ -147,7 +147,9 @@ def test_taken_and_failed_at_once_keeps_the_sid_and_the_reason(twilio: TwilioWit
         ),
         (400, {"code": 21610, "message": "m", "status": 400}, Kind.OPTED_OUT, 21610, Retry.NEVER),
         (400, {"code": 21611, "message": "m", "status": 400}, Kind.QUEUE_FULL, 21611, Retry.SAFE),
-        (401, {"code": 20003, "message": "m", "detail": "d", "status": 401}, Kind.AUTHENTICATION, 20003, Retry.NEVER),
+        (401, {"code": 20003, "message": "m", "detail": "d", "status": 401}, Kind.AUTHENTICATION, 20003, Retry.SAFE),
+        (429, {"code": 63038, "message": "m", "more_info": "u", "status": 429}, Kind.ACCOUNT, 63038, Retry.SAFE),
+        (503, {"code": 20005, "message": "m", "status": 503}, Kind.ACCOUNT, 20005, Retry.SAFE),
         (400, {"code": 99999, "message": "m", "status": 400}, Kind.OTHER, 99999, Retry.NEVER),
         (403, {"code": 99999, "message": "m", "status": 403}, Kind.NOT_PERMITTED, 99999, Retry.NEVER),
         (400, {"code": "21211", "message": "m", "status": 400}, Kind.INVALID_RECIPIENT, "21211", Retry.NEVER),
@@ -208,6 +210,31 @@ def test_an_answer_from_in_between_is_not_twilios(
     assert says in str(caught.value)
     assert caught.value.kind is kind  # type: ignore[attr-defined] # both outcomes are CallErrors
     assert wire.RECIPIENT not in str(caught.value)
+
+
+READ_WORDS = [
+    pytest.param(429, {"code": 63038, "message": "m"}, Word.FINAL, id="the day's limit: waiting a moment is no help"),
+    pytest.param(429, {"code": 20005, "message": "m"}, Word.FINAL, id="an account that is closed"),
+    pytest.param(429, {"code": 21211, "message": "m"}, Word.FINAL, id="a refusal, whatever its status"),
+    pytest.param(
+        429, {"code": 20429, "message": "m"}, Word.LATER, id="too many requests: repeated, then Twilio's word"
+    ),
+    pytest.param(429, {"code": 99999, "message": "m"}, Word.LATER, id="a code that is new: its status decides"),
+    pytest.param(429, {"message": "m", "status": 429}, Word.LATER, id="no code"),
+    pytest.param(503, {"code": 21610, "message": "m"}, Word.FINAL, id="a refusal with 503"),
+    pytest.param(500, {"code": 20429, "message": "m"}, Word.FINAL, id="never processed"),
+    pytest.param(500, {"code": 99999, "message": "m"}, None, id="a code that is new proves nothing: unknown"),
+    pytest.param(500, {"code": 20500, "message": "m"}, None, id="an internal error proves nothing: unknown"),
+    pytest.param(500, {"code": 30410, "message": "m"}, None, id="a time-out behind Twilio: unknown"),
+    pytest.param(503, {"message": "m", "status": 503}, None, id="no code: the status decides"),
+    pytest.param(429, ["m"], None, id="not Twilio's"),
+]
+
+
+@pytest.mark.parametrize(("status", "document", "word"), READ_WORDS)
+def test_twilios_code_decides_whatever_the_status(status: int, document: Any, word: Word | None) -> None:
+    assert read_word(wire.answer(status, document)) is word
+    assert read_word(wire.html(status)) is None
 
 
 def test_one_message_a_call(twilio: TwilioWith) -> None:

@@ -30,11 +30,20 @@ def test_every_status_of_twilios_document_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "retry", "why"),
     [
-        (20003, Kind.AUTHENTICATION, Retry.NEVER, "wrong credentials"),
-        (20005, Kind.ACCOUNT, Retry.NEVER, "suspended, also for want of money"),
+        (20003, Kind.AUTHENTICATION, Retry.SAFE, "wrong credentials: nothing was sent, and the operator fixes them"),
+        (20005, Kind.ACCOUNT, Retry.SAFE, "suspended, also for want of money: the operator's to fix"),
+        (63038, Kind.ACCOUNT, Retry.SAFE, "the day's limit"),
         (20404, Kind.NOT_FOUND, Retry.NEVER, "nothing there"),
         (20429, Kind.RATE_LIMITED, Retry.SAFE, "documented as never processed"),
         (21211, Kind.INVALID_RECIPIENT, Retry.NEVER, "no number"),
+        (21265, Kind.INVALID_RECIPIENT, Retry.NEVER, "a short code takes no message"),
+        (21266, Kind.INVALID_RECIPIENT, Retry.NEVER, "to itself"),
+        (21268, Kind.INVALID_RECIPIENT, Retry.NEVER, "a premium number"),
+        (21267, Kind.INVALID_SENDER, Retry.NEVER, "an alphanumeric sender on a trial account"),
+        (21635, Kind.LANDLINE, Retry.NEVER, "no text to a landline of that country"),
+        (21659, Kind.INVALID_SENDER, Retry.NEVER, "not a Twilio number"),
+        (21660, Kind.INVALID_SENDER, Retry.NEVER, "another account's number"),
+        (21661, Kind.INVALID_SENDER, Retry.NEVER, "a number without SMS"),
         (21408, Kind.NOT_PERMITTED, Retry.NEVER, "country not enabled"),
         (21606, Kind.INVALID_SENDER, Retry.NEVER, "sender not owned"),
         (21608, Kind.NOT_PERMITTED, Retry.NEVER, "trial account"),
@@ -60,6 +69,29 @@ def test_codes_the_engine_acts_on(code: int, kind: Kind, retry: Retry, why: str)
     failure = delivery_failure(MessageStatus.FAILED, code, None)
     assert failure
     assert (failure.kind, failure.retry, failure.code) == (kind, retry, code), why
+
+
+# Codes of the dictionary about messages that no answer or report about a message of ours has to be told apart by: OTHER (or, as
+# the reason of a failed message, DELIVERY) with Twilio's number, text and link says all there is to say.
+WITHOUT_A_KIND = {
+    "of inbound messages": {30009, 63037},
+    "of a messaging service's set-up": {21710, 21714, 21715, 21716},
+    "of registrations for A2P": {21717, 21720, 21721, 21722, 21723, 21724, 21725, 30125, 30026},
+    "of link shortening's domains and certificates": {
+        *(30100, 30103, 30104, 30105, 30107, 30108, 30111, 30114, 30115, 30116, 30117, 30118, 30119),
+        *(30121, 30122, 30123, 30124, 30127, 30128, 30129, 30130, 30131, 30133),
+    },
+    "of parameters that we never send": {30029, 30031, 90006, 90009, 90031},
+    "of redaction settings": {23002, 23004, 23005},
+    "of content templates": {63025, 92002, 92004, 92005, 92007, 92008, 92009},
+    "of partners' events": {*range(57001, 57022)},
+}
+
+
+@pytest.mark.parametrize(("why", "codes"), WITHOUT_A_KIND.items())
+def test_codes_without_a_kind_of_their_own(why: str, codes: set[int]) -> None:
+    assert not codes & CODES.keys(), why
+    assert {refusal(code, 400).kind for code in codes} == {Kind.OTHER}
 
 
 def test_titles_say_something_and_codes_are_twilios() -> None:

@@ -20,7 +20,7 @@ from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
 from sms_connector.model.lookalikes import find_lookalikes
 from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
-from sms_connector.model.segments import Segments, measure
+from sms_connector.model.segments import Segments, measure, utf16_length
 from sms_connector.model.template import Template
 
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
@@ -193,8 +193,10 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     """What is wrong with a text that is to be sent; `record` is the path of the record it was rendered for."""
     subject = "the rendered message" if record else "the text"
     flaw = None
-    if len(text) > rules.text_limit:
-        flaw = f"{subject} has {len(text)} characters; at most {rules.text_limit} are allowed"
+    length = utf16_length(text)
+    if length > rules.text_limit:
+        counted = "" if length == len(text) else " (an emoji counts as two)"
+        flaw = f"{subject} has {length} characters{counted}; at most {rules.text_limit} are allowed"
     elif rules.needs_text and not text.strip():
         flaw = f"{subject} is empty; write what is to be sent"
     return [FieldProblem(record or "message", flaw, Kind.INVALID_MESSAGE)] if flaw else []

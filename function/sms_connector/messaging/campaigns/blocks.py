@@ -18,8 +18,8 @@ from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
 
 BLOCKS = "blocks"
-# What every message of a block shares with its campaign, or what the block is found by, is not kept again for each.
-_SHARED = ("person", "campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
+# What every message of a block shares with its campaign is not kept again for each.
+_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
 class Block(msgspec.Struct):

@@ -13,7 +13,7 @@ from base64 import b64encode
 
 import msgspec
 
-from sms_connector.errors import Kind, NotSent
+from sms_connector.errors import CredentialsMissing
 from sms_connector.ports import Secret, SecretSource
 
 # These are names, not values.
@@ -58,7 +58,7 @@ class Credentials:
         self._last: tuple[tuple[str, str, str], Account] | None = None
 
     def read(self) -> Account:
-        """The account as the secrets say it now. Raises NotSent (AUTHENTICATION) naming what is missing."""
+        """The account as the secrets say it now. Raises CredentialsMissing naming what is missing."""
         values = self._values()
         last = self._last
         if last is not None and last[0] == values:
@@ -73,10 +73,10 @@ class Credentials:
         return self.read()
 
     def callback_secrets(self) -> list[str]:
-        """Return the secrets a callback may be signed with now, the current one first. Raises NotSent without the current one."""
+        """Return the secrets a callback may be signed with, the current one first. Raises CredentialsMissing without that one."""
         values = {name: value for name in CALLBACK_SECRETS if (value := self._secrets.get(name))}
         if AUTH_TOKEN not in values:
-            raise NotSent("; ".join(problems(self._secrets, callbacks=True)), kind=Kind.AUTHENTICATION)
+            raise CredentialsMissing("; ".join(problems(self._secrets, callbacks=True)))
         return list(values.values())
 
     def _values(self) -> tuple[str, str, str]:
@@ -86,7 +86,7 @@ class Credentials:
             user, password = sid, get(AUTH_TOKEN)
         if sid and user and password:
             return sid, user, password
-        raise NotSent("; ".join(problems(self._secrets)), kind=Kind.AUTHENTICATION)
+        raise CredentialsMissing("; ".join(problems(self._secrets)))
 
 
 def _account(values: tuple[str, str, str]) -> Account:

@@ -77,7 +77,7 @@ class TwilioProvider:
         response = self._post("/Messages.json", wire.send_form(message), lane=Lane.SEND)
         if 200 <= response.status < 300:
             return [wire.read_receipt(response)]
-        if 400 <= response.status < 500 and (refusal := wire.read_refusal(response)):
+        if response.status >= 400 and (refusal := wire.read_refusal(response)):
             return [wire.to_failure(refusal, response.status)]
         raise wire.not_twilios_word(response, repeatable=False)
 
@@ -164,14 +164,26 @@ class TwilioProvider:
     def _get(self, path: str) -> HttpResponse:
         return self._exchange(
             lambda account: HttpRequest(
-                "GET", self._accounts + account.sid + path, _QUERY, authorization=account.authorization, repeatable=True
+                "GET",
+                self._accounts + account.sid + path,
+                _QUERY,
+                authorization=account.authorization,
+                repeatable=True,
+                read_word=wire.read_word,
             )
         )
 
     def _post(self, path: str, form: bytes, *, lane: Lane = Lane.POLL, repeatable: bool = False) -> HttpResponse:
         return self._exchange(
             lambda account: HttpRequest(
-                "POST", self._accounts + account.sid + path, _FORM, form, account.authorization, lane, repeatable
+                "POST",
+                self._accounts + account.sid + path,
+                _FORM,
+                form,
+                account.authorization,
+                lane,
+                repeatable,
+                wire.read_word,
             )
         )
 

@@ -1,9 +1,12 @@
 """Twilio's vocabulary in ours: message statuses, error codes, consent keywords. Data and look-ups only.
 
 Statuses: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values and the enum
-`message_enum_status` of Twilio's OpenAPI document. Codes: Twilio's error dictionary, each at
-https://www.twilio.com/docs/errors/<code>; titles are Twilio's. The status decides first: Twilio may leave an
-`error_code` on a message that is not failed.
+`message_enum_status` of Twilio's OpenAPI document. The status decides first: Twilio may leave an `error_code` on a message that is
+not failed.
+
+Codes: Twilio's error dictionary, https://www.twilio.com/docs/api/errors, each at https://www.twilio.com/docs/errors/<code>; titles
+are Twilio's, long ones shortened. In July 2024 new ones split 21211, 21212, 21606 and 21614:
+https://www.twilio.com/en-us/changelog/updates-to-the-error-code-dictionary-to-clarify-number-validatio
 """
 
 from __future__ import annotations
@@ -56,14 +59,19 @@ _SAFE, _UNKNOWN = Retry.SAFE, Retry.UNKNOWN_OUTCOME
 
 CODES: Mapping[int, Meaning] = {
     # The account and its credentials
-    20003: Meaning(Kind.AUTHENTICATION, "Permission Denied"),
-    20005: Meaning(Kind.ACCOUNT, "Account not active"),
+    # (nothing was sent; what the operator fixes is safe to repeat then)
+    20003: Meaning(Kind.AUTHENTICATION, "Permission Denied", _SAFE),
+    20005: Meaning(Kind.ACCOUNT, "Account not active", _SAFE),
     20006: Meaning(Kind.NOT_PERMITTED, "Access Denied"),
     20008: Meaning(Kind.NOT_PERMITTED, "Test Credentials"),
-    20010: Meaning(Kind.ACCOUNT, "Action disabled for account"),
+    20010: Meaning(Kind.ACCOUNT, "Action disabled for account", _SAFE),
+    20151: Meaning(Kind.AUTHENTICATION, "Authentication Failed", _SAFE),
     20403: Meaning(Kind.NOT_PERMITTED, "403 Forbidden"),
-    30002: Meaning(Kind.ACCOUNT, "Account suspended"),
-    63038: Meaning(Kind.ACCOUNT, "Account exceeded the daily messages limit"),
+    30002: Meaning(Kind.ACCOUNT, "Account suspended", _SAFE),
+    30037: Meaning(Kind.ACCOUNT, "Outbound Messaging Disabled", _SAFE),
+    30454: Meaning(Kind.ACCOUNT, "Account exceeded the messages limit", _SAFE),
+    63020: Meaning(Kind.ACCOUNT, "Twilio encountered a Business Manager account error", _SAFE),
+    63038: Meaning(Kind.ACCOUNT, "Account exceeded the daily messages limit", _SAFE),
     # The request
     20001: Meaning(Kind.INVALID_REQUEST, "Unknown parameters"),
     20004: Meaning(Kind.INVALID_REQUEST, "Method not allowed"),
@@ -74,6 +82,17 @@ CODES: Mapping[int, Meaning] = {
     21218: Meaning(Kind.INVALID_REQUEST, "Invalid ApplicationSid"),
     21609: Meaning(Kind.INVALID_REQUEST, "Invalid 'StatusCallback'"),
     21624: Meaning(Kind.INVALID_REQUEST, "Invalid validity period value"),
+    21627: Meaning(Kind.INVALID_REQUEST, "Max Price must be a valid float"),
+    21654: Meaning(Kind.INVALID_REQUEST, "ContentSid Required"),
+    21655: Meaning(Kind.INVALID_REQUEST, "The ContentSid is Invalid"),
+    21656: Meaning(Kind.INVALID_REQUEST, "The ContentVariables Parameter is invalid"),
+    21658: Meaning(Kind.INVALID_REQUEST, "Parameter exceeded character limit"),
+    21902: Meaning(Kind.INVALID_REQUEST, "InvoiceTag length must be between 0 and 32"),
+    30400: Meaning(Kind.INVALID_REQUEST, "Parameters are not valid"),
+    30404: Meaning(Kind.NOT_FOUND, "Not Found"),
+    35126: Meaning(Kind.INVALID_REQUEST, "The ScheduleType value provided is not supported for this channel"),
+    90001: Meaning(Kind.NOT_FOUND, "Message SID is invalid"),
+    90014: Meaning(Kind.INVALID_REQUEST, "Validity Period should be positive integer"),
     30012: Meaning(Kind.INVALID_REQUEST, "TTL is too small"),
     30013: Meaning(Kind.INVALID_REQUEST, "TTL is too big"),
     30409: Meaning(Kind.INVALID_REQUEST, "This message cannot be canceled"),
@@ -87,9 +106,13 @@ CODES: Mapping[int, Meaning] = {
     # The recipient
     21211: Meaning(Kind.INVALID_RECIPIENT, "Invalid 'To' Phone Number"),
     21217: Meaning(Kind.INVALID_RECIPIENT, "Phone number does not appear to be valid"),
+    21265: Meaning(Kind.INVALID_RECIPIENT, "'To' number cannot be a Short Code"),
+    21266: Meaning(Kind.INVALID_RECIPIENT, "'To' and 'From' number cannot be the same"),
+    21268: Meaning(Kind.INVALID_RECIPIENT, "'To' number cannot be a premium or information service number"),
     21401: Meaning(Kind.INVALID_RECIPIENT, "Invalid Phone Number"),
     21604: Meaning(Kind.INVALID_RECIPIENT, "The destination 'To' phone number is required to send an SMS"),
     21614: Meaning(Kind.LANDLINE, "'To' number is not a valid mobile number"),
+    21635: Meaning(Kind.LANDLINE, "'To' number cannot be a landline"),
     30014: Meaning(Kind.INVALID_RECIPIENT, "'To' attributes are Invalid"),
     63003: Meaning(Kind.INVALID_RECIPIENT, "Channel could not find To address"),
     63024: Meaning(Kind.INVALID_RECIPIENT, "Invalid message recipient"),
@@ -100,7 +123,10 @@ CODES: Mapping[int, Meaning] = {
     21219: Meaning(Kind.NOT_PERMITTED, "'To' phone number not verified"),
     21612: Meaning(Kind.UNREACHABLE, "The 'To' phone number is not currently reachable via SMS"),
     21214: Meaning(Kind.UNREACHABLE, "'To' phone number cannot be reached"),
+    63036: Meaning(Kind.UNREACHABLE, "The specified phone number cannot be reached by RBM at this time"),
     # The sender
+    14102: Meaning(Kind.INVALID_SENDER, "Invalid 'From' attribute"),
+    21267: Meaning(Kind.INVALID_SENDER, "Alphanumeric Sender ID cannot be used as the 'From' number on trial accounts"),
     21212: Meaning(Kind.INVALID_SENDER, "Invalid From Number (caller ID)"),
     21210: Meaning(Kind.INVALID_SENDER, "'From' phone number not verified"),
     21601: Meaning(Kind.INVALID_SENDER, "Phone number is not a valid SMS-capable inbound phone number"),
@@ -110,12 +136,18 @@ CODES: Mapping[int, Meaning] = {
     21616: Meaning(Kind.INVALID_SENDER, "The 'From' number matches multiple numbers for your account"),
     21621: Meaning(Kind.INVALID_SENDER, "The 'From' number has not been enabled for MMS"),
     21657: Meaning(Kind.INVALID_SENDER, "The Sender ID is invalid"),
+    21659: Meaning(Kind.INVALID_SENDER, "'From' is not a Twilio phone number or Short Code country mismatch"),
+    21660: Meaning(Kind.INVALID_SENDER, "Mismatch between the 'From' number and the account"),
+    21661: Meaning(Kind.INVALID_SENDER, "'From' number is not SMS-capable"),
     21701: Meaning(Kind.INVALID_SENDER, "The Messaging Service does not exist"),
     21702: Meaning(Kind.INVALID_SENDER, "The Messaging Service is not available to send new messages"),
     21703: Meaning(Kind.INVALID_SENDER, "The Messaging Service does not have a phone number available"),
     21704: Meaning(Kind.INVALID_SENDER, "The Messaging Service contains no phone numbers"),
     21705: Meaning(Kind.INVALID_SENDER, "The Messaging Service is invalid"),
     21709: Meaning(Kind.INVALID_SENDER, "Alpha Sender ID is Invalid or Not Authorized for this Messaging Service"),
+    21711: Meaning(Kind.INVALID_SENDER, "The sender is not associated to the specified Messaging Service"),
+    21712: Meaning(Kind.INVALID_SENDER, "Phone Number or Short Code is associated with another Messaging Service"),
+    21910: Meaning(Kind.INVALID_SENDER, "Invalid 'From' and 'To' pair. 'From' and 'To' should be of the same channel"),
     30016: Meaning(Kind.INVALID_SENDER, "'To' and 'From' channel types are incompatible"),
     30018: Meaning(Kind.INVALID_SENDER, "Destination carrier requires sender ID pre-registration"),
     30024: Meaning(Kind.INVALID_SENDER, "Numeric Sender ID Not Provisioned on Carrier"),
@@ -123,8 +155,14 @@ CODES: Mapping[int, Meaning] = {
     30033: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Campaign Suspended"),
     30034: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Message from an Unregistered Number"),
     30035: Meaning(Kind.INVALID_SENDER, "US A2P 10DLC - Message from a number still being configured", _SAFE),
+    30040: Meaning(Kind.INVALID_SENDER, "Destination carrier requires Sender ID pre-registration"),
+    30041: Meaning(Kind.INVALID_SENDER, "Message from an unregistered number sent to a United Kingdom number"),
+    30043: Meaning(Kind.INVALID_SENDER, "International SMS via Domestic Gateway"),
+    63001: Meaning(Kind.INVALID_SENDER, "Channel could not authenticate the request"),
     63002: Meaning(Kind.INVALID_SENDER, "Channel could not find the From address"),
     63007: Meaning(Kind.INVALID_SENDER, "Twilio could not find a Channel with the specified From address"),
+    63008: Meaning(Kind.INVALID_SENDER, "The channel module has been misconfigured"),
+    63022: Meaning(Kind.INVALID_SENDER, "Invalid vname certificate"),
     63031: Meaning(Kind.INVALID_SENDER, "Channels message cannot have same From and To"),
     # The content
     14103: Meaning(Kind.INVALID_MESSAGE, "Invalid Body"),
@@ -132,18 +170,27 @@ CODES: Mapping[int, Meaning] = {
     21605: Meaning(Kind.INVALID_MESSAGE, "Maximum body length is 160 characters"),
     21617: Meaning(Kind.INVALID_MESSAGE, "The concatenated message body exceeds the 1600 character limit"),
     21618: Meaning(Kind.INVALID_MESSAGE, "The message body cannot be sent"),
+    21619: Meaning(Kind.INVALID_MESSAGE, "A Message Body, Media URL or Content SID is required"),
     21620: Meaning(Kind.INVALID_MESSAGE, "Invalid media URL(s)"),
     21622: Meaning(Kind.INVALID_MESSAGE, "MMS has not been enabled for your account"),
     21623: Meaning(Kind.INVALID_MESSAGE, "Number of media files exceeds allowed limit"),
+    11751: Meaning(Kind.INVALID_MESSAGE, "Media Message - Media exceeds messaging provider size limit"),
     30011: Meaning(Kind.INVALID_MESSAGE, "MMS not supported by the receiving phone number in this region"),
     30019: Meaning(Kind.INVALID_MESSAGE, "Content size exceeds carrier limit"),
     63016: Meaning(Kind.INVALID_MESSAGE, "Failed to send freeform message because you are outside the allowed window"),
+    63006: Meaning(Kind.INVALID_MESSAGE, "Could not format given content for the channel"),
+    63011: Meaning(Kind.INVALID_REQUEST, "Invalid Request: Twilio encountered an error while processing your request"),
     63019: Meaning(Kind.INVALID_MESSAGE, "Media failed to download"),
+    63021: Meaning(Kind.INVALID_MESSAGE, "Channel invalid content error"),
+    63028: Meaning(
+        Kind.INVALID_MESSAGE, "Number of parameters provided does not match the expected number of parameters"
+    ),
     # Too much, too fast; sending the same again later is what Twilio advises
     14107: Meaning(Kind.RATE_LIMITED, "SMS send rate limit exceeded", _SAFE),
     20429: Meaning(Kind.RATE_LIMITED, "Too Many Requests", _SAFE),
     21611: Meaning(Kind.QUEUE_FULL, "This 'From' number has exceeded the maximum number of queued messages", _SAFE),
     30001: Meaning(Kind.QUEUE_FULL, "Queue overflow", _SAFE),
+    21730: Meaning(Kind.UNAVAILABLE, "System under maintenance. Please try again later.", _SAFE),
     30017: Meaning(Kind.UNAVAILABLE, "Carrier network congestion", _SAFE),
     30020: Meaning(Kind.UNAVAILABLE, "Internal Failure with Message Scheduling", _SAFE),
     30021: Meaning(Kind.UNAVAILABLE, "Internal Failure with messaging service orchestrator", _SAFE),
@@ -159,11 +206,16 @@ CODES: Mapping[int, Meaning] = {
     30006: Meaning(Kind.LANDLINE, "Landline or unreachable carrier"),
     30007: Meaning(Kind.BLOCKED, "Message filtered"),
     30008: Meaning(Kind.DELIVERY, "Unknown error", _UNKNOWN),  # the carrier gave no reason: it may have arrived
+    30038: Meaning(Kind.BLOCKED, "OTP Message Body Filtered"),
     30010: Meaning(Kind.DELIVERY, "Message price exceeds max price"),
     30036: Meaning(Kind.EXPIRED, "Validity Period Expired", _SAFE),  # Twilio did not send it
     # "Messages are failed and not retried to avoid duplicate message delivery" (errors/30410)
     30410: Meaning(Kind.TIMEOUT, "Provider Timeout Error", _UNKNOWN),
     30450: Meaning(Kind.BLOCKED, "Message delivery blocked"),  # SMS pumping protection
+    30485: Meaning(Kind.DELIVERY, "Message couldn't be delivered"),
+    63023: Meaning(Kind.DELIVERY, "Channel generic error"),
+    63029: Meaning(Kind.DELIVERY, "The receiver failed to download the template"),
+    63035: Meaning(Kind.NOT_PERMITTED, "The RCS agent has not launched, or the recipient is no tester of it"),
     63005: Meaning(Kind.DELIVERY, "Channel did not accept given content"),
     63009: Meaning(Kind.UNAVAILABLE, "Channel provider returned an internal service error", _UNKNOWN),
     63012: Meaning(Kind.UNAVAILABLE, "Channel provider returned an internal service error", _UNKNOWN),
@@ -175,7 +227,7 @@ CODES: Mapping[int, Meaning] = {
 
 # What a code we don't know means, by the HTTP status it came with.
 _BY_HTTP_STATUS: Mapping[int, Meaning] = {
-    401: Meaning(Kind.AUTHENTICATION, "Unauthorized"),
+    401: Meaning(Kind.AUTHENTICATION, "Unauthorized", _SAFE),
     403: Meaning(Kind.NOT_PERMITTED, "Forbidden"),
     404: Meaning(Kind.NOT_FOUND, "Not Found"),
     429: Meaning(Kind.RATE_LIMITED, "Too Many Requests", _SAFE),

@@ -9,7 +9,9 @@ Whose word an answer is:
     | 2xx with a message SID                  | taken                                                               |
     | 2xx without one                         | outcome unknown: something took it, nobody says what                |
     | 3xx but 303                             | not sent: the base URL is not the API                               |
-    | 4xx with Twilio's own error document    | refused by Twilio, verbatim                                         |
+    | 4xx with Twilio's own error document    | refused by Twilio, verbatim; 429: repeated first, unless its code   |
+    |                                         | says that waiting a moment is no help (63038)                       |
+    | 5xx with one whose code is a refusal    | refused by Twilio, verbatim                                         |
     | 4xx without it, its status a plain no   | not sent: a proxy or gateway answered in its place                  |
     | any other (303, 408, 409, 5xx, …)       | outcome unknown                                                     |
 """
@@ -29,8 +31,8 @@ from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, Provi
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
-from sms_connector.providers.twilio.statuses import delivery_failure, refusal, to_number, to_status
-from sms_connector.transport.http import HttpResponse
+from sms_connector.providers.twilio.statuses import CODES, delivery_failure, refusal, to_number, to_status
+from sms_connector.transport.http import HttpResponse, Word
 
 T = TypeVar("T")
 
@@ -102,6 +104,10 @@ class ErrorDocument(msgspec.Struct, frozen=True):
     more_info: str | None = None
     status: int | None = None
 
+
+# Kinds of refusals that a moment's patience may end, and those that may have come after the message was taken.
+_LATER = frozenset({Kind.RATE_LIMITED, Kind.UNAVAILABLE})
+_OPEN = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.DELIVERY, Kind.OTHER})
 
 _receipt = msgspec.json.Decoder(ReceiptDocument)
 _error = msgspec.json.Decoder(ErrorDocument)
@@ -215,12 +221,23 @@ def _next_query(uri: str) -> str:
 
 
 def read_refusal(response: HttpResponse) -> ErrorDocument | None:
-    """Twilio's own error document in a 4xx; None where the body is something else, so the answer somebody else's."""
+    """Twilio's own error document; None where the body is something else, so the answer somebody else's."""
     try:
         document = _error.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return document if document.code is not None or document.status is not None else None
+
+
+def read_word(response: HttpResponse) -> Word | None:
+    """Say what Twilio's own error in a 429 or 5xx decides: its code counts, whatever the status."""
+    document = read_refusal(response)
+    meaning = CODES.get(to_number(document.code)) if document else None
+    if response.status == 429:
+        again = document is not None and (meaning is None or meaning.kind in _LATER)
+        return Word.LATER if again else Word.FINAL if meaning is not None else None
+    # A 5xx leaves open what was done, unless the code is one that Twilio refuses with.
+    return Word.FINAL if meaning is not None and meaning.kind not in _OPEN else None
 
 
 def to_failure(document: ErrorDocument, http_status: int) -> FailureReason:
@@ -242,7 +259,7 @@ def decode(decoder: msgspec.json.Decoder[T], response: HttpResponse, *, repeatab
 
 def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
     """Raise what an answer that is no 2xx means."""
-    if 400 <= response.status < 500 and (document := read_refusal(response)):
+    if response.status >= 400 and (document := read_refusal(response)):
         raise ProviderRefused(
             document.message,
             kind=refusal(document.code, response.status).kind,
