@@ -1,7 +1,8 @@
 """The message list: filters, order, pages.
 
-Newest first. `PageToken` is `PA` and the id of the last message of the page before (recorded in Twilio's own example),
-or `PB` and the id of the first message of the page after, so that pages do not shift when messages arrive meanwhile.
+Newest first by the date of sending, as Twilio sorts; a message that was not sent yet stands by its creation (UNVERIFIED).
+`PageToken` is `PA` and the id of the last message of the page before (recorded in Twilio's own example), or `PB` and the id of the
+first message of the page after, so that pages do not shift when messages arrive meanwhile.
 `Page` alone turns no page: it is the client's own note, as the OpenAPI document says.
 """
 
@@ -83,11 +84,11 @@ def read_page(book: MessageBook, request: PageRequest, *, now: float) -> Page:
     """One page. Raises TwilioError 21481 for a token that was never given."""
     forward, anchor = _anchor(book, request)
     if forward:
-        found = _take(_older(book, request.filter, account_sid=request.account_sid, anchor=anchor), request, now=now)
+        found = _take(_older(book, request, anchor, now=now), request, now=now)
         messages, more = found[: request.size], len(found) > request.size
         newer = bool(messages) and anchor is not None
     else:
-        found = _take(_newer(book, request.filter, account_sid=request.account_sid, anchor=anchor), request, now=now)
+        found = _take(_newer(book, request, anchor, now=now), request, now=now)
         messages, more = found[: request.size][::-1], True
         newer = len(found) > request.size
     return Page(
@@ -119,21 +120,28 @@ def _take(candidates: Iterator[Message], request: PageRequest, *, now: float) ->
     return found
 
 
-def _older(book: MessageBook, wanted: Filter, *, account_sid: str, anchor: Message | None) -> Iterator[Message]:
-    shelf = book.shelf(account_sid, to=wanted.to, sender=wanted.sender)
+def _older(book: MessageBook, request: PageRequest, anchor: Message | None, *, now: float) -> Iterator[Message]:
+    found = _by_date_sent(book, request, now=now)
+    return (message for message in found if anchor is None or _place(message, now) < _place(anchor, now))
+
+
+def _newer(book: MessageBook, request: PageRequest, anchor: Message | None, *, now: float) -> Iterator[Message]:
+    found = reversed(_by_date_sent(book, request, now=now))
+    return (message for message in found if anchor is None or _place(message, now) > _place(anchor, now))
+
+
+def _by_date_sent(book: MessageBook, request: PageRequest, *, now: float) -> list[Message]:
+    wanted = request.filter
+    shelf = book.shelf(request.account_sid, to=wanted.to, sender=wanted.sender)
     # Nothing is sent before it is accepted, nor later than the longest wait after that.
-    stop = min(
-        len(shelf.messages) if anchor is None else shelf.before(anchor.sequence),
-        shelf.accepted_before(wanted.sent.end),
-    )
     first = shelf.accepted_before(wanted.sent.start - book.longest_wait)
-    return (shelf.messages[index] for index in range(stop - 1, first - 1, -1))
+    found = shelf.messages[first : shelf.accepted_before(wanted.sent.end)]
+    return sorted(found, key=lambda message: _place(message, now), reverse=True)
 
 
-def _newer(book: MessageBook, wanted: Filter, *, account_sid: str, anchor: Message | None) -> Iterator[Message]:
-    shelf = book.shelf(account_sid, to=wanted.to, sender=wanted.sender)
-    first = 0 if anchor is None else shelf.before(anchor.sequence + 1)
-    return (shelf.messages[index] for index in range(first, len(shelf.messages)))
+def _place(message: Message, now: float) -> tuple[int, int]:
+    sent_at = message.sent_at(now)
+    return math.floor(message.accepted_at if sent_at is None else sent_at), message.sequence
 
 
 def parse_request(account_sid: str, query: Sequence[tuple[str, str]]) -> PageRequest:

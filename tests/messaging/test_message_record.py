@@ -130,12 +130,20 @@ def test_what_another_node_called_dead_is_settled_by_a_late_refusal() -> None:
     assert (record.status, record.failure) == (S.ERROR, REFUSAL)
 
 
-@pytest.mark.parametrize("outcome", [REFUSAL, NotSent("connection refused")], ids=["refused", "not sent"])
-def test_a_repetition_that_fails_does_not_say_what_became_of_the_first(outcome: object) -> None:
+def test_a_refusal_of_the_repetition_is_the_outcome() -> None:
+    """It was repeated because the provider's list did not have it."""
     record = intent()
     change(OutcomeUnknown("no answer"))(record)
     Resend("node", 110.0, 2)(record)
-    change(outcome, at=111.0, resends=1)(record)
+    change(REFUSAL, at=111.0, resends=1)(record)
+    assert (record.status, record.phase, record.failure, record.resends) == (S.ERROR, Phase.DONE, REFUSAL, 1)
+
+
+def test_a_repetition_that_was_not_sent_does_not_say_what_became_of_the_first() -> None:
+    record = intent()
+    change(OutcomeUnknown("no answer"))(record)
+    Resend("node", 110.0, 2)(record)
+    change(NotSent("connection refused"), at=111.0, resends=1)(record)
     assert (record.status, record.phase, record.resends) == (S.UNKNOWN, Phase.UNKNOWN, 1)
     assert any("sent again, without success" in line for line in record.evidence)
     assert record.unknown_until == 101.0 + WINDOW, "the window is not prolonged"

@@ -8,15 +8,15 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
+from sms_connector.errors import Kind, NotSent, OutcomeUnknown, ProviderRefused, Retry, Throttled
 from sms_connector.messaging.reconcile import LISTS_A_LOOK, PAGES
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.requests import SendOptions
 from sms_connector.messaging.send import new_record
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
-from sms_connector.provider import ReportQuery
-from tests.fixtures.fake_provider import ONE_BY_ONE, Stored
+from sms_connector.provider import ReportPage, ReportQuery
+from tests.fixtures.fake_provider import NO_PULL, ONE_BY_ONE, Stored
 
 from .conftest import SENDER, Node, World, draft, number
 
@@ -69,8 +69,21 @@ CASES: list[object] = [
     pytest.param(lambda s: s.listed(), True, False, "", id="one"),
     pytest.param(lambda s: [s.listed(), s.listed()], False, False, "has SM", id="two"),
     pytest.param(lambda s: s.listed(to=number(1)), False, True, "does not have it", id="to another recipient"),
-    pytest.param(lambda s: s.listed(text="Hello 1"), False, True, "does not have it", id="another text"),
-    pytest.param(lambda s: s.listed(text=""), False, True, "does not have it", id="a text that was redacted"),
+    pytest.param(
+        lambda s: s.listed(text="Hello 1"), False, False, "with another text", id="another text: providers change texts"
+    ),
+    pytest.param(lambda s: s.listed(text=""), False, False, "with another text", id="a text that was redacted"),
+    pytest.param(
+        lambda s: [
+            s.listed(text="Hello 1"),
+            s.unknown("msg_b", text="Hello 1", phase=Phase.DONE, status=S.SENT, provider_message_id="SM1"),
+        ],
+        False,
+        True,
+        "does not have it",
+        id="another text, which is another message of ours",
+    ),
+    pytest.param(lambda s: s.listed(later=75), False, True, "does not have it", id="made long after the last call"),
     pytest.param(lambda s: s.listed(sender="+15550000000"), False, True, "does not have it", id="from another sender"),
     pytest.param(lambda s: s.listed(later=-5), False, True, "does not have it", id="made before the intent"),
     pytest.param(
@@ -156,11 +169,51 @@ def test_what_the_list_shows(
         assert evidence in record.evidence[-1]
 
 
-def test_a_pool_may_choose_any_sender(world: World) -> None:
-    scene = Scene(world, sender="MG0123456789abcdef0123456789abcdef")
-    scene.listed(sender="+15550000000")
-    scene.resolve()
-    assert scene.record.provider_message_id == "SM1"
+POOL = "MG0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("sender", "adopted"),
+    [
+        pytest.param(POOL, True, id="by the same service, whatever number it chose"),
+        pytest.param("MG" + "f" * 32, False, id="by another service"),
+        pytest.param("+15550000000", False, id="from a plain number"),
+    ],
+)
+def test_a_pool_is_asked_for_and_required(world: World, sender: str, adopted: bool) -> None:
+    scene = Scene(world, sender=POOL)
+    scene.listed(sender=sender)
+    absent = scene.resolve()
+    assert (scene.record.provider_message_id == "SM1", absent == {"msg_a"}) == (adopted, not adopted)
+
+
+def test_a_recipient_in_another_spelling_is_the_same_person(world: World) -> None:
+    scene = Scene(world)
+    record = scene.unknown("msg_mx", to="+525562000000")
+    scene.listed(to="+5215562000000")
+    scene.node.provider.list_reports = (  # type: ignore[method-assign] # the provider's own list, however it was asked
+        lambda query, page=None: ReportPage([stored.report() for stored in world.network.stored])
+    )
+    scene.resolve(record)
+    assert record.provider_message_id == "SM1"
+
+
+@pytest.mark.parametrize(
+    ("listed", "adopted"),
+    [
+        pytest.param(1, True, id="as many media"),
+        pytest.param(None, True, id="a provider that does not say how many"),
+        pytest.param(2, False, id="more media"),
+    ],
+)
+def test_media_without_a_text(world: World, listed: int | None, adopted: bool) -> None:
+    """Twilio's list has no text of such a message, and so no digest."""
+    scene = Scene(world)
+    record = scene.unknown("msg_b", text="", media=1)
+    report = replace(scene.listed(text="").report(), text_digest=None, media=listed)
+    scene.node.provider.list_reports = lambda query, page=None: ReportPage([report])  # type: ignore[method-assign]
+    absent = scene.node.reconciler.resolve([record])
+    assert (record.provider_message_id is not None, absent) == (adopted, set())
 
 
 @pytest.mark.parametrize(
@@ -193,9 +246,50 @@ def test_the_window_ends_after_a_last_look(scene: Scene) -> None:
     assert scene.record.phase == Phase.UNKNOWN
     scene.resolve()
     assert world_final(scene)
-    assert scene.world.record("msg_a").history[-1][3] == "window ended"
+    record = scene.world.record("msg_a")
+    assert record.failure is not None
+    assert (record.status, record.failure.kind, record.failure.retry) == (S.ERROR, Kind.NOT_SENT, Retry.SAFE)
     assert scene.resolve() == set()
     assert len(scene.node.provider.calls) == 2, "what is final is not looked for"
+
+
+@pytest.mark.parametrize(
+    ("fill", "options"),
+    [
+        pytest.param(lambda s: s.listed(text="Hello 1"), {}, id="one could be meant"),
+        pytest.param(lambda s: [s.listed(), s.listed()], {}, id="two could be meant"),
+        pytest.param(lambda s: None, {"capabilities": NO_PULL}, id="no list"),
+    ],
+)
+def test_what_is_not_proven_stays_unknown_with_the_evidence(
+    world: World, fill: Callable[[Scene], object], options: dict[str, object]
+) -> None:
+    scene = Scene(world, **options)
+    fill(scene)
+    world.clock.now += world.policy.unknown_window
+    scene.resolve()
+    record = world.record("msg_a")
+    assert (record.status, record.final, record.history[-1][3]) == (S.UNKNOWN, True, "window ended")
+    assert record.evidence
+
+
+def test_absence_takes_a_minute_after_the_last_call(world: World) -> None:
+    """A short validity ends the window early; a node may die in a repetition at its end."""
+    scene = Scene(world)
+    record = new_record(draft(0), SendOptions(SENDER, validity_seconds=10), "msg_b", at=world.clock.now)
+    record.lose_track("no answer", at=world.clock.now, window=900.0)
+    world.store.create([record])
+    world.clock.now += 50.0
+    scene.resolve(record)
+    assert not record.final
+    record.phase, record.holder = Phase.CALLING, "node"
+    record.lose_track("no answer", at=world.clock.now, window=900.0)
+    world.store.save([(record, lambda _: None)])
+    world.clock.now += 57.0
+    scene.resolve(record)
+    assert not record.final
+    scene.resolve(record)
+    assert record.status is S.ERROR
 
 
 def test_at_the_end_of_the_window_it_may_still_be_found(scene: Scene) -> None:

@@ -59,7 +59,7 @@ class OutcomeChange(msgspec.Struct, frozen=True):
         failure = self.outcome if isinstance(self.outcome, FailureReason) else failure_of(self.outcome)
         if isinstance(self.outcome, OutcomeUnknown):
             record.lose_track(failure.message, at=self.at, window=self.window)
-        elif self.resends:  # nothing was sent this time, which says nothing of the times before
+        elif self.resends and failure.source != "provider":  # says nothing of the times before
             record.lose_track(f"sent again, without success: {failure.message}", at=self.at, window=self.window)
         else:
             record.refuse(failure, at=self.at)

@@ -1,14 +1,19 @@
 """Resolving unknown outcomes by the provider's own list (sending.md section 3).
 
-A match has the same recipient, sender and text, was created no earlier than the intent, and belongs to no other message of ours.
-One match and one intent that could be meant: adopted. Anything else stays unknown, with the evidence, until the window ends, and
-until a list was read to its end after that: what nobody could look for is not closed as if it had been.
+A message of the list could be meant where it has the same person as recipient and the same sender (or messaging service), was
+created between the intent and the end of the last call, and belongs to no other message of ours. It is the same where its text, or
+without a text the number of its media, is the same too. One such message and one intent: adopted.
+
+When the window has ended and a list was read to its end after that: a message that the list does not show was not sent. Providers
+change texts (smart encoding, shortened links, trimmed spaces), so another text is no absence: while a message could be meant, and
+where there is no list, the outcome ends as unknown, with the evidence.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import floor
 from typing import Any
 
@@ -20,6 +25,7 @@ from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.pulled import keep_unawaited
 from sms_connector.messaging.record import UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.message import text_digest
 from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, parse_sender
 from sms_connector.model.status import MessageStatus
@@ -28,6 +34,9 @@ from sms_connector.provider import Provider, ReportQuery
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
 CLOCK_TOLERANCE = 1.0
+# A request that timed out may be carried out so much later.
+LATE_SECONDS = 60.0
+NO_TEXT = text_digest("")
 # Up to so many recipients a list for each is cheaper than the sender's: it is short, and read to its end.
 LISTS_BY_RECIPIENT = 3
 # Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look, in turn.
@@ -42,10 +51,11 @@ _FOR_NOW = frozenset(
 
 class _Seen(msgspec.Struct):
     """Ids of messages that a look has come to a conclusion about: their list was `read` to its end, or can't be; of those, whom
-    the provider doesn't have (`absent`), as far as it can be asked."""
+    the provider doesn't have (`absent`), as far as it can be asked, and whom its list does not show (`unlisted`)."""
 
     read: set[str] = msgspec.field(default_factory=set)
     absent: set[str] = msgspec.field(default_factory=set)
+    unlisted: set[str] = msgspec.field(default_factory=set)
 
 
 class Reconciler:
@@ -65,9 +75,9 @@ class Reconciler:
         """
         self._store.hear_callbacks(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
-        seen = _Seen()
+        seen, now = _Seen(), self._clock.time()
         self._look(unknown, seen)
-        self._close_overdue([record for record in unknown if record.id in seen.read])
+        self._close_overdue([record for record in unknown if record.id in seen.read], seen, looked_at=now)
         return seen.absent
 
     def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
@@ -86,16 +96,16 @@ class Reconciler:
                 seen.read = ids
 
     def _look_in_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
-        by_recipient = _grouped(unknown, lambda record: record.to)
+        by_recipient = _grouped(unknown, _recipient_and_pool)
         if len(by_recipient) > LISTS_BY_RECIPIENT:
-            for sender, meant in _grouped(unknown, listed_sender).items():
+            for sender, meant in _grouped(unknown, lambda record: record.sender).items():
                 self._look_in(ReportQuery(_since(meant), sender=sender), meant, seen)
             left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
-            by_recipient = self._in_turn(_grouped(left, lambda record: record.to))
-        for recipient, meant in by_recipient.items():
-            self._look_in(ReportQuery(_since(meant), to=recipient), meant, seen)
+            by_recipient = self._in_turn(_grouped(left, _recipient_and_pool))
+        for (recipient, pool), meant in by_recipient.items():
+            self._look_in(ReportQuery(_since(meant), to=recipient, sender=pool), meant, seen)
 
-    def _in_turn(self, by_recipient: dict[str, list[MessageRecord]]) -> dict[str, list[MessageRecord]]:
+    def _in_turn(self, by_recipient: dict[Any, list[MessageRecord]]) -> dict[Any, list[MessageRecord]]:
         """As many as a look may ask for, others each time: a list that is too long for a look keeps none from being read."""
         groups = list(by_recipient.items())
         first = int(self._clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_A_LOOK % max(1, len(groups))
@@ -111,15 +121,26 @@ class Reconciler:
             if page is None:
                 break
         missing = [record for record in meant if not self._settle(record, reports)]
+        unclear = {record.id for record in missing if self._could_be_meant(record, reports)}
         if self._provider.capabilities.consuming_reports:
             adopted = {record.provider_message_id for record in meant}
             keep_unawaited(self._store, reports, awaited=adopted, at=self._clock.time())
         if page is not None:
             self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
             return
-        self._note(missing, "the provider's list does not have it yet")
+        absent = [record for record in missing if record.id not in unclear]
+        self._note(absent, "the provider's list does not have it yet")
         seen.read |= {record.id for record in meant}
-        seen.absent |= {record.id for record in missing}
+        seen.absent |= {record.id for record in absent}
+        seen.unlisted |= {record.id for record in absent}
+
+    def _could_be_meant(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
+        """Whether the list has a message to that person, of that sender and time, with another text, that is none of ours."""
+        alike = [report for report in reports if _could_be(record, report) and self._owner(report) is None]
+        if alike:
+            ids = ", ".join(report.provider_message_id for report in alike)
+            self._note([record], f"the provider's list has {ids} to the same recipient, with another text")
+        return bool(alike)
 
     def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
         """False where none of the reports could be meant."""
@@ -162,23 +183,31 @@ class Reconciler:
             if evidence not in record.evidence:
                 self._store.apply(record, lambda current: current.add_evidence(evidence))
 
-    def _close_overdue(self, records: Sequence[MessageRecord]) -> None:
+    def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, looked_at: float) -> None:
         now = self._clock.time()
         for record in records:
-            if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= now:
-                self._store.apply(record, lambda current: current.give_up(at=now))
+            if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= looked_at:
+                close = MessageRecord.prove_absent if record.id in seen.unlisted else MessageRecord.give_up
+                self._store.apply(record, partial(close, at=now))
+
+
+def _could_be(record: MessageRecord, report: DeliveryReport) -> bool:
+    created = report.created_at
+    return (
+        person_key(report.to or "") == person_key(record.to)
+        and report.sender == record.sender
+        and created is not None
+        and _earliest(record.created_at) <= created.timestamp() <= record.updated_at + LATE_SECONDS
+        and report.status is not MessageStatus.UNKNOWN
+    )
 
 
 def _matches(record: MessageRecord, report: DeliveryReport) -> bool:
-    sender = listed_sender(record)
-    return (
-        report.to == record.to
-        and report.text_digest == record.text_digest
-        and (sender is None or report.sender == sender)
-        and report.created_at is not None
-        and report.created_at.timestamp() >= _earliest(record.created_at)
-        and report.status is not MessageStatus.UNKNOWN
-    )
+    if not _could_be(record, report):
+        return False
+    if record.text_digest != NO_TEXT:
+        return report.text_digest == record.text_digest
+    return report.text_digest in (None, NO_TEXT) and report.media in (None, record.media)
 
 
 def _created(report: DeliveryReport) -> float:
@@ -191,7 +220,7 @@ def _since(records: Sequence[MessageRecord]) -> datetime:
 
 
 def _grouped(
-    records: Iterable[MessageRecord], key: Callable[[MessageRecord], str | None]
+    records: Iterable[MessageRecord], key: Callable[[MessageRecord], object]
 ) -> dict[Any, list[MessageRecord]]:
     groups: dict[Any, list[MessageRecord]] = {}
     for record in records:
@@ -203,6 +232,6 @@ def _earliest(intent: float) -> float:
     return floor(intent) - CLOCK_TOLERANCE
 
 
-def listed_sender(record: MessageRecord) -> str | None:
-    """The sender as the provider's list shows it; None for a pool, whose choice nobody knows beforehand."""
-    return None if parse_sender(record.sender).kind is SenderKind.POOL else record.sender
+def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
+    """A list shows a pool's messages as such only when it is asked for the pool; a number is shown anyhow."""
+    return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None

@@ -21,6 +21,8 @@ _NOTES = frozenset({"transport", "connector", "provider"})
 SLOW_CHECK_SECONDS = 3600.0
 # One whose outcome is unknown is looked for this often then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
+# An open outcome is looked into for so long at least after the last call for it: a list that shows nothing then is proof.
+ABSENCE_SECONDS = 60.0
 # A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
 LATE_CHECK_SECONDS = 60.0
 
@@ -38,6 +40,14 @@ _MIRRORED = (
         "evidence",
     ),
     *("redacted", "unknown_until"),
+)
+
+
+NOT_SENT = FailureReason(
+    source="transport",
+    kind=Kind.NOT_SENT,
+    message="no answer came, and the provider's list of messages shows that it was not sent",
+    retry=Retry.SAFE,
 )
 
 
@@ -62,6 +72,7 @@ class MessageRecord(msgspec.Struct):
     phase: str = Phase.CALLING
     index: int = 0
     segments: int = 0
+    media: int = 0
     encoding: str = ""
     holder: str | None = None
     provider_message_id: str | None = None
@@ -144,8 +155,8 @@ class MessageRecord(msgspec.Struct):
         if self.phase == Phase.DONE:
             return
         self.phase, self.holder, self.status = Phase.UNKNOWN, None, MessageStatus.UNKNOWN
-        if self.unknown_until is None:
-            self.unknown_until = at + min(window, self.validity_seconds or window)
+        until = self.unknown_until or at + min(window, self.validity_seconds or window)
+        self.unknown_until = max(until, at + ABSENCE_SECONDS)
         self.failure = FailureReason(
             source="transport", kind=Kind.UNKNOWN_OUTCOME, message=evidence, retry=Retry.UNKNOWN_OUTCOME
         )
@@ -179,6 +190,11 @@ class MessageRecord(msgspec.Struct):
             self.phase = Phase.DONE
             self.next_check_at = None if self.campaign is None else at + LATE_CHECK_SECONDS
             self.note(at, "connector", "window ended")
+
+    def prove_absent(self, *, at: float) -> None:
+        """The provider's list, read to its end after the window, does not have it: it was not sent."""
+        if self.phase == Phase.UNKNOWN:
+            self.refuse(NOT_SENT, at=at)
 
     def expire(self, *, at: float) -> None:
         """No news for too long: final, the last known status stays in the history."""
@@ -278,6 +294,7 @@ def to_document(record: MessageRecord) -> Json:
         "nextCheckAt": record.next_check_at,
         "unknownUntil": record.unknown_until,
         "validitySeconds": record.validity_seconds,
+        "media": record.media or None,
         "sendAt": record.send_at,
         "resends": record.resends or None,
         "evidence": record.evidence or None,
@@ -319,6 +336,7 @@ def from_document(document: Document) -> MessageRecord:
         attempts_allowed=data["attemptsAllowed"],
         unknown_until=data.get("unknownUntil"),
         validity_seconds=data.get("validitySeconds"),
+        media=data.get("media", 0),
         send_at=data.get("sendAt"),
         resends=data.get("resends", 0),
         evidence=list(data.get("evidence", ())),

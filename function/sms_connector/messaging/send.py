@@ -141,6 +141,7 @@ def new_record(
         encoding=str(draft.segments.encoding),
         interval=options.tracking.interval,
         attempts_allowed=options.tracking.attempts,
+        media=len(options.media_urls),
         validity_seconds=options.validity_seconds,
         send_at=options.send_at.timestamp() if options.send_at else None,
         callback_url=options.callback_url,

@@ -20,7 +20,7 @@ from sms_connector.messaging.message_store import MessageStore, become
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.pulled import keep_unawaited
-from sms_connector.messaging.reconcile import Reconciler, listed_sender
+from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.requests import Tracking
 from sms_connector.model.delivery_report import DeliveryReport
@@ -269,7 +269,7 @@ def _due_at(record: MessageRecord) -> float:
 
 def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:
     """The narrowest list that holds all of them."""
-    recipients, senders = {record.to for record in records}, {listed_sender(record) for record in records}
+    recipients, senders = {record.to for record in records}, {record.sender for record in records}
     since = datetime.fromtimestamp(min(record.created_at for record in records) - 1, UTC)
     from_one = senders.pop() if len(senders) == 1 else None
     return ReportQuery(since, to=recipients.pop() if len(recipients) == 1 else None, sender=from_one)

@@ -27,7 +27,7 @@ class FailureReason(msgspec.Struct, frozen=True):
 class DeliveryReport(msgspec.Struct, frozen=True):
     """What a provider says of one message.
 
-    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest` and `created_at` are there where
+    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and `created_at` are there where
     the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where
     the provider echoes it.
     """
@@ -40,6 +40,7 @@ class DeliveryReport(msgspec.Struct, frozen=True):
     to: str | None = None
     sender: str | None = None
     text_digest: str | None = None
+    media: int | None = None
     segments: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -24,7 +24,7 @@ def _page(listed: Sequence[Listed], next_page: str | None) -> HttpResponse:
 
 def _message(item: Listed) -> dict[str, object]:
     created = format_datetime(NOW - timedelta(seconds=item.age_seconds))
-    return wire.message(item.provider_message_id, "sent", body=item.text, date_created=created)
+    return wire.message(item.provider_message_id, "sent", body=item.text, date_created=created, date_sent=created)
 
 
 def _forged(genuine: RawCallback) -> Mapping[str, RawCallback]:

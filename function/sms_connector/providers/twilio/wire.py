@@ -19,6 +19,7 @@ Whose word an answer is:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -68,7 +69,9 @@ class MessageDocument(msgspec.Struct, frozen=True):
     num_segments: str | int | None = None
     error_code: int | str | None = None
     error_message: str | None = None
+    num_media: str | int | None = None
     date_created: str | None = None
+    date_sent: str | None = None
     date_updated: str | None = None
 
 
@@ -145,7 +148,7 @@ def list_query(query: ReportQuery) -> str:
     """The query string of the first page.
 
     Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list
-    comes newest first instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the
+    comes by that date, newest first, instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the
     number it chose.
     """
     fields = [("PageSize", str(PAGE_SIZE))]
@@ -186,6 +189,7 @@ def read_report(document: MessageDocument, *, pool: str | None = None) -> Delive
         to=document.to,
         sender=pool if pool and document.pool == pool else document.sender or document.pool,
         text_digest=_digest(document.body),
+        media=to_number(document.num_media) or None,
         segments=_segments(document.num_segments),
         created_at=read_time(document.date_created),
         updated_at=read_time(document.date_updated),
@@ -195,17 +199,26 @@ def read_report(document: MessageDocument, *, pool: str | None = None) -> Delive
 def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
     """One page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
 
-    Twilio's dates have no fractions, so neither has the comparison. Only the query string of `next_page_uri` is
-    followed, on our own base URL: an answer can't send us, and our credentials, anywhere else.
+    Twilio's dates have no fractions, so neither has the comparison. The list is sorted by the date of sending: one that was scheduled
+    long before stands among the latest, so the list goes on until a message was made and sent before `query.since`. Only the query
+    string of `next_page_uri` is followed, on our own base URL: an answer can't send us, and our credentials, anywhere else.
     """
     page = decode(list_decoder, response, repeatable=True)
     pool = query.sender if query.sender and POOL_SID.fullmatch(query.sender) else None
     since = query.since.replace(microsecond=0)
     found = [read_report(document, pool=pool) for document in page.messages if _is_ours(document, pool)]
     reports = [report for report in found if report.created_at is None or report.created_at >= since]
-    oldest = read_time(page.messages[-1].date_created) if page.messages else None
-    ended = not page.next_page_uri or not page.messages or (oldest is not None and oldest < since)
+    ended = not page.next_page_uri or not page.messages or _is_older(page.messages, since)
     return ReportPage(reports, None if ended else _next_query(page.next_page_uri or ""))
+
+
+def _is_older(documents: Sequence[MessageDocument], since: datetime) -> bool:
+    """Whether the list has come to what was made and sent before `since`: by the last of those with a date of sending."""
+    for document in reversed(documents):
+        sent, created = read_time(document.date_sent), read_time(document.date_created)
+        if sent is not None and created is not None:
+            return max(sent, created) < since
+    return False
 
 
 def _is_ours(document: MessageDocument, pool: str | None) -> bool:
