@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.client import open_client
-from cli.commands import callbacks, campaign, connection, consent, local, messages, send
+from cli.commands import callbacks, campaign, connection, consent, local, messages, send, templates
 from cli.context import Connect, Context, Output
 from cli.errors import INTERRUPTED, CliError
 
@@ -62,6 +62,7 @@ app.command("messages", rich_help_panel="Messages")(messages.list_messages)
 app.command("cancel", rich_help_panel="Messages")(messages.cancel)
 app.command("redact", rich_help_panel="Messages")(messages.redact)
 app.add_typer(campaign.campaigns, name="campaign", rich_help_panel="Messages")
+app.add_typer(templates.templates, name="templates", rich_help_panel="Messages")
 app.command("replay", rich_help_panel="Messages")(callbacks.replay)
 app.command("test", rich_help_panel="Connection")(connection.test)
 app.command("connection", rich_help_panel="Connection")(connection.describe)

@@ -20,12 +20,13 @@ from cli.commands.options import (
     Interval,
     Limit,
     Map,
-    OnUnknown,
     SendAt,
     SenderAddress,
+    Template,
     Unknown,
     Validity,
     given,
+    name_text,
     read_mapping,
     to_millis,
 )
@@ -64,6 +65,7 @@ def create(
     file: File,
     *,
     message: Annotated[str | None, MESSAGE] = None,
+    template: Template = None,
     mapping: Map = None,
     encoding: Encoding = None,
     sender: SenderAddress = None,
@@ -72,7 +74,7 @@ def create(
     validity: Validity = None,
     send_at: SendAt = None,
     callback_url: CallbackUrl = None,
-    on_unknown: Unknown = OnUnknown.REPORT,
+    on_unknown: Unknown = None,
     name: Annotated[str | None, typer.Option(help="Of the campaign, for people.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own name for the campaign.")] = None,
     key: Annotated[
@@ -90,6 +92,7 @@ def create(
     run = context_of(ctx)
     options = {
         "message": message,
+        "template": template,
         "name": name,
         "reference": reference,
         "mapping": read_mapping(mapping) or None,
@@ -99,7 +102,7 @@ def create(
         "validitySeconds": validity,
         "sendAt": send_at,
         "callbackUrl": callback_url,
-        "onUnknown": None if on_unknown is OnUnknown.REPORT else on_unknown.value,
+        "onUnknown": on_unknown and on_unknown.value,
         "dryRun": dry_run or None,
     }
     key = key or uuid.uuid4().hex
@@ -205,8 +208,8 @@ def _create(run: Context, file: str, options: Mapping[str, Any], *, encoding: st
     is_document = content_type_of(path) == JSON
     if is_document and options:
         raise Misused(f"{path} is a whole request: {', '.join(sorted(options))} stands in it, or nowhere")
-    if not is_document and "message" not in options:
-        raise Misused("--message is missing: what is to be sent to each record")
+    if not is_document:
+        name_text(options.get("message"), options.get("template"))
     query = {**options, "mapping": json.dumps(options["mapping"])} if "mapping" in options else options
     with run.output.progress() as bar:
         task = bar.add_task("reading, in pieces", total=-(-_size_of(path) // PIECE))

@@ -20,7 +20,10 @@ class OnUnknown(StrEnum):
 MESSAGE = typer.Option(
     "--message", "-m", help="The text; <name> is a placeholder, filled from each record's field of that name."
 )
-Message = Annotated[str, MESSAGE]
+Message = Annotated[str | None, MESSAGE]
+Template = Annotated[
+    str | None, typer.Option("--template", help="A saved template instead of --message; options given here go first.")
+]
 To = Annotated[str | None, typer.Option(help="One recipient, in E.164 form: +15558675310.")]
 Csv = Annotated[Path | None, typer.Option(metavar="FILE", help="Records; the first line names the fields.")]
 Ndjson = Annotated[Path | None, typer.Option(metavar="FILE", help="Records, one JSON object a line.")]
@@ -35,8 +38,15 @@ Attempts = Annotated[int | None, typer.Option(help="How many status questions.")
 Validity = Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")]
 SendAt = Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")]
 CallbackUrl = Annotated[str | None, typer.Option(help="Where the connector posts results.")]
-Unknown = Annotated[OnUnknown, typer.Option(help="An outcome nobody knows: report it, or send again.")]
+Unknown = Annotated[OnUnknown | None, typer.Option(help="An outcome nobody knows: report it, or send again.")]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most, newest first.")]
+
+
+def name_text(message: str | None, template: str | None) -> dict[str, Any]:
+    """The text, or the saved template that has it. Raises Misused where neither is given."""
+    if message is None and template is None:
+        raise Misused("--message is missing: what is to be sent; or name a saved template with --template")
+    return given({"message": message, "template": template})
 
 
 def given(options: Mapping[str, Any]) -> dict[str, Any]:

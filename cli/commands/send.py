@@ -20,13 +20,14 @@ from cli.commands.options import (
     Map,
     Message,
     Ndjson,
-    OnUnknown,
     SendAt,
     SenderAddress,
+    Template,
     To,
     Unknown,
     Validity,
     given,
+    name_text,
     read_mapping,
     to_millis,
 )
@@ -46,7 +47,8 @@ class OnInvalid(StrEnum):
 def send(
     ctx: typer.Context,
     *,
-    message: Message,
+    message: Message = None,
+    template: Template = None,
     to: To = None,
     csv: Csv = None,
     ndjson: Ndjson = None,
@@ -59,11 +61,11 @@ def send(
     validity: Validity = None,
     send_at: SendAt = None,
     callback_url: CallbackUrl = None,
-    on_unknown: Unknown = OnUnknown.REPORT,
+    on_unknown: Unknown = None,
     on_invalid: Annotated[
-        OnInvalid,
+        OnInvalid | None,
         typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
-    ] = OnInvalid.REFUSE,
+    ] = None,
     key: Annotated[
         str | None,
         typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, repeats nothing."),
@@ -81,11 +83,11 @@ def send(
         "wait": wait,
     }
     options = {
-        "message": message,
+        **name_text(message, template),
         "sender": sender,
         "tracking": given(tracking),
-        "onUnknown": on_unknown.value,
-        "onInvalid": on_invalid.value,
+        "onUnknown": on_unknown and on_unknown.value,
+        "onInvalid": on_invalid and on_invalid.value,
         "validitySeconds": validity,
         "sendAt": send_at,
         "callbackUrl": callback_url,
@@ -97,7 +99,7 @@ def send(
         _show_dry(run, _dry(run, batches))
         return
     run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
-    if on_invalid is OnInvalid.REFUSE and len(batches) > 1:  # one batch is refused as a whole anyway
+    if on_invalid is not OnInvalid.REPORT and len(batches) > 1:  # one batch is refused as a whole anyway
         _dry(run, batches)
     _send(run, batches, key=key, parallel=parallel)
 
@@ -105,7 +107,8 @@ def send(
 def preview(
     ctx: typer.Context,
     *,
-    message: Message,
+    message: Message = None,
+    template: Template = None,
     to: To = None,
     csv: Csv = None,
     ndjson: Ndjson = None,
@@ -114,7 +117,7 @@ def preview(
 ) -> None:
     """Show what would be sent, its encoding and segments, and everything that is wrong with it. A file's first records only."""
     run = context_of(ctx)
-    body: dict[str, Any] = {"message": message}
+    body: dict[str, Any] = name_text(message, template)
     if to is not None or csv is not None or ndjson is not None:
         records = _read_records(to, csv, ndjson, encoding=encoding)
         body |= {"to": to} if records is None else {"records": records[:BATCH_SIZE], "mapping": read_mapping(mapping)}
