@@ -231,6 +231,7 @@ KEYS: tuple[Key, ...] = (
         "Keep the platform's log of requests, whose addresses hold numbers; the functions' own log has no such thing.",
         "true",
     ),
+    Key("logs.secretReads", read.boolean, False, "Log who reads a secret of the project, whosever it is.", "true"),
     Key("rotation.days", read.integer(1, 3650), 90, "How often a rotation notice is due.", "90"),
     Key(
         "webhook.public",

@@ -70,6 +70,7 @@ class ConnectionConfig:
     require_active: bool
     webhook_public: str
     request_logs: bool
+    secret_reads: bool
     uptime: bool
     backup_days: int
     point_in_time: bool
@@ -124,6 +125,7 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         require_active=values["requireActive"],
         webhook_public=values["webhook.public"],
         request_logs=values["logs.requests"],
+        secret_reads=values["logs.secretReads"],
         uptime=values["alerts.uptime"],
         backup_days=values["backup.days"],
         point_in_time=values["backup.pointInTime"],

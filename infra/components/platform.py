@@ -9,6 +9,7 @@ import pulumi_gcp as gcp
 
 from archive import Archive
 from components.apis import ALWAYS, FOR_NETWORKS, ProjectApis
+from components.audit import SecretAudit
 from components.build import BuildEnvironment
 from components.component import Component
 from labels import own_labels
@@ -49,6 +50,8 @@ class Platform(Component):
             opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]]),
         ).number
         self.agents = {api: self._agent(api) for api in AGENTS}
+        if any(connection.secret_reads for connection in config.connections):
+            SecretAudit("secret-audit", config.project, self.apis, opts=self.child())
         self.build = BuildEnvironment(
             "build",
             names,

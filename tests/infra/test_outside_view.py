@@ -34,3 +34,11 @@ def test_the_webhook_is_looked_at_from_outside() -> None:
 def test_nothing_is_looked_at_where_it_is_not_public_or_not_wanted() -> None:
     assert harness.run({"webhook": '{"public": "none"}'}).of(UPTIME) == []
     assert harness.run({"alerts": '{"uptime": false}'}).of(UPTIME) == []
+
+
+def test_who_reads_secrets_is_logged_where_that_is_wanted() -> None:
+    kind = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
+    assert harness.run().of(kind) == [], "the setting is the whole project's"
+    (audit,) = harness.run({"logs": '{"secretReads": true}'}).of(kind)
+    assert audit.inputs["service"] == "secretmanager.googleapis.com"
+    assert audit.inputs["auditLogConfigs"] == [{"logType": "DATA_READ"}]
