@@ -109,6 +109,16 @@ TYPES = [
     Bad("attempts negative", {**GOOD, "tracking": {"retryAttempts": -1}}, ("tracking.retryAttempts",)),
     Bad("attempts over 100", {**GOOD, "tracking": {"retryAttempts": 101}}, ("tracking.retryAttempts",)),
     Bad("attempts beyond 64 bits", {**GOOD, "tracking": {"retryAttempts": 2**70}}, ("tracking.retryAttempts",)),
+    Bad(
+        "a wait beyond the platform's time",
+        {**GOOD, "tracking": {"wait": True, "retryIntervalMillis": 3_600_000, "retryAttempts": 100}},
+        ("tracking.wait",),
+    ),
+    Bad(
+        "a wait of an hour",
+        {**GOOD, "tracking": {"wait": True, "retryIntervalMillis": 60_000, "retryAttempts": 60}},
+        ("tracking.wait",),
+    ),
     Bad("wait 1", {**GOOD, "tracking": {"wait": 1}}, ("tracking.wait",)),
     Bad("onUnknown another word", {**GOOD, "onUnknown": "retry"}, ("onUnknown",)),
     Bad("onUnknown a number", {**GOOD, "onUnknown": 1}, ("onUnknown",)),

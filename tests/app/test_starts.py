@@ -17,6 +17,7 @@ from sms_connector.app.worker import LOOPS, Loops
 from sms_connector.errors import LedgerUnavailable, LedgerUnusable, StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.queue import SqliteQueue
+from sms_connector.local.worker_loop import MinuteTimer
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.throttle import Throttle
 from sms_connector.model.delivery_report import DeliveryReport
@@ -24,12 +25,16 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MUST_BE_ABSENT, Delivery, Json, Task
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import Lane
+from tests.fixtures.fake_clock import ThreadedClock
 
 SECRETS = {
     "account-sid": "AC00000000000000000000000000000001",
     "auth-token": "0123456789abcdef0123456789abcdef",
     "webhook-key": "k" * 32,
 }
+
+
+NOBODY = "http://127.0.0.1:9"  # the port of a service that is long gone: whoever asks is refused at once
 
 
 def environ(folder: Path, *secrets: str, **settings: str) -> dict[str, str]:
@@ -115,7 +120,16 @@ def test_a_message_without_news_expires_after_the_hours_that_were_set(
     tmp_path: Path, hours: str, status: MessageStatus
 ) -> None:
     ledger = f"sqlite:{tmp_path / 'ledger.db'}"
-    node = start(environ(tmp_path, "account-sid", "auth-token", SMS_LEDGER=ledger, SMS_EXPIRE_AFTER_HOURS=hours))
+    node = start(
+        environ(
+            tmp_path,
+            "account-sid",
+            "auth-token",
+            SMS_LEDGER=ledger,
+            SMS_EXPIRE_AFTER_HOURS=hours,
+            SMS_PROVIDER_URL=NOBODY,
+        )
+    )
     sent_at = node.clock.time() - 2 * 3600
     record = MessageRecord("msg_1", "+15558675310", "+15551234567", "digest", sent_at, sent_at)
     record.hear(DeliveryReport("SM1", MessageStatus.SENT, "sent"), at=sent_at, source="send")
@@ -142,6 +156,26 @@ def test_a_local_worker_takes_tasks_from_the_file_once_it_serves(tmp_path: Path)
     assert done.wait(30)
     assert sorted(number for number, _ in seen) == [1, 2, 3]
     assert threading.active_count() - before <= 2 * len(LOOPS)
+
+
+def test_a_local_worker_runs_maintenance_at_once_and_each_minute_whatever_the_queue_holds() -> None:
+    """A run that fails, or that another holds, stops none of those that follow."""
+    clock = ThreadedClock()
+    runs: list[float] = []
+    timer: list[MinuteTimer] = []
+
+    def maintain() -> None:
+        runs.append(clock.now)
+        if len(runs) == 4:
+            timer[0].stop()
+        raise LookupError("a failure")
+
+    failures: list[BaseException] = []
+    timer.append(MinuteTimer(maintain, clock=clock, report=lambda _, failure: failures.append(failure)))
+    begun = clock.now
+    clock.run(timer[0].run)
+    assert [moment - begun for moment in runs] == [0.0, 60.0, 120.0, 180.0]
+    assert len(failures) == 4
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,9 @@ class Node:
         self.provider = FakeProvider(
             world.network, gate=self.throttle.wait_turn, clock=clock, capabilities=capabilities, step=self.fate.step
         )
-        self.store = MessageStore(self.ledger)
-        self.lease = NodeLease(self.ledger, clock=clock, policy=policy)
         self.opt_outs = OptOuts(self.ledger, clock=clock)
+        self.store = MessageStore(self.ledger, opt_outs=self.opt_outs)
+        self.lease = NodeLease(self.ledger, clock=clock, policy=policy)
         self.reconciler = Reconciler(self.provider, self.store, clock=clock, policy=policy)
         self.tracker = Tracker(
             self.provider, self.store, self.reconciler, self.lease, clock=clock, policy=policy, callbacks=callbacks

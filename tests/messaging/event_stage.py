@@ -57,10 +57,8 @@ class EventStage:
         return CallbackEvents(
             EventTools(
                 provider=self.provider,
-                ledger=ledger,
-                store=BlockStore(ledger),
+                store=BlockStore(ledger, None, OptOuts(ledger, clock=self.clock)),
                 address=self.address,
-                opt_outs=OptOuts(ledger, clock=self.clock),
                 inbox=self.inbox,
                 clock=self.clock,
                 log=StructuredLog("sms", stream=self.log, now=self.clock.time),

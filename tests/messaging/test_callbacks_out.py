@@ -54,11 +54,10 @@ class Stage:
     secrets: CannedSecrets = field(default_factory=lambda: CannedSecrets({"callback-secret": SECRET}))
     receiver: CannedTransport = field(default_factory=lambda: CannedTransport(OK))
     log: io.StringIO = field(default_factory=io.StringIO)
-    planned: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         log = StructuredLog("sms", stream=self.log, now=self.clock.time)
-        announcer = Announcements(self.queue, clock=self.clock, log=log, plan=self.planned.append)
+        announcer = Announcements(self.queue, clock=self.clock, log=log)
         self.store = BlockStore(self.ledger, announcer)
         outgoing = Outgoing(self.receiver, Signer(self.secrets), render_result)
         self.out = CallbacksOut(self.ledger, BlockStore(self.ledger), self.queue, outgoing, self.clock, log)
@@ -193,11 +192,6 @@ def test_a_final_state_that_yields_to_another_is_told_again(stage: Stage) -> Non
     assert len({request.headers["webhook-id"] for request in stage.receiver.requests}) == 2
 
 
-def test_a_round_of_the_ticker_is_asked_for(stage: Stage) -> None:
-    stage.final()
-    assert stage.planned == [stage.clock.time() + OVERDUE_SECONDS]
-
-
 # --- how it is signed -------------------------------------------------------------------------------------------------
 
 
@@ -319,13 +313,15 @@ def test_a_queue_out_of_reach_harms_no_message(stage: Stage) -> None:
     callback = stage.final()
     assert callback.state == "pending"
     stage.queue.out = False
-    assert stage.out.sweep(stage.clock.time()) == stage.clock.time() + OVERDUE_SECONDS
+    stage.out.sweep(stage.clock.time())
     assert stage.queue.tasks == [], "its task may still come"
     stage.clock.now += OVERDUE_SECONDS
     stage.out.sweep(stage.clock.time())
     stage.work()
     assert stage.all()[0].state == "delivered"
-    assert stage.out.sweep(stage.clock.time()) is None, "and then there is nothing to sweep"
+    stage.clock.now += OVERDUE_SECONDS
+    stage.out.sweep(stage.clock.time())
+    assert stage.queue.tasks == [], "and then there is nothing to sweep"
 
 
 def test_a_slow_queue_gets_no_second_task_in_the_same_minute(stage: Stage) -> None:
@@ -337,11 +333,17 @@ def test_a_slow_queue_gets_no_second_task_in_the_same_minute(stage: Stage) -> No
     assert len(stage.queue.tasks) == 1
 
 
-def test_the_next_sweep_is_due_when_the_next_attempt_is_overdue(stage: Stage) -> None:
+def test_a_repeated_attempt_whose_task_is_lost_is_swept_too(stage: Stage) -> None:
     stage.answers(OUT_OF_REACH)
     stage.final()
     stage.work()
-    assert stage.out.sweep(stage.clock.time()) == stage.clock.time() + PAUSES[0] + OVERDUE_SECONDS
+    stage.queue.take()
+    stage.clock.now += PAUSES[0]
+    stage.out.sweep(stage.clock.time())
+    assert stage.queue.tasks == [], "its task may still come"
+    stage.clock.now += OVERDUE_SECONDS
+    stage.out.sweep(stage.clock.time())
+    assert len(stage.queue.tasks) == 1
 
 
 # --- listing and replaying --------------------------------------------------------------------------------------------

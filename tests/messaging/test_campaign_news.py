@@ -116,7 +116,9 @@ def test_read_is_not_lost_while_a_round_notes_delivered(world: CampaignWorld, st
             world.network.delivered_after = 1.0
         world.clock.sleep(12.0)
         report = DeliveryReport(record.provider_message_id or "", MessageStatus.READ, "read")
-        ledger.before[step] = lambda: BlockStore(world.ledger).tell(record.id, report, at=world.clock.time())
+        ledger.before[step] = lambda: BlockStore(world.ledger).record_event(
+            record.id, report, at=world.clock.time(), source="callback"
+        )
         node.engine.ticker.tick()
         world.tick(node, until=world.clock.time() + 80 * 3600)
         assert node.engine.messages.get(record.id).status is MessageStatus.READ

@@ -39,6 +39,7 @@ class Functions:
     called: list[tuple[Any, ...]] = field(default_factory=list)
     attempt: Attempt = Attempt.SENT
     failure: Exception | None = None
+    held: bool = False
 
     def note(self, *call: Any) -> None:
         self.called.append(call)
@@ -53,7 +54,7 @@ class Functions:
 
     def tick(self) -> bool:
         self.note("tick")
-        return True
+        return not self.held
 
     def run(self, campaign: str, chunk: int) -> Attempt:
         self.note("run", campaign, chunk)
@@ -191,3 +192,27 @@ def test_without_callbacks_in_there_is_no_task_for_them() -> None:
 
 def test_tasks_are_no_part_of_the_api() -> None:
     assert not [route.path for route in ROUTES if route.path.startswith("/tasks")]
+
+
+@pytest.mark.parametrize(
+    "request_options",
+    [
+        pytest.param({}, id="no body and no content type: Cloud Scheduler"),
+        pytest.param({"data": b"{}"}, id="an empty object without a content type"),
+        pytest.param({"data": b"{}", "content_type": "application/octet-stream"}, id="Cloud Scheduler's default type"),
+        pytest.param({"json": {}}, id="an empty object"),
+        pytest.param({"json": {"at": 1}}, id="a planned run"),
+    ],
+)
+def test_a_maintenance_run_needs_no_body(worker: Worker, request_options: dict[str, Any]) -> None:
+    assert worker.client.post("/tasks/tick", **request_options).status_code == 200
+    assert worker.functions.called == [("tick",)]
+
+
+def test_a_maintenance_run_beside_another_comes_again_without_an_alarm(worker: Worker) -> None:
+    worker.functions.held = True
+    answer = worker.client.post("/tasks/tick")
+    assert (answer.status_code, "Retry-After" in answer.headers) == (409, True)
+    assert worker.severities() == {"INFO"}
+    with pytest.raises(TaskLater):
+        carry_out(worker.functions.table, Delivery(Task("events", "/tasks/tick", {}), 1))

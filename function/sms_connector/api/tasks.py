@@ -56,9 +56,14 @@ def event_tasks(events: CallbackEvents | None, callbacks_out: CallbacksOut, tick
     """The tasks of the `events` queue; callbacks only where they come in."""
     table: dict[str, TaskFunction] = {
         ANNOUNCE: lambda payload: callbacks_out.deliver(_text(payload, "id")),
-        TICK: lambda _: _tick(ticker),
+        **maintenance_tasks(ticker),
     }
     return table if events is None else {CALLBACK: events.handle, **table}
+
+
+def maintenance_tasks(ticker: Ticker) -> TaskTable:
+    """A maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no body."""
+    return {TICK: lambda _: _tick(ticker)}
 
 
 def chunk_tasks(runner: ChunkRunner) -> TaskTable:
@@ -79,13 +84,14 @@ def carry_out(table: TaskTable, delivery: Delivery) -> None:
 def _route(path: str, function: TaskFunction) -> Route:
     def handle(_services: Services, call: Call) -> Answer:
         try:
-            function(call.document)
+            function(call.document or {})
         except TaskLater as later:
             # No failure: it is told as an answer, and not as an error in the log.
             return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
         return Answer(Done())
 
-    return Route("POST", path, handle, "Carry out a task", Done, body=TaskBody, body_limit=2 * MAX_TASK_BYTES)
+    body = None if path == TICK else TaskBody
+    return Route("POST", path, handle, "Carry out a task", Done, body=body, body_limit=2 * MAX_TASK_BYTES)
 
 
 def _run_chunk(runner: ChunkRunner, payload: Json) -> None:
@@ -95,7 +101,8 @@ def _run_chunk(runner: ChunkRunner, payload: Json) -> None:
 
 
 def _tick(ticker: Ticker) -> None:
-    ticker.tick()
+    if not ticker.tick():
+        raise TaskLater("another run is under way, or its node has died and its lease has not ended")
 
 
 def _text(payload: Json, name: str) -> str:

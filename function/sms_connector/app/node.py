@@ -73,7 +73,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = build_callbacks(settings, secrets)
     planner = TickPlanner(queue, connection=settings.connection.name, clock=clock)
-    announcer = Announcements(queue, clock=clock, log=make_log(settings), plan=planner.try_plan)
+    announcer = Announcements(queue, clock=clock, log=make_log(settings))
     callbacks_out = _build_callbacks_out(settings, secrets, ledger, queue=queue, clock=clock)
     parts = EngineParts(
         provider=provider,
@@ -128,14 +128,13 @@ def _build_callbacks_out(
 def _build_events(settings: Settings, parts: EngineParts) -> CallbackEvents | None:
     if parts.callbacks is None:
         return None
-    store, opt_outs = BlockStore(parts.ledger, parts.announcer), OptOuts(parts.ledger, clock=parts.clock)
+    opt_outs = OptOuts(parts.ledger, clock=parts.clock)
+    store = BlockStore(parts.ledger, parts.announcer, opt_outs)
     rules = InboxRules(parts.provider.consent_words, settings.stop_words)
     tools = EventTools(
         provider=parts.provider,
-        ledger=parts.ledger,
         store=store,
         address=parts.callbacks,
-        opt_outs=opt_outs,
         inbox=Inbox(parts.ledger, store, opt_outs, rules=rules),
         clock=parts.clock,
         log=make_log(settings),

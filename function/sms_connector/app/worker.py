@@ -12,13 +12,14 @@ import msgspec
 from sms_connector.api.door import Handle, log_failure
 from sms_connector.api.entry import serve as serve_routes
 from sms_connector.api.health import ROUTES as HEALTH
-from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks, task_routes
+from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks, maintenance_tasks, task_routes
 from sms_connector.app.adapters import make_log
 from sms_connector.app.connector import make_event_tasks, make_services
 from sms_connector.app.node import Node, start
 from sms_connector.errors import StartError
 from sms_connector.local.queue import SqliteQueue
-from sms_connector.local.worker_loop import WorkerLoop
+from sms_connector.local.worker_loop import MinuteTimer, WorkerLoop
+from sms_connector.messaging.tick_planner import PATH as MAINTENANCE
 from sms_connector.ports import Clock, Delivery, QueueName
 from sms_connector.settings import QUEUE_FORMS
 from sms_connector.structured_log import StructuredLog
@@ -38,7 +39,8 @@ def serve(environ: Mapping[str, str]) -> Handle:
 
 def build_worker(node: Node) -> Handle:
     chunks = chunk_tasks(node.engine.runner)
-    handle = serve_routes(make_services(node), (*HEALTH, *task_routes(chunks)))
+    served = {**chunks, **maintenance_tasks(node.engine.ticker)}
+    handle = serve_routes(make_services(node), (*HEALTH, *task_routes(served)))
     if not isinstance(node.queue, SqliteQueue):
         return handle
     loops = Loops(node.queue, {**chunks, **make_event_tasks(node)}, node.clock, make_log(node.settings))
@@ -63,6 +65,12 @@ class Loops(msgspec.Struct):
         for name in LOOPS:
             handler = partial(carry_out, self.table)
             WorkerLoop(self.queue, name, handler, clock=self.clock, report=self.report).start()
+        if MAINTENANCE in self.table:
+            MinuteTimer(self.maintain, clock=self.clock, report=self.report).start()
+
+    def maintain(self) -> None:
+        """What Cloud Scheduler does on the platform, whatever the queue holds."""
+        self.table[MAINTENANCE]({})
 
     def report(self, delivery: Delivery | None, failure: BaseException) -> None:
         if isinstance(failure, TaskLater):

@@ -13,6 +13,7 @@ from sms_connector.local.queue import Lease, SqliteQueue
 from sms_connector.ports import Clock, Delivery, QueueName
 
 Handler = Callable[[Delivery], None]
+MINUTE = 60.0
 Report = Callable[[Delivery | None, BaseException], None]
 
 
@@ -100,3 +101,30 @@ class WorkerLoop:
         while not wait([work], timeout=self._pace.lease / 4).done:
             self._queue.renew(lease, seconds=self._pace.lease)
         return work.exception()
+
+
+class MinuteTimer:
+    """Does something at its start, so that a process that is often killed gets there, and then each minute of the clock.
+
+    `report` hears of every failure; the next minute comes all the same.
+    """
+
+    def __init__(self, work: Callable[[], None], *, clock: Clock, report: Report) -> None:
+        self._work = work
+        self._clock = clock
+        self._report = report
+        self._stopping = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self.run, name="each-minute", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(1, thread_name_prefix="minute") as executor:
+            while not self._stopping.is_set():
+                failure = executor.submit(self._work).exception()
+                if failure is not None:
+                    self._report(None, failure)
+                self._clock.wait(self._stopping, MINUTE)

@@ -100,25 +100,20 @@ def callback_id(message_id: str, status: str) -> str:
 
 
 class Announcements:
-    """`message_store.Announcer`: notes what is to be told. `plan` asks for a round of the ticker at that time (epoch)."""
+    """`message_store.Announcer`: notes what is to be told."""
 
-    def __init__(
-        self, queue: TaskQueue | None, *, clock: Clock, log: StructuredLog, plan: Callable[[float], None] | None = None
-    ) -> None:
+    def __init__(self, queue: TaskQueue | None, *, clock: Clock, log: StructuredLog) -> None:
         self._queue = queue
         self._clock = clock
         self._log = log
-        self._plan = plan
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
         """A write for each of them that is final and whose caller has not been told."""
         return [self._write(record) for record in records if self._is_due(record)]
 
     def enqueue(self, ids: Sequence[str]) -> None:
-        """Have them delivered, and have the ticker look whether they were."""
+        """Have them delivered. A maintenance run checks whether they were."""
         put_tasks(self._queue, [task_of(callback) for callback in ids], self._log)
-        if self._plan is not None:
-            self._plan(self._clock.time() + OVERDUE_SECONDS)
 
     def _is_due(self, record: MessageRecord) -> bool:
         """A final status may still yield to another (unknown to delivered, delivered to read): that is told too."""
@@ -181,15 +176,13 @@ class CallbacksOut(msgspec.Struct, frozen=True):
             self._note_refusal(callback, refusal)
         self._save(callback)
 
-    def sweep(self, now: float) -> float | None:
-        """Put tasks for those that are overdue; when the next sweep is due (epoch seconds), None where nothing is pending."""
+    def sweep(self, now: float) -> None:
+        """Put tasks for those that are overdue."""
         where: tuple[tuple[str, Operator, float], ...] = (("nextAttemptAt", "<=", now - OVERDUE_SECONDS),)
         overdue = self.ledger.find(Query(COLLECTION, where, order_by="nextAttemptAt", limit=SWEEP_LIMIT))
         # Named by the minute: a queue that is only slow gets no second task every round.
         slot = int(now // OVERDUE_SECONDS)
         put_tasks(self.queue, [task_of(each.id, name=f"{each.id}-{slot}") for each in overdue], self.log)
-        first = self.ledger.find(Query(COLLECTION, order_by="nextAttemptAt", limit=1))
-        return max(float(first[0].data["nextAttemptAt"]), now) + OVERDUE_SECONDS if first else None
 
     def list(
         self, *, limit: int, after: Cursor | None = None, state: str | None = None

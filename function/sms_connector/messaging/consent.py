@@ -86,6 +86,10 @@ class OptOuts:
             return False
         return self._add(number, ConsentChange(True, source, at, reason)).opted_out
 
+    def record_reported(self, recipient: str, reason: str, *, at: float) -> None:
+        """`apply_report.OptOutRecorder`: a provider says so, at that time; a START since then still counts."""
+        self.put_once(recipient, "provider", reason, at=at)
+
     def delete(self, number: str, *, caller: str | None = None) -> bool:
         """Add that the person gave consent again; False where they have not opted out."""
         found = self.get(number)

@@ -92,7 +92,7 @@ class EngineParts(msgspec.Struct, frozen=True):
     queue: TaskQueue | None = None
     planner: TickPlanner | None = None
     pace: Pace = msgspec.field(default_factory=Pace)
-    sweep: Callable[[float], float | None] | None = None
+    sweep: Callable[[float], None] | None = None
     executor: ThreadPoolExecutor | None = None
 
 
@@ -100,7 +100,8 @@ def build_engine(parts: EngineParts) -> Engine:
     provider, ledger, clock, policy = parts.provider, parts.ledger, parts.clock, parts.policy
     planner = parts.planner or TickPlanner(parts.queue, connection="local", clock=clock)
     executor = parts.executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
-    store = BlockStore(ledger, parts.announcer, executor=executor)
+    opt_outs = OptOuts(ledger, clock=clock)
+    store = BlockStore(ledger, parts.announcer, opt_outs, executor=executor)
     lease = NodeLease(ledger, clock=clock, policy=policy)
     workshop = Workshop(parts.throttle, executor, clock, policy)
     tools = _build_tools(parts, store, lease, workshop=workshop, planner=planner)
@@ -115,10 +116,16 @@ def build_engine(parts: EngineParts) -> Engine:
     campaigns = Campaigns(ledger, parts.queue, lease, clock=clock, node_rate=parts.pace.node)
     forecaster = Forecaster(parts.pace, provider.capabilities)
     runner = RunnerTools(
-        tools, ledger, campaigns, planner, lambda: connection.suspended(anew=True) is not None, parts.announcer
+        tools,
+        ledger,
+        campaigns,
+        planner,
+        lambda: connection.suspended(anew=True) is not None,
+        parts.announcer,
+        opt_outs,
     )
     backlog = Backlog(ledger, campaigns, clock)
-    intake = Intake(IntakeTools(ledger, parts.queue, lease, campaigns, planner, forecaster, backlog, clock))
+    intake = Intake(IntakeTools(ledger, parts.queue, lease, campaigns, forecaster, backlog, clock))
     return Engine(
         sender=Sender(replace(tools, require_active=connection.require_active)),
         messages=Messages(provider, store, tools.tracker, clock=clock, policy=policy),

@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import msgspec
 
-from sms_connector.errors import InvalidRequest, Kind
+from sms_connector.errors import InvalidRequest
 from sms_connector.messaging.callback_address import CallbackAddress
 from sms_connector.messaging.callback_event import CallbackEvent
-from sms_connector.messaging.campaigns.campaign import Place
-from sms_connector.messaging.campaigns.news import is_written
-from sms_connector.messaging.consent import OptOuts
 from sms_connector.messaging.inbound import Inbox
 from sms_connector.messaging.message_store import MessageStore
-from sms_connector.messaging.record import MessageRecord
 from sms_connector.model.delivery_report import DeliveryReport
-from sms_connector.ports import Clock, Json, Ledger, TaskQueue
+from sms_connector.ports import Clock, Json, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.structured_log import StructuredLog
 
@@ -34,10 +30,8 @@ class EventTools(msgspec.Struct, frozen=True):
     """What an event needs. `queue` takes back what can't be placed yet; without one (tests) it is counted and dropped."""
 
     provider: Provider
-    ledger: Ledger
     store: MessageStore
     address: CallbackAddress
-    opt_outs: OptOuts
     inbox: Inbox
     clock: Clock
     log: StructuredLog
@@ -78,39 +72,11 @@ class CallbackEvents:
         if message_id is None:
             return False
         at = event.callback.received_at.timestamp()
-        place = Place.of(message_id)
-        if place is not None:
-            self._tell_campaign(place, report, at)
-            return True
-        return self._tell_message(message_id, report, at) or named is not None
+        found = self._tools.store.record_event(message_id, report, at=at, source="callback")
+        return found or named is not None
 
     def _find(self, report: DeliveryReport) -> str | None:
         return report.message_id or self._tools.store.find_by_provider_id(report.provider_message_id)
-
-    def _tell_campaign(self, place: Place, report: DeliveryReport, at: float) -> None:
-        # Before it is noted that this was told: what breaks off in between is done again.
-        if _is_opt_out(report) and not is_written(self._tools.ledger, place, report):
-            [record] = [None] if report.to else self._tools.store.get([place.message_id])
-            self._opt_out(report.to or (record.to if record is not None else None), report, at)
-        self._tools.store.tell(place.message_id, report, at=at)
-
-    def _tell_message(self, message_id: str, report: DeliveryReport, at: float) -> bool:
-        """False where there is no such message: it has expired, or was never ours."""
-        [record] = self._tools.store.get([message_id])
-        if record is None:
-            return False
-        heard = Heard(report, at)
-        if heard(record):
-            if _is_opt_out(report):
-                self._opt_out(record.to, report, at)
-            self._tools.store.save([(record, heard)])
-        return True
-
-    def _opt_out(self, recipient: str | None, report: DeliveryReport, at: float) -> None:
-        """Recorded at its time: a START since then still counts."""
-        code = report.failure.code if report.failure is not None else None
-        if recipient is not None:
-            self._tools.opt_outs.put_once(recipient, "provider", f"reported with {code}", at=at)
 
     def _try_again(self, event: CallbackEvent) -> None:
         tools = self._tools
@@ -123,17 +89,3 @@ class CallbackEvents:
     def _reject(self, event: CallbackEvent, why: str) -> None:
         """Counted by its name in the log, without its content. It stays what it is: no repetition."""
         self._tools.log.warning("callback_rejected", callback=event.kind, why=why)
-
-
-class Heard(msgspec.Struct, frozen=True):
-    """What a callback told, as a change that can be applied to any state of the record. True where it is news."""
-
-    report: DeliveryReport
-    at: float
-
-    def __call__(self, record: MessageRecord) -> bool:
-        return record.hear(self.report, at=self.at, source="callback")
-
-
-def _is_opt_out(report: DeliveryReport) -> bool:
-    return report.failure is not None and report.failure.kind is Kind.OPTED_OUT

@@ -14,6 +14,7 @@ import msgspec
 from msgspec.structs import fields
 
 from sms_connector.errors import Conflict
+from sms_connector.messaging.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
 from sms_connector.messaging.record import COLLECTION, MessageRecord, from_document
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
@@ -51,11 +52,14 @@ class PersonQuery(msgspec.Struct, frozen=True):
 
 
 class MessageStore:
-    """The only writer of the `messages` collection."""
+    """The only writer of the `messages` collection. What changes announce and whose consent they end is seen to here, for all of them."""
 
-    def __init__(self, ledger: Ledger, announcer: Announcer | None = None) -> None:
+    def __init__(
+        self, ledger: Ledger, announcer: Announcer | None = None, opt_outs: OptOutRecorder | None = None
+    ) -> None:
         self._ledger = ledger
         self._announcer = announcer
+        self._opt_outs = opt_outs
 
     def create(self, records: Sequence[MessageRecord]) -> None:
         """Write the intents, all or none. Raises Conflict where one of them is there already."""
@@ -133,14 +137,19 @@ class MessageStore:
     def fill_history(self, record: MessageRecord) -> None:
         """What was told of it and is kept elsewhere. (Of these it is all in the record.)"""
 
-    def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
-        """Keep what was told of a message that nobody has at hand."""
+    def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
+        """Apply a report about a message that the caller has not read. False where there is no such message."""
         [record] = self.get([message_id])
-        if record is not None:
-            self.apply(record, lambda current: current.hear(report, at=at, source="poll"))
+        if record is None:
+            return False
+        change = ApplyReport(report, at, source)
+        if change(record):
+            self.save([(record, change)])
+        return True
 
     def save(self, changes: Changes) -> None:
         """The records were changed already by their changes; make that durable, on top of whatever has happened since."""
+        self._end_consent(changes)
         for part in _parts(changes):
             left = part
             while left:
@@ -158,6 +167,10 @@ class MessageStore:
     def rewrite(self, records: Sequence[MessageRecord]) -> None:
         """Make the records durable as they are, all or none. Raises Conflict where somebody else has touched one."""
         self._commit(records)
+
+    def _end_consent(self, changes: Changes) -> None:
+        for record, change in changes:
+            record_opt_out(self._opt_outs, record.to, change)
 
     def _catch_up(self, changes: Changes) -> Changes:
         """Where the ledger has moved on, apply the change to what is there now. What has been deleted is left out."""

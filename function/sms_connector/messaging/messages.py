@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from sms_connector.errors import Kind, NotFound, PreconditionFailed
+from sms_connector.messaging.apply_report import ApplyReport
 from sms_connector.messaging.message_store import Cursor, MessageStore, PersonQuery
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import MessageRecord
 from sms_connector.messaging.requests import MessageFilter
-from sms_connector.messaging.tracking import Tracker
+from sms_connector.messaging.tracking import Asking, Tracker
 from sms_connector.model.person import person_key
 from sms_connector.ports import Clock
 from sms_connector.provider import Provider
+
+LOOK_UP = Asking(keep=True, attempt=False)
 
 
 class Messages:
@@ -29,10 +32,14 @@ class Messages:
         self._policy = policy
 
     def get(self, message_id: str) -> MessageRecord:
-        """The message as it is known, asked for anew where that is older than its interval, with its whole history. Raises NotFound."""
+        """Return the message with its whole history; the provider is asked where the last update or question is older than the interval.
+
+        Raises NotFound."""
         record = self._read(message_id)
-        if not record.final and self._stale(record):
-            self._refresh(record)
+        first = self._read(record.same_as) if record.same_as and not record.final else record
+        if not first.final and first.due_at <= self._clock.time():
+            self._refresh(first)
+            record = record if first is record else self._read(message_id)
         self._store.fill_history(record)
         return record
 
@@ -85,8 +92,7 @@ class Messages:
         if record.final:
             raise PreconditionFailed(f"the message is {record.status} already: there is nothing to cancel")
         report = self._provider.cancel(self._provider_id(record))
-        now = self._clock.time()
-        self._store.apply(record, lambda current: current.hear(report, at=now, source="cancel"))
+        self._store.apply(record, ApplyReport(report, self._clock.time(), "cancel"))
         return record
 
     def redact(self, message_id: str) -> MessageRecord:
@@ -94,13 +100,7 @@ class Messages:
         record = self._read(message_id)
         self._require(self._provider.capabilities.redact, "redact")
         report = self._provider.redact(self._provider_id(record))
-        now = self._clock.time()
-
-        def change(current: MessageRecord) -> None:
-            current.hear(report, at=now, source="redact")
-            current.redacted = True
-
-        self._store.apply(record, change)
+        self._store.apply(record, ApplyReport(report, self._clock.time(), "redact"))
         return record
 
     def _read(self, message_id: str) -> MessageRecord:
@@ -111,15 +111,10 @@ class Messages:
             )
         return record
 
-    def _stale(self, record: MessageRecord) -> bool:
-        return record.next_check_at is None or record.next_check_at <= self._clock.time()
-
     def _refresh(self, record: MessageRecord) -> None:
-        now = self._clock.time()
-        if record.begins_at + self._policy.expire_after <= now:
-            self._store.apply(record, lambda current: current.expire(at=now))
-        else:
-            self._tracker.ask([record])
+        """A look-up asks whatever is left of the attempts, and takes none of them."""
+        unasked = self._tracker.ask([record], how=LOOK_UP)
+        self._tracker.expire([record], unasked=unasked)
 
     def _require(self, able: bool, what: str) -> None:
         if not able:

@@ -27,10 +27,15 @@ RENEW_BELOW = 0.85
 
 
 class _Lease(msgspec.Struct, frozen=True):
-    """`until` is monotonic time, counted from before the renewal was written."""
+    """`until` is monotonic time, counted from before the renewal was written; `ends` is the time that others go by (epoch). A node that
+    was frozen may find that the one has stood still, and one whose clock was set back that the other has: the earlier end counts."""
 
     name: str
     until: float
+    ends: float
+
+    def lasts(self, seconds: float, clock: Clock) -> bool:
+        return clock.monotonic() + seconds <= self.until and clock.time() + seconds <= self.ends
 
 
 class NodeLease:
@@ -74,7 +79,7 @@ class NodeLease:
     def covers(self, holder: str | None, seconds: float) -> bool:
         """Is that the present lease, and does it last that long from now? Only then may a call be started under it."""
         lease = self._lease
-        return lease is not None and lease.name == holder and self._clock.monotonic() + seconds <= lease.until
+        return lease is not None and lease.name == holder and lease.lasts(seconds, self._clock)
 
     def retire(self) -> None:
         """Let the present lease end: it is not renewed any more, and what follows gets another one. Requests in flight that wrote
@@ -118,8 +123,8 @@ class NodeLease:
 
     def _young(self) -> _Lease | None:
         lease = self._lease
-        enough = self._clock.monotonic() + self._policy.lease_seconds * RENEW_BELOW
-        return lease if lease is not None and lease.until >= enough else None
+        enough = self._policy.lease_seconds * RENEW_BELOW
+        return lease if lease is not None and lease.lasts(enough, self._clock) else None
 
     def _renew(self) -> _Lease:
         """A lease that has lapsed may have been called dead already: its name is not used again, nor where it lapsed while its
@@ -127,7 +132,7 @@ class NodeLease:
         old = self._lease
         if old is not None:
             renewed = self._write(old.name)
-            if self._clock.monotonic() < old.until and self._lease is old:
+            if old.lasts(0.0, self._clock) and self._lease is old:
                 self._lease = renewed
                 return renewed
         self._lease = fresh = self._write(uuid.uuid4().hex)
@@ -139,4 +144,4 @@ class NodeLease:
         self._ledger.commit(
             [Write(COLLECTION, f"node:{name}", {"leaseUntil": until, "expiresAt": until + FORGET_AFTER})]
         )
-        return _Lease(name, asked + self._policy.lease_seconds)
+        return _Lease(name, asked + self._policy.lease_seconds, until)

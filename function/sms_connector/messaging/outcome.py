@@ -46,9 +46,13 @@ class OutcomeChange(msgspec.Struct, frozen=True):
 
     @property
     def opt_out(self) -> str | None:
-        """The code with which the provider refused because the recipient has opted out there."""
-        refused = isinstance(self.outcome, FailureReason) and self.outcome.kind is Kind.OPTED_OUT
-        return str(self.outcome.code) if refused and isinstance(self.outcome, FailureReason) else None
+        """Why the recipient counts as opted out, where the provider has refused the message for that."""
+        outcome = self.outcome
+        if isinstance(outcome, FailureReason):
+            failure: FailureReason | None = outcome
+        else:
+            failure = outcome.failure if isinstance(outcome, SendReceipt) else failure_of(outcome)
+        return f"refused with {failure.code}" if failure is not None and failure.is_opt_out else None
 
     def _is_about(self, record: MessageRecord) -> bool:
         """Nobody has begun another call since."""

@@ -18,4 +18,4 @@ def keep_unawaited(
             continue
         owner = report.message_id or store.find_by_provider_id(report.provider_message_id)
         if owner is not None:
-            store.tell(owner, report, at=at)
+            store.record_event(owner, report, at=at, source="poll")

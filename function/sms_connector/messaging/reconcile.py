@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from sms_connector.errors import CallError, Kind, ProviderRefused, RequestError
+from sms_connector.messaging.apply_report import ApplyReport
 from sms_connector.messaging.message_store import MessageStore
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.pulled import keep_unawaited
@@ -176,7 +177,7 @@ class Reconciler:
 
     def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:
         now = self._clock.time()
-        self._store.apply(record, lambda current: current.hear(report, at=now, source="reconcile"))
+        self._store.apply(record, ApplyReport(report, now, "reconcile"))
 
     def _note(self, records: Iterable[MessageRecord], evidence: str) -> None:
         for record in records:

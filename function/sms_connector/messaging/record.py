@@ -25,6 +25,8 @@ UNKNOWN_CHECK_SECONDS = 60.0
 ABSENCE_SECONDS = 60.0
 # A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
 LATE_CHECK_SECONDS = 60.0
+# A message that a waiting request follows is left to that request; a maintenance run checks after this long whether it still does.
+FOLLOWED_CHECK_SECONDS = 90.0
 
 # What a record shows of the message it stands for (`MessageRecord.same_as`).
 _MIRRORED = (
@@ -77,7 +79,9 @@ class MessageRecord(msgspec.Struct):
     holder: str | None = None
     provider_message_id: str | None = None
     failure: FailureReason | None = None
-    attempts: int = 0
+    attempts: int = 0  # questions asked since its outcome is settled
+    asked_at: float | None = None  # when the last question was asked
+    follower: str | None = None  # the lease of the request that waits for it and asks by itself
     sent_at: float | None = None
     next_check_at: float | None = None
     interval: float = 10.0
@@ -111,6 +115,12 @@ class MessageRecord(msgspec.Struct):
         """From when on it may be on its way: it is waited for and kept from then. Later than the intent where that was asked for."""
         return self.send_at or self.created_at
 
+    @property
+    def due_at(self) -> float:
+        """An interval after its last update or question; where the provider holds it for later, after its time has come."""
+        last = max(self.updated_at, self.asked_at or 0.0)
+        return (self.begins_at if self._is_for_later(last) else last) + self.interval
+
     def note(self, at: float, source: str, word: str = "") -> None:
         """Keep what was heard, whether or not it changed the status. A full history keeps its beginning and the latest."""
         self.updated_at = at
@@ -130,6 +140,7 @@ class MessageRecord(msgspec.Struct):
         if not settles and self._knows(report):
             return False
         self.failure = None if settles else self.failure
+        self.attempts = 0 if settles else self.attempts
         self.phase, self.holder = Phase.DONE, None
         self.provider_message_id = report.provider_message_id
         if not self._is_for_later(at):
@@ -225,10 +236,11 @@ class MessageRecord(msgspec.Struct):
         return True
 
     def plan_check(self, at: float) -> None:
-        """Polling is the net under callbacks: an interval after the last news, or after its time has come. Whether the provider
-        has it is looked into before that."""
+        """Polling is a fallback: it begins an interval after the last update, or after its time has come. Whether the provider has it
+        is looked into before that."""
         since = self.begins_at if self._is_for_later(at) else at
-        self.next_check_at = None if self.final else since + self.interval
+        pause = self.interval if self.follower is None else max(self.interval, FOLLOWED_CHECK_SECONDS)
+        self.next_check_at = None if self.final else since + pause
 
     def _is_for_later(self, at: float) -> bool:
         """The provider has it, and keeps it until its time has come."""
@@ -243,23 +255,33 @@ class MessageRecord(msgspec.Struct):
             pause = max(LATE_CHECK_SECONDS, (at - self.created_at) / 4)
             self.next_check_at = min(end, at + pause) if at < end else None
 
-    def asked(self, at: float) -> None:
-        """Somebody asked after it; the next question is an interval away, or far away once the attempts are used up. What is to be
-        sent later has all its attempts from then on."""
-        self.attempts = 0 if self._is_for_later(at) else self.attempts + 1
+    def asked(self, at: float, *, counts: bool = True) -> None:
+        """Plan the next check after a question: an interval later, or far later once the attempts are used up.
+
+        A question is an attempt where the provider has the message and is not told to hold it for later.
+        """
+        self.asked_at = at
+        settled = self.phase == Phase.DONE
+        if self._is_for_later(at):
+            self.attempts = 0
+        elif counts and settled and self.provider_message_id is not None:
+            self.attempts += 1
         if self.final:
             return
-        self.plan_check(at)
-        if self.attempts >= self.attempts_allowed:
-            self.next_check_at = at + SLOW_CHECK_SECONDS
-            if self.phase == Phase.UNKNOWN:
-                self.next_check_at = self._next_look(at)
+        if settled and self.attempts >= self.attempts_allowed:
+            self.follower, self.next_check_at = None, at + SLOW_CHECK_SECONDS
+        elif self.phase == Phase.UNKNOWN:
+            self.next_check_at = self._next_look(at)
+        else:
+            self.plan_check(at)
 
     def _next_look(self, at: float) -> float:
-        """One that falls on the end of the window; after that, for as long as nobody could look, ever more seldom."""
+        """As often as attempts would be made, then each minute, and at the end of the window; after that, for as long as the provider's
+        list can't be read, ever more seldom."""
         left = (self.unknown_until or at) - at
         if left > 0:
-            return at + min(UNKNOWN_CHECK_SECONDS, left)
+            early = at - self.created_at < self.interval * self.attempts_allowed
+            return at + min(self.interval if early else UNKNOWN_CHECK_SECONDS, left)
         return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left))
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
@@ -288,6 +310,8 @@ def to_document(record: MessageRecord) -> Json:
     }
     optional: Json = {
         "holder": record.holder,
+        "follower": None if record.final else record.follower,
+        "askedAt": record.asked_at,
         "providerMessageId": record.provider_message_id,
         "failure": failure_to_json(record.failure),
         "sentAt": record.sent_at,
@@ -330,6 +354,8 @@ def from_document(document: Document) -> MessageRecord:
         provider_message_id=data.get("providerMessageId"),
         failure=failure_from_json(data.get("failure")),
         attempts=data["attempts"],
+        asked_at=data.get("askedAt"),
+        follower=data.get("follower"),
         sent_at=data.get("sentAt"),
         next_check_at=data.get("nextCheckAt"),
         interval=data["interval"],

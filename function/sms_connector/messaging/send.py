@@ -70,19 +70,23 @@ class Sender:
             for draft in request.drafts
         ]
         with tools.lease.held():
-            self._plan_round(now + tools.workshop.policy.lease_seconds)  # should this node die over it
             self.carry_out(jobs, FirstCall(tools, options))
             self.settle_unknown(jobs, options)
+            records = [job.record for job in jobs]
             if options.tracking.wait:
-                tools.tracker.follow([job.record for job in jobs], options.tracking)
-            times = [job.record.next_check_at for job in jobs if not job.record.final]
-            self._plan_round(min((time for time in times if time is not None), default=None))
-        return [job.record for job in jobs]
+                tools.tracker.follow(records, options.tracking)
+                self._hand_over([record for record in records if record.follower and not record.final])
+            times = [record.next_check_at for record in records if not record.final and record.next_check_at]
+            if tools.planner is not None and times:
+                tools.planner.plan(min(times))
+        return records
 
-    def _plan_round(self, due: float | None) -> None:
-        """Somebody has to ask after what is open when the request is answered."""
-        if self._tools.planner is not None and due is not None:
-            self._tools.planner.try_plan(due)
+    def _hand_over(self, records: Sequence[MessageRecord]) -> None:
+        """What is still open when its request is answered is asked for by maintenance runs."""
+        hand_over = _HandOver(self._tools.workshop.clock.time())
+        for record in records:
+            hand_over(record)
+        self._tools.store.save([(record, hand_over) for record in records])
 
     def carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]], *, patient: bool = False) -> None:
         """Carry out the calls for these jobs, step by step; inside `lease.held()`.
@@ -153,6 +157,14 @@ def new_record(
     )
 
 
+class _HandOver(msgspec.Struct, frozen=True):
+    at: float
+
+    def __call__(self, record: MessageRecord) -> None:
+        record.follower = None
+        record.plan_check(self.at)
+
+
 class FirstCall:
     """The steps of a new message."""
 
@@ -187,10 +199,6 @@ class FirstCall:
 
     def save(self, changes: Changes) -> None:
         self._tools.store.save(changes)
-        at = self._tools.workshop.clock.time()
-        for record, change in changes:
-            if isinstance(change, OutcomeChange) and change.opt_out is not None:
-                self._tools.opt_outs.put_once(record.to, "provider", f"refused with {change.opt_out}", at=at)
 
     # --- intents ------------------------------------------------------------------------------------------------------
 
@@ -200,6 +208,7 @@ class FirstCall:
             record = job.record
             record.holder, record.created_at, record.updated_at = holder, now, now
             record.next_check_at = now + self._tools.workshop.policy.lease_seconds
+            record.follower = holder if self._options.tracking.wait else None
 
     def _refuse_suspended(self, jobs: Sequence[Job]) -> None:
         """What a suspension meets before its turn has come is not sent."""

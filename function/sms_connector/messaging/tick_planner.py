@@ -1,4 +1,7 @@
-"""When the next round of the ticker is due. Named tasks: however many nodes plan the same second, one task is made."""
+"""When the next maintenance run is wanted, to the second. Named tasks: however many nodes plan the same second, one task is made.
+
+An improvement only: a run that is not planned, or whose task is lost, is made up for by the one that a scheduler starts each minute.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import Clock, Task, TaskQueue
 
 PATH = "/tasks/tick"
-# A round is never planned for the present second, nor relied on then: by a clock that is ahead of ours it may have been already.
+# A run is never planned for the present second: by a clock that is ahead of ours it may have been already.
 LEAST_PAUSE = 1.0
-# Cloud Tasks takes no task for more than 30 days ahead (https://cloud.google.com/tasks/docs/quotas). A round in which nothing is due
+# Cloud Tasks takes no task for more than 30 days ahead (https://cloud.google.com/tasks/docs/quotas). A run in which nothing is due
 # plans the next one.
 LONGEST_PAUSE = 20 * 86_400.0
 
 
 class TickPlanner:
-    """Makes sure that a round comes; does nothing where there is no queue."""
+    """Plans a run; does nothing where there is no queue."""
 
     def __init__(self, queue: TaskQueue | None, *, connection: str, clock: Clock) -> None:
         self._queue = queue
@@ -26,16 +29,13 @@ class TickPlanner:
         self._planned = 0
 
     def plan(self, due: float) -> None:
-        """A round at `due` (epoch seconds), or within a second after; sooner where that is far away. Raises what the queue raises."""
+        """Plan a run at `due` (epoch seconds), or within a second after; sooner where that is far away. A queue out of reach stops
+        nothing."""
         now = self._clock.time()
         slot = ceil(min(max(due, now + LEAST_PAUSE), now + LONGEST_PAUSE))
         if self._queue is None or now + LEAST_PAUSE < self._planned <= slot:
-            return  # an earlier round is coming; it plans what follows
+            return  # an earlier run is coming; it plans what follows
         name = f"{self._connection}-tick-{slot}"
-        self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
-        self._planned = slot
-
-    def try_plan(self, due: float) -> None:
-        """The same where a queue out of reach must stop nothing: whatever happens next plans again."""
         with suppress(QueueUnavailable):
-            self.plan(due)
+            self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
+            self._planned = slot

@@ -1,43 +1,46 @@
-"""The net under everything that waits: one round at a time for the whole connection, as a durable task.
+"""Maintenance: what follows everything that is open, one run at a time for the whole connection.
 
-A round folds news into blocks, asks the provider for what is due in as few calls as can be, looks into unknown outcomes, ends
-what had no news for too long, sends callbacks whose task was lost, and finishes what a dead node has left of a campaign's
-creation. It plans the next round for when something is due again; when nothing is, there is none until somebody sends.
+A run merges status events into blocks, asks the provider for what is due in as few calls as can be, looks into unknown outcomes, ends
+what had no update for too long, sends notifications whose task was lost, and finishes what a dead node has left of a campaign's
+creation. A scheduler starts one each minute, which is what everything relies on; a run that is planned for the second when something
+is due makes it quicker. A run starts no new work after `RUN_SECONDS`: what is left comes with the next.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.messaging.campaigns.block_store import BlockStore
-from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, by_chunk
+from sms_connector.messaging.campaigns.blocks import BLOCKS, Block
 from sms_connector.messaging.campaigns.campaign import CAMPAIGNS, Campaign, CampaignState
 from sms_connector.messaging.campaigns.control import Campaigns
-from sms_connector.messaging.campaigns.intake import LOOK_AFTER, discard
-from sms_connector.messaging.campaigns.news import forget, read_news, report_of
+from sms_connector.messaging.campaigns.intake import discard
+from sms_connector.messaging.campaigns.merging import EventMerger
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.policy import Policy
 from sms_connector.messaging.record import COLLECTION as MESSAGES
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.tick_planner import PATH as PATH
 from sms_connector.messaging.tick_planner import TickPlanner
-from sms_connector.messaging.tracking import Tracker
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Condition, Document, Ledger, Query, Version, Write
+from sms_connector.messaging.tracking import Asking, Tracker
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Condition, Ledger, Query, Version, Write
 
 STATE, DOCUMENT = "state", "ticker"
 MESSAGES_A_ROUND = 1000
 BLOCKS_A_ROUND = 400
 # Campaigns that run at the same time; more are looked at when one of their messages is due.
 CAMPAIGNS_A_ROUND = 100
+# The queue gives a run up after 60 s (cloud/queue.py); a call that is started by then has some time to end.
+RUN_SECONDS = 40.0
+MERGE_LATE_EVERY = 45.0
 
 
 class TickerTools(msgspec.Struct, frozen=True):
-    """What a round needs. `asked_a_round` is how many messages it asks after at most: it has to end before its task's time is
-    up. `sweep` sends callbacks whose task was lost and says when the next one is due. `news`: some is written (`campaigns.news`)."""
+    """What a run needs. `asked_a_round` is how many messages it asks after at most. `sweep` sends notifications whose task was lost.
+    `news`: callbacks write some (`campaigns.news`); without them a cancel or a redact may, which is late then."""
 
     ledger: Ledger
     store: BlockStore
@@ -49,107 +52,111 @@ class TickerTools(msgspec.Struct, frozen=True):
     policy: Policy
     news: bool
     asked_a_round: int = 1000
-    sweep: Callable[[float], float | None] | None = None
+    sweep: Callable[[float], None] | None = None
+
+
+class _Claim(msgspec.Struct):
+    """The run's: `version` is of its document. `merged_at` is when late events were merged last."""
+
+    version: Version
+    merged_at: float
 
 
 class Ticker:
-    """`tick` is what the task calls."""
+    """`tick` is what the task and the scheduler call."""
 
     def __init__(self, tools: TickerTools) -> None:
         self._tools = tools
+        self._merger = EventMerger(tools.ledger, tools.store)
 
     def tick(self) -> bool:
-        """One round. False where another node is at it: that one plans the next, and if it dies, its task comes again."""
+        """One run. False where another node's holds, or where one has died whose lease has not ended: try again later."""
         tools = self._tools
         with tools.lease.held() as holder:
             claim = self._claim(holder)
             if claim is None:
                 return False
             try:
-                next_callback = self._round(tools.clock.time())
+                complete = self._run(claim, tools.clock.time())
             finally:
                 self._let_go(claim)
-            self._plan(next_callback)
+            self._plan(at_once=not complete)
         return True
 
-    def _claim(self, holder: str) -> Version | None:
+    def _claim(self, holder: str) -> _Claim | None:
         [document] = self._tools.ledger.get(STATE, [DOCUMENT])
         if document is not None and self._tools.lease.living([document.data["holder"]]):
             return None
         expected = document.version if document is not None else MUST_BE_ABSENT
+        merged_at = document.data["mergedAt"] if document is not None else 0.0
         try:
-            [version] = self._tools.ledger.commit([Write(STATE, DOCUMENT, {"holder": holder}, expected)])
+            [version] = self._tools.ledger.commit([_state(holder, merged_at, expected)])
         except Conflict:
             return None
-        return version
+        return _Claim(version or 0, merged_at)
 
-    def _let_go(self, claim: Version) -> None:
+    def _let_go(self, claim: _Claim) -> None:
         try:
-            self._tools.ledger.commit([Write(STATE, DOCUMENT, {"holder": ""}, claim)])
+            self._tools.ledger.commit([_state("", claim.merged_at, claim.version)])
         except Conflict:
             return  # our lease ended: another node is at it
 
-    def _round(self, now: float) -> float | None:
-        touched = self._follow(now)
+    def _run(self, claim: _Claim, now: float) -> bool:
+        """False where the time was up before everything was done."""
+        tools, until = self._tools, now + RUN_SECONDS
+        touched = self._merge_late(claim, now) | self._follow(now, until)
         running = self._campaigns(CampaignState.RUNNING)
         for campaign_id in sorted(touched | {campaign.id for campaign in running}):
-            self._tools.campaigns.settle(campaign_id)
+            if tools.clock.time() >= until:
+                return False
+            tools.campaigns.settle(campaign_id)
         self._finish_creations([*running, *self._campaigns(CampaignState.ACCEPTING)])
-        return self._tools.sweep(now) if self._tools.sweep is not None else None
+        if tools.sweep is not None:
+            tools.sweep(now)
+        return tools.clock.time() < until
+
+    def _merge_late(self, claim: _Claim, now: float) -> set[str]:
+        """What is late can wait for its minute: the events of blocks that are held are read each time."""
+        if now < claim.merged_at + MERGE_LATE_EVERY:
+            return set()
+        claim.merged_at = now
+        return self._merger.merge_late(now)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _follow(self, now: float) -> set[str]:
+    def _follow(self, now: float, until: float) -> set[str]:
         """Everything that is due; returns the campaigns that were touched."""
         tools = self._tools
         messages = tools.store.find(_due(MESSAGES, now, MESSAGES_A_ROUND))
         blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_A_ROUND)))}
         if tools.news:
-            self._fold(blocks)
-        tracked = [record for block in blocks.values() for record in block.open()] + messages
-        late = [record for block in blocks.values() for record in block.records.values() if record.final]
-        copies = [r for r in tracked if r.same_as and r.next_check_at is not None and r.next_check_at <= now]
+            self._merger.merge_due(blocks)
+        records = [record for block in blocks.values() for record in block.records.values()] + messages
+        due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
+        copies = [record for record in due if record.same_as and not record.final]
         tools.store.update_copies(copies)
-        tracked = [record for record in tracked if not record.same_as]
-        self._end_overdue(tracked, now)
-        due = [r for r in tracked if not r.final and r.next_check_at is not None and r.next_check_at <= now]
-        quiet = [record for record in due if not _is_asked_for(record)]
-        quiet += [record for record in late if record.next_check_at is not None and record.next_check_at <= now]
-        asked = sorted((r for r in due if _is_asked_for(r)), key=lambda record: record.next_check_at or 0.0)
-        tools.tracker.ask(asked[: tools.asked_a_round], keep_count=True)
-        self._postpone(quiet, now)
+        copied = {record.id for record in copies}
+        left = self._left_to_followers(due) | copied
+        limit = tools.policy.expire_after
+        wanted = [
+            record
+            for record in due
+            if not record.final
+            and record.id not in left
+            and (_is_asked_for(record) or record.begins_at + limit <= now)  # once more before it expires
+        ]
+        # The oldest first.
+        some = sorted(wanted, key=lambda record: record.next_check_at or 0.0)[: tools.asked_a_round]
+        unasked = tools.tracker.ask(some, how=Asking(keep=True, until=until))
+        tools.tracker.expire(some, unasked=unasked)
+        asked = {record.id for record in wanted}
+        self._postpone([record for record in due if record.id not in asked | copied], now)
         return {block.campaign for block in blocks.values()}
 
-    def _fold(self, blocks: dict[str, Block]) -> None:
-        """What callbacks told since the last round."""
-        ledger, store = self._tools.ledger, self._tools.store
-        told: dict[str, list[Document]] = {}
-        # Any news settles an unknown outcome; of the others only a final one is worth a write.
-        for settled in (True, False):
-            some = [block for block in blocks.values() if _is_settled(block) is settled]
-            for news in store.each(partial(read_news, ledger, final_only=settled), by_chunk(some)):
-                told |= news
-        awaited = {id_: _awaited(blocks[id_], news) for id_, news in told.items()}
-        changes = [
-            (blocks[id_].records[each.data["position"]], _Told(each)) for id_, news in awaited.items() for each in news
-        ]
-        saved = store.save_in_blocks(changes, loaded=blocks)
-        forget(
-            ledger,
-            [
-                each
-                for id_, news in told.items()
-                for each in news
-                # A worker may have filled the block up since it was read: what that news is about comes with the next round.
-                if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
-            ],
-        )
-
-    def _end_overdue(self, records: Iterable[MessageRecord], now: float) -> None:
-        limit = self._tools.policy.expire_after
-        for record in records:
-            if not record.final and record.begins_at + limit <= now:
-                self._tools.store.apply(record, lambda current: current.expire(at=now))
+    def _left_to_followers(self, due: Sequence[MessageRecord]) -> set[str]:
+        """Messages that a waiting request asks for by itself, as long as its node lives."""
+        living = self._tools.lease.living({record.follower for record in due if record.follower})
+        return {record.id for record in due if record.follower in living}
 
     def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
         later = _Later(now, limit=self._tools.policy.expire_after)
@@ -171,16 +178,16 @@ class Ticker:
         living = tools.lease.living(campaign.holder for campaign in begun)
         for campaign in begun:
             if campaign.holder in living:
-                tools.planner.plan(tools.clock.time() + LOOK_AFTER)
-            elif campaign.state is CampaignState.ACCEPTING:
+                continue
+            if campaign.state is CampaignState.ACCEPTING:
                 discard(tools.ledger, campaign)
             else:
                 tools.campaigns.enqueue_left(campaign.id)
 
-    # --- the next round -----------------------------------------------------------------------------------------------
+    # --- the next run -------------------------------------------------------------------------------------------------
 
-    def _plan(self, next_callback: float | None) -> None:
-        times = [next_callback] if next_callback is not None else []
+    def _plan(self, *, at_once: bool) -> None:
+        times = [self._tools.clock.time()] if at_once else []
         for collection in (MESSAGES, BLOCKS):
             first = self._tools.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
             times += [float(document.data["nextCheckAt"]) for document in first]
@@ -196,28 +203,13 @@ class _Later(msgspec.Struct, frozen=True):
         record.look_later(at=self.now, limit=self.limit)
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """News as a change that can be applied again."""
-
-    news: Document
-
-    def __call__(self, record: MessageRecord) -> None:
-        record.hear(report_of(self.news), at=self.news.data["at"], source="callback")
-
-
 def _is_asked_for(record: MessageRecord) -> bool:
     """Attempts are left; or its outcome is open, which is looked into for as long as its window lasts."""
     return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
 
 
-def _awaited(block: Block, news: Iterable[Document]) -> list[Document]:
-    """Those that change one of its messages."""
-    told = sorted(news, key=lambda each: float(each.data["at"]))
-    return [n for n in told if n.data["position"] in block.records and block.records[n.data["position"]].may_yield]
-
-
-def _is_settled(block: Block) -> bool:
-    return not any(record.is_unsettled for record in block.records.values())
+def _state(holder: str, merged_at: float, expect: Version | Absent) -> Write:
+    return Write(STATE, DOCUMENT, {"holder": holder, "mergedAt": merged_at}, expect)
 
 
 def _due(collection: str, now: float, limit: int) -> Query:

@@ -23,6 +23,11 @@ class FailureReason(msgspec.Struct, frozen=True):
     more_info: str | None = None
     retry: Retry = Retry.NEVER
 
+    @property
+    def is_opt_out(self) -> bool:
+        """The provider says that the recipient has opted out. (A refusal of our own says only what is known already.)"""
+        return self.source == "provider" and self.kind is Kind.OPTED_OUT
+
 
 class DeliveryReport(msgspec.Struct, frozen=True):
     """What a provider says of one message.

@@ -162,7 +162,7 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "chunks": (),
     "progress": ("campaign", "state"),
     "blocks": ("createdAt", "nextCheckAt", "campaign", "people", "references", "providerMessageIds"),
-    "news": ("block", "finalIn"),
+    "news": ("block", "finalIn", "finalAt"),
     "callbacks": ("createdAt", "state", "nextAttemptAt"),
     "templates": (),
     "shares": (),

@@ -22,6 +22,9 @@ from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.phone_number import Sender, SenderKind, parse_sender
 from sms_connector.provider import Capabilities
 
+# The connector's requests end after an hour (infra/components/functions.py); sending takes its part of that.
+MAX_WAIT_SECONDS = 3400
+
 
 class OptionRules(msgspec.Struct, frozen=True):
     """What a request may ask for, and what it gets where it says nothing. `now` is epoch seconds."""
@@ -48,11 +51,13 @@ def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptio
             FieldProblem("sendAt", "needs a messaging service as 'sender' with this provider", Kind.UNSUPPORTED)
         )
     problems += _check_callback_url(body, rules)
+    tracking = read_tracking(body.tracking, rules.tracking)
+    problems += _check_wait(tracking)
     if problems or sender is None:
         raise InvalidRequest(*problems)
     return SendOptions(
         sender=sender.address,
-        tracking=read_tracking(body.tracking, rules.tracking),
+        tracking=tracking,
         on_unknown=OnUnknown(body.on_unknown),
         media_urls=tuple(body.media_urls),
         validity_seconds=None if body.validity_seconds is UNSET else body.validity_seconds,
@@ -65,6 +70,16 @@ def read_tracking(body: TrackingBody, default: Tracking) -> Tracking:
     interval = default.interval if body.retry_interval_millis is UNSET else body.retry_interval_millis / 1000
     attempts = default.attempts if body.retry_attempts is UNSET else body.retry_attempts
     return Tracking(interval, attempts, body.wait)
+
+
+def _check_wait(tracking: Tracking) -> Iterator[FieldProblem]:
+    seconds = tracking.interval * tracking.attempts
+    if tracking.wait and seconds > MAX_WAIT_SECONDS:
+        message = (
+            f"would hold the request for {seconds:.0f} s (retryIntervalMillis x retryAttempts), and a request may wait "
+            f"{MAX_WAIT_SECONDS} s; lower one of them, or leave 'wait' out and look the message up later"
+        )
+        yield FieldProblem("tracking.wait", message)
 
 
 def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: list[FieldProblem]) -> Sender | None:

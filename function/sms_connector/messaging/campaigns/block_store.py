@@ -18,6 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
+from sms_connector.messaging.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
 from sms_connector.messaging.campaigns.blocks import BLOCKS, Block, by_chunk, read_blocks
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
@@ -59,9 +60,14 @@ class BlockStore(MessageStore):
     """`MessageStore` for both kinds of messages."""
 
     def __init__(
-        self, ledger: Ledger, announcer: Announcer | None = None, *, executor: ThreadPoolExecutor | None = None
+        self,
+        ledger: Ledger,
+        announcer: Announcer | None = None,
+        opt_outs: OptOutRecorder | None = None,
+        *,
+        executor: ThreadPoolExecutor | None = None,
     ) -> None:
-        super().__init__(ledger, announcer)
+        super().__init__(ledger, announcer, opt_outs)
         self._ledger = ledger
         self._executor = executor
 
@@ -91,19 +97,30 @@ class BlockStore(MessageStore):
 
     def apply(self, record: MessageRecord, change: Change) -> None:
         if Place.of(record.id) is None:
-            super().apply(record, change)
-        else:
-            self.save_in_blocks([(record, change)])
+            return super().apply(record, change)
+        change(record)
+        self.save_in_blocks([(record, change)])
+        return None
 
-    def tell(self, message_id: str, report: DeliveryReport, *, at: float) -> None:
+    def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
         """A campaign's message may be its worker's alone at the moment: the report is kept as news."""
         place = Place.of(message_id)
         if place is None:
-            super().tell(message_id, report, at=at)
-        else:
-            write_news(self._ledger, place, report, at=at)
-            if report.status is MessageStatus.READ:
-                self._tell_read(place, report, at)
+            return super().record_event(message_id, report, at=at, source=source)
+        if report.failure is not None and report.failure.is_opt_out:
+            self._end_consent_by(message_id, ApplyReport(report, at, source))
+        write_news(self._ledger, place, report, at=at, source=source)
+        if report.status is MessageStatus.READ:
+            self._apply_read(place, report, at)
+        return True
+
+    def _end_consent_by(self, message_id: str, change: ApplyReport) -> None:
+        """Before it is noted that this was reported: what breaks off in between is done again."""
+        [record] = self.get([message_id])
+        recipient = record.to if record is not None else change.report and change.report.to
+        change.is_news = record is None or change(record)
+        if recipient:
+            record_opt_out(self._opt_outs, recipient, change)
 
     def fill_history(self, record: MessageRecord) -> None:
         place = Place.of(record.id)
@@ -157,7 +174,8 @@ class BlockStore(MessageStore):
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
         """A commit for each chunk: what all its blocks count for is in one document. `loaded` saves reading blocks that were just
-        read. Returns the blocks that took their changes: one that is held does not."""
+        read. Returns the blocks that took their changes: one that is held does not, and what was reported of it is kept as news."""
+        self._end_consent(changes)
         of_chunks: dict[str, list[Item]] = {}
         for record, change in changes:
             place = Place.of(record.id)
@@ -170,7 +188,16 @@ class BlockStore(MessageStore):
                 blocks = {}
             return saved
 
-        return set().union(*self.each(save, list(of_chunks.values())))
+        saved = set().union(*self.each(save, list(of_chunks.values())))
+        for place, _, change in chain.from_iterable(of_chunks.values()):
+            if place.block_id not in saved:
+                self._keep(place, change)
+        return saved
+
+    def _keep(self, place: Place, change: Change) -> None:
+        """The block is held: its worker would write over what is changed in it."""
+        if isinstance(change, ApplyReport) and change.report is not None and change.is_news and not change.stored:
+            write_news(self._ledger, place, change.report, at=change.at, source=change.source)
 
     def each(self, work: Callable[[Each], Done], over: Sequence[Each]) -> list[Done]:
         """The work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
@@ -183,7 +210,7 @@ class BlockStore(MessageStore):
         place, wanted = items[0][0], {place.block_id for place, _, _ in items}
         blocks = {id_: loaded[id_] for id_ in wanted if id_ in loaded}
         blocks |= read_blocks(self._ledger, sorted(wanted - blocks.keys()))
-        # A held one's worker will record what it did; this news is heard again by the next round.
+        # A held one's worker will record what it did.
         free = {id_: block for id_, block in blocks.items() if not block.held}
         [document] = self._ledger.get(PROGRESS, [chunk_id(place.campaign, place.chunk)]) if free else [None]
         if document is None:
@@ -227,7 +254,8 @@ class BlockStore(MessageStore):
         open_blocks = [
             block
             for name, block in blocks.items()
-            if any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
+            if block.held
+            or any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
         ]
         news = self.each(partial(read_news, self._ledger), by_chunk(open_blocks))
         # A round may have folded some in and forgotten it meanwhile: then the block has it by now.
@@ -236,13 +264,13 @@ class BlockStore(MessageStore):
             fold(blocks[id_], told)
         return {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
 
-    def _tell_read(self, place: Place, report: DeliveryReport, at: float) -> None:
+    def _apply_read(self, place: Place, report: DeliveryReport, at: float) -> None:
         """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, and a round may be noting it at this
         moment. So this is applied at once."""
         blocks = read_blocks(self._ledger, [place.block_id])
         record = blocks[place.block_id].records.get(place.position) if blocks else None
         if record is not None and record.status is not advance(record.status, report.status):
-            change = partial(MessageRecord.hear, report=report, at=at, source="callback")
+            change = ApplyReport(report, at, "callback", stored=True)
             self.save_in_blocks([(record, change)], loaded=blocks)
 
 

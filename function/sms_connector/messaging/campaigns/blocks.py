@@ -36,6 +36,10 @@ class Block(msgspec.Struct):
     records: dict[int, MessageRecord] = msgspec.field(default_factory=dict)
     version: Version | Absent | None = MUST_BE_ABSENT
 
+    @property
+    def chunk_id(self) -> str:
+        return self.id.rpartition("-")[0]
+
     def open(self) -> list[MessageRecord]:
         return [record for record in self.records.values() if not record.final]
 
@@ -107,7 +111,7 @@ def _item(record: MessageRecord) -> Json:
 def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
     of_chunks: dict[str, list[Block]] = {}
     for block in blocks:
-        of_chunks.setdefault(block.id.rpartition("-")[0], []).append(block)
+        of_chunks.setdefault(block.chunk_id, []).append(block)
     return list(of_chunks.values())
 
 

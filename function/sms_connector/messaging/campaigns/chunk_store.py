@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
+from sms_connector.messaging.apply_report import OptOutRecorder
 from sms_connector.messaging.campaigns.block_store import BlockStore
 from sms_connector.messaging.campaigns.blocks import Block, read_blocks
 from sms_connector.messaging.campaigns.campaign import (
@@ -40,9 +41,15 @@ class ChunkStore(BlockStore):
     """
 
     def __init__(
-        self, ledger: Ledger, campaign: Campaign, progress: Progress, *, announcer: Announcer | None = None
+        self,
+        ledger: Ledger,
+        campaign: Campaign,
+        progress: Progress,
+        *,
+        announcer: Announcer | None = None,
+        opt_outs: OptOutRecorder | None = None,
     ) -> None:
-        super().__init__(ledger, announcer)
+        super().__init__(ledger, announcer, opt_outs)
         self._ledger = ledger
         self._campaign = campaign
         self._progress = progress
@@ -79,6 +86,7 @@ class ChunkStore(BlockStore):
 
     def save(self, changes: Changes) -> None:
         """The records are the blocks' own and changed already. One that is to be called (again) is written at once."""
+        self._end_consent(changes)
         with self._lock:
             touched = self._held_blocks_of([record for record, _ in changes])
             self._dirty |= {block.id for block in touched}

@@ -15,15 +15,17 @@ from sms_connector.messaging.campaigns.campaign import (
     OVER,
     PROGRESS,
     QUIET,
+    ROLLED,
     SENT,
     Campaign,
     CampaignState,
     Progress,
 )
 from sms_connector.messaging.campaigns.halting import new_mark, seconds_between_looks
+from sms_connector.messaging.campaigns.merging import Pending, count_pending
 from sms_connector.messaging.campaigns.tasks import enqueue_chunks
 from sms_connector.messaging.node_lease import NodeLease
-from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Write
+from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Version, Write
 
 Cursor = tuple[float, str]
 PAGE = 1000
@@ -51,8 +53,16 @@ class CampaignProgress(msgspec.Struct, frozen=True):
 
 
 class _Sums(msgspec.Struct, frozen=True):
+    """`versions` are those of the chunks that were counted one by one."""
+
     counts: Counter[str]
     open_messages: int
+    versions: dict[str, Version | None]
+
+    def with_pending(self, pending: Pending) -> _Sums:
+        counts = self.counts.copy()
+        counts.update(pending.counts)
+        return _Sums(counts, self.open_messages + pending.open_messages, self.versions)
 
     @property
     def called(self) -> int:
@@ -73,11 +83,20 @@ class Campaigns:
 
     def get(self, campaign_id: str) -> CampaignProgress:
         """Raises NotFound."""
-        while True:
+        for counts_pending in (True, True, True, False):
             campaign = self.read(campaign_id)
             sums = self._sum(campaign)
-            if self.read(campaign_id).version == campaign.version:  # else a chunk is counted twice, or not at all
-                return self._describe(campaign, sums)
+            pending = count_pending(self._ledger, campaign_id) if counts_pending else None
+            if self._is_current(campaign, sums, pending):  # else a chunk is counted twice, or not at all
+                break
+        return self._describe(campaign, sums.with_pending(pending) if pending is not None else sums)
+
+    def _is_current(self, campaign: Campaign, sums: _Sums, pending: Pending | None) -> bool:
+        """Nothing that was counted has changed while it was counted."""
+        chunks = pending.chunks if pending is not None else []
+        found = self._ledger.get(PROGRESS, chunks) if chunks else []
+        versions = {each.id: each.version for each in found if each is not None and each.data["state"] != ROLLED}
+        return self.read(campaign.id).version == campaign.version and versions.items() <= sums.versions.items()
 
     def page(
         self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
@@ -180,7 +199,8 @@ class Campaigns:
         counts = Counter(campaign.counts)
         for progress in chunks.values():
             counts.update(progress.counts)
-        return _Sums(counts, sum(progress.open_messages for progress in chunks.values()))
+        open_messages = sum(progress.open_messages for progress in chunks.values())
+        return _Sums(counts, open_messages, {each.id: each.version for each in chunks.values()})
 
     def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:

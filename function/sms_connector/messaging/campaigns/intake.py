@@ -35,7 +35,6 @@ from sms_connector.messaging.campaigns.forecast import Ahead, Forecast, Forecast
 from sms_connector.messaging.node_lease import NodeLease
 from sms_connector.messaging.notes import WARNINGS_SHOWN, Notes
 from sms_connector.messaging.requests import SendOptions
-from sms_connector.messaging.tick_planner import TickPlanner
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Ledger, TaskQueue, Write
 
 MAX_RECORDS = 1_000_000
@@ -110,7 +109,6 @@ class IntakeTools(msgspec.Struct, frozen=True):
     queue: TaskQueue | None
     lease: NodeLease
     campaigns: Campaigns
-    planner: TickPlanner
     forecaster: Forecaster
     backlog: Backlog
     clock: Clock
@@ -171,7 +169,6 @@ class Intake:
             origin=order.origin,
             holder=holder,
         )
-        self._tools.planner.plan(now + LOOK_AFTER)
         try:
             [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
         except Conflict:

@@ -2,17 +2,19 @@
 
 A callback becomes a document named by message, status and the provider's id, which must not be there yet: one write, no read, and
 the second telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in. What
-the ticker has folded it forgets: no round reads it again, and Firestore bills the deletion whoever makes it.
+the ticker has folded it forgets: no round reads it again, and Firestore bills the deletion whoever makes it. What is reported of a
+block while its worker holds it, by a cancel or a redact too, takes the same way.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
 from sms_connector.errors import Conflict, Kind, Retry
+from sms_connector.messaging.apply_report import ApplyReport, Source
 from sms_connector.messaging.campaigns.blocks import Block
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
 from sms_connector.messaging.record import MessageRecord
@@ -24,34 +26,33 @@ NEWS = "news"
 PAGE = 500
 
 
-def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float) -> None:
-    """Keep what was told; nothing, where the same was told before."""
+def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float, source: Source = "callback") -> None:
+    """Keep what was reported; nothing, where the same was reported before."""
     failure = report.failure
+    is_awaited = report.status.final or source == "redact"
     data: Json = {
         "block": place.block_id,
-        "finalIn": place.block_id if report.status.final else None,
+        "finalIn": place.block_id if is_awaited else None,
+        "finalAt": at if is_awaited else None,
         "position": place.position,
         "status": str(report.status),
         "word": report.raw_status,
         "providerMessageId": report.provider_message_id,
         "at": at,
+        "source": source,
         "segments": report.segments,
         "failure": None if failure is None else [str(failure.kind), failure.message, failure.code, failure.more_info],
         "expiresAt": at + RETENTION_SECONDS,
     }
+    what = source if source == "redact" else report.status
     with suppress(Conflict):
-        ledger.commit([Write(NEWS, _id(place, report.status, report.provider_message_id), data, MUST_BE_ABSENT)])
+        ledger.commit([Write(NEWS, _id(place, what, report.provider_message_id), data, MUST_BE_ABSENT)])
 
 
-def is_written(ledger: Ledger, place: Place, report: DeliveryReport) -> bool:
-    """Whether the same was told before (and is not forgotten: what tells of a failure never is)."""
-    return ledger.get(NEWS, [_id(place, report.status, report.provider_message_id)])[0] is not None
-
-
-def _id(place: Place, status: MessageStatus, provider_message_id: str) -> str:
+def _id(place: Place, what: str, provider_message_id: str) -> str:
     """A message that was sent again may have become two of the provider's: the fate of one says nothing of the other."""
     which = hashlib.sha256(provider_message_id.encode()).hexdigest()[:12]
-    return f"{place.message_id}:{status}:{which}"
+    return f"{place.message_id}:{what}:{which}"
 
 
 def fill_history(ledger: Ledger, place: Place, record: MessageRecord) -> None:
@@ -70,24 +71,38 @@ def fill_history(ledger: Ledger, place: Place, record: MessageRecord) -> None:
 
 def read_news(ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False) -> dict[str, list[Document]]:
     """What was told of blocks of one chunk, by block: a range of ids, so that ten blocks cost no more queries than one."""
-    field = "finalIn" if final_only else "block"
     ids = [block.id for block in blocks]
     told: dict[str, list[Document]] = {id_: [] for id_ in ids}
-    where: tuple[Condition, ...] = ((field, ">=", min(ids)), (field, "<=", max(ids)))
+    for document in _read(ledger, "finalIn" if final_only else "block", min(ids), max(ids)):
+        told.get(document.data["block"], []).append(document)
+    return told
+
+
+def read_campaign_news(ledger: Ledger, campaign: str) -> Iterator[Document]:
+    """The final news of a campaign's messages."""
+    return _read(ledger, "finalIn", f"{campaign}-", f"{campaign}-~")
+
+
+def _read(ledger: Ledger, field: str, first: str, last: str) -> Iterator[Document]:
+    where: tuple[Condition, ...] = ((field, ">=", first), (field, "<=", last))
     after: tuple[float | str, str] | None = None
     while True:
         page = ledger.find(Query(NEWS, where, order_by=field, limit=PAGE, after=after))
-        for document in page:
-            told.get(document.data["block"], []).append(document)
+        yield from page
         if len(page) < PAGE:
-            return told
+            return
         after = (page[-1].data[field], page[-1].id)
 
 
+def read_late_news(ledger: Ledger, *, until: float, limit: int) -> list[Document]:
+    """Final news that has been waiting since that time, oldest first: of blocks that no round would look at soon."""
+    where: tuple[Condition, ...] = (("finalAt", "<=", until),)
+    return ledger.find(Query(NEWS, where, order_by="finalAt", limit=limit))
+
+
 def forget(ledger: Ledger, news: Sequence[Document]) -> None:
-    """News that nobody needs any more. What tells of a failure stays: told again it would be news, and its consequences (an
-    opt-out) are for once. Nothing is lost by a deletion that does not come about."""
-    done = [Write(NEWS, document.id, None) for document in news if document.data["failure"] is None]
+    """Delete news that is in its block. Nothing is lost by a deletion that does not come about."""
+    done = [Write(NEWS, document.id, None) for document in news]
     for start in range(0, len(done), MAX_WRITES):
         ledger.commit(done[start : start + MAX_WRITES])
 
@@ -97,7 +112,16 @@ def fold(block: Block, news: Iterable[Document]) -> None:
     for document in sorted(news, key=lambda each: float(each.data["at"])):
         record = block.records.get(document.data["position"])
         if record is not None:
-            record.hear(report_of(document), at=document.data["at"], source="callback")
+            change_of(document)(record)
+
+
+def change_of(document: Document) -> ApplyReport:
+    return ApplyReport(report_of(document), document.data["at"], document.data["source"], stored=True)
+
+
+def is_awaited(record: MessageRecord, document: Document) -> bool:
+    """It may change the message."""
+    return record.may_yield or document.data["source"] == "redact"
 
 
 def report_of(document: Document) -> DeliveryReport:

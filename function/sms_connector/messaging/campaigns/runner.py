@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
+from sms_connector.messaging.apply_report import OptOutRecorder
 from sms_connector.messaging.campaigns.campaign import (
     CAMPAIGNS,
     CHUNKS,
@@ -61,6 +62,7 @@ class RunnerTools(msgspec.Struct, frozen=True):
     planner: TickPlanner
     suspended: Callable[[], bool]
     announcer: Announcer | None = None
+    opt_outs: OptOutRecorder | None = None
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -122,7 +124,6 @@ class ChunkRunner:
             return Attempt.SENT  # discarded, or expired
         if work.is_sent:
             self._settle(work.progress)
-            self._tools.planner.plan(self._clock.time())
             return Attempt.SENT
         if work.nothing_to_do:
             return self._halted()
@@ -149,7 +150,9 @@ class ChunkRunner:
         return progress
 
     def _carry_out(self, work: _Work, progress: Progress) -> Attempt:
-        store = ChunkStore(self._tools.ledger, work.campaign, progress, announcer=self._tools.announcer)
+        store = ChunkStore(
+            self._tools.ledger, work.campaign, progress, announcer=self._tools.announcer, opt_outs=self._tools.opt_outs
+        )
         tools = self._tools_for(store)
         left = {} if work.progress.state == "pending" else {r.id: r for r in store.take_over(self._abandon)}
         jobs = self._jobs(work, left)
