@@ -95,23 +95,26 @@ def test_what_is_unknown_is_waited_for_as_long_and_not_longer(world: CampaignWor
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")  # the dead node's lease
-def test_a_follower_that_dies_is_succeeded_by_maintenance_runs(world: CampaignWorld) -> None:
+@pytest.mark.parametrize("after", [25.0, 100.0, 200.0])
+def test_a_follower_that_dies_is_succeeded_by_maintenance_runs(world: CampaignWorld, after: float) -> None:
     fate = Fate()
     dying, other = world.node(fate=fate), world.node()
-    world.network.delivered_after = 50.0
+    world.network.delivered_after = 220.0
 
     def sending() -> None:
         with pytest.raises(Killed):
             dying.engine.sender.send(request(Tracking(10.0, 100, wait=True)))
 
     def killing() -> None:
-        world.clock.sleep(25.0)
+        world.run_each_minute(other, until=begun + after)
+        world.clock.sleep(begun + after - world.clock.time())
         fate.die_at = fate.steps
 
+    begun = world.clock.time()
     world.clock.run(sending, killing)
 
     def later() -> None:
-        world.run_each_minute(other, until=world.clock.time() + 240)
+        world.run_each_minute(other, until=begun + 500)
         [record] = other.engine.runner._tools.send.store.get([world.network.stored[0].message.id])
         assert record is not None
         assert record.status is MessageStatus.DELIVERED

@@ -2,6 +2,7 @@
 
 python -m tests.soak [--scenario messages] [--messages 2000] [--seed 1] [--short] [--keep <folder>]
 python -m tests.soak --scenario campaigns [--backend sqlite|google] [--workers 4] …
+python -m tests.soak --scenario polling: no callbacks, and nothing is sent afterwards: everything still becomes final
 python -m tests.soak --scenario rate [--connection-rate 40] [--kill] …: no faults; how even, and how many calls
 """
 
@@ -21,6 +22,7 @@ from . import campaign_run
 from .campaign_rate import measure
 from .campaign_run import CampaignScenario, soak_campaigns
 from .campaign_stage import BACKENDS
+from .polling_run import PollingScenario, soak_polling
 from .run import FULL, SHORT, Outcome, soak
 
 CALM = CampaignScenario(messages=7000)
@@ -61,6 +63,12 @@ def _soak_campaigns(given: argparse.Namespace, folder: Path) -> int:
     return show(soak_campaigns(scenario, folder, seed=given.seed))
 
 
+def _soak_polling(given: argparse.Namespace, folder: Path) -> int:
+    scenario = PollingScenario(messages=given.messages or PollingScenario().messages)
+    print(f"soak: {scenario}, seed {given.seed} …", flush=True)
+    return show(soak_polling(scenario, folder, seed=given.seed))
+
+
 def _measure_rate(given: argparse.Namespace, folder: Path) -> int:
     scenario = _adapt(CALM, given)
     pace = measure(scenario, folder, seed=given.seed, connection_rate=given.connection_rate, kill=given.kill)
@@ -78,7 +86,12 @@ def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignSce
     )
 
 
-SCENARIOS = {"messages": _soak_messages, "campaigns": _soak_campaigns, "rate": _measure_rate}
+SCENARIOS = {
+    "messages": _soak_messages,
+    "campaigns": _soak_campaigns,
+    "polling": _soak_polling,
+    "rate": _measure_rate,
+}
 
 
 def show(outcome: Outcome) -> int:

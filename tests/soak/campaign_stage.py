@@ -33,16 +33,21 @@ SPELLINGS = ("127.1", "127.0.1", "2130706433", "0x7f.1", "0x7f.0.1", "0x7f000001
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who plays: addresses that are known before anybody is started. `entry` is the file the functions are in."""
+    """Who plays: addresses that are known before anybody is started. `entry` is the file the functions are in. `webhook` None: no
+    callbacks come."""
 
     connector: int
-    webhook: int
+    webhook: int | None
     workers: tuple[int, ...]
     entry: Path = HURRIED
 
     @classmethod
     def of(cls, workers: int, entry: Path = HURRIED) -> Cast:
         return cls(find_port(), find_port(), tuple(find_port() for _ in range(workers)), entry)
+
+    @classmethod
+    def without_webhook(cls, workers: int, entry: Path = HURRIED) -> Cast:
+        return cls(find_port(), None, tuple(find_port() for _ in range(workers)), entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,8 @@ def on_stage(
 
 def _parts(cast: Cast) -> Iterator[tuple[str, str, int]]:
     yield "connector", "connector", cast.connector
-    yield "webhook", "webhook", cast.webhook
+    if cast.webhook is not None:
+        yield "webhook", "webhook", cast.webhook
     for number, port in enumerate(cast.workers):
         yield f"worker-{number}", "worker", port
 
@@ -134,8 +140,9 @@ def _environ(folder: Path, provider_url: str, cast: Cast) -> dict[str, str]:
         provider_url,
         THREADS=THREADS,
         SMS_CONNECTION=CONNECTION,
-        SMS_WEBHOOK_URL=f"http://127.0.0.1:{cast.webhook}",
         SMS_WORKERS_MAX=str(len(cast.workers)),
     )
+    if cast.webhook is not None:
+        environ["SMS_WEBHOOK_URL"] = f"http://127.0.0.1:{cast.webhook}"
     (folder / "secrets" / "webhook-key").write_text("5" * 64)
     return environ

@@ -249,7 +249,9 @@ class MessageRecord(msgspec.Struct):
     def look_later(self, *, at: float, limit: float) -> None:
         """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after it was to be sent."""
         age, end = at - self.begins_at, self.begins_at + limit
-        if not self.final:
+        if self.follower is not None and not self.final:
+            self.next_check_at = at + FOLLOWED_CHECK_SECONDS
+        elif not self.final:
             self.next_check_at = min(end, at + max(SLOW_CHECK_SECONDS, -age, age / 2))
         elif self.next_check_at is not None:
             pause = max(LATE_CHECK_SECONDS, (at - self.created_at) / 4)
