@@ -13,7 +13,8 @@
     │   └── Throttled             429  could not start within the queue limit
     ├── CallError                 a call to the provider did not give an answer of its own
     │   ├── NotSent               the provider did not take it; safe to repeat
-    │   │   └── CredentialsMissing  our secret for it is missing: no call was made
+    │   │   ├── CredentialsMissing  our secret for it is missing: no call was made
+    │   │   └── RefusedOnTheWay     a server that is not the provider refused this request: a firewall, a gateway
     │   └── OutcomeUnknown        it may have been taken; never repeated blindly
     ├── OutOfReach                503  ledger or queue for the moment; what was asked may be asked again
     │   ├── LedgerUnavailable     nobody knows what was written
@@ -202,6 +203,10 @@ class CredentialsMissing(NotSent):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind=Kind.AUTHENTICATION)
+
+
+class RefusedOnTheWay(NotSent):
+    """A server between us and the provider refused this request, perhaps for its content; another may pass."""
 
 
 class OutcomeUnknown(CallError):

@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from msgspec.structs import replace
 
-from sms_connector.errors import ConnectorError, Kind, NotSent, ProviderRefused, Retry, Throttled
+from sms_connector.errors import (
+    CallError,
+    ConnectorError,
+    Kind,
+    NotSent,
+    ProviderRefused,
+    RefusedOnTheWay,
+    RequestError,
+    Retry,
+    Throttled,
+)
 from sms_connector.messaging.campaigns.campaign import Campaign
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
 from sms_connector.messaging.message_store import Changes
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.send import FirstCall, Job, SendTools
+from sms_connector.model.connection import ConnectionState
 from sms_connector.model.delivery_report import FailureReason
-from sms_connector.provider import SendOutcome
+from sms_connector.provider import SendOutcome, SendReceipt
+
+Outcome = tuple[Job, SendOutcome | ConnectorError]
 
 # Intents are written for so many calls at once: each write is of a whole block, and so a block takes two.
 AHEAD = 13
+# So many refusals on the way without an answer of the provider's own in between are about the way, not about these messages.
+ON_THE_WAY = 20
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
 _UNTIL_MENDED = {Kind.AUTHENTICATION: "our credentials were refused", Kind.ACCOUNT: "the provider refused the account"}
 _NOT_THE_MESSAGE = frozenset({*_UNTIL_MENDED, Kind.RATE_LIMITED, Kind.QUEUE_FULL})
@@ -35,6 +51,8 @@ class ChunkCall(FirstCall):
         self._halted = halted
         self._jobs = jobs
         self._waiting = {job.record.id: job for job in jobs}
+        self._held: list[Outcome] = []
+        self._held_lock = threading.Lock()
         self._written: dict[str, str | None] = {}  # intents, and under whose lease
         self.halted_by_campaign = False
         self.refused_by_provider = False
@@ -49,7 +67,7 @@ class ChunkCall(FirstCall):
         super().starting(group)
 
     def call(self, group: list[Job]) -> Changes:
-        outcomes = list(zip(group, self._outcomes(group), strict=True))
+        outcomes = self._sort_out(list(zip(group, self._outcomes(group), strict=True)))
         for job, outcome in outcomes:
             if _takes_nothing(outcome):
                 self.refused_by_provider = True
@@ -59,8 +77,42 @@ class ChunkCall(FirstCall):
         with self.store.changing():
             return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
 
+    def _sort_out(self, outcomes: list[Outcome]) -> list[Outcome]:
+        """Hold back what was refused on the way, until the provider itself answers another call.
+
+        Then those records end by themselves; a way that refuses everything ends the attempt instead of the campaign's records.
+        """
+        refused = [pair for pair in outcomes if isinstance(pair[1], RefusedOnTheWay)]
+        others = [pair for pair in outcomes if not isinstance(pair[1], RefusedOnTheWay)]
+        with self._held_lock:
+            self._held += refused
+            if any(isinstance(outcome, SendReceipt | FailureReason | ProviderRefused) for _, outcome in others):
+                others, self._held = [*self._held, *others], []
+            elif len(self._held) >= ON_THE_WAY:
+                self.refused_by_provider = True
+        return others
+
+    def _end_held(self) -> None:
+        """Of few refusals on the way the last ones had no call after them: the provider is asked whether it can be reached."""
+        held, self._held = self._held, []
+        if not held or len(held) >= ON_THE_WAY:
+            return
+        if self._is_reachable():
+            with self.store.changing():
+                changes = self._note_outcomes([job for job, _ in held], [outcome for _, outcome in held])
+            self.save(changes)
+        else:
+            self.refused_by_provider = True
+
+    def _is_reachable(self) -> bool:
+        try:
+            return self._tools.provider.check_connection().state is ConnectionState.ACTIVE
+        except (CallError, ProviderRefused, RequestError):
+            return False
+
     def withdraw_uncalled(self) -> None:
         """Every call that was begun has its outcome: intents that are left were written ahead, and never called."""
+        self._end_held()
         for job in self._jobs:
             if job.record.id in self._written and job.record.phase == Phase.CALLING:
                 self.store.withdraw(job.record)
@@ -141,7 +193,7 @@ def _stand_in(record: MessageRecord, found: MessageRecord, *, at: float) -> None
 
 def _takes_nothing(outcome: SendOutcome | ConnectorError) -> bool:
     about_now = isinstance(outcome, FailureReason | ProviderRefused) and outcome.kind in _NOT_THE_MESSAGE
-    return about_now or isinstance(outcome, NotSent | Throttled)
+    return about_now or (isinstance(outcome, NotSent | Throttled) and not isinstance(outcome, RefusedOnTheWay))
 
 
 def _to_mend(outcome: SendOutcome | ConnectorError) -> str | None:

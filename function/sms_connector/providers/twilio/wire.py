@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, ProviderRefused
+from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, ProviderRefused, RefusedOnTheWay
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
@@ -292,14 +292,14 @@ def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
     if 300 <= status < 400 and status != 303:  # 303 is the answer to a POST that was carried out
         target = _ORIGIN.match(headers.get("location", ""))
         where = f" to {target[0]}" if target else ""
-        return NotSent(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
+        return RefusedOnTheWay(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
     content, server = headers.get("content-type", "none"), headers.get("server", "not named")
     said = f"{status} without Twilio's error document (content type {content!r}, server {server!r})"
     if status == 407:
         return NotSent(f"the proxy answered {said}; check the proxy's user name and password", kind=Kind.AUTHENTICATION)
     if repeatable or status in _PLAIN_NO:
-        kind = Kind.AUTHENTICATION if status == 401 else Kind.UNAVAILABLE
-        return NotSent(f"a server on the way answered {said}; check the provider URL and the proxy", kind=kind)
+        told = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
+        return NotSent(told, kind=Kind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(told)
     return OutcomeUnknown(f"the answer was {said}")
 
 
