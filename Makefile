@@ -7,6 +7,10 @@ READY_TO_RUN := $(VENV)/.ready-to-run
 PYTHONS := python3.11 python3.12 python3.13 python3 python
 JOBS ?= 2
 
+# Ctrl-C ends what runs here, and is no error: the shell outlives it, and 130 is what an interrupted command answers.
+UNTIL_CTRL_C := trap : INT;
+OR_CTRL_C := || { code=$$?; [ $$code -eq 130 ] || exit $$code; }
+
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test test-deploy lint bench soak lock clean
 
@@ -16,10 +20,10 @@ help: ## this list
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
 
 run: $(READY_TO_RUN) ## send 100 example records as a campaign to the sandbox, and show what became of each
-	@$(BIN)/python -m cli demo $(ARGS)
+	@$(UNTIL_CTRL_C) $(BIN)/python -m cli demo $(ARGS) $(OR_CTRL_C)
 
 serve: $(READY_TO_RUN) ## keep connector, worker, webhook and sandbox up, and print their addresses
-	@$(BIN)/python -m cli serve $(ARGS)
+	@$(UNTIL_CTRL_C) $(BIN)/python -m cli serve $(ARGS) $(OR_CTRL_C)
 
 test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak and not deploy" $(ARGS)

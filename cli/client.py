@@ -29,6 +29,15 @@ _NOT_LET_IN = {
 }
 
 _PIECE = 256 * 1024
+# What the libraries below say, in words that tell the fix.
+_CAUSES = {
+    "CERTIFICATE_VERIFY_FAILED": "this machine does not trust its certificate (REQUESTS_CA_BUNDLE names a private authority)",
+    "WRONG_VERSION_NUMBER": "it does not speak https there: is it http://?",
+    "SSLError": "no secure connection could be made",
+    "NameResolutionError": "there is no host of that name",
+    "ProxyError": "the proxy does not answer (HTTPS_PROXY)",
+    "Connection refused": "connection refused",
+}
 
 Notify = Callable[[str], None]
 Read = Callable[[requests.Response], Any]
@@ -163,7 +172,7 @@ class Client:
         began = not (isinstance(error, requests.ConnectTimeout) or _is_refusal(error))
         if not began and tried == 1:
             return _Wait(
-                Unavailable(f"nobody answers at {self.url}: is the address (--url, SMS_CLI_URL) right? {_cause(error)}")
+                Unavailable(f"no answer from {self.url}: is the address (--url, SMS_CLI_URL) right? {_cause(error)}")
             )
         lost = ConnectionLost(f"the connection to {self.url} broke before the answer came: {_cause(error)}")
         return _Wait(lost, min(2.0 ** (tried - 1), 30.0) if repeatable else None)
@@ -236,4 +245,6 @@ def _is_refusal(error: requests.RequestException) -> bool:
 
 def _cause(error: requests.RequestException) -> str:
     reason = getattr(error.args[0], "reason", error) if error.args else error
-    return str(reason).rpartition(": ")[2] or type(error).__name__
+    text = str(reason)
+    known = next((words for sign, words in _CAUSES.items() if sign in text or sign in type(reason).__name__), None)
+    return known or text.rpartition(": ")[2] or type(error).__name__

@@ -20,7 +20,7 @@ from cli.context import Output
 from cli.following import CAMPAIGNS, Campaign
 from cli.sending import Result
 from cli.stack import ROOT, Stack, running_stack
-from cli.upload import packed
+from cli.upload import CSV, packed
 
 EXAMPLES = ROOT / "examples"
 # Beside the bad number and the one the sandbox's carrier refuses, which are in the file.
@@ -68,9 +68,9 @@ def run_demo(output: Output, environ: Mapping[str, str]) -> bool:
 
 
 def _create(client: Client) -> Campaign:
-    options = json.loads((EXAMPLES / "customers.json").read_text(encoding="utf-8"))
-    query = {**options, "mapping": json.dumps(options["mapping"])}
-    with packed(EXAMPLES / "customers.csv") as upload:
+    request = json.loads((EXAMPLES / "customers.json").read_text(encoding="utf-8"))
+    query = {"message": request["message"], "mapping": json.dumps(request["mapping"]), **request["tracking"]}
+    with packed(EXAMPLES / "customers.csv", CSV) as upload:
         campaign: Campaign = client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query)
     return campaign
 

@@ -16,13 +16,12 @@ CliError
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-OK, NOT_DELIVERED, REFUSED, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
+from cli.wording import in_commands, locate
 
-_RECORD = re.compile(r"records\[(\d+)\](\.?)")
+OK, NOT_DELIVERED, REFUSED, UNAVAILABLE, INTERRUPTED = 0, 1, 2, 3, 130
 
 
 class CliError(Exception):
@@ -35,7 +34,7 @@ class CliError(Exception):
         self.document = document or {"error": {"message": message}}
 
     def lines(self) -> Iterator[str]:
-        yield str(self)
+        yield in_commands(str(self))
         yield from getattr(self, "__notes__", ())
 
 
@@ -46,35 +45,22 @@ class Misused(CliError):
 
 
 class Refused(CliError):
-    """The connector's problem document. `first_record` is where the request's records begin in the file."""
+    """The connector's problem document, in this command's words."""
 
     exit_code = REFUSED
 
-    def __init__(self, status: int, document: Mapping[str, Any], *, first_record: int = 0) -> None:
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
         super().__init__(str(document["error"]["message"]), document)
         self.status = status
-        self.first_record = first_record
-
-    def placed(self, first_record: int) -> Refused:
-        """The same for a request whose first record is not the file's first."""
-        return Refused(self.status, self.document, first_record=first_record)
 
     def lines(self) -> Iterator[str]:
         details = [detail for detail in self.document["error"].get("details", []) if detail.get("message")]
         if not details:
-            yield self._in_rows(str(self))
+            yield in_commands(str(self))
         for detail in details:
-            where = self._in_rows(detail.get("field", "")).rstrip(": ")
-            yield f"{where}: {detail['message']}" if where else detail["message"]
+            where = locate(detail)
+            yield in_commands(f"{where}: {detail['message']}" if where else detail["message"])
         yield from getattr(self, "__notes__", ())
-
-    def _in_rows(self, text: str) -> str:
-        """`records[3].mobile` of a request, as people count in their file: `row 4, mobile`."""
-
-        def name(match: re.Match[str]) -> str:
-            return f"row {int(match[1]) + self.first_record + 1}" + ", " * bool(match[2])
-
-        return _RECORD.sub(name, text)
 
 
 class Unavailable(CliError):

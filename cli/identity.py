@@ -5,6 +5,7 @@ On loopback nobody asks. Everywhere else the platform wants an identity token, w
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -77,9 +78,16 @@ def _ask_gcloud(gcloud: str) -> str:
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_GCLOUD_SECONDS, check=True)  # noqa: S603 - fixed words
     except (OSError, subprocess.SubprocessError) as error:
-        said = str(getattr(error, "stderr", None) or error).strip().splitlines()[-1]
-        raise Unavailable(f"gcloud gives no identity token ({said}); {_ADVICE}") from None
+        raise Unavailable(f"gcloud gives no identity token: {_explain_gcloud(error)}; {_ADVICE}") from None
     return done.stdout.strip()
+
+
+def _explain_gcloud(error: Exception) -> str:
+    """What gcloud says after `ERROR:`, as one sentence."""
+    if isinstance(error, subprocess.TimeoutExpired):
+        return f"it did not answer within {_GCLOUD_SECONDS} seconds"
+    said = " ".join(str(getattr(error, "stderr", None) or error).split())
+    return re.sub(r"^.*?ERROR: (?:\([\w.-]+\) )?", "", said)[:300].rstrip(". ")
 
 
 def _ask_google_auth(url: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tomllib
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,6 +15,8 @@ from cli.commands import callbacks, campaign, connection, consent, local, messag
 from cli.context import Connect, Context, Output
 from cli.errors import INTERRUPTED, CliError
 
+PROJECT = Path(__file__).parents[1] / "pyproject.toml"
+JSON_OPTION = "--json"
 DEFAULT_URL = "http://127.0.0.1:8080"
 HELP = """Send SMS through your connector, and see what became of them.
 
@@ -27,14 +31,28 @@ a request is wrong · 3 the connector can't be reached, does not let us in, or f
 class Commands(TyperGroup):
     """Runs a command; what it raises becomes a few clear lines and an exit code."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take --json wherever it stands; behind `--message` it is a text."""
+        end = args.index("--") if "--" in args else len(args)
+        moved = [i for i in range(end) if args[i] == JSON_OPTION and (i == 0 or args[i - 1] not in ("--message", "-m"))]
+        rest = [arg for i, arg in enumerate(args) if i not in moved]
+        return super().parse_args(ctx, [JSON_OPTION, *rest] if moved else rest)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except CliError as error:
             (ctx.find_object(Context) or _context(DEFAULT_URL, as_json=False)).output.fail(error)
             raise typer.Exit(error.exit_code) from None
-        except KeyboardInterrupt:
+        except KeyboardInterrupt:  # a second one: what was said about the first holds
             raise typer.Exit(INTERRUPTED) from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        project = tomllib.loads(PROJECT.read_text(encoding="utf-8"))["project"]
+        typer.echo(f"sms {project['version']}")
+        raise typer.Exit
 
 
 app = typer.Typer(cls=Commands, help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -45,7 +63,12 @@ def root(
     ctx: typer.Context,
     *,
     url: Annotated[str, typer.Option(envvar="SMS_CLI_URL", help="The connector's address.")] = DEFAULT_URL,
-    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on standard output, for programs.")] = False,
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option(JSON_OPTION, help="Results as JSON on standard output, for programs.")
+    ] = False,
 ) -> None:
     connect: Connect = ctx.obj or open_client
     ctx.obj = _context(url, as_json=as_json, connect=connect)

@@ -10,9 +10,13 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cli.wording import in_commands, locate
+
 ARRIVED = frozenset({"delivered", "read"})
 ON_THE_WAY = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
 WAITING = "waiting"
+SHOWN_TEXTS = 20
+SHOWN_WARNINGS = 10
 
 
 def status(word: str) -> Text:
@@ -27,7 +31,7 @@ def reason(error: Mapping[str, Any] | None) -> str:
     if not error:
         return ""
     code = f"{error['code']}: " if "code" in error else ""
-    words = f"{error['source']} {error['kind']} · {code}{error['message']}"
+    words = f"{error['source']} {error['kind']} · {code}{in_commands(error['message'])}"
     return " · ".join([words, *error.get("evidence", []), *([error["moreInfo"]] if "moreInfo" in error else [])])
 
 
@@ -51,20 +55,68 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
 
 def results(rows: Iterable[Mapping[str, Any]], *, ids: bool = True) -> Table:
     """Of a send: one line a record."""
+    listed = list(rows)
     return table(
-        ("#row", "to", "status", "#segments", *(["id"] if ids else []), "reason"),
+        (_place_title(listed), "to", "status", "#segments", *(["id"] if ids else []), "reason"),
         (
             (
-                str(row["index"] + 1),
+                place(row),
                 row["to"] or "",
                 status(row["status"]),
                 str(row["segments"]),
                 *([row["id"] or ""] if ids else []),
                 reason(row["error"]),
             )
+            for row in listed
+        ),
+    )
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """A record's line in its file; without a file its index in the request."""
+    return str(row["line"] if "line" in row else row["index"])
+
+
+def _place_title(rows: Sequence[Mapping[str, Any]]) -> str:
+    return "#line" if any("line" in row for row in rows) else "#index"
+
+
+def preview(rows: Sequence[Mapping[str, Any]]) -> Table:
+    """What each record becomes, and what is wrong with it."""
+    return table(
+        (_place_title(rows), "to", "#segments", "encoding", "text", "remarks"),
+        (
+            (
+                place(row),
+                row["to"] or "",
+                str(row["segments"]),
+                row["encoding"] or "",
+                row["text"] or "",
+                " · ".join([*filter(None, [row["reason"]]), *(_error(row, each) for each in row["errors"])]),
+            )
             for row in rows
         ),
     )
+
+
+def _error(row: Mapping[str, Any], error: Mapping[str, Any]) -> str:
+    field = _field_name(error["field"]) if "line" in row else error["field"]
+    return f"{field}: {in_commands(error['message'])}"
+
+
+def texts(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Of a dry run."""
+    return table(
+        ("to", "#segments", "encoding", "text"),
+        ((row["to"], str(row["segments"]), row["encoding"] or "", row["text"]) for row in rows),
+    )
+
+
+def warnings(found: Sequence[Mapping[str, Any]]) -> list[Text]:
+    """One line each, for those that fit a screen."""
+    lines = [Text(f"warning: {locate(each)}: {each['message']}", "yellow") for each in found[:SHOWN_WARNINGS]]
+    left = len(found) - SHOWN_WARNINGS
+    return [*lines, Text(f"… and {left} more warnings", "yellow")] if left > 0 else lines
 
 
 def messages(rows: Iterable[Mapping[str, Any]]) -> Table:
@@ -99,6 +151,9 @@ def message(row: Mapping[str, Any]) -> Table:
         ("sent", moment(row["sentAt"])),
         ("updated", moment(row["updatedAt"])),
     ]
+    pairs += [(name, row[name]) for name in ("key", "reference") if row.get(name)]
+    if row.get("redacted"):
+        pairs.append(("redacted", "the provider has been asked to forget the text"))
     if row["error"]:
         pairs.append(("reason", reason(row["error"])))
     return facts(pairs)
@@ -115,7 +170,7 @@ def history(entries: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def campaign(row: Mapping[str, Any]) -> Table:
-    because = f": {row['reason']}" * bool(row["reason"])
+    because = f": {in_commands(row['reason'])}" if row["reason"] else ""
     pairs: list[tuple[str, str | Text]] = [
         ("id", row["id"]),
         *((label, row[label]) for label in ("name", "reference", "origin") if row.get(label)),
@@ -169,13 +224,18 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     sender_rate = forecast["senderRate"]
     pairs: list[tuple[str, str | Text]] = [
         ("records", f"{answer['total']:,}, {answer['refused']:,} of them can't be sent"),
+        *(
+            [("duplicates", f"{answer['duplicates']:,} records whose person came before")]
+            if answer.get("duplicates")
+            else []
+        ),
         ("segments", f"{answer['segments']:,} ({encodings(answer['encodings'])})"),
         ("handed over in", f"{duration(forecast['handOverSeconds'])}, {forecast['rate']:g} messages a second"),
         (
             "the sender sends",
             f"{sender_rate:g} segment{'s' * (sender_rate != 1)} a second"
             if sender_rate
-            else "at a rate nobody has published",
+            else "at a rate that is not published",
         ),
         ("longest wait", duration(forecast["longestWaitSeconds"])),
         ("estimated end", moment(forecast["estimatedEnd"])),
@@ -183,13 +243,13 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     if answer["wouldBeRefused"]:
         pairs.append(("would be refused", Text(answer["wouldBeRefused"], "red")))
     flaws = table(
-        ("#row", "to", "field", "reason"),
+        (_place_title(answer["refusals"]), "to", "field", "reason"),
         (
             (
-                str(each["index"] + 1),
+                place(each),
                 each["to"] or "",
                 _field_name(each["field"]),
-                f"{each['kind']} · {each['message']}",
+                f"{each['kind']} · {in_commands(each['message'])}",
             )
             for each in answer["refusals"]
         ),

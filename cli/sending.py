@@ -1,111 +1,66 @@
-"""Many records through `messages:send`: in batches, several under way, each with a key of its own.
-
-A batch's key follows from the whole's and the batch's place. So the same file sent again with the same key, within the 24
-hours the connector keeps keys, repeats nothing: what was carried out answers as it did, the rest is sent.
-"""
+"""A file that is sent as a campaign, followed to its end; the first Ctrl-C cancels it, the second ends at once."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from cli.client import Client
-from cli.errors import CliError, Interrupted, Refused
-from cli.records import Record
-
-SEND = "/v1/messages:send"
-# Four seconds of one node's rate: small enough to see it move. Changing it changes the keys of every repeated file.
-BATCH_SIZE = 100
+from cli import following
+from cli.client import Client, Notify
+from cli.errors import Refused
+from cli.following import Campaign, Sleep, path_of
 
 Result = dict[str, Any]
+STOPPING = "stopping: nothing more is sent, what is under way is waited for; Ctrl-C again ends at once"
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """One request. `first` is the place of its first record in the file, from 0."""
+class Followed:
+    """The campaign as it was last seen."""
 
-    first: int
-    size: int
-    document: Mapping[str, Any]
-    key: str | None
+    campaign: Campaign
+    interrupted: bool = False
 
 
-@dataclass(slots=True)
-class Sent:
-    """What became of all batches: results in the order of the file, and what kept any of them from being sent."""
-
-    results: list[Result] = field(default_factory=list)
-    failures: list[CliError] = field(default_factory=list)
-
-    @property
-    def summary(self) -> dict[str, int]:
-        return dict(Counter(result["status"] for result in self.results))
-
-
-def make_batches(
-    options: Mapping[str, Any], records: Sequence[Record], *, key: str | None, size: int = BATCH_SIZE
-) -> list[Batch]:
-    """Requests of at most `size` records; `options` is what holds for all of them."""
-    return [
-        Batch(
-            first=first,
-            size=len(records[first : first + size]),
-            document={**options, "records": records[first : first + size]},
-            key=f"{key}:{first}" if key else None,
-        )
-        for first in range(0, len(records), size)
-    ]
-
-
-def send_batches(
-    client: Client, batches: Sequence[Batch], *, parallel: int, progress: Callable[[int], None] = lambda _: None
-) -> Sent:
-    """Send them in order, `parallel` at a time; `progress` hears how many records are answered.
-
-    The first batch that fails, or an interruption, keeps those that have not begun from being sent; the ones under way are
-    waited for: they are being carried out, and their outcomes are worth having.
-    """
-    sent = Sent()
-    waiting = iter(batches)
-    running: dict[Future[Any], Batch] = {}
-    with ThreadPoolExecutor(parallel, thread_name_prefix="batch") as pool:
-        while True:
-            for batch in _take(waiting, 0 if sent.failures else parallel - len(running)):
-                running[pool.submit(client.post, SEND, batch.document, key=batch.key)] = batch
-            if not running:
+def follow(
+    client: Client,
+    campaign: Campaign,
+    *,
+    wait: bool,
+    progress: Callable[[Campaign], None],
+    notify: Notify,
+    sleep: Sleep = time.sleep,
+) -> Followed:
+    """Follow a campaign until it has ended or paused; without `wait` until every record was called. Ctrl-C cancels it."""
+    seen = campaign
+    try:
+        for seen in following.follow(client, campaign, sleep=sleep):
+            progress(seen)
+            if seen["state"] == "paused" or not (wait or seen["waiting"]):
                 break
-            for future in _wait(running, sent):
-                batch = running.pop(future)
-                _collect(sent, batch, future)
-                progress(batch.size)
-    sent.results.sort(key=lambda result: result["index"])
-    return sent
-
-
-def _wait(running: Mapping[Future[Any], Batch], sent: Sent) -> Set[Future[Any]]:
-    try:
-        return wait(running, return_when=FIRST_COMPLETED).done
+        return Followed(seen)
     except KeyboardInterrupt:
-        if any(isinstance(failure, Interrupted) for failure in sent.failures):
-            raise
-        sent.failures.append(Interrupted("interrupted: only what is under way is finished"))
-        return frozenset()
+        notify(STOPPING)
+    return Followed(_cancel(client, seen, sleep=sleep), interrupted=True)
 
 
-def _take(waiting: Iterator[Batch], count: int) -> Iterator[Batch]:
-    for _, batch in zip(range(count), waiting, strict=False):
-        yield batch
-
-
-def _collect(sent: Sent, batch: Batch, future: Future[Any]) -> None:
+def _cancel(client: Client, campaign: Campaign, *, sleep: Sleep) -> Campaign:
+    """Cancel it and wait for the calls under way: until two looks show the same."""
+    path = path_of(campaign["id"])
     try:
-        answer = future.result()
-    except Refused as error:
-        sent.failures.append(error.placed(batch.first))
-    except CliError as error:
-        sent.failures.append(error)
-    else:
-        sent.results += [{**result, "index": result["index"] + batch.first} for result in answer["results"]]
+        seen: Campaign = client.post(f"{path}:cancel", {"reason": "interrupted at the command line"})
+    except Refused:  # it has ended meanwhile
+        seen = client.get(path)
+    before = -1
+    while called(seen) != before:
+        before = called(seen)
+        sleep(following.LOOK_SECONDS)
+        seen = client.get(path)
+    return seen
+
+
+def called(campaign: Campaign) -> int:
+    """How many records were called, or refused before."""
+    return sum(count for word, count in campaign["counts"].items() if word != "canceled")

@@ -172,7 +172,9 @@ def _claim_port(name: str, port: int) -> int:
         try:
             probe.bind(("127.0.0.1", port))
         except OSError as error:
-            raise Misused(f"port {port} for the {name}: {error.strerror}; name another, or 0 for a free one") from None
+            option = "--port" if name == CONNECTOR else f"--{name}-port"
+            message = f"port {port} for the {name}: {error.strerror}; choose another with {option}, 0 for a free one"
+            raise Misused(message) from None
         return int(probe.getsockname()[1])
 
 

@@ -16,12 +16,16 @@ from cli.commands.options import (
     MESSAGE,
     Attempts,
     CallbackUrl,
+    Country,
+    Duplicates,
     Encoding,
     Interval,
     Limit,
     Map,
+    Media,
     SendAt,
     SenderAddress,
+    Strict,
     Template,
     Unknown,
     Validity,
@@ -34,9 +38,8 @@ from cli.context import Context, context_of
 from cli.errors import INTERRUPTED, NOT_DELIVERED, REFUSED, Misused
 from cli.following import CAMPAIGNS, Campaign, path_of
 from cli.identity import is_loopback
-from cli.upload import PIECE, content_type_of, packed
+from cli.upload import JSON, PIECE, content_type_of, packed
 
-JSON = "application/json"
 # cloud.google.com/run/quotas: the largest HTTP/1 request. On one machine there is no such limit.
 PLATFORM_BYTES = 32 * 1024 * 1024
 ELSEWHERE = ("gs://", "file:")
@@ -68,13 +71,17 @@ def create(
     template: Template = None,
     mapping: Map = None,
     encoding: Encoding = None,
+    default_country: Country = None,
     sender: SenderAddress = None,
+    media: Media = None,
     interval: Interval = None,
     attempts: Attempts = None,
     validity: Validity = None,
     send_at: SendAt = None,
     callback_url: CallbackUrl = None,
     on_unknown: Unknown = None,
+    duplicates: Duplicates = None,
+    strict: Strict = False,
     name: Annotated[str | None, typer.Option(help="Of the campaign, for people.")] = None,
     reference: Annotated[str | None, typer.Option(help="Your own name for the campaign.")] = None,
     key: Annotated[
@@ -96,19 +103,25 @@ def create(
         "name": name,
         "reference": reference,
         "mapping": read_mapping(mapping) or None,
+        "charset": encoding,
+        "defaultCountry": default_country,
         "sender": sender,
+        "mediaUrls": media or None,
         "retryIntervalMillis": to_millis(interval),
         "retryAttempts": attempts,
         "validitySeconds": validity,
         "sendAt": send_at,
         "callbackUrl": callback_url,
         "onUnknown": on_unknown and on_unknown.value,
+        "duplicates": duplicates and duplicates.value,
+        "strict": strict or None,
         "dryRun": dry_run or None,
     }
     key = key or uuid.uuid4().hex
     if not dry_run:
         run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
-    answer = _create(run, file, given(options), encoding=encoding, key=None if dry_run else key)
+    answer = _create(run, file, given(options), key=None if dry_run else key)
+    run.output.note(*render.warnings(answer.get("warnings", ())))
     if "forecast" in answer:
         run.output.show(answer, *render.plan(answer))
         if answer["wouldBeRefused"]:
@@ -199,7 +212,7 @@ def results(
     run.output.show({"file": str(csv), "bytes": size}, f"{csv}: {size:,} bytes")
 
 
-def _create(run: Context, file: str, options: Mapping[str, Any], *, encoding: str | None, key: str | None) -> Campaign:
+def _create(run: Context, file: str, options: Mapping[str, Any], *, key: str | None) -> Campaign:
     """The campaign; for a dry run, what it would be."""
     if file.startswith(ELSEWHERE):
         answer: Campaign = run.client.post(CAMPAIGNS, _to_document(file, options), key=key)
@@ -213,7 +226,7 @@ def _create(run: Context, file: str, options: Mapping[str, Any], *, encoding: st
     query = {**options, "mapping": json.dumps(options["mapping"])} if "mapping" in options else options
     with run.output.progress() as bar:
         task = bar.add_task("reading, in pieces", total=-(-_size_of(path) // PIECE))
-        with packed(path, encoding, progress=lambda _: bar.advance(task)) as upload:
+        with packed(path, content_type_of(path), progress=lambda _: bar.advance(task)) as upload:
             if upload.size > PLATFORM_BYTES and not is_loopback(run.url):
                 raise Misused(
                     f"{path} has {upload.size:,} bytes when packed, and the platform takes {PLATFORM_BYTES:,}: put it into a bucket "
@@ -244,12 +257,12 @@ def _watch(run: Context, campaign: Campaign, every: float) -> None:
             campaign = following.watch(run.client, campaign, bar, interval=every)
     except KeyboardInterrupt:
         run.output.note(
-            f"it goes on by itself; `campaign watch {campaign['id']}` follows it, `campaign pause` stops it"
+            f"it goes on by itself; `sms campaign watch {campaign['id']}` follows it, `sms campaign pause {campaign['id']}` stops it"
         )
         raise typer.Exit(INTERRUPTED) from None
     run.output.show(campaign, render.campaign(campaign))
     if not following.arrived(campaign):
-        run.output.note(f"`campaign results {campaign['id']}` tells what became of each record")
+        run.output.note(f"`sms campaign results {campaign['id']}` tells what became of each record")
         raise typer.Exit(NOT_DELIVERED)
 
 

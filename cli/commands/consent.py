@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +18,6 @@ from cli.client import in_path
 from cli.commands.options import Limit
 from cli.context import context_of
 from cli.errors import REFUSED, Misused, Refused
-from cli.records import read_csv
 
 Number = Annotated[str, typer.Argument(help="Such as +15558675310.")]
 
@@ -88,11 +89,9 @@ def import_opt_outs(ctx: typer.Context, file: OptOutFile, *, column: Column = "n
     """Add every number of a CSV file as an opt-out; those that are no numbers are shown, the others are added."""
     run = context_of(ctx)
     added, refused = 0, []
-    for line, row in enumerate(read_csv(file), start=2):
-        number = str(row.get(column) or "").strip()
-        if column not in row:
-            raise Misused(f"{file} has no column '{column}'; it has {', '.join(row)}: name it with --column")
-        why = reason or str(row.get("reason") or "").strip()
+    for line, row in _read_file(file, column):
+        number = (row[column] or "").strip()
+        why = reason or (row.get("reason") or "").strip()
         try:
             run.client.call("PUT", f"/v1/optOuts/{in_path(number or '-')}", document={"reason": why[:500]})
             added += 1
@@ -102,6 +101,25 @@ def import_opt_outs(ctx: typer.Context, file: OptOutFile, *, column: Column = "n
     run.output.show({"added": added, "refused": refused}, f"{added} opt-outs added, {len(refused)} refused", *lines)
     if refused:
         raise typer.Exit(REFUSED)
+
+
+def _read_file(file: Path, column: str) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """The rows that `export` writes, or a spreadsheet, each with its line. The delimiter is the one by which the header has the column."""
+    try:
+        raw = file.read_bytes()
+        text = raw.decode("utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+    except OSError as error:
+        raise Misused(f"{file} can't be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise Misused(f'{file} is not UTF-8; save it as "CSV UTF-8"') from None
+    tables = [csv.DictReader(io.StringIO(text, newline=""), delimiter=mark) for mark in ",;\t|"]
+    rows = next((table for table in tables if column in (table.fieldnames or ())), None)
+    if rows is None:
+        names = max((table.fieldnames or () for table in tables), key=len)
+        raise Misused(f"{file} has no column '{column}'; it has {', '.join(names)}: name it with --column")
+    for row in rows:
+        if any(cell and cell.strip() for cell in row.values() if isinstance(cell, str)):
+            yield rows.line_num, row
 
 
 @opt_outs.command("remove")
@@ -122,10 +140,19 @@ def inbound(
     run = context_of(ctx)
     found = list(run.client.pages("/v1/inboundMessages", "inboundMessages", limit=limit, sender=sender))
     rows = (
-        (render.moment(each["receivedAt"]), each["sender"], each["to"], each["text"], each["keyword"] or "")
+        (
+            render.moment(each["receivedAt"]),
+            each["sender"],
+            each["to"],
+            each["text"],
+            each["keyword"] or "",
+            each["inReplyTo"] or "",
+            "\n".join(each["mediaUrls"]),
+        )
         for each in found
     )
-    run.output.show({"inboundMessages": found}, render.table(("received", "from", "to", "text", "keyword"), rows))
+    titles = ("received", "from", "to", "text", "keyword", "in reply to", "media")
+    run.output.show({"inboundMessages": found}, render.table(titles, rows))
 
 
 def _opt_outs(found: Iterable[Mapping[str, Any]]) -> Table:

@@ -17,6 +17,12 @@ class OnUnknown(StrEnum):
     RESEND = "resend"
 
 
+class DuplicatesOption(StrEnum):
+    SEND = "send"
+    SKIP = "skip"
+    REFUSE = "refuse"
+
+
 MESSAGE = typer.Option(
     "--message", "-m", help="The text; <name> is a placeholder, filled from each record's field of that name."
 )
@@ -31,14 +37,29 @@ Map = Annotated[
     list[str] | None,
     typer.Option("--map", metavar="NAME=FIELD", help="`to` or a placeholder → a field. May be repeated."),
 ]
-Encoding = Annotated[str | None, typer.Option(help="Of the file, where it is not UTF-8 or UTF-16.")]
+Encoding = Annotated[
+    str | None, typer.Option(help="Of the file, where it is not UTF-8 or UTF-16 with its mark: windows-1252, …")
+]
+Country = Annotated[
+    str | None, typer.Option(metavar="CODE", help="Country (ISO 3166) by which numbers in national form are read: DE.")
+]
+Media = Annotated[
+    list[str] | None, typer.Option(metavar="URL", help="Address of a picture or another file to send. May be repeated.")
+]
+Duplicates = Annotated[
+    DuplicatesOption | None,
+    typer.Option(help="A person who comes twice: send both (default), skip the second, or refuse the file."),
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, such as {name} in the text.")]
 SenderAddress = Annotated[str | None, typer.Option(help="Instead of the connection's default one.")]
 Interval = Annotated[float | None, typer.Option(help="Seconds between two status questions.")]
 Attempts = Annotated[int | None, typer.Option(help="How many status questions.")]
 Validity = Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")]
 SendAt = Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")]
 CallbackUrl = Annotated[str | None, typer.Option(help="Where the connector posts results.")]
-Unknown = Annotated[OnUnknown | None, typer.Option(help="An outcome nobody knows: report it, or send again.")]
+Unknown = Annotated[
+    OnUnknown | None, typer.Option(help="An outcome that stays unknown: report it (default), or send again.")
+]
 Limit = Annotated[int, typer.Option(min=1, help="How many at most, newest first.")]
 
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli import render
+from cli import following, render
 from cli.commands.options import (
     Attempts,
     CallbackUrl,
+    Country,
     Csv,
+    Duplicates,
     Encoding,
     Interval,
     Map,
+    Media,
     Message,
     Ndjson,
     SendAt,
     SenderAddress,
+    Strict,
     Template,
     To,
     Unknown,
@@ -32,11 +39,12 @@ from cli.commands.options import (
     to_millis,
 )
 from cli.context import Context, context_of
-from cli.errors import NOT_DELIVERED, CliError, Misused
-from cli.records import Record, read_csv, read_ndjson
-from cli.sending import BATCH_SIZE, Batch, Sent, make_batches, send_batches
+from cli.errors import INTERRUPTED, NOT_DELIVERED, REFUSED, Interrupted, Misused, Refused
+from cli.following import CAMPAIGNS, Campaign
+from cli.sending import Followed, Result, follow
+from cli.upload import CSV, NDJSON, Upload, packed
 
-SHOWN_TEXTS = 20
+SEND, PREVIEW = "/v1/messages:send", "/v1/messages:preview"
 
 
 class OnInvalid(StrEnum):
@@ -54,8 +62,10 @@ def send(
     ndjson: Ndjson = None,
     mapping: Map = None,
     encoding: Encoding = None,
+    default_country: Country = None,
     sender: SenderAddress = None,
-    wait: Annotated[bool, typer.Option(help="Wait until tracking ends, or only until each is accepted.")] = True,
+    media: Media = None,
+    wait: Annotated[bool, typer.Option(help="Wait until tracking ends, or only until each was called.")] = True,
     interval: Interval = None,
     attempts: Attempts = None,
     validity: Validity = None,
@@ -66,42 +76,55 @@ def send(
         OnInvalid | None,
         typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
     ] = None,
+    duplicates: Duplicates = None,
+    strict: Strict = False,
     key: Annotated[
         str | None,
         typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, repeats nothing."),
     ] = None,
-    parallel: Annotated[
-        int, typer.Option(min=1, max=32, help=f"How many requests of {BATCH_SIZE} records at once.")
-    ] = 6,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, render and count segments; send nothing.")] = False,
 ) -> None:
-    """Send one message (--to), or one to each record of a file (--csv, --ndjson)."""
+    """Send one message (--to), or one to each record of a file (--csv, --ndjson).
+
+    A file becomes a campaign. Ctrl-C cancels what is not sent yet; a second one ends at once.
+    """
     run = context_of(ctx)
-    tracking = {
-        "retryIntervalMillis": to_millis(interval),
-        "retryAttempts": attempts,
-        "wait": wait,
-    }
-    options = {
-        **name_text(message, template),
-        "sender": sender,
-        "tracking": given(tracking),
-        "onUnknown": on_unknown and on_unknown.value,
-        "onInvalid": on_invalid and on_invalid.value,
-        "validitySeconds": validity,
-        "sendAt": send_at,
-        "callbackUrl": callback_url,
-    }
-    records = _read_records(to, csv, ndjson, encoding=encoding)
+    path, content_type = _source(to, csv, ndjson)
+    options = given(
+        {
+            **name_text(message, template),
+            "sender": sender,
+            "mediaUrls": media or None,
+            "defaultCountry": default_country,
+            "onUnknown": on_unknown and on_unknown.value,
+            "validitySeconds": validity,
+            "sendAt": send_at,
+            "callbackUrl": callback_url,
+            "duplicates": duplicates and duplicates.value,
+            "strict": strict or None,
+        }
+    )
+    tracking = given({"retryIntervalMillis": to_millis(interval), "retryAttempts": attempts})
     key = key or uuid.uuid4().hex
-    batches = _plan(given(options), to, records, mapping=read_mapping(mapping), key=key)
-    if dry_run:
-        _show_dry(run, _dry(run, batches))
+    if path is None:
+        if read_mapping(mapping):
+            raise Misused("--map has nothing to map: there is no file")
+        document = {
+            **options,
+            "to": to,
+            "tracking": {**tracking, "wait": wait},
+            **({"dryRun": True} if dry_run else {}),
+        }
+        _send_one(run, document, key=key)
         return
-    run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
-    if on_invalid is not OnInvalid.REPORT and len(batches) > 1:  # one batch is refused as a whole anyway
-        _dry(run, batches)
-    _send(run, batches, key=key, parallel=parallel)
+    query = given({**options, **tracking, "mapping": _write_mapping(mapping), "charset": encoding})
+    with packed(path, content_type) as upload:
+        if dry_run:
+            _show_dry(run, upload, query)
+            return
+        if on_invalid is not OnInvalid.REPORT:
+            _refuse_wrong_records(run, upload, query)
+        _send_file(run, upload, query, key=key, wait=wait)
 
 
 def preview(
@@ -114,117 +137,139 @@ def preview(
     ndjson: Ndjson = None,
     mapping: Map = None,
     encoding: Encoding = None,
+    default_country: Country = None,
+    strict: Strict = False,
 ) -> None:
-    """Show what would be sent, its encoding and segments, and everything that is wrong with it. A file's first records only."""
+    """Show what would be sent, its encoding and segments, and everything that is wrong with it. A file's first 100 records only.
+
+    Exit code 2 when something is wrong.
+    """
     run = context_of(ctx)
-    body: dict[str, Any] = name_text(message, template)
-    if to is not None or csv is not None or ndjson is not None:
-        records = _read_records(to, csv, ndjson, encoding=encoding)
-        body |= {"to": to} if records is None else {"records": records[:BATCH_SIZE], "mapping": read_mapping(mapping)}
-    answer = run.client.post("/v1/messages:preview", body)
-    rows = (
-        (
-            str(each["index"] + 1),
-            each["to"] or "",
-            str(each["segments"]),
-            each["encoding"] or "",
-            each["text"] or "",
-            " · ".join(
-                [
-                    *([each["reason"]] if each["reason"] else []),
-                    *(f"{e['field']}: {e['message']}" for e in each["errors"]),
-                ]
-            ),
-        )
-        for each in answer["results"]
-    )
-    run.output.show(answer, render.table(("#row", "to", "#segments", "encoding", "text", "remarks"), rows))
+    text = name_text(message, template)
+    options = given({**text, "defaultCountry": default_country, "strict": strict or None})
+    if to is None and csv is None and ndjson is None:
+        answer = run.client.post(PREVIEW, options)
+    else:
+        path, content_type = _source(to, csv, ndjson)
+        if path is None:
+            answer = run.client.post(PREVIEW, {**options, "to": to})
+        else:
+            query = given({**options, "mapping": _write_mapping(mapping), "charset": encoding})
+            with packed(path, content_type) as upload:
+                answer = _preview_file(run, upload, query)
+    run.output.show(answer, render.preview(answer["results"]))
+    run.output.note(*render.warnings(answer.get("warnings", ())))
+    if any(result["errors"] for result in answer["results"]):
+        raise typer.Exit(REFUSED)
 
 
-def _read_records(
-    to: str | None, csv: Path | None, ndjson: Path | None, *, encoding: str | None
-) -> list[Record] | None:
-    """The file's records; None where there is one recipient instead."""
+def _source(to: str | None, csv: Path | None, ndjson: Path | None) -> tuple[Path | None, str]:
+    """The file and what it is; no file where there is one recipient instead."""
     if sum(source is not None for source in (to, csv, ndjson)) != 1:
         raise Misused("name one of --to, --csv and --ndjson")
-    if to is not None:
-        return None
-    records = read_csv(csv, encoding) if csv else read_ndjson(ndjson or Path(), encoding)
-    if not records:
-        raise Misused(f"{csv or ndjson} has no records")
-    return records
+    return csv or ndjson, NDJSON if csv is None else CSV
 
 
-def _plan(
-    options: Mapping[str, Any],
-    to: str | None,
-    records: Sequence[Record] | None,
-    *,
-    mapping: Mapping[str, str],
-    key: str,
-) -> list[Batch]:
-    if records is None:
-        if mapping:
-            raise Misused("--map has nothing to map: there is no file")
-        return [Batch(0, 1, {**options, "to": to}, key)]
-    return make_batches({**options, "mapping": mapping}, records, key=key)
+def _write_mapping(pairs: Sequence[str] | None) -> str | None:
+    mapping = read_mapping(pairs)
+    return json.dumps(mapping) if mapping else None
 
 
-def _dry(run: Context, batches: Sequence[Batch]) -> Sent:
-    """Every batch checked and rendered by the connector. Raises what it refuses."""
-    dry = [Batch(batch.first, batch.size, {**batch.document, "dryRun": True}, None) for batch in batches]
-    checked = send_batches(run.client, dry, parallel=1)
-    if checked.failures:
-        raise checked.failures[0]
-    return checked
+def _send_one(run: Context, document: Mapping[str, Any], *, key: str) -> None:
+    if "dryRun" in document:
+        answer = run.client.post(SEND, document)
+        run.output.show(answer, render.texts(answer["results"]), "nothing was sent")
+        run.output.note(*render.warnings(answer["warnings"]))
+        return
+    run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
+    with _interruptible(f"it may have been sent: `sms messages --to {document['to']}` shows it", key):
+        answer = run.client.post(SEND, document, key=key)
+    _show_sent(run, {"key": key}, answer["results"])
+    run.output.note(*render.warnings(answer.get("warnings", ())))
+    _exit_by(answer["results"])
 
 
-def _show_dry(run: Context, checked: Sent) -> None:
-    wrong = [result for result in checked.results if result["error"]]
-    right = [result for result in checked.results if not result["error"]]
-    segments = sum(result["segments"] for result in right)
-    rows = (
-        (str(result["index"] + 1), result["to"], str(result["segments"]), result["encoding"], result["text"])
-        for result in right[:SHOWN_TEXTS]
-    )
-    run.output.show(
-        {"results": checked.results, "segments": segments, "dryRun": True},
-        render.table(("#row", "to", "#segments", "encoding", "text"), rows),
-        *([f"… and {len(right) - SHOWN_TEXTS} more"] if len(right) > SHOWN_TEXTS else []),
-        *([render.results(wrong)] if wrong else []),
-        f"{len(right)} messages, {segments} segments; nothing was sent",
-    )
+def _preview_file(run: Context, upload: Upload, query: Mapping[str, Any]) -> Any:
+    return run.client.upload(PREVIEW, upload.file, headers=upload.headers, query=query)
 
 
-def _send(run: Context, batches: Sequence[Batch], *, key: str, parallel: int) -> None:
-    total = sum(batch.size for batch in batches)
+def _plan(run: Context, upload: Upload, query: Mapping[str, Any]) -> Any:
+    return run.client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query={**query, "dryRun": True})
+
+
+def _show_dry(run: Context, upload: Upload, query: Mapping[str, Any]) -> None:
+    plan = _plan(run, upload, query)
+    kept = ("message", "template", "mapping", "charset", "defaultCountry", "strict")
+    shown = _preview_file(run, upload, {name: query[name] for name in kept if name in query})["results"]
+    texts = [result for result in shown if not result["errors"]][: render.SHOWN_TEXTS]
+    run.output.show({**plan, "results": texts}, render.preview(texts), *render.plan(plan))
+    run.output.note(*render.warnings(plan["warnings"]))
+    if plan["wouldBeRefused"]:
+        raise typer.Exit(REFUSED)
+
+
+def _refuse_wrong_records(run: Context, upload: Upload, query: Mapping[str, Any]) -> None:
+    """Raises Refused, with every record that can't be sent, before anything is. What is to be skipped is no reason."""
+    plan = _plan(run, upload, query)
+    wrong = [each for each in plan["refusals"] if each["kind"] != "DUPLICATE"]
+    if wrong:
+        message = (
+            f"{plan['refused']:,} of {plan['total']:,} records can't be sent; correct them, or use --on-invalid report"
+        )
+        raise Refused(400, {"error": {"message": message, "details": [*wrong, {"message": message}]}})
+
+
+def _send_file(run: Context, upload: Upload, query: Mapping[str, Any], *, key: str, wait: bool) -> None:
+    run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
+    with _interruptible("the file may have been taken: `sms campaign list` shows it", key):
+        campaign: Campaign = run.client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key)
+    run.output.note(*render.warnings(campaign.get("warnings", ())))
     with run.output.progress() as bar:
-        task = bar.add_task("sending", total=total)
-        sent = send_batches(run.client, batches, parallel=parallel, progress=lambda count: bar.advance(task, count))
-    if sent.results:
-        _show_sent(run, sent, key=key)
-    if sent.failures:
-        raise _explain(sent, key=key, total=total)
-    if any(result["status"] not in render.ARRIVED | render.ON_THE_WAY for result in sent.results):
+        task = bar.add_task("sending", total=campaign["total"])
+
+        def show(seen: Campaign) -> None:
+            bar.update(task, completed=following.settled(seen), description=following.describe(seen))
+
+        followed = follow(run.client, campaign, wait=wait, progress=show, notify=run.output.note)
+    path = following.path_of(campaign["id"], "/results")
+    results = list(run.client.pages(path, "results", limit=campaign["total"]))
+    _show_sent(run, {"key": key, "campaign": campaign["id"]}, results)
+    _end(run, followed, results)
+
+
+def _end(run: Context, followed: Followed, results: Sequence[Result]) -> None:
+    campaign = followed.campaign
+    if followed.interrupted:
+        left = sum(result["status"] == "canceled" for result in results)
+        run.output.note(f"interrupted: {left} of {len(results)} records were not sent, and will not be")
+        raise typer.Exit(INTERRUPTED)
+    if campaign["state"] == "paused":
+        why = f": {campaign['reason']}" if campaign["reason"] else ""
+        run.output.note(f"paused{why}; `sms campaign resume {campaign['id']}` goes on")
+        raise typer.Exit(NOT_DELIVERED)
+    _exit_by(results)
+
+
+def _exit_by(results: Sequence[Result]) -> None:
+    if any(result["status"] not in render.ARRIVED | render.ON_THE_WAY for result in results):
         raise typer.Exit(NOT_DELIVERED)
 
 
-def _show_sent(run: Context, sent: Sent, *, key: str) -> None:
+def _show_sent(run: Context, head: Mapping[str, Any], results: Sequence[Result]) -> None:
     """One message in full; of many, those that have not arrived."""
-    shown = [each for each in sent.results if each["status"] not in render.ARRIVED or len(sent.results) == 1]
+    summary = dict(Counter(result["status"] for result in results))
+    shown = [each for each in results if each["status"] not in render.ARRIVED or len(results) == 1]
     run.output.show(
-        {"key": key, "results": sent.results, "summary": sent.summary},
+        {**head, "results": results, "summary": summary},
         *([render.results(shown)] if shown else []),
-        render.summary(sent.summary),
+        render.summary(summary),
     )
 
 
-def _explain(sent: Sent, *, key: str, total: int) -> CliError:
-    """The first failure; and where part of the file is out already, how to go on."""
-    failure = sent.failures[0]
-    if sent.results:
-        left = total - len(sent.results)
-        failure.add_note(
-            f"{left} of {total} records have no outcome yet: the same command with --key {key} goes on with them"
-        )
-    return failure
+@contextmanager
+def _interruptible(outcome: str, key: str) -> Any:
+    """Ctrl-C while a request is under way: nobody knows whether it was carried out."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"interrupted: {outcome}; the same command with --key {key} sends nothing twice") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,6 +83,29 @@ class TestFilesForASend:
         assert answer.json["error"]["details"][0]["field"] == "message"
 
 
+def test_the_example_is_taken(campaigns: CampaignApi) -> None:
+    """`sms campaign create examples/customers.json`, or the same with curl."""
+    example = (Path(__file__).parents[2] / "examples" / "customers.json").read_bytes()
+    answer = campaigns.create(example)
+    assert answer.status_code == 202, answer.text
+    assert (answer.json["total"], answer.json["refused"], answer.json["warnings"]) == (3, 0, [])
+
+
+class TestFilesForAPreview:
+    def test_the_first_hundred_records(self, api: Any) -> None:
+        raw = ("to;n\n" + f"{ANN};x\n" * 150).encode()
+        answer = api.client.post(PREVIEW, query_string={"message": "Hi <n>"}, data=raw, headers={"Content-Type": CSV})
+        assert answer.status_code == 200, answer.text
+        assert [result["line"] for result in answer.json["results"]] == list(range(2, 102))
+
+    def test_what_is_wrong_stands_beside_it(self, api: Any) -> None:
+        answer = api.client.post(
+            PREVIEW, query_string={"message": "Hi"}, data=b"to\n0123\n", headers={"Content-Type": CSV}
+        )
+        [result] = answer.json["results"]
+        assert (result["line"], result["errors"][0]["kind"]) == (2, "INVALID_RECIPIENT")
+
+
 class TestLines:
     """A record is numbered by the line of the file: in results, refusals, warnings and the results as CSV."""
 
@@ -93,12 +117,8 @@ class TestLines:
         assert [warning["line"] for warning in created["warnings"]] == [6]
         path = f"/v1/campaigns/{created['id']}/results"
         table = campaigns.client.get(path, headers={"Accept": "text/csv"}).text
-        assert [row[:2] for row in csv.reader(io.StringIO(table, newline=""))] == [
-            ["index", "line"],
-            ["0", "2"],
-            ["1", "5"],
-            ["2", "6"],
-        ]
+        rows = csv.DictReader(io.StringIO(table, newline=""))
+        assert [(row["index"], row["line"]) for row in rows] == [("0", "2"), ("1", "5"), ("2", "6")]
 
     def test_of_a_dry_run(self, campaigns: CampaignApi) -> None:
         plan = campaigns.create(self.FILE, form=CSV, message="Hi <n>", dryRun="true").json

@@ -52,6 +52,7 @@ PLAN = Scripted(
         "refusals": [
             {
                 "index": 6,
+                "line": 8,
                 "to": "0171",
                 "field": "records[6].mobile",
                 "kind": "INVALID_RECIPIENT",
@@ -67,6 +68,10 @@ PLAN = Scripted(
             "longestWaitSeconds": 3884.0,
             "estimatedEnd": "2026-01-01T01:06:40.000Z",
         },
+        "duplicates": 2,
+        "warnings": [
+            {"field": "records[8].mobile", "kind": "DUPLICATE", "message": "is the person of line 3 too", "line": 10}
+        ],
         "wouldBeRefused": "the sender sends 1 segments a second",
         "dryRun": True,
     },

@@ -86,7 +86,7 @@ class TestSend:
         customers.write_text(f"Vorname,mobile,order\nAnn,{ANN},A-1\nBob,0171 3920017,A-2\n")
         ran = sms("send", "--csv", str(customers), *TEXT)
         assert ran.code == 2
-        assert "error: row 2, mobile: '0171 3920017' is not a phone number" in ran.err
+        assert "error: line 3, mobile: '0171 3920017' is not a phone number" in ran.err
         assert sent_to_ann(sandbox) == before
 
     def test_a_bad_record_is_reported_where_asked(self, sms: Run, customers: Path) -> None:
@@ -100,7 +100,7 @@ class TestSend:
         ran = sms("send", "--csv", str(customers), *TEXT, "--dry-run")
         assert ran.code == 0
         assert "Hello Zoë, order A-1 ships today." in ran.out
-        assert "2 messages, 2 segments; nothing was sent" in ran.out
+        assert "2 messages; nothing was sent" in ran.out
         assert sent_to_ann(sandbox) == before
 
     def test_preview(self, sms: Run, customers: Path) -> None:
@@ -108,6 +108,29 @@ class TestSend:
         assert ran.code == 0
         assert "UCS-2" in ran.out
         assert "Hello Bob" in ran.out
+
+    def test_a_preview_of_what_is_wrong_ends_with_2(self, sms: Run, customers: Path) -> None:
+        customers.write_text(f"Vorname;mobile;order\rAnn;{ANN};A-1\rBob;0123;A-2\r")
+        ran = sms("preview", "--csv", str(customers), *TEXT)
+        assert ran.code == 2
+        assert "mobile: '0123' is not a phone number" in ran.out
+
+    def test_the_files_offices_make_are_read_by_the_connector(self, sms: Run, customers: Path) -> None:
+        text = f'sep=;\r\n"First\nname";mobile;;\r\nZoë;{ANN};;\r\n;;;\r\n'
+        customers.write_bytes(text.encode("cp1252"))
+        options = ("--message", "Hi <First name>", "--map", "to=mobile", "--encoding", "windows-1252")
+        ran = sms("send", "--csv", str(customers), *options, "--json")
+        assert ran.code == 0, ran.err
+        assert [result["line"] for result in ran.document["results"]] == [4]
+
+    def test_warnings_are_told(self, sms: Run) -> None:
+        ran = sms("send", "--to", ANN, "--message", "Hi {name}")
+        assert "warning: message: '{name}' looks like a placeholder" in ran.err
+        assert sms("send", "--to", ANN, "--message", "Hi {name}", "--strict").code == 2
+
+    def test_media(self, sms: Run, sandbox: AdminClient) -> None:
+        ran = sms("send", "--to", ANN, "--message", "Hi", "--media", "https://example.com/cat.png")
+        assert ran.code == 0, ran.err
 
 
 class TestCampaign:

@@ -41,7 +41,7 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case("nobody there is told at once", LIMITS, (NOBODY,), 3, "nobody answers at http://127.0.0.1:9"),
+    Case("nobody there is told at once", LIMITS, (NOBODY,), 3, "no answer from http://127.0.0.1:9"),
     Case(
         "a send has a key, so it is asked again after a lost connection",
         SEND,

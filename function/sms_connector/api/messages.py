@@ -6,7 +6,7 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from io import BytesIO
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -38,6 +38,7 @@ from sms_connector.model.field_mapping import FieldMapping
 
 T = TypeVar("T")
 
+PREVIEWED_RECORDS = 100
 SEND_BODY_LIMIT = 10 * 1024 * 1024
 _PREVIEWED = PreviewBody.__struct_encode_fields__
 _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
@@ -123,15 +124,21 @@ def _read_body(services: Services, call: Call) -> tuple[SendBody, str | None, dr
         document, template = fill(services, call.document)
         body = call.body if template is None else convert(document, SendBody)
         return body, template, None, json_body.digest(call.document)
-    sent, raw = read_content_type(call.headers), call.stream.read()
+    said = msgspec.json.encode((query, call.headers.get("Content-Type")), order="sorted") + b"\0" + call.stream.read()
+    document, template = fill(services, read_send_query(query), file=True)
+    return convert(document, SendBody), template, _file_reader(call, query), hashlib.sha256(said).hexdigest()
+
+
+def _file_reader(call: Call, query: SendQuery, *, limit: int | None = None) -> draft_payloads.ReadFile:
+    """Read the file's records, at most `limit` of them."""
+    sent = read_content_type(call.headers)
     form = read_form(sent.form or "csv", sent, query)
 
     def read_file(mapping: FieldMapping) -> Iterable[Located]:
-        return read_rows(BytesIO(raw), form, mapping)
+        call.stream.seek(0)
+        return islice(read_rows(call.stream, form, mapping), limit)
 
-    said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + raw
-    document, template = fill(services, read_send_query(query), file=True)
-    return convert(document, SendBody), template, read_file, hashlib.sha256(said).hexdigest()
+    return read_file
 
 
 def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
@@ -143,12 +150,19 @@ def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
 
 
 def preview(services: Services, call: Call) -> Answer:
-    """What would be sent; whatever is wrong with a record is told with it."""
-    document, template = fill(services, call.document)
+    """Render what would be sent; what is wrong with a record stands beside it. Of a file, its first hundred records."""
+    query: SendQuery = call.query or SendQuery()
+    read_file: draft_payloads.ReadFile | None = None
+    if call.body is not None:
+        refuse_query(query)
+        document, template = fill(services, call.document)
+    else:
+        document, template = fill(services, read_send_query(query), file=True)
+        read_file = _file_reader(call, query, limit=PREVIEWED_RECORDS)
     known = {name: document[name] for name in _PREVIEWED if name in document}
-    body = call.body if template is None else convert(known, PreviewBody)
+    body = convert(known, PreviewBody)
     rules = recipient_rules(services, body.default_country, has_media=True)
-    return Answer(write_preview(body, rules, template=template))
+    return Answer(write_preview(body, rules, template=template, read_file=read_file))
 
 
 def get(services: Services, call: Call) -> Answer:
@@ -217,6 +231,8 @@ ROUTES = (
         PreviewAnswer,
         body=PreviewBody,
         body_limit=SEND_BODY_LIMIT,
+        files=tuple(FORMS),
+        query=SendQuery,
     ),
     Route(
         "GET",

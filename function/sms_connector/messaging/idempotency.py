@@ -8,6 +8,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 
 import msgspec
 
@@ -111,7 +112,8 @@ class IdempotencyKeys:
     def _meet(self, started: Started, found: Document) -> Replay | Started:
         if found.data["digest"] != started.digest:
             raise PreconditionFailed(
-                "this idempotency key was used for another request; use a new key for a new request",
+                f"this idempotency key was used for another request, of {_moment(found.data['createdAt'])}; "
+                "use a new key for a new request",
                 kind=Kind.KEY_REUSED,
             )
         if found.data["state"] == "done":
@@ -154,6 +156,10 @@ class IdempotencyKeys:
             told = True
         finally:
             self._lease.leave(broken=not told)
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def key_id(key: str) -> str:

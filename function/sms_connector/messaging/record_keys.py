@@ -79,9 +79,8 @@ class RecordKeys:
         if existing is not None and self.is_free(existing):
             return self._take(pair, claim, found.version)
         if claim.data is None or found.data["digest"] != claim.data["digest"]:
-            return self._refuse(
-                record, Kind.KEY_REUSED, "this key was used for another message; use a new key for a new message"
-            )
+            message = f"this key was used for another message, {found.data['message']}; use a new key for a new message"
+            return self._refuse(record, Kind.KEY_REUSED, message)
         if existing is not None:
             become(record, existing)
             record.replayed = True

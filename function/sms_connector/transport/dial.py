@@ -59,11 +59,13 @@ class Dialer:
 
     def _first_hop(self, route: Route, deadline: float) -> Wire:
         host = route.first_hop[0]
-        sock: Socket = self._connect(route.first_hop, deadline)
+        is_proxy = route.forwarded or route.tunnel is not None
+        sock: Socket = self._connect(route.first_hop, deadline, is_proxy=is_proxy)
         return self._wrap(self._secure(sock, host, deadline=deadline) if route.first_tls else sock)
 
-    def _connect(self, address: tuple[str, int], deadline: float) -> socket.socket:
-        with _failing(f"to {address[0]}:{address[1]}"):
+    def _connect(self, address: tuple[str, int], deadline: float, *, is_proxy: bool) -> socket.socket:
+        place = f"{address[0]}:{address[1]}"
+        with _failing(f"to the proxy {place} (SMS_PROXY_URL)" if is_proxy else f"to {place}"):
             found = self._resolve(*address)
             for left in range(len(found), 1, -1):
                 # One address that swallows packets (often IPv6) leaves the others their share of the time.

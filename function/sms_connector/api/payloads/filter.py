@@ -15,6 +15,8 @@ from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.phone_number import find_number, parse_recipient
 
 _CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
+# A plus that was not encoded arrives as a space.
+HINT = "; a + in a query is written %2B"
 
 
 def read_filter(query: MessageQuery) -> MessageFilter:
@@ -61,7 +63,7 @@ def _read_moment(text: str, field: str, problems: list[FieldProblem]) -> float |
     try:
         return read_time(text).timestamp()
     except ValueError as error:
-        problems.append(FieldProblem(field, f"{quote(text)} {error}; write + as %2B"))
+        problems.append(FieldProblem(field, f"{quote(text)} {error}{HINT if ' ' in text else ''}"))
         return None
 
 

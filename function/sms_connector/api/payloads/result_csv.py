@@ -17,20 +17,8 @@ if TYPE_CHECKING:
     from sms_connector.messaging.campaigns.results import Line
 
 COLUMNS = (
-    *(
-        "index",
-        "line",
-        "id",
-        "to",
-        "status",
-        "final",
-        "providerMessageId",
-        "segments",
-        "encoding",
-        "attempts",
-        "sentAt",
-    ),
-    *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField", "key", "reference"),
+    *("index", "id", "to", "status", "final", "providerMessageId", "segments", "encoding", "attempts", "sentAt"),
+    *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField", "key", "reference", "line"),
 )
 ROWS_A_PIECE = 500
 # owasp.org/www-community/attacks/CSV_Injection. A number in E.164 form is what it looks like, and harmless.
@@ -76,7 +64,6 @@ def _values(result: SendResult) -> list[Any]:
     errors = [error.source, error.kind, error.code, error.message, error.field] if error is not None else [None] * 5
     return [
         result.index,
-        result.line,
         result.id,
         result.to,
         result.status,
@@ -90,6 +77,7 @@ def _values(result: SendResult) -> list[Any]:
         *errors,
         result.key,
         result.reference,
+        result.line,
     ]
 
 

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from sms_connector.api.payloads.message import TemplateUse
-from sms_connector.api.payloads.problem import Warnings
+from sms_connector.api.payloads.problem import Line, Warnings
 from sms_connector.api.payloads.shapes import Body, Payload
 from sms_connector.errors import Kind
 from sms_connector.model.segments import Encoding
@@ -172,6 +172,7 @@ class PreviewResult(Payload):
     remaining: int = 0
     reason: Annotated[str | None, msgspec.Meta(description="What forces UCS-2.")] = None
     errors: list[PreviewError] = msgspec.field(default_factory=list)
+    line: Line | UnsetType = UNSET
 
 
 class PreviewAnswer(Payload):

@@ -48,7 +48,8 @@ def read_time(text: str) -> datetime:
     """A moment in RFC 3339 form; ValueError with the fix."""
     problem = "is not a time in RFC 3339 form, such as 2026-01-31T09:30:00Z"
     if not _RFC3339.fullmatch(text):
-        raise ValueError(problem)
+        needs_offset = "has no offset from UTC; end it with Z for UTC, or with one such as +02:00"
+        raise ValueError(needs_offset if _RFC3339.fullmatch(f"{text}Z") else problem)
     try:
         return datetime.fromisoformat(text.upper())
     except ValueError:

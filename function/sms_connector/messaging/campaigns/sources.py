@@ -33,9 +33,10 @@ class AllowedSources:
         if uri.startswith(BUCKETS):
             allowed = any(uri.startswith(f"{prefix.rstrip('/')}/") for prefix in self._prefixes)
             if not allowed or self._buckets is None:
-                raise _refuse(
-                    f"must be below one of: {', '.join(self._prefixes) or 'no bucket'} (SMS_CAMPAIGN_SOURCES)"
+                allowed_here = (
+                    f"one of {', '.join(self._prefixes)}" if self._prefixes else "a bucket that is named there"
                 )
+                raise _refuse(f"must be below {allowed_here}: SMS_CAMPAIGN_SOURCES says what may be read")
             return self._buckets
         if not uri.startswith("file:"):
             raise _refuse("must be gs://bucket/object or, on one machine, file:<path>")
