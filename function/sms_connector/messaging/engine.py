@@ -113,7 +113,9 @@ def build_engine(parts: EngineParts) -> Engine:
         configured_suspension=parts.configured_suspension,
         connection_rate=parts.connection_rate,
     )
-    campaigns = Campaigns(ledger, parts.queue, lease, clock=clock, node_rate=parts.pace.node)
+    campaigns = Campaigns(
+        ledger, parts.queue, lease, clock=clock, node_rate=parts.pace.node, takes_back=provider.capabilities.cancel
+    )
     forecaster = Forecaster(parts.pace, provider.capabilities)
     runner = RunnerTools(
         tools,

@@ -89,6 +89,15 @@ class CampaignInfo(Payload):
         ]
         | UnsetType
     ) = UNSET
+    taking_back: (
+        Annotated[
+            int, msgspec.Meta(description="Of a canceled one with `sendAt`: messages the provider is asked to cancel.")
+        ]
+        | UnsetType
+    ) = UNSET
+    not_taken_back: (
+        Annotated[int, msgspec.Meta(description="Open messages that the provider can't or won't cancel.")] | UnsetType
+    ) = UNSET
     request_id: str | UnsetType = UNSET
 
 
@@ -201,6 +210,8 @@ def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = 
     info.estimated_end = write_time_or_none(progress.estimated_end)
     info.warnings = write_warnings(read_warnings(progress.campaign.warnings))
     info.may_still_leave = UNSET if progress.may_still_leave is None else progress.may_still_leave
+    info.taking_back = UNSET if progress.taking_back is None else progress.taking_back
+    info.not_taken_back = UNSET if progress.not_taken_back is None else progress.not_taken_back
     info.request_id = request_id
     return info
 

@@ -180,6 +180,7 @@ class Progress(msgspec.Struct):
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     open_messages: int = 0
     tracked: int = 0
+    taken_back: bool = False  # the provider was asked to cancel what it held of a canceled campaign
     version: Version | None = None
 
     @property
@@ -196,6 +197,7 @@ class Progress(msgspec.Struct):
             "counts": self.counts,
             "openMessages": self.open_messages,
             "tracked": self.tracked,
+            "takenBack": self.taken_back,
             "expiresAt": expires_at,
         }
         return Write(PROGRESS, self.id, data, self.version if expect is None else expect)
@@ -212,6 +214,7 @@ class Progress(msgspec.Struct):
             counts=dict(data["counts"]),
             open_messages=data["openMessages"],
             tracked=data["tracked"],
+            taken_back=data.get("takenBack", False),
             version=document.version,
         )
 

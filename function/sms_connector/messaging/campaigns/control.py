@@ -29,6 +29,8 @@ from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Vers
 
 Cursor = tuple[float, str]
 PAGE = 1000
+# A cancellation that broke off half-way is completed so many seconds later.
+TAKE_BACK_AGAIN = 60.0
 # A paused one that has nothing left to send has come to its end too.
 _UNFINISHED = (CampaignState.RUNNING, CampaignState.PAUSED)
 # One commit takes 500 writes: the campaign's and its chunks'.
@@ -40,7 +42,8 @@ class CampaignProgress(msgspec.Struct, frozen=True):
     are being called this second).
 
     `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may
-    call at most until they see that it was just paused or canceled.
+    call at most until they see that it was just paused or canceled. Of a canceled campaign that was scheduled: `taking_back` of its
+    open messages are yet to be canceled at the provider, `not_taken_back` could not be.
     """
 
     campaign: Campaign
@@ -50,6 +53,8 @@ class CampaignProgress(msgspec.Struct, frozen=True):
     rate: float | None
     estimated_end: float | None
     may_still_leave: int | None = None
+    taking_back: int | None = None
+    not_taken_back: int | None = None
 
 
 class _Sums(msgspec.Struct, frozen=True):
@@ -58,11 +63,12 @@ class _Sums(msgspec.Struct, frozen=True):
     counts: Counter[str]
     open_messages: int
     versions: dict[str, Version | None]
+    not_taken_back: int
 
     def with_pending(self, pending: Pending) -> _Sums:
         counts = self.counts.copy()
         counts.update(pending.counts)
-        return _Sums(counts, self.open_messages + pending.open_messages, self.versions)
+        return _Sums(counts, self.open_messages + pending.open_messages, self.versions, self.not_taken_back)
 
     @property
     def called(self) -> int:
@@ -73,8 +79,16 @@ class Campaigns:
     """Looking up, pausing, resuming, canceling; noticing that one is done."""
 
     def __init__(
-        self, ledger: Ledger, queue: TaskQueue | None, lease: NodeLease, *, clock: Clock, node_rate: int | None = None
+        self,
+        ledger: Ledger,
+        queue: TaskQueue | None,
+        lease: NodeLease,
+        *,
+        clock: Clock,
+        node_rate: int | None = None,
+        takes_back: bool = False,
     ) -> None:
+        self._takes_back = takes_back
         self._ledger = ledger
         self._calls_between_looks = ceil((node_rate or 25) * seconds_between_looks(node_rate))
         self._queue = queue
@@ -127,8 +141,36 @@ class Campaigns:
         return self._change(campaign.id, change, new_mark()).state is not CampaignState.RUNNING
 
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
-        """What was not called never will be."""
-        return self._stop(campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason)
+        """What was not called never will be. What the provider holds for later is taken back by workers, where it can be."""
+        is_held = self._takes_back and self.read(campaign_id).options.send_at is not None
+        if is_held:  # first of all for later: this request may break off before it has made the tasks for now
+            self._enqueue_held(campaign_id, not_before=self._clock.time() + TAKE_BACK_AGAIN)
+        progress = self._stop(
+            campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason
+        )
+        if is_held:
+            self._enqueue_held(campaign_id)
+        return progress
+
+    def _enqueue_held(self, campaign_id: str, *, not_before: float | None = None) -> None:
+        begun = self._progress(campaign_id, ("pending", "running", SENT, QUIET))
+        numbers = sorted({progress.chunk for progress in begun if not progress.taken_back})
+        if self._queue is not None:
+            enqueue_chunks(self._queue, campaign_id, numbers, not_before=not_before)
+
+    def note_taken_back(self, progress: Progress) -> None:
+        """The provider was asked for all that it held of the chunk."""
+        while True:
+            [document] = self._ledger.get(PROGRESS, [progress.id])
+            if document is None:
+                return
+            current = Progress.of(document)
+            current.taken_back = True
+            try:
+                self._ledger.commit([current.to_write(expires_at=float(document.data["expiresAt"]))])
+            except Conflict:
+                continue
+            return
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Workers take up what is left, at their rate."""
@@ -200,7 +242,8 @@ class Campaigns:
         for progress in chunks.values():
             counts.update(progress.counts)
         open_messages = sum(progress.open_messages for progress in chunks.values())
-        return _Sums(counts, open_messages, {each.id: each.version for each in chunks.values()})
+        left = sum(progress.open_messages for progress in chunks.values() if progress.taken_back)
+        return _Sums(counts, open_messages, {each.id: each.version for each in chunks.values()}, left)
 
     def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:
@@ -231,7 +274,11 @@ class Campaigns:
             seconds = max(now - campaign.running_since, 1.0)
             rate = (sums.called - campaign.sent_before) / seconds
         end = now + waiting / rate if rate and waiting else None
-        return CampaignProgress(campaign, +counts, waiting, sums.open_messages, rate, end)
+        progress = CampaignProgress(campaign, +counts, waiting, sums.open_messages, rate, end)
+        if campaign.state is not CampaignState.CANCELED or campaign.options.send_at is None:
+            return progress
+        left = min(sums.not_taken_back, sums.open_messages) if self._takes_back else sums.open_messages
+        return replace(progress, taking_back=sums.open_messages - left, not_taken_back=left)
 
     # --- states -------------------------------------------------------------------------------------------------------
 

@@ -25,6 +25,7 @@ from sms_connector.messaging.campaigns.campaign import (
     PROGRESS,
     ROLLED,
     Campaign,
+    CampaignState,
     Place,
     Progress,
     chunk_id,
@@ -34,6 +35,7 @@ from sms_connector.messaging.campaigns.chunk_call import ChunkCall
 from sms_connector.messaging.campaigns.chunk_store import ChunkStore
 from sms_connector.messaging.campaigns.control import Campaigns
 from sms_connector.messaging.campaigns.halting import Halts, is_running
+from sms_connector.messaging.campaigns.take_back import TakeBack
 from sms_connector.messaging.message_store import Announcer
 from sms_connector.messaging.reconcile import Reconciler
 from sms_connector.messaging.record import MessageRecord, Phase
@@ -122,6 +124,8 @@ class ChunkRunner:
         work = self._read(campaign_id, number)
         if work is None:
             return Attempt.SENT  # discarded, or expired
+        if work.campaign.state is CampaignState.CANCELED and work.campaign.options.send_at is not None:
+            return self._cancel_held(work, holder)
         if work.is_sent:
             self._settle(work.progress)
             return Attempt.SENT
@@ -130,6 +134,19 @@ class ChunkRunner:
         if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
             return Attempt.BUSY
         return self._carry_out(work, self._claim(work, holder))
+
+    def _cancel_held(self, work: _Work, holder: str) -> Attempt:
+        """Take back what the provider holds for later. What an earlier attempt left behind gets its outcome first."""
+        if work.progress.taken_back or work.progress.state == "pending":
+            return Attempt.HALTED
+        if not work.is_sent and work.progress.holder:
+            if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+                return Attempt.BUSY
+            self._carry_out(work, self._claim(work, holder))
+        if not TakeBack(self._tools.send).run(work.progress):
+            return Attempt.AGAIN
+        self._tools.campaigns.note_taken_back(work.progress)
+        return Attempt.SENT
 
     def _read(self, campaign_id: str, number: int) -> _Work | None:
         ledger, id_, look = self._tools.ledger, chunk_id(campaign_id, number), self._halts.begin()
