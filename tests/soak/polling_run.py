@@ -17,10 +17,6 @@ from pathlib import Path
 
 import requests
 
-from sms_connector.messaging.campaigns.blocks import BLOCKS
-from sms_connector.messaging.record import COLLECTION as MESSAGES
-from sms_connector.model.status import MessageStatus
-
 from .campaign_client import CampaignClient
 from .campaign_plan import plan_campaigns
 from .campaign_run import TRACKING, provider_counts
@@ -32,7 +28,7 @@ CLIENTS = 4
 RECORDS_EACH = 20
 # Several of the minutes in which a run is started whatever happens.
 SETTLE_SECONDS = 240.0
-NEVER_FINAL = {status for status in MessageStatus if not status.final}
+OPEN = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +100,8 @@ def _records(folder: Path) -> list[tuple[str, str]]:
     """Status and phase of every message."""
     connection = sqlite3.connect(f"file:{folder / 'ledger.db'}?mode=ro", uri=True, timeout=30.0)
     try:
-        own = [json.loads(data) for (data,) in connection.execute(f'SELECT data FROM "{MESSAGES}"')]
-        blocks = [json.loads(data) for (data,) in connection.execute(f'SELECT data FROM "{BLOCKS}"')]
+        own = [json.loads(data) for (data,) in connection.execute("SELECT data FROM messages")]
+        blocks = [json.loads(data) for (data,) in connection.execute("SELECT data FROM blocks")]
     finally:
         connection.close()
     items = [item for block in blocks for item in block["items"].values()]
@@ -117,4 +113,4 @@ def _statuses(folder: Path) -> Counter[str]:
 
 
 def _open(folder: Path) -> int:
-    return sum(status in NEVER_FINAL or phase != "done" for status, phase in _records(folder))
+    return sum(status in OPEN or phase != "done" for status, phase in _records(folder))
