@@ -134,6 +134,8 @@ def test_a_sender_may_come_from_the_request(api_without_sender: Any) -> None:
         pytest.param(False, "If-None-Match", "*", 201, id="a new name"),
         pytest.param(True, "If-None-Match", "*", 412, id="the name is taken"),
         pytest.param(True, "If-Match", "", 400, id="no tag"),
+        pytest.param(True, "If-Match", "1-abc", 400, id="a tag without quotes"),
+        pytest.param(False, "If-None-Match", "x y", 400, id="nonsense"),
     ],
 )
 def test_preconditions_of_a_change(api: Any, there: bool, header: str, value: str, status: int) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from sms_connector.api import examples
 from sms_connector.api.operations import TAGS, operation_id, tag_of
 from sms_connector.api.payloads.problem import ProblemDocument
-from sms_connector.api.payloads.shapes import Payload
+from sms_connector.api.payloads.shapes import ENTITY_TAGS, Payload
 from sms_connector.api.route import Answer, Call, Route, Services
 
 API_VERSION = "1.0.0"
@@ -44,6 +44,8 @@ _REASONS = {
     503: "The ledger is out of reach just now, or (from the platform) there is no instance: see `retry` in the details.",
     504: "The provider did not answer in time.",
 }
+_VISIBLE = "^[!-~]+$"
+_HEADER_PATTERNS = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS}
 _REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
 _RETRY_AFTER = {
     "description": "Seconds until it makes sense to ask again.",
@@ -171,9 +173,19 @@ def _query_parameters(route: Route, components: dict[str, Any]) -> Iterator[dict
 
 
 def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"}
     return [
-        {"name": name, "in": "header", "required": False, "description": description, "schema": schema}
+        {
+            "name": name,
+            "in": "header",
+            "required": False,
+            "description": description,
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": _HEADER_PATTERNS.get(name, _VISIBLE),
+            },
+        }
         for name, description in route.headers.items()
     ]
 

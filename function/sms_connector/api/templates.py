@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,7 @@ from sms_connector.api.payloads.consent import Nothing
 from sms_connector.api.payloads.drafts import check_text, read_template
 from sms_connector.api.payloads.options import read_options
 from sms_connector.api.payloads.send import SendBody
+from sms_connector.api.payloads.shapes import ENTITY_TAGS
 from sms_connector.api.request_rules import option_rules, recipient_rules
 from sms_connector.api.route import Answer, Call, Route, Services
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotFound, VersionMismatch
@@ -112,10 +114,9 @@ def _read_tags(call: Call, header: str) -> ETags | None:
     value = call.headers.get(header)
     if value is None:
         return None
-    tags = parse_etags(value)
-    if not tags and not tags.star_tag:
+    if not re.fullmatch(ENTITY_TAGS, value):
         raise InvalidRequest(FieldProblem(header, 'must be * or entity tags in quotes, such as "3-1f0c9a2b"'))
-    return tags
+    return parse_etags(value)
 
 
 def _known_name(call: Call) -> str:

@@ -13,6 +13,10 @@ MAX_PAGE_SIZE = 200
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
+_TAG = r'(?:W/)?"[!#-~]*"'
+# What If-Match and If-None-Match hold: `*`, or entity tags (RFC 9110, 8.8.3).
+ENTITY_TAGS = rf"^(?:\*|{_TAG}(?: *, *{_TAG})*)$"
+
 
 class Payload(msgspec.Struct, rename="camel"):
     """An answer, or a part of one."""
