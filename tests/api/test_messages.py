@@ -94,7 +94,7 @@ def test_a_token_belongs_to_its_filter(api: Any) -> None:
         pytest.param(
             "status=delivered&to=%2B15558675310", {"to": TO, "status": "delivered"}, id="both indexed together"
         ),
-        pytest.param("to=%2B1+555-867+5310", {"to": "+1 555-867 5310"}, id="another spelling"),
+        pytest.param("to=%2B1+555-867+5310", {"to": "+15558675310"}, id="another spelling"),
         pytest.param(
             "reference=A-1&status=sent&campaign=cmp_c00000000000000000000&to=%2B15558675310",
             {"reference": "A-1", "status": "sent", "campaign": "cmp_c00000000000000000000", "to": TO},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sms_connector.messaging.campaigns.campaign import Place
 from sms_connector.messaging.inbound import Inbox, InboxRules
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.status import MessageStatus
@@ -236,6 +237,21 @@ def test_where_the_provider_names_it_that_counts(stage: EventStage) -> None:
     stage.receive("Yes please", OriginalRepliedMessageSid=wire.message_sid(1))
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to == named.id
+
+
+@pytest.mark.parametrize("after", [60.0, 170.0, 600.0, 86_400.0])
+@pytest.mark.parametrize("sender", [SENDER, f"whatsapp:{SENDER}"], ids=["by SMS", "by WhatsApp"])
+def test_a_reply_is_to_the_newest_message_before_it_also_a_campaigns(
+    stage: EventStage, after: float, sender: str
+) -> None:
+    stage.sent(7)
+    stage.clock.now += 5.0
+    record = stage.campaign_message(Place("cmp_c" + "0" * 20, 0, 0), MessageStatus.DELIVERED)
+    stage.clock.now += 2 * after
+    stage.sent(8)  # after the reply was written
+    stage.inbox.take(message(after=5.0 + after, sender=sender))
+    [kept], _ = stage.inbound.list(limit=1)
+    assert kept.in_reply_to == record.id
 
 
 def test_a_text_out_of_the_blue_answers_nothing(stage: EventStage) -> None:

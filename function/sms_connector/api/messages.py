@@ -179,7 +179,7 @@ def get(services: Services, call: Call) -> Answer:
 
 def list_messages(services: Services, call: Call) -> Answer:
     query: payloads.MessageQuery = call.query
-    wanted = read_filter(query)
+    wanted = read_filter(query, services.profile.default_country)
     after = read_token(query.page_token, "messages", wanted)
     found, cursor = services.engine.messages.list(wanted, limit=query.page_size, after=after)
     messages = [payloads.write_message(record, history=False) for record in found]

@@ -154,4 +154,4 @@ def inbound_id(provider_message_id: str) -> str:
 
 def _could_be_from(record: MessageRecord, number: str) -> bool:
     """A pool chooses one of its numbers for each recipient and stays with it: any of ours may be meant."""
-    return record.sender == number or parse_sender(record.sender).kind is SenderKind.POOL
+    return person_key(record.sender) == person_key(number) or parse_sender(record.sender).kind is SenderKind.POOL

@@ -19,11 +19,11 @@ _CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
 HINT = "; a + in a query is written %2B"
 
 
-def read_filter(query: MessageQuery) -> MessageFilter:
+def read_filter(query: MessageQuery, country: str | None = None) -> MessageFilter:
     """Raises InvalidRequest naming every parameter that is wrong."""
     problems: list[FieldProblem] = []
     wanted = MessageFilter(
-        to=read_address(query.to, "to", problems),
+        to=_read_recipient(query.to, country, problems),
         status=None if query.status is UNSET else str(query.status),
         reference=query.reference or None,
         campaign=query.campaign or None,
@@ -45,15 +45,17 @@ def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None
         )
 
 
-def read_address(text: str, field: str, problems: list[FieldProblem]) -> str | None:
+def _read_recipient(text: str, country: str | None, problems: list[FieldProblem]) -> str | None:
     """A recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
     if not text:
         return None
     address = "+" + text[1:] if text.startswith(" ") else text
     try:
-        return address if find_number(address) is not None else parse_recipient(address)
+        return parse_recipient(address, country=country)
     except InvalidValueError as error:
-        problems += [replace(problem, field=field) for problem in error.problems]
+        if find_number(address) is not None:
+            return address
+        problems += [replace(problem, field="to") for problem in error.problems]
         return None
 
 
