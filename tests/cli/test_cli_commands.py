@@ -273,6 +273,16 @@ class TestConnection:
         assert "stocktaking" in ran.err
 
 
+def test_numbers_in_national_form(sms: Run, tmp_path: Path) -> None:
+    words = ("--to", "0171 3920017", "--message", "Hi", "--default-country", "DE")
+    assert "+491713920017" in sms("preview", *words).out
+    assert "+491713920017" in sms("send", *words).out
+    file = tmp_path / "national.csv"
+    file.write_text("to\n0171 3920017\n", encoding="utf-8")
+    ran = sms("--json", "campaign", "create", str(file), "--message", "Hi", "--default-country", "DE", "--dry-run")
+    assert (ran.document["total"], ran.document["refused"]) == (1, 0)
+
+
 def test_opt_outs(sms: Run) -> None:
     number = "+15558675399"
     assert sms("opt-outs", "add", number, "--reason", "by phone").code == 0

@@ -119,7 +119,7 @@ def test_the_providers_own_refusal_is_remembered(world: World) -> None:
     assert (record.failure.source if record.failure else None) == "connector"
     opt_out = node.opt_outs.get(number(0))
     assert opt_out is not None
-    assert (opt_out.source, opt_out.reason) == ("provider", "refused with 21610")
+    assert (opt_out.last.source, opt_out.last.reason) == ("provider", "refused with 21610")
 
 
 def test_a_recipient_who_opts_out_is_not_sent_to_again(world: World) -> None:
