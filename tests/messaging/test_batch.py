@@ -146,7 +146,7 @@ def test_a_recipient_who_opts_out_is_not_sent_to_again(world: World) -> None:
         pytest.param(["lost before", "lost"], 2, S.QUEUED, id="the second is found"),
         pytest.param(["lost before", "lost before", "lost before", "lost before"], 3, S.UNKNOWN, id="at most so often"),
         pytest.param(["lost before", "not sent", "not sent"], 3, S.UNKNOWN, id="a repetition that fails says nothing"),
-        pytest.param(["lost before", "refused"], 3, S.QUEUED, id="refused the second time"),
+        pytest.param(["lost before", "refused"], 2, S.ERROR, id="a refusal of the repetition is the outcome"),
         pytest.param(["refused"], 1, S.ERROR, id="what is refused is not repeated"),
         pytest.param(["not sent"], 1, S.ERROR, id="nor what was not sent"),
     ],
