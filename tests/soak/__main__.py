@@ -22,6 +22,7 @@ from . import campaign_run
 from .campaign_rate import measure
 from .campaign_run import CampaignScenario, soak_campaigns
 from .campaign_stage import BACKENDS
+from .intents import MIXED, RESENT
 from .polling_run import PollingScenario, soak_polling
 from .run import FULL, SHORT, Outcome, soak
 
@@ -43,6 +44,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, help="of campaigns")
     parser.add_argument("--connection-rate", type=int, help="with --scenario rate: SMS_CONNECTION_RATE")
     parser.add_argument("--kill", action="store_true", help="with --scenario rate: a worker dies, another joins")
+    parser.add_argument("--on-unknown", choices=RESENT, default=MIXED, help="what requests ask for")
     parser.add_argument("--messages", type=int, help="how many")
     parser.add_argument("--seed", type=int, default=1, help="another run, told apart by its number")
     parser.add_argument("--short", action="store_true", help="the form that is part of make test")
@@ -52,7 +54,7 @@ def _parse() -> argparse.Namespace:
 
 def _soak_messages(given: argparse.Namespace, folder: Path) -> int:
     scenario = SHORT if given.short else FULL
-    scenario = replace(scenario, messages=given.messages or scenario.messages)
+    scenario = replace(scenario, messages=given.messages or scenario.messages, on_unknown=given.on_unknown)
     print(f"soak: {scenario}, seed {given.seed} …", flush=True)
     return show(soak(scenario, folder, seed=given.seed))
 
@@ -83,6 +85,7 @@ def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignSce
         messages=given.messages or scenario.messages,
         workers=given.workers or scenario.workers,
         backend=given.backend,
+        on_unknown=given.on_unknown,
     )
 
 

@@ -74,6 +74,10 @@ def _violations(case: Case) -> Iterator[str]:
     if had > wanted and not case.at_least_once:
         yield f"sent twice: {wanted} wanted, the provider has {had}"
     yield from _wrong_words(case)
+    if wanted == 1 and case.count("unknown") and case.at_least_once:
+        yield "unresolved: unknown, and to be sent at least once"
+    elif wanted == 1 and case.count("unknown") and not had:
+        yield "unresolved: unknown, and the provider's list does not have it"
     if had > wanted - case.count("error") and not case.at_least_once:
         yield "wrong: reported as an error, and the provider has it"
     if had and case.at_least_once and case.count("error") == wanted:
@@ -91,6 +95,12 @@ def _wrong_words(case: Case) -> Iterator[str]:
             yield f"left open: {message['status']}"
         elif message["status"] in TAKEN and (theirs is None or theirs["status"] != message["status"]):
             yield f"wrong: reported {message['status']}, the provider has {theirs and theirs['status']}"
+        elif (
+            message["status"] == "error"
+            and message["error"]["kind"] == "NOT_SENT"
+            and message["error"]["retry"] != "safe"
+        ):
+            yield f"wrong: not sent, and not safe to send: {message['error']['retry']}"
         elif message["status"] == "unknown" and not (message["error"] or {}).get("evidence"):
             yield "unknown without evidence"
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .intents import LOST_ON_THE_WAY, ONE_OF, REFUSED, Intent, Request, Style
+from .intents import LOST_ON_THE_WAY, MIXED, ONE_OF, REFUSED, Intent, Request, Style
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,9 @@ class CampaignOrder:
         return Request(self.key, Style.BATCH, self.intents, wait=False, resend=self.resend)
 
 
-def plan_campaigns(messages: int, *, campaigns: int, seed: int, plain: bool = False) -> list[CampaignOrder]:
+def plan_campaigns(
+    messages: int, *, campaigns: int, seed: int, plain: bool = False, on_unknown: str = MIXED
+) -> list[CampaignOrder]:
     """So many messages in campaigns of different sizes; the last of several may send again what stays unknown. `plain`: to
     recipients who are reached, all of them."""
     dice = random.Random(f"{seed}/campaigns")
@@ -44,7 +46,8 @@ def plan_campaigns(messages: int, *, campaigns: int, seed: int, plain: bool = Fa
     cuts = sorted(dice.sample(range(1, messages), campaigns - 1))
     orders = []
     for number, (start, end) in enumerate(zip([0, *cuts], [*cuts, messages], strict=True)):
-        resend = campaigns > 1 and number == campaigns - 1
+        last = campaigns > 1 and number == campaigns - 1
+        resend = last if on_unknown == MIXED else on_unknown == "resend"
         orders.append(CampaignOrder(f"campaign-{seed}-{number}", tuple(intents[start:end]), resend))
     return orders
 

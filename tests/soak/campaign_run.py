@@ -15,6 +15,7 @@ from .campaign_client import CampaignClient, Json
 from .campaign_plan import plan_campaigns
 from .campaign_stage import BACKENDS, CampaignStage, Cast, on_stage
 from .campaign_story import Teller
+from .intents import MIXED
 from .run import STORIES, Outcome
 from .stage import Killer
 
@@ -45,6 +46,7 @@ class CampaignScenario:
     pause: tuple[float, float] = (2.0, 6.0)
     most_kills: int | None = None
     backend: str = "sqlite"
+    on_unknown: str = MIXED
 
     @property
     def patience(self) -> float:
@@ -62,7 +64,9 @@ def soak_campaigns(scenario: CampaignScenario, folder: Path, *, seed: int) -> Ou
         client = CampaignClient(stage.url, seed, TRACKING)
         killer = Killer(stage.victims, scenario.pause, random.Random(f"{seed}/kills"), scenario.most_kills)
         with _faults(stage, scenario.fault), killer.at_work():
-            orders = plan_campaigns(scenario.messages, campaigns=scenario.campaigns, seed=seed)
+            orders = plan_campaigns(
+                scenario.messages, campaigns=scenario.campaigns, seed=seed, on_unknown=scenario.on_unknown
+            )
             created = client.create(orders)
             client.await_campaigns(created, _is_sent, seconds=scenario.patience)
         documents = client.await_campaigns(created, is_settled, seconds=SETTLE_SECONDS)

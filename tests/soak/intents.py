@@ -14,6 +14,9 @@ REFUSED = ("+15005550001", "+15005550002", "+15005550009", OPTED_OUT)
 LOST_ON_THE_WAY = ("+15005530003", "+15005530034", "+15005530008")
 # Of so many messages, one goes to each kind of number above, and one has a twin: same recipient, same text, meant twice.
 ONE_OF = 20
+# Which share of the requests asks for `onUnknown: "resend"`.
+MIXED = "mixed"
+RESENT = {"report": 0.0, MIXED: 0.1, "resend": 1.0}
 
 
 class Style(StrEnum):
@@ -61,17 +64,21 @@ class Request:
         return {"message": "<text>", "records": records, **common}
 
 
-def plan(messages: int, *, seed: int, largest: int = 40) -> list[Request]:
-    """Requests of all styles with so many messages together; the same seed gives the same plan."""
+def plan(messages: int, *, seed: int, largest: int = 40, on_unknown: str = MIXED) -> list[Request]:
+    """Requests of all styles with so many messages together; the same seed gives the same plan.
+
+    `on_unknown` is `report` or `resend` for all of them, or `mixed`: `resend` for one in ten.
+    """
     dice = random.Random(seed)
     intents = list(_intents(messages, seed, dice))
     requests: list[Request] = []
+    share = RESENT[on_unknown]
     while intents:
         style = dice.choice(tuple(Style))
         size = 1 if style is Style.SINGLE else dice.randint(2, largest)
         chosen, intents = tuple(intents[:size]), intents[size:]
         key = f"soak-{seed}-{len(requests)}"
-        requests.append(Request(key, style, chosen, wait=dice.random() < 0.5, resend=dice.random() < 0.1))
+        requests.append(Request(key, style, chosen, wait=dice.random() < 0.5, resend=dice.random() < share))
     return requests
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .audit import judge
-from .intents import plan
+from .intents import MIXED, plan
 from .stage import Killer, Stage, on_sqlite, switch_faults_on
 from .story import tell
 from .traffic import Traffic, read_messages
@@ -31,6 +31,7 @@ class Scenario:
     pause: tuple[float, float]
     largest_request: int = 40
     most_kills: int | None = None
+    on_unknown: str = MIXED
 
 
 SHORT = Scenario(messages=70, clients=8, fault=0.02, pause=(0.8, 2.0), largest_request=12, most_kills=3)
@@ -52,11 +53,12 @@ class Outcome:
 
 def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
     begun = time.monotonic()
+    wanted = plan(scenario.messages, seed=seed, largest=scenario.largest_request, on_unknown=scenario.on_unknown)
     with on_sqlite(folder, seed=seed) as stage:
         traffic = Traffic(stage.url, scenario.clients, seed)
         killer = Killer(stage.victims, scenario.pause, random.Random(f"{seed}/kills"), scenario.most_kills)
         with _faults(stage, scenario.fault), killer.at_work():
-            reports = traffic.run(plan(scenario.messages, seed=seed, largest=scenario.largest_request))
+            reports = traffic.run(wanted)
         messages = read_messages(stage.url, reports, until_final=SETTLE_SECONDS)
         verdict = judge(reports, messages, stage.sandbox.messages())
         flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + traffic.flaws

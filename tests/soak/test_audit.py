@@ -19,14 +19,18 @@ UNKNOWN = {
     "error": {"evidence": ["lost"]},
 }
 ERROR = {"id": "msg_1", "status": "error", "final": True, "providerMessageId": None, "error": {"kind": "UNAVAILABLE"}}
+NOT_SENT = {**ERROR, "error": {"kind": "NOT_SENT", "retry": "safe"}}
 AT_PROVIDER = {"sid": "SM1", "body": "hello", "status": "delivered"}
 SECOND = {**AT_PROVIDER, "sid": "SM2"}
 
 CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str | None]] = [
     ("delivered, and so says the provider", [DELIVERED], [AT_PROVIDER], None),
-    ("unknown with evidence, not there", [UNKNOWN], [], None),
+    ("unknown with evidence, not there", [UNKNOWN], [], "does not have it"),
     ("unknown with evidence, and there", [UNKNOWN], [AT_PROVIDER], None),
     ("an error, not there", [ERROR], [], None),
+    ("not sent, not there", [NOT_SENT], [], None),
+    ("not sent, and not safe", [{**NOT_SENT, "error": {"kind": "NOT_SENT", "retry": "never"}}], [], "not safe"),
+    ("not sent, and there", [NOT_SENT], [AT_PROVIDER], "reported as an error"),
     ("nobody knows it", [], [], "lost"),
     ("there twice", [DELIVERED], [AT_PROVIDER, SECOND], "sent twice"),
     ("an error, and there", [ERROR], [AT_PROVIDER], "reported as an error"),
@@ -49,6 +53,13 @@ def test_a_broken_promise_is_seen(
     found = [what for what, _ in verdict.violations]
     assert bool(found) == bool(broken)
     assert broken is None or any(broken in what for what in found)
+
+
+def test_unknown_is_no_end_where_the_caller_wants_it_sent() -> None:
+    intent = Intent("hello", "+15558000000", "key")
+    report = Report(intent, Request("r", Style.SINGLE, (intent,), wait=False, resend=True), id="msg_1")
+    [(what, _)] = judge([report], {"msg_1": UNKNOWN}, [AT_PROVIDER]).violations
+    assert "at least once" in what
 
 
 def test_a_plan_is_the_same_for_the_same_seed() -> None:
