@@ -21,7 +21,8 @@ _NOTES = frozenset({"transport", "connector", "provider"})
 SLOW_CHECK_SECONDS = 3600.0
 # One whose outcome is unknown is looked for this often then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
-# An open outcome is looked into for so long at least after the last call for it: a list that shows nothing then is proof.
+# An open outcome is looked into for so long at least after the last call for it (or for the whole window, where a policy has a
+# shorter one): a list that shows nothing then is proof.
 ABSENCE_SECONDS = 60.0
 # A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
 LATE_CHECK_SECONDS = 60.0
@@ -167,7 +168,7 @@ class MessageRecord(msgspec.Struct):
             return
         self.phase, self.holder, self.status = Phase.UNKNOWN, None, MessageStatus.UNKNOWN
         until = self.unknown_until or at + min(window, self.validity_seconds or window)
-        self.unknown_until = max(until, at + ABSENCE_SECONDS)
+        self.unknown_until = max(until, at + min(ABSENCE_SECONDS, window))
         self.failure = FailureReason(
             source="transport", kind=Kind.UNKNOWN_OUTCOME, message=evidence, retry=Retry.UNKNOWN_OUTCOME
         )
