@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown
+from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, PreconditionFailed
 from sms_connector.local.clock import SystemClock
 from sms_connector.transport.http import Word
 from tests.transport.conftest import MakeBench, NotingClock
@@ -211,6 +211,21 @@ def test_the_providers_own_word_counts_whatever_its_status(
             with pytest.raises(CallError):
                 bench.post(server.url, read_word=lambda _: word)
     assert len(bench.gates) == attempts
+
+
+def test_before_a_repetition_it_is_asked_whether_to_go_on(make_bench: MakeBench) -> None:
+    bench = make_bench(attempts=4)
+
+    def check() -> None:
+        if len(bench.gates) == 3:
+            raise PreconditionFailed("the recipient has opted out", kind=Kind.OPTED_OUT)
+
+    with (
+        serving(said(b"429 Slow down", b"{}")) as server,
+        pytest.raises(PreconditionFailed, match="the recipient has opted out"),
+    ):
+        bench.post(server.url, before_repeating=check)
+    assert len(bench.gates) == 3, "the third attempt was not made"
 
 
 ANSWERS: list[tuple[str, bytes, int, bytes]] = [

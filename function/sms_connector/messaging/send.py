@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -10,8 +11,10 @@ from sms_connector.errors import (
     CallError,
     Conflict,
     ConnectorError,
+    Kind,
     NotSent,
     OutcomeUnknown,
+    PreconditionFailed,
     ProviderRefused,
     RequestError,
 )
@@ -302,7 +305,15 @@ class FirstCall:
             validity_seconds=options.validity_seconds,
             send_at=options.send_at,
             callback_url=self._callback_url(job.record.id),
+            before_repeating=partial(self._check_again, job.record),
         )
+
+    def _check_again(self, record: MessageRecord) -> None:
+        """A repetition may come many seconds after the first attempt: consent and lease are looked at again."""
+        if self._tools.opt_outs.among([record.to]):
+            raise PreconditionFailed(OPTED_OUT.message, kind=Kind.OPTED_OUT)
+        if not self._tools.lease.covers(record.holder or "", self._tools.workshop.policy.call_seconds):
+            raise NotSent("this node's lease ended before the call could be repeated: nothing was sent")
 
     def _callback_url(self, message_id: str) -> str | None:
         callbacks = self._tools.callbacks

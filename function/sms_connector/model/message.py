@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import datetime
 
 import msgspec
@@ -13,7 +14,8 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
     `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a
     channel address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where
-    the provider reports on this very message; it names us and is keyed (sending.md section 3).
+    the provider reports on this very message; it names us and is keyed (sending.md section 3). `before_repeating` is to be
+    called before every repetition of its call: it raises where the message may not be sent any more.
     """
 
     id: str
@@ -24,6 +26,7 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     validity_seconds: int | None = None
     send_at: datetime | None = None
     callback_url: str | None = None
+    before_repeating: Callable[[], object] | None = None
 
     @property
     def digest(self) -> str:

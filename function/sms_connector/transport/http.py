@@ -34,6 +34,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     header value, kept apart from `headers` so that nothing prints it. Host, framing (Content-Length, Transfer-Encoding)
     and Connection are the transport's own; they are left out of `headers`.
 
+    `before_repeating` is called right before every repetition; what it raises ends the call.
     `read_word` reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
     """
 
@@ -45,6 +46,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     lane: Lane = Lane.POLL
     repeatable: bool = False
     read_word: Callable[[HttpResponse], Word | None] | None = None
+    before_repeating: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {redact_url(self.url)})"

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from sms_connector.errors import NotSent, OutcomeUnknown, Throttled
+from sms_connector.errors import NotSent, OutcomeUnknown, RequestError
 from sms_connector.ports import Clock, SecretSource
 
 from .dial import Dialer, Resolver, challenges_of, resolve_by_system
@@ -68,7 +68,7 @@ class HttpTransport:
         before: list[Failure] = []
         try:
             return self._send(request, before, written=written)
-        except (NotSent, Throttled) as error:
+        except (NotSent, RequestError) as error:
             if request.lane is Lane.SEND and any(failure.perhaps_taken for failure in before):
                 # Harmless to send again, and not sent again: an earlier attempt may have sent it all the same.
                 raise OutcomeUnknown(f"{error}; an attempt before it may have been taken") from error
@@ -94,6 +94,8 @@ class HttpTransport:
             if pause > 0.0:
                 clock.sleep(pause)
             written = self._gate(request.lane)
+            if request.before_repeating is not None:
+                request.before_repeating()
 
     def close(self) -> None:
         """Close the connections at rest. The transport can still be used; it opens new ones."""

@@ -74,7 +74,9 @@ class TwilioProvider:
 
     def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
         (message,) = messages
-        response = self._post("/Messages.json", wire.send_form(message), lane=Lane.SEND)
+        response = self._post(
+            "/Messages.json", wire.send_form(message), lane=Lane.SEND, before_repeating=message.before_repeating
+        )
         if 200 <= response.status < 300:
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
@@ -173,7 +175,15 @@ class TwilioProvider:
             )
         )
 
-    def _post(self, path: str, form: bytes, *, lane: Lane = Lane.POLL, repeatable: bool = False) -> HttpResponse:
+    def _post(
+        self,
+        path: str,
+        form: bytes,
+        *,
+        lane: Lane = Lane.POLL,
+        repeatable: bool = False,
+        before_repeating: Callable[[], object] | None = None,
+    ) -> HttpResponse:
         return self._exchange(
             lambda account: HttpRequest(
                 "POST",
@@ -184,6 +194,7 @@ class TwilioProvider:
                 lane,
                 repeatable,
                 wire.read_word,
+                before_repeating,
             )
         )
 
@@ -192,7 +203,10 @@ class TwilioProvider:
         account = self._credentials.read()
         response = self._transport.send(request(account))
         if response.status == 401 and (fresh := self._credentials.reread()) != account:
-            response = self._transport.send(request(fresh))
+            again = request(fresh)
+            if again.before_repeating is not None:
+                again.before_repeating()
+            response = self._transport.send(again)
         return response
 
 
