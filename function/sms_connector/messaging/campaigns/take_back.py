@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
-from functools import partial
 
 import msgspec
 
 from sms_connector.errors import CallError, ConnectorError, ProviderRefused, RequestError
+from sms_connector.messaging.apply_report import ApplyReport
 from sms_connector.messaging.campaigns.campaign import Place, Progress
 from sms_connector.messaging.record import MessageRecord, Phase
 from sms_connector.messaging.send import SendTools
@@ -36,7 +36,7 @@ class TakeBack(msgspec.Struct, frozen=True):
         answers = self._cancel_all(held)
         at = self.send.workshop.clock.time()
         changes = [
-            (record, partial(MessageRecord.hear, report=report, at=at, source="cancel"))
+            (record, ApplyReport(report, at, "cancel"))
             for record, report in answers
             if isinstance(report, DeliveryReport)
         ]
