@@ -52,6 +52,8 @@ _SAVED = {
 }
 _RECORDS = [{"mobile": _TO, "firstName": "Ann", "orderId": "A-1", "key": "order A-1"}]
 _OPT_OUT = {"number": _TO, "source": "api", "reason": "asked by phone", "createdAt": _AT}
+_CHANGE = {"optedOut": True, "at": _AT, "source": "api", "reason": "asked by phone", "messageId": None, "caller": None}
+_CONSENT = {**_OPT_OUT, "optedOut": True, "history": [_CHANGE]}
 _CALLBACK = {
     "id": f"cb_{0:026}",
     "message": _MESSAGE_ID,
@@ -169,8 +171,8 @@ ANSWERS: dict[str, Any] = {
         },
         "connection": {"ratePerSecond": 40, "share": 20},
     },
-    "getOptOut": _OPT_OUT,
-    "saveOptOut": _OPT_OUT,
+    "getOptOut": _CONSENT,
+    "saveOptOut": _CONSENT,
     "listOptOuts": {"optOuts": [_OPT_OUT], "nextPageToken": None},
     "listInboundMessages": {
         "inboundMessages": [
