@@ -121,13 +121,17 @@ def create(
     if not dry_run:
         run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
     answer = _create(run, file, given(options), key=None if dry_run else key)
+    _show_created(run, answer, watch=watch, every=every)
+
+
+def _show_created(run: Context, answer: Mapping[str, Any], *, watch: bool, every: float) -> None:
     run.output.note(*render.warnings(answer.get("warnings", ())))
     if "forecast" in answer:
         run.output.show(answer, *render.plan(answer))
         if answer["wouldBeRefused"]:
             raise typer.Exit(REFUSED)
     elif watch:
-        _watch(run, answer, every)
+        _watch(run, dict(answer), every)
     else:
         run.output.show(answer, render.campaign(answer))
 

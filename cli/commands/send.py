@@ -52,6 +52,16 @@ class OnInvalid(StrEnum):
     REPORT = "report"
 
 
+Invalid = Annotated[
+    OnInvalid | None,
+    typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, repeats nothing."),
+]
+
+
 def send(
     ctx: typer.Context,
     *,
@@ -72,16 +82,10 @@ def send(
     send_at: SendAt = None,
     callback_url: CallbackUrl = None,
     on_unknown: Unknown = None,
-    on_invalid: Annotated[
-        OnInvalid | None,
-        typer.Option(help="A record that is wrong: refuse all before any is sent, or report it and send the others."),
-    ] = None,
+    on_invalid: Invalid = None,
     duplicates: Duplicates = None,
     strict: Strict = False,
-    key: Annotated[
-        str | None,
-        typer.Option(help="Idempotency key. The same file with the same key, within 24 hours, repeats nothing."),
-    ] = None,
+    key: Key = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check, render and count segments; send nothing.")] = False,
 ) -> None:
     """Send one message (--to), or one to each record of a file (--csv, --ndjson).
@@ -109,22 +113,15 @@ def send(
     if path is None:
         if read_mapping(mapping):
             raise Misused("--map has nothing to map: there is no file")
-        document = {
-            **options,
-            "to": to,
-            "tracking": {**tracking, "wait": wait},
-            **({"dryRun": True} if dry_run else {}),
-        }
-        _send_one(run, document, key=key)
+        dry = {"dryRun": True} if dry_run else {}
+        _send_one(run, {**options, "to": to, "tracking": {**tracking, "wait": wait}, **dry}, key=key)
         return
     query = given({**options, **tracking, "mapping": _write_mapping(mapping), "charset": encoding})
     with packed(path, content_type) as upload:
         if dry_run:
             _show_dry(run, upload, query)
             return
-        if on_invalid is not OnInvalid.REPORT:
-            _refuse_wrong_records(run, upload, query)
-        _send_file(run, upload, query, key=key, wait=wait)
+        _send_file(run, upload, query, key=key, wait=wait, refuse=on_invalid is not OnInvalid.REPORT)
 
 
 def preview(
@@ -219,7 +216,9 @@ def _refuse_wrong_records(run: Context, upload: Upload, query: Mapping[str, Any]
         raise Refused(400, {"error": {"message": message, "details": [*wrong, {"message": message}]}})
 
 
-def _send_file(run: Context, upload: Upload, query: Mapping[str, Any], *, key: str, wait: bool) -> None:
+def _send_file(run: Context, upload: Upload, query: Mapping[str, Any], *, key: str, wait: bool, refuse: bool) -> None:
+    if refuse:
+        _refuse_wrong_records(run, upload, query)
     run.output.note(f"--key {key} (the same command with this key sends nothing twice)")
     with _interruptible("the file may have been taken: `sms campaign list` shows it", key):
         campaign: Campaign = run.client.upload(CAMPAIGNS, upload.file, headers=upload.headers, query=query, key=key)
