@@ -85,7 +85,8 @@ class Ticker:
 
     def _claim(self, holder: str) -> _Claim | None:
         [document] = self._tools.ledger.get(STATE, [DOCUMENT])
-        if document is not None and self._tools.lease.living([document.data["holder"]]):
+        holder_before = document.data["holder"] if document is not None else ""
+        if holder_before and self._tools.lease.living([holder_before]):
             return None
         expected = document.version if document is not None else MUST_BE_ABSENT
         merged_at = document.data["mergedAt"] if document is not None else 0.0
