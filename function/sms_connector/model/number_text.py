@@ -17,6 +17,8 @@ _SEPARATORS = frozenset("().[]/\\_\u2212\u00b7\u2022\u2219\u22c5\u30fb\u2044\u22
 _PLUS = "+"
 
 # 4.915E+11, 4,915e11: digits are lost for good.
+# As most numbers come: a campaign reads a million of them.
+_PLAIN = re.compile(r"\+[0-9]+")
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d*)?e[+-]?\d+", re.IGNORECASE)
 # 4915112345678.0, 4915112345678,00: one point in a run of digits, with decimals behind.
 _DECIMAL = re.compile(r"\+?[\d\s]{7,}[.,](\d{1,2}|0+)")
@@ -32,6 +34,8 @@ SPREADSHEET = "looks like a number that a spreadsheet has changed; format the co
 
 def compact(text: str) -> str | None:
     """Return ASCII digits, after a `+` where there is one; None where more than separators would have to be dropped."""
+    if _PLAIN.fullmatch(text):
+        return text
     folded = unicodedata.normalize("NFKC", text)
     if find_damage(folded) or _is_ambiguous(folded):
         return None
@@ -45,6 +49,8 @@ def compact(text: str) -> str | None:
 
 def find_damage(text: str) -> str | None:
     """Return how to repair what a spreadsheet has made of a number; None where none has."""
+    if _PLAIN.fullmatch(text):
+        return None
     trimmed = "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf").strip()
     plain = "".join(str(unicodedata.decimal(c, c)) for c in trimmed)
     damaged = _SCIENTIFIC.fullmatch(plain) or _DECIMAL.fullmatch(plain) or (plain and not plain.strip("#"))
