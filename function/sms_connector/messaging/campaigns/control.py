@@ -218,8 +218,7 @@ class Campaigns:
         over = list(self._progress(campaign_id, (OVER,)))
         for start in range(0, len(over), ROLL_AT_ONCE):
             self._roll(self.read(campaign_id), over[start : start + ROLL_AT_ONCE])
-        campaign = self.read(campaign_id)
-        if campaign.state in _UNFINISHED and not self._is_busy(campaign_id):
+        if not self._is_busy(campaign_id) and self.read(campaign_id).state in _UNFINISHED:
             self._change(campaign_id, _finish(self._clock.time()))
 
     def _is_busy(self, campaign_id: str) -> bool:
