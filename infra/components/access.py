@@ -39,9 +39,10 @@ class ConnectionAccess(Component):
             "connector": {
                 "tasks": accounts["tasks"].member,
                 "check": accounts["check"].member,
+                "scheduler": accounts["scheduler"].member,
                 **{caller_slug(member): member for member in config.callers},
             },
-            "worker": {"tasks": accounts["tasks"].member, "scheduler": accounts["scheduler"].member},
+            "worker": {"tasks": accounts["tasks"].member},
             "webhook": {"everyone": "allUsers"} if config.webhook_public == "grant" else {},
         }
         self.grants = {

@@ -17,7 +17,7 @@ ROLES = {
     "webhook": "takes callbacks from the public",
     "tasks": "is whom the queues call the private functions as",
     "check": "is whom the connection check calls the connector as",
-    "scheduler": "is whom the scheduled maintenance job calls the worker as",
+    "scheduler": "is whom the scheduled maintenance job calls the connector as",
 }
 
 

@@ -76,12 +76,11 @@ class Connection(Component):
             if connector
             else None
         )
-        worker = self.functions.get("worker")
         self.maintenance = (
             ConnectionMaintenance(
-                f"{name}-maintenance", config, platform, accounts=self.accounts, worker=worker, opts=inside
+                f"{name}-maintenance", config, platform, accounts=self.accounts, connector=connector, opts=inside
             )
-            if worker
+            if connector
             else None
         )
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)

@@ -17,9 +17,11 @@ DEADLINE = "60s"
 
 
 class ConnectionMaintenance(Component):
-    """Owns the job that posts to the worker's `/tasks/tick`, as an account that may call the worker and nothing else.
+    """Owns the job that posts to the connector's `/tasks/tick`, as an account that may call the connector and nothing else.
 
-    Refuses to carry anything: the request has no body, and the worker finds open work in the ledger by itself. A run that fails is
+    Not the worker: an instance of it takes one request at a time, so that a run would wait while all of them send.
+
+    Refuses to carry anything: the request has no body, and the connector finds open work in the ledger by itself. A run that fails is
     not repeated, since the next one follows within a minute.
     """
 
@@ -30,11 +32,11 @@ class ConnectionMaintenance(Component):
         platform: Platform,
         *,
         accounts: ConnectionAccounts,
-        worker: gcp.cloudfunctionsv2.Function,
+        connector: gcp.cloudfunctionsv2.Function,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        uri = worker.service_config.apply(lambda service: (service.uri if service else None) or "")
+        uri = connector.service_config.apply(lambda service: (service.uri if service else None) or "")
         self.job = gcp.cloudscheduler.Job(
             f"{config.name}-maintenance",
             project=platform.project,

@@ -132,14 +132,14 @@ class ConnectionSecrets(Component):
             opts=self.child(ignore_changes=["enabled"]),  # rotating by hand disables old versions
         )
 
-    def _value(self, spec: SecretSpec) -> tuple[str | None, str]:
+    def _value(self, spec: SecretSpec) -> tuple[str | None, int]:
         """The first value and its mark: only another mark makes another version, so a value that is made here is used once."""
         if spec.origin is Origin.MADE:
-            return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), "1"
+            return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), 1
         if spec is CA_CERTIFICATES:
             return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
         given = self._config.secrets.get(spec.name)
-        return (given.reveal(), _mark(given.reveal())) if given else (None, "")
+        return (given.reveal(), _mark(given.reveal())) if given else (None, 0)
 
     def _reader(self, spec: SecretSpec, role: str, accounts: ConnectionAccounts) -> gcp.secretmanager.SecretIamMember:
         return gcp.secretmanager.SecretIamMember(
@@ -152,6 +152,6 @@ class ConnectionSecrets(Component):
         )
 
 
-def _mark(value: str) -> str:
+def _mark(value: str) -> int:
     """A number for a value, since the provider's older versions take nothing else; it is kept encrypted like the value."""
-    return str(int(hashlib.sha256(value.encode()).hexdigest()[:7], 16) + 1)
+    return int(hashlib.sha256(value.encode()).hexdigest()[:7], 16) + 1

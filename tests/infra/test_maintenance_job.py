@@ -10,19 +10,20 @@ from tests.infra import configurations, harness
 from tests.infra.harness import PROJECT, REGION, Stack
 
 JOB = "gcp:cloudscheduler/job:Job"
-WORKER = "gcp:cloudfunctionsv2/function:Function"
+FUNCTION = "gcp:cloudfunctionsv2/function:Function"
 
 
 @pytest.mark.parametrize("name", ["smallest that sends", "everything", "several", "longest name", "vpc connector"])
-def test_each_deployed_worker_is_called_each_minute(name: str) -> None:
+def test_each_deployed_connector_is_called_each_minute(name: str) -> None:
     stack = configurations.stack(name)
-    workers = {f.name.removesuffix("-worker"): f.inputs["name"] for f in stack.of(WORKER) if f.name.endswith("-worker")}
-    assert workers
-    for connection, worker in workers.items():
+    functions = {f.name: f.inputs["name"] for f in stack.of(FUNCTION)}
+    connectors = {name.removesuffix("-connector"): functions[name] for name in functions if name.endswith("-connector")}
+    assert connectors
+    for connection, connector in connectors.items():
         job = stack.named(JOB, f"{connection}-maintenance").inputs
         assert job["schedule"] == "* * * * *"
         assert job["region"] == REGION
-        assert job["httpTarget"]["uri"].endswith(f"/{worker}/tasks/tick")
+        assert job["httpTarget"]["uri"].endswith(f"/{connector}/tasks/tick")
         assert job["httpTarget"]["httpMethod"] == "POST"
         assert "body" not in job["httpTarget"]
 
@@ -31,13 +32,13 @@ def test_a_run_ends_before_the_next_begins() -> None:
     assert configurations.stack("several").named(JOB, "retail-maintenance").inputs["attemptDeadline"] == "60s"
 
 
-def test_it_calls_as_an_account_that_may_call_the_worker_and_nothing_else() -> None:
+def test_it_calls_as_an_account_that_may_call_the_connector_and_nothing_else() -> None:
     stack = configurations.stack("everything")
     email = f"orders-scheduler@{PROJECT}.iam.gserviceaccount.com"
     token: dict[str, Any] = stack.named(JOB, "orders-maintenance").inputs["httpTarget"]["oidcToken"]
     assert token["serviceAccountEmail"] == email
-    assert token["audience"].endswith("/orders-worker"), "the address of the service, without the path"
-    assert held_by(stack, email) == [("roles/run.invoker", "orders-worker")]
+    assert token["audience"].endswith("/orders-connector"), "the address of the service, without the path"
+    assert held_by(stack, email) == [("roles/run.invoker", "orders-connector")]
 
 
 def held_by(stack: Stack, email: str) -> list[tuple[str, str]]:
@@ -45,5 +46,5 @@ def held_by(stack: Stack, email: str) -> list[tuple[str, str]]:
     return [(grant["role"], grant.get("name", "")) for grant in grants]
 
 
-def test_a_worker_that_waits_for_its_secrets_is_not_called() -> None:
+def test_a_connector_that_waits_for_its_secrets_is_not_called() -> None:
     assert harness.run().of(JOB) == []
