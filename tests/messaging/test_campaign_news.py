@@ -7,18 +7,20 @@ from contextvars import Context
 
 import pytest
 
-from sms_connector.errors import NotSent
+from sms_connector.errors import Kind, NotSent, Retry
 from sms_connector.messaging.campaigns.block_store import BlockStore
-from sms_connector.messaging.campaigns.campaign import CampaignState
+from sms_connector.messaging.campaigns.campaign import CampaignState, Place
+from sms_connector.messaging.campaigns.news import report_of, write_news
 from sms_connector.messaging.campaigns.runner import Attempt
 from sms_connector.messaging.requests import OnUnknown
-from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document, Ledger, Query, Version, Write
 from sms_connector.provider import Capabilities
 from tests.fixtures.campaign_world import CampaignWorld, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import NO_LIST, NO_PULL
+from tests.fixtures.memory_ledger import MemoryLedger
 
 
 @pytest.fixture
@@ -224,3 +226,16 @@ def test_a_status_that_was_shown_is_not_taken_back(world: CampaignWorld) -> None
         assert called(node.results(campaign.id))[0].status is MessageStatus.DELIVERED
 
     run_in(world.clock, scenario)
+
+
+def test_a_reported_failure_keeps_whether_it_is_safe_to_repeat() -> None:
+    """A campaign's retry sends what failed safely, whatever told of the failure."""
+    clock = ThreadedClock()
+    ledger, now = MemoryLedger(clock=clock), clock.time()
+    failure = FailureReason(
+        "provider", Kind.QUEUE_FULL, "Queue overflow", 30001, "https://example.com/30001", Retry.SAFE
+    )
+    report = DeliveryReport("SM1", MessageStatus.FAILED, "failed", failure=failure)
+    write_news(ledger, Place("cmp_c" + "0" * 20, 0, 3), report, at=now)
+    documents = ledger.find(Query("news"))
+    assert [report_of(each).failure for each in documents] == [failure]

@@ -13,12 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from sms_connector.errors import Conflict, Kind, Retry
+from sms_connector.errors import Conflict
 from sms_connector.messaging.apply_report import ApplyReport, Source
 from sms_connector.messaging.campaigns.blocks import Block
 from sms_connector.messaging.campaigns.campaign import RETENTION_SECONDS, Place
+from sms_connector.messaging.failure_document import failure_from_json, failure_to_json
 from sms_connector.messaging.record import MessageRecord
-from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
 
@@ -28,7 +29,6 @@ PAGE = 500
 
 def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: float, source: Source = "callback") -> None:
     """Keep what was reported; nothing, where the same was reported before."""
-    failure = report.failure
     is_awaited = report.status.final or source == "redact"
     data: Json = {
         "block": place.block_id,
@@ -41,7 +41,7 @@ def write_news(ledger: Ledger, place: Place, report: DeliveryReport, *, at: floa
         "at": at,
         "source": source,
         "segments": report.segments,
-        "failure": None if failure is None else [str(failure.kind), failure.message, failure.code, failure.more_info],
+        "failure": failure_to_json(report.failure),
         "expiresAt": at + RETENTION_SECONDS,
     }
     what = source if source == "redact" else report.status
@@ -126,15 +126,11 @@ def is_awaited(record: MessageRecord, document: Document) -> bool:
 
 def report_of(document: Document) -> DeliveryReport:
     data = document.data
-    failure = None
-    if data["failure"] is not None:
-        kind, message, code, more_info = data["failure"]
-        failure = FailureReason("provider", Kind(kind), message, code, more_info, Retry.NEVER)
     return DeliveryReport(
         provider_message_id=data["providerMessageId"],
         status=MessageStatus(data["status"]),
         raw_status=data["word"],
-        failure=failure,
+        failure=failure_from_json(data["failure"]),
         segments=data["segments"],
         updated_at=datetime.fromtimestamp(data["at"], UTC),
     )
