@@ -108,4 +108,4 @@ def test_all_that_is_tracked_below_function_is_deployed() -> None:
     if listed.returncode:
         pytest.skip("not a git checkout: nothing says which files are tracked")
     tracked = {name.removeprefix("function/") for name in listed.stdout.split() if (ROOT / name).is_file()}
-    assert tracked <= set(archive.source_files(ROOT / "function")) | {".gcloudignore"}
+    assert tracked <= set(archive.source_files(ROOT / "function")) | {".gcloudignore", "requirements.in"}
