@@ -19,8 +19,8 @@ from .intents import MIXED
 from .run import STORIES, Outcome
 from .stage import Killer
 
-# Longer than the functions' own windows (patience.py), with their last looks.
-SETTLE_SECONDS = 90.0
+# Longer than the functions' own windows (patience.py), with the looks of several maintenance runs, one each minute.
+SETTLE_SECONDS = 240.0
 NODE_RATE = 25
 # How long a run may take, in parts of what it would take with nothing in its way.
 PATIENCE = 8.0

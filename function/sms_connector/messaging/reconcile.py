@@ -42,7 +42,7 @@ NO_TEXT = text_digest("")
 LISTS_BY_RECIPIENT = 3
 # Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look, in turn.
 PAGES = 5
-LISTS_A_LOOK = 10
+LISTS_A_LOOK = 25
 ALIKE = 1000
 # Refusals that end when somebody has mended something, or by themselves: they say nothing about what the list holds.
 _FOR_NOW = frozenset(
@@ -136,8 +136,10 @@ class Reconciler:
         seen.unlisted |= {record.id for record in absent}
 
     def _could_be_meant(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
-        """Whether the list has a message to that person, of that sender and time, with another text, that is none of ours."""
+        """Whether the list has a message to that person, of that sender and time, with a text that none of our intents has."""
         alike = [report for report in reports if _could_be(record, report) and self._owner(report) is None]
+        others = self._intents_alike(record, alike) if alike else []
+        alike = [report for report in alike if not any(_matches(other, report) for other in others)]
         if alike:
             ids = ", ".join(report.provider_message_id for report in alike)
             self._note([record], f"the provider's list has {ids} to the same recipient, with another text")
@@ -163,17 +165,20 @@ class Reconciler:
 
     def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
         """Other intents that one of these reports could mean, and that have no message of the provider's."""
-        around = record.created_at - self._policy.unknown_window
-        until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
-        found, _ = self._store.find_by_person(person_key(record.to), since=around, until=until, limit=ALIKE)
         return {
             other.id
-            for other in found
-            if other.id != record.id
-            and other.provider_message_id is None
+            for other in self._intents_alike(record, reports)
+            if other.provider_message_id is None
             and (other.phase != Phase.DONE or other.status is MessageStatus.UNKNOWN)
             and any(_matches(other, report) for report in reports)
         }
+
+    def _intents_alike(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> list[MessageRecord]:
+        """Our other messages to that person that one of the reports could be about, by their time."""
+        since = record.created_at - self._policy.unknown_window
+        until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
+        found, _ = self._store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
+        return [other for other in found if other.id != record.id]
 
     def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:
         now = self._clock.time()
