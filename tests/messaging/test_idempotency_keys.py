@@ -199,8 +199,9 @@ def test_refused_requests_hold_no_lease(world: World) -> None:
 def test_a_throttled_request_with_a_key_may_come_again(world: World) -> None:
     node = world.node(queue_limit=0.0)
     with node.throttle.place(100), pytest.raises(Throttled):
-        node.post("key", [draft(0)])
-    assert [record.status for record in _records(world, node.post("key", [draft(0)]))] == [MessageStatus.QUEUED]
+        node.post("key", [draft(0), draft(1)])  # a single one would go before the hundred
+    again = _records(world, node.post("key", [draft(0), draft(1)]))
+    assert [record.status for record in again] == [MessageStatus.QUEUED] * 2
 
 
 def _records(world: World, answer: list[MessageRecord] | Replay) -> list[MessageRecord]:
