@@ -60,11 +60,14 @@ class FieldMapping(msgspec.Struct, frozen=True):
         mapped = [(name, field) for name, field in optional if name != field]
         return list(dict([(RECIPIENT, self.to_field), *self.value_fields, *mapped]).items())
 
-    def key_of(self, record: Mapping[str, object]) -> object:
-        return _optional(record, self.key_field, KEY)
-
-    def reference_of(self, record: Mapping[str, object]) -> object:
-        return _optional(record, self.reference_field, REFERENCE)
+    def labels_of(self, record: Mapping[str, object]) -> tuple[object, object]:
+        """The key and the reference, not checked yet; None for what is absent or null."""
+        key, reference = record.get(self.key_field), record.get(self.reference_field)
+        if key is None and self.key_field != KEY:
+            key = _look_up(record, self.key_field)
+        if reference is None and self.reference_field != REFERENCE:
+            reference = _look_up(record, self.reference_field)
+        return key, reference
 
     def apply(self, record: Mapping[str, object]) -> Mapped:
         """The recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
@@ -100,18 +103,13 @@ def _find_wrong_entries(template: Template, mapping: Mapping[str, str]) -> Itera
 def _read(record: Mapping[str, object], field: str, use: str, problems: list[FieldProblem]) -> str:
     value = record.get(field)
     # The common case first: a campaign reads a million records.
-    if isinstance(value, str) and value.isascii() and not (value == "" or value.isspace()):
+    if isinstance(value, str) and value and value.isascii() and not value.isspace():
         return value
     text, problem = _to_text(_look_up(record, field) if value is None else value)
     if problem:
         kind = Kind.MISSING_VALUE if text is None else Kind.INVALID_REQUEST
         problems.append(FieldProblem(field, f"no value for {use}: field {quote(field)} {problem}", kind))
     return text or ""
-
-
-def _optional(record: Mapping[str, object], field: str, usual: str) -> object:
-    value = record.get(field)
-    return _look_up(record, field) if value is None and field != usual else value
 
 
 def _look_up(record: Mapping[str, object], field: str) -> object:

@@ -85,6 +85,9 @@ SPELLINGS: dict[str, tuple[Spelling, ...]] = {
 }
 
 
+_PREFIXES = tuple(f"+{code}" for code in SPELLINGS)
+
+
 def canonical_spelling(number: str) -> str:
     """Return the one spelling that stands for all of this subscriber's; `number` is in E.164 form."""
     spelling = _find(number)
@@ -98,6 +101,8 @@ def dialled_spelling(number: str) -> str:
 
 
 def _find(number: str) -> Spelling | None:
+    if not number.startswith(_PREFIXES):
+        return None
     for end in (3, 4):
         for spelling in SPELLINGS.get(number[1:end], ()):
             if spelling.other.fullmatch(number):

@@ -101,7 +101,7 @@ def read_recipient(text: str, *, country: str | None = None, likely_region: str 
     Raises NumberError.
     """
     reading = _Reading(Kind.INVALID_RECIPIENT, country, likely_region)
-    forms = _find_channel(text)
+    forms = _find_channel(text) if ":" in text else None
     return _read_channel(text, forms[0], reading) if forms else _read_number(text, reading)
 
 
@@ -121,6 +121,8 @@ def find_number(address: str) -> str | None:
 
     Networks and channels give international numbers, some without their `+`; up to 8 digits are a short code.
     """
+    if _E164.fullmatch(address):
+        return address
     channel, colon, rest = address.partition(":")
     text = rest if colon and channel.strip().lower() in _NUMBER_CHANNELS else address
     number = compact(text)
@@ -199,17 +201,18 @@ def _read_channel(text: str, form: re.Pattern[str], reading: _Reading) -> Recipi
 
 
 def _read_number(text: str, reading: _Reading) -> Recipient:
-    from sms_connector.model import numbering_plan
+    from sms_connector.model.numbering_plan import find_flaw, suggest_form
 
-    number, country = (text, None) if _E164.fullmatch(text) else _read_e164(text, reading.country) or ("", None)
-    if not _E164.fullmatch(number):
-        fix = find_damage(text) or numbering_plan.suggest_form(
+    plain = _E164.fullmatch(text)
+    number, country = (text, None) if plain else _read_e164(text, reading.country) or ("", None)
+    if not plain and not _E164.fullmatch(number):
+        fix = find_damage(text) or suggest_form(
             compact(text) or "", region=reading.country or reading.likely_region
         )
         subject = quote(text) if find_damage(text) else f"{quote(text)} is not a phone number in E.164 form;"
         raise NumberError(f"{subject} {fix}", kind=reading.kind)
     number = dialled_spelling(number)
-    flaw = numbering_plan.find_flaw(number)
+    flaw = find_flaw(number)
     if flaw:
         raise NumberError(f"{quote(text)} {flaw}", kind=reading.kind)
     return Recipient(number, country)

@@ -57,7 +57,7 @@ class Segments(msgspec.Struct, frozen=True):
 
 def utf16_length(text: str) -> int:
     """Return the UTF-16 code units of a text, by which providers count their limits (an emoji is two)."""
-    return len(text) + sum(character > "\uffff" for character in text)
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 
 def measure(text: str) -> Segments:

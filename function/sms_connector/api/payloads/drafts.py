@@ -82,11 +82,10 @@ class RecordReader(msgspec.Struct, frozen=True):
         except InvalidValueError as error:
             mapped = None
             problems += [replace(problem, field=prefix + problem.field) for problem in error.problems]
-        recipient, wrong = self._read_recipient(record, prefix, mapped)
-        problems += wrong
+        recipient = self._read_recipient(record, prefix, mapped, problems)
         text = self.template.render(mapped.values) if mapped else ""
         if mapped and self.template.placeholders:
-            problems += check_text(text, prefix.removesuffix("."), self.rules)
+            problems += check_text(text, prefix[:-1], self.rules)
         key, reference = self._read_labels(record, prefix, problems)
         if problems or mapped is None or recipient is None:
             shown = record.get(self.mapping.to_field)
@@ -100,7 +99,7 @@ class RecordReader(msgspec.Struct, frozen=True):
         self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
     ) -> tuple[str | None, str | None]:
         """The record's key and its reference."""
-        key, reference = self.mapping.key_of(record), self.mapping.reference_of(record)
+        key, reference = self.mapping.labels_of(record)
         if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
             problems.append(FieldProblem(prefix + self.mapping.key_field, _KEY_RULE))
             key = None
@@ -110,22 +109,24 @@ class RecordReader(msgspec.Struct, frozen=True):
         return key, reference
 
     def _read_recipient(
-        self, record: Mapping[str, object], prefix: str, mapped: Mapped | None
-    ) -> tuple[Recipient | None, list[FieldProblem]]:
+        self, record: Mapping[str, object], prefix: str, mapped: Mapped | None, problems: list[FieldProblem]
+    ) -> Recipient | None:
         to = mapped.to if mapped else record.get(self.mapping.to_field)
         if not isinstance(to, str) or not to.strip():
-            return None, []  # told as missing already
-        field, rules = prefix + self.mapping.to_field, self.rules
+            return None  # told as missing already
+        rules = self.rules
         try:
             recipient = read_recipient(to, country=rules.country, likely_region=rules.region)
         except InvalidValueError as error:
-            return None, [replace(problem, field=field) for problem in error.problems]
+            problems += [replace(problem, field=prefix + self.mapping.to_field) for problem in error.problems]
+            return None
         channel, colon, _ = recipient.address.partition(":")
         if colon and channel not in rules.channels:
             known = ", ".join(sorted(rules.channels & CHANNELS)) or "none"
             message = f"the provider has no channel {quote(channel)} (it has: {known}); write a number in E.164 form"
-            return None, [FieldProblem(field, message, Kind.INVALID_RECIPIENT)]
-        return recipient, []
+            problems.append(FieldProblem(prefix + self.mapping.to_field, message, Kind.INVALID_RECIPIENT))
+            return None
+        return recipient
 
 
 class Drafts(msgspec.Struct, frozen=True):
@@ -191,9 +192,8 @@ def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules
 
 def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProblem]:
     """What is wrong with a text that is to be sent; `record` is the path of the record it was rendered for."""
+    length, flaw = utf16_length(text), None
     subject = "the rendered message" if record else "the text"
-    flaw = None
-    length = utf16_length(text)
     if length > rules.text_limit:
         counted = "" if length == len(text) else " (an emoji counts as two)"
         flaw = f"{subject} has {length} characters{counted}; at most {rules.text_limit} are allowed"

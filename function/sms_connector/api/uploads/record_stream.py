@@ -55,16 +55,15 @@ def check_records(raw: Iterable[Located], reader: RecordReader, columns: Columns
         if isinstance(record, Flaw):
             yield RefusedRecord(index, None, f"records[{index}]", Kind.INVALID_REQUEST, record.message, line=line)
             continue
-        checked = reader.check(index, record, f"records[{index}].", line=line)
+        prefix = f"records[{index}]."
+        checked = reader.check(index, record, prefix, line=line)
         row = columns.cells(record)
         if isinstance(checked, Refused):
             yield _refuse(checked, checked.problems[0], row)
         elif checked.segments.encoding is Encoding.UCS_2 and "\x00" in checked.text:
             nul = FieldProblem(f"records[{index}]", "has a NUL character (U+0000); take it out", Kind.INVALID_MESSAGE)
             yield _refuse(Refused(index, checked.to, (nul,), checked.key, checked.reference, line), nul, row)
-        elif problem := notes.check(
-            checked.to, checked.country, f"records[{index}].{to_field}", index=index, line=line
-        ):
+        elif problem := notes.check(checked.to, checked.country, prefix + to_field, index=index, line=line):
             yield _refuse(Refused(index, checked.to, (problem,), checked.key, checked.reference, line), problem, row)
         else:
             to, values, _, segments, key, reference, _ = checked

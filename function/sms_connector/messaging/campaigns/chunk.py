@@ -73,14 +73,14 @@ class Chunk(msgspec.Struct):
 
     @property
     def full(self) -> bool:
-        return self.count >= self.most or self.size >= CHUNK_BYTES
+        return len(self.accepted) + len(self.refused) >= self.most or self.size >= CHUNK_BYTES
 
     def add(self, record: Record) -> None:
         """`size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape."""
         if isinstance(record, AcceptedRecord):
             self.accepted.append(record)
             texts = (*record.values, *record.row, record.key or "", record.reference or "")
-            self.size += 60 + 6 * sum(map(len, texts))
+            self.size += 60 + 6 * len("".join(texts))
         else:
             self.refused.append(record)
             texts = (*record.row, record.message, record.field, record.key or "", record.reference or "")

@@ -22,8 +22,8 @@ class Columns:
         """The record's values as text, in the order of the names. Lists and objects are left out, and what ends the row empty."""
         names = tuple(record)
         values = tuple(record.values()) if names == self._known[: len(names)] else self._arrange(record)
-        row = tuple(value if isinstance(value, str) else _to_text(value) for value in values)
-        return row if sum(map(len, row)) <= MAX_ROW else ()
+        row = tuple([value if isinstance(value, str) else _to_text(value) for value in values])
+        return row if len("".join(row)) <= MAX_ROW else ()
 
     def _arrange(self, record: Mapping[str, object]) -> tuple[object, ...]:
         new = [name for name in record if name and name not in self._known and len(name) <= MAX_NAME]
