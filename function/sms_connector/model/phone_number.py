@@ -100,8 +100,13 @@ def read_recipient(text: str, *, country: str | None = None, likely_region: str 
     `country` (`"DE"`, see `parse_country`) reads national forms; `likely_region` only helps an error to name the likely form.
     Raises NumberError.
     """
+    from sms_connector.model.numbering_plan import find_flaw
+
+    # The common case first: a campaign reads a million records.
+    if _E164.fullmatch(text) and dialled_spelling(text) == text and find_flaw(text) is None:
+        return Recipient(text)
     reading = _Reading(Kind.INVALID_RECIPIENT, country, likely_region)
-    forms = _find_channel(text) if ":" in text else None
+    forms = _find_channel(text)
     return _read_channel(text, forms[0], reading) if forms else _read_number(text, reading)
 
 
@@ -203,12 +208,9 @@ def _read_channel(text: str, form: re.Pattern[str], reading: _Reading) -> Recipi
 def _read_number(text: str, reading: _Reading) -> Recipient:
     from sms_connector.model.numbering_plan import find_flaw, suggest_form
 
-    plain = _E164.fullmatch(text)
-    number, country = (text, None) if plain else _read_e164(text, reading.country) or ("", None)
-    if not plain and not _E164.fullmatch(number):
-        fix = find_damage(text) or suggest_form(
-            compact(text) or "", region=reading.country or reading.likely_region
-        )
+    number, country = (text, None) if _E164.fullmatch(text) else _read_e164(text, reading.country) or ("", None)
+    if not _E164.fullmatch(number):
+        fix = find_damage(text) or suggest_form(compact(text) or "", region=reading.country or reading.likely_region)
         subject = quote(text) if find_damage(text) else f"{quote(text)} is not a phone number in E.164 form;"
         raise NumberError(f"{subject} {fix}", kind=reading.kind)
     number = dialled_spelling(number)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -64,7 +64,8 @@ def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, conte
             content.mark(following)
             if row and (row[0].strip() or any(map(str.strip, row))):
                 flaw = _check_width(row, width) if len(row) > width else None
-                yield line, flaw or _to_record(names, row, optional)
+                record = dict(zip(names, row, strict=False))
+                yield line, flaw or (_blank_to_none(record, optional) if optional else record)
             line = following
     except UnicodeDecodeError as error:
         raise wrong_bytes(find_line(error, table.lines + rows.line_num)) from None
@@ -72,13 +73,10 @@ def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, conte
         raise broken(f"line {line} is not CSV: {error}; check the quotes") from None
 
 
-def _to_record(names: Sequence[str], row: Sequence[str], optional: Sequence[str]) -> dict[str, Any]:
+def _blank_to_none(record: Mapping[str, str], optional: Sequence[str]) -> dict[str, Any]:
     """A blank cell is no key and no reference: CSV has no other way to say it."""
-    record: dict[str, Any] = dict(zip(names, row, strict=False))
-    for name in optional:
-        if not record.get(name, name).strip():
-            record[name] = None
-    return record
+    blank = [name for name in optional if name in record and not record[name].strip()]
+    return {**record, **dict.fromkeys(blank)}
 
 
 def _check_width(row: Sequence[str], width: int) -> Flaw | None:
