@@ -142,7 +142,7 @@ def test_a_run_ends_before_its_task_is_given_up() -> None:
         assert node.engine.ticker.tick()
         assert RUN_SECONDS <= world.clock.time() - begun <= RUN_SECONDS + 5
         attempts = [record.attempts for record in node.engine.runner._tools.send.store.get(ids) if record is not None]
-        assert 30 <= sum(attempts) <= 45
+        assert 0.75 * RUN_SECONDS <= sum(attempts) <= RUN_SECONDS + 5, "a question a second"
         [planned] = world.queue.take("/tasks/tick")
         assert (planned.not_before or 0.0) <= world.clock.time() + 2.0
         node.engine.ticker.tick()
