@@ -31,13 +31,10 @@ ARRAY_FIELDS = frozenset({("blocks", "people"), ("blocks", "references"), ("bloc
 # (collection, fields asked for by equality or by what they contain, field that orders, descending)
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("messages", ("person",), "createdAt", True),
-    ("messages", ("status",), "createdAt", True),
-    ("messages", ("person", "status"), "createdAt", True),
     ("blocks", ("people",), "createdAt", True),
     ("messages", ("reference",), "createdAt", True),
     ("blocks", ("references",), "createdAt", True),
     ("blocks", ("campaign",), "createdAt", True),
-    ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),

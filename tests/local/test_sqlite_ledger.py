@@ -102,13 +102,13 @@ def test_a_file_of_an_older_version_gets_the_columns_and_indexes_it_lacks(tmp_pa
     older.execute(
         "CREATE TABLE messages (id TEXT PRIMARY KEY, data TEXT NOT NULL, expiresAt, version INTEGER NOT NULL)"
     )
-    for n, status in enumerate(("sent", "queued", "sent")):
-        data = json.dumps({"status": status, "createdAt": n, "person": None})
+    for n, reference in enumerate(("a", "b", "a")):
+        data = json.dumps({"reference": reference, "createdAt": n, "person": None})
         older.execute("INSERT INTO messages VALUES (?, ?, NULL, ?)", (f"m{n}", data, n))
     older.commit()
     older.close()
     newer = SqliteLedger(path, clock=clock)
-    query = Query("messages", (("status", "==", "sent"),), order_by="createdAt", descending=True)
+    query = Query("messages", (("reference", "==", "a"),), order_by="createdAt", descending=True)
     assert [document.id for document in newer.find(query)] == ["m2", "m0"]
     assert newer.find(Query("messages", order_by="person")) == []
     newer.close()

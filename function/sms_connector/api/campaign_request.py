@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
-from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery, read_query, refuse_query
+from sms_connector.api.payloads.campaign_body import CampaignBody, read_query, refuse_query
 from sms_connector.api.payloads.drafts import (
     RecordReader,
     check_text,
@@ -31,7 +31,7 @@ from sms_connector.api.route import Call, Services
 from sms_connector.api.spool import Spooled
 from sms_connector.api.templates import fill
 from sms_connector.api.uploads.content import Content, is_gzip
-from sms_connector.api.uploads.content_type import ContentType, Format, read_content_type
+from sms_connector.api.uploads.content_type import Format, read_content_type
 from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
 from sms_connector.errors import FieldProblem, InvalidRequest, Kind
 from sms_connector.messaging.campaigns.chunk import Record
@@ -51,7 +51,6 @@ class CampaignRequest(msgspec.Struct, frozen=True):
     compressed: bool
     reader: RecordReader
     options: SendOptions
-    digest: str
     columns: Columns
     notes: Notes
 
@@ -87,9 +86,8 @@ def read_request(services: Services, call: Call, spooled: Spooled) -> CampaignRe
     form = None if format_ is None else read_form(format_, sent, body)
     reader, options = _check(services, body)
     options = replace(options, template=template)
-    digest = _digest(call.query, sent, spooled)
     notes = Notes(read_policy(body), find_warnings(body), strict=body.strict)
-    return CampaignRequest(body, form, sent.compressed, reader, options, digest, Columns(), notes)
+    return CampaignRequest(body, form, sent.compressed, reader, options, Columns(), notes)
 
 
 @contextmanager
@@ -165,6 +163,8 @@ def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
     return make_reader(template, mapping, rules)
 
 
-def _digest(query: CampaignQuery, sent: ContentType, spooled: Spooled) -> str:
+def digest_request(call: Call, spooled: Spooled) -> str:
+    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it. Raises InvalidRequest."""
+    query, sent = call.query, read_content_type(call.headers)
     said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
     return hashlib.sha256(said).hexdigest()

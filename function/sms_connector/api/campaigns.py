@@ -12,8 +12,15 @@ from msgspec import UNSET
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from sms_connector.api.campaign_request import CampaignRequest, open_records, read_request
-from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
+from sms_connector.api.campaign_request import CampaignRequest, digest_request, open_records, read_request
+from sms_connector.api.once import (
+    KEY_DESCRIPTION,
+    KEY_HEADER,
+    answer_once,
+    read_key,
+    read_once,
+    unrepeatable_without_key,
+)
 from sms_connector.api.paging import read_place, read_token, write_place, write_token
 from sms_connector.api.payloads import campaign as payloads
 from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
@@ -37,7 +44,10 @@ def create(services: Services, call: Call) -> Answer:
     services.engine.intake.require_queue()
     key = read_key(call)
     with spool(call.stream) as spooled:
-        request = read_request(services, call, spooled)
+        digest = digest_request(call, spooled)
+        request = read_once(services, call, digest, lambda: read_request(services, call, spooled))
+        if isinstance(request, Answer):
+            return _with_location(request)
         if request.body.dry_run:
             return _look(services, call, request, spooled)
 
@@ -47,7 +57,7 @@ def create(services: Services, call: Call) -> Answer:
         if key is None:
             answer = Answer(msgspec.json.encode(carry_out(uuid.uuid4().hex)), 202)
         else:
-            answer = answer_once(services, key, request.digest, carry_out=carry_out, status=202)
+            answer = answer_once(services, key, digest, carry_out=carry_out, status=202)
     return _with_location(answer)
 
 

@@ -14,7 +14,14 @@ from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
 from sms_connector.api.conversion import convert
-from sms_connector.api.once import KEY_DESCRIPTION, KEY_HEADER, answer_once, read_key, unrepeatable_without_key
+from sms_connector.api.once import (
+    KEY_DESCRIPTION,
+    KEY_HEADER,
+    answer_once,
+    read_key,
+    read_once,
+    unrepeatable_without_key,
+)
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.payloads import drafts as draft_payloads
 from sms_connector.api.payloads import message as payloads
@@ -45,18 +52,20 @@ _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
 class Ordered(NamedTuple):
-    """A request that may be carried out. `digest` is what its Idempotency-Key stands for."""
+    """A request that may be carried out."""
 
     read: draft_payloads.Drafts
     options: SendOptions
     dry_run: bool
     key: str | None
-    digest: str
 
 
 def send(services: Services, call: Call) -> Answer:
     """Every record has its own outcome; the answer is 200 once the request itself is right."""
-    order = _read_send(services, call)
+    digest = _digest(call)
+    order = read_once(services, call, digest, lambda: _read_send(services, call))
+    if isinstance(order, Answer):
+        return order
     drafts, notes, template = order.read.drafts, order.read.notes, order.options.template
     results = [
         payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each)
@@ -73,7 +82,7 @@ def send(services: Services, call: Call) -> Answer:
     if order.key is None:
         answer = carry_out(uuid.uuid4().hex)
         return Answer(answer, headers=_retry_after(answer.results))
-    return answer_once(services, order.key, order.digest, carry_out=carry_out)
+    return answer_once(services, order.key, digest, carry_out=carry_out)
 
 
 def _retry_after(results: Sequence[payloads.SendResult]) -> dict[str, str]:
@@ -96,7 +105,7 @@ def _send_drafts(
 
 def _read_send(services: Services, call: Call) -> Ordered:
     """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
-    body, template, read_file, digest = _read_body(services, call)
+    body, template, read_file = _read_body(services, call)
     problems: list[FieldProblem] = []
     key = _collect(problems, lambda: read_key(call))
     options = _collect(problems, lambda: read_options(body, option_rules(services)))
@@ -106,7 +115,7 @@ def _read_send(services: Services, call: Call) -> Ordered:
         problems += () if skipped else refused.problems
     if problems or options is None or read is None:
         raise InvalidRequest(*problems)
-    return Ordered(read, replace(options, template=template), body.dry_run, key, digest)
+    return Ordered(read, replace(options, template=template), body.dry_run, key)
 
 
 def _read_records(
@@ -116,17 +125,25 @@ def _read_records(
     return draft_payloads.read_drafts(body, rules, read_file)
 
 
-def _read_body(services: Services, call: Call) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None, str]:
-    """The fields, the template they name, the reader of a file's records, and a digest of everything."""
+def _digest(call: Call) -> str:
+    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it."""
+    if call.body is not None:
+        return json_body.digest(call.document)
+    query = call.query or SendQuery()
+    said = msgspec.json.encode((query, call.headers.get("Content-Type")), order="sorted") + b"\0" + call.stream.read()
+    return hashlib.sha256(said).hexdigest()
+
+
+def _read_body(services: Services, call: Call) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None]:
+    """The fields, the template they name, and the reader of a file's records."""
     query: SendQuery = call.query or SendQuery()
     if call.body is not None:
         refuse_query(query)
         document, template = fill(services, call.document)
         body = call.body if template is None else convert(document, SendBody)
-        return body, template, None, json_body.digest(call.document)
-    said = msgspec.json.encode((query, call.headers.get("Content-Type")), order="sorted") + b"\0" + call.stream.read()
+        return body, template, None
     document, template = fill(services, read_send_query(query), file=True)
-    return convert(document, SendBody), template, _file_reader(call, query), hashlib.sha256(said).hexdigest()
+    return convert(document, SendBody), template, _file_reader(call, query)
 
 
 def _file_reader(call: Call, query: SendQuery, *, limit: int | None = None) -> draft_payloads.ReadFile:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 import msgspec
 
 from sms_connector.api.route import Answer, Call, Services
 from sms_connector.errors import FieldProblem, InvalidRequest, OutOfReach, RequestError, Retry
 from sms_connector.messaging.idempotency import Replay
+
+T = TypeVar("T")
 
 KEY_HEADER = "Idempotency-Key"
 KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
@@ -28,6 +31,21 @@ def read_key(call: Call) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
     return key
+
+
+def read_once(services: Services, call: Call, digest: str, read: Callable[[], T]) -> T | Answer:
+    """Return what `read` makes of the request, or the stored answer of a request that was right when it first came.
+
+    Time and templates go on: what is refused now may be the repeat of a request that was carried out. Only what is refused costs a look-up.
+    """
+    try:
+        return read()
+    except InvalidRequest:
+        key = call.headers.get(KEY_HEADER)
+        replay = services.engine.keys.find(key, digest) if key else None
+        if replay is None:
+            raise
+        return _replay(replay)
 
 
 @contextmanager
@@ -52,7 +70,7 @@ def answer_once(
     keys = services.engine.keys
     begun = keys.begin(key, digest)
     if isinstance(begun, Replay):
-        return Answer(begun.answer, begun.status, {REPLAYED_HEADER: "true"})
+        return _replay(begun)
     settled = False
     try:
         content = msgspec.json.encode(carry_out(begun.nonce))
@@ -66,3 +84,7 @@ def answer_once(
             keys.release(begun)
     keys.finish(begun, content, status)
     return Answer(content, status)
+
+
+def _replay(replay: Replay) -> Answer:
+    return Answer(replay.answer, replay.status, {REPLAYED_HEADER: "true"})

@@ -71,6 +71,13 @@ class IdempotencyKeys:
                 self._lease.leave(broken=broken)
         return begun
 
+    def find(self, key: str, digest: str) -> Replay | None:
+        """Return the stored answer of the same request. Raises KeyInProgress while the first one is still running."""
+        [found] = self._ledger.get(COLLECTION, [key_id(key)])
+        if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
+            return None
+        return self._answer(found)
+
     def finish(self, started: Started, answer: bytes, status: int) -> None:
         """Keep the answer. If another node has taken the request over meanwhile, its answer counts."""
         answered = {"state": "done", "answer": b64encode(zlib.compress(answer)).decode(), "status": status}
@@ -116,12 +123,18 @@ class IdempotencyKeys:
                 "use a new key for a new request",
                 kind=Kind.KEY_REUSED,
             )
+        if (replay := self._answer(found)) is not None:
+            return replay
+        started.nonce, started.created_at, started.carried_on = found.data["nonce"], found.data["createdAt"], True
+        return self._write(started, found.version)
+
+    def _answer(self, found: Document) -> Replay | None:
+        """None where the first request broke off."""
         if found.data["state"] == "done":
             return Replay(zlib.decompress(b64decode(found.data["answer"])), found.data["status"])
         if self._lease.living([found.data["holder"]]):
             raise self._in_progress()
-        started.nonce, started.created_at, started.carried_on = found.data["nonce"], found.data["createdAt"], True
-        return self._write(started, found.version)
+        return None
 
     def _in_progress(self) -> KeyInProgress:
         return KeyInProgress(

@@ -176,13 +176,10 @@ ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset(
 # The queries that need a composite index on Firestore: (collection, fields by equality or `contains`, order field, descending).
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("messages", ("person",), "createdAt", True),
-    ("messages", ("status",), "createdAt", True),
-    ("messages", ("person", "status"), "createdAt", True),
     ("blocks", ("people",), "createdAt", True),
     ("messages", ("reference",), "createdAt", True),
     ("blocks", ("references",), "createdAt", True),
     ("blocks", ("campaign",), "createdAt", True),
-    ("messages", ("campaign",), "createdAt", True),
     ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
     ("callbacks", ("state",), "createdAt", True),
