@@ -59,7 +59,7 @@ def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
         killer = Killer(stage.victims, scenario.pause, random.Random(f"{seed}/kills"), scenario.most_kills)
         with _faults(stage, scenario.fault), killer.at_work():
             reports = traffic.run(wanted)
-        messages = read_messages(stage.url, reports, until_final=SETTLE_SECONDS)
+        messages = read_messages(stage.url, [each.id for each in reports if each.id], until_final=SETTLE_SECONDS)
         verdict = judge(reports, messages, stage.sandbox.messages())
         flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + traffic.flaws
         stories = [f"{what}\n{tell(case, stage, kills=killer.kills)}" for what, case in verdict.violations[:STORIES]]

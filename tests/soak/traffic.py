@@ -13,7 +13,7 @@ from typing import Any
 
 import requests
 
-from .intents import Intent, Request
+from .intents import Intent, Request, Style
 
 READ_SECONDS = 45.0
 # A client that hangs up early and asks again: the connector does not notice, and goes on.
@@ -56,9 +56,15 @@ class Traffic:
         if dice.random() < 0.1:
             first = [report.id for report in reports]
             self._post_until_answered(request, reports, dice)
-            if first != [report.id for report in reports]:
+            others = [id_ for id_, report in zip(first, reports, strict=True) if id_ != report.id]
+            if any(request.style is not Style.RECORD_KEYS or not self._is_free(id_) for id_ in others):
                 self._flaw(f"{request.key}: repeated after its answer, it gave other messages")
         return reports
+
+    def _is_free(self, message_id: str | None) -> bool:
+        """Whether nothing was sent for sure: then the record's key is free again, and a repetition sends it."""
+        [message] = read_messages(self.url, [message_id], until_final=READ_SECONDS).values() if message_id else [{}]
+        return (message.get("error") or {}).get("retry") == "safe"
 
     def _post_until_answered(self, request: Request, reports: Sequence[Report], dice: random.Random) -> None:
         with requests.Session() as session:
@@ -116,13 +122,13 @@ class Traffic:
             raise RuntimeError("given up: " + "\n".join(self.flaws))
 
 
-def read_messages(url: str, reports: Sequence[Report], *, until_final: float) -> dict[str, dict[str, Any]]:
+def read_messages(url: str, ids: Sequence[str], *, until_final: float) -> dict[str, dict[str, Any]]:
     """Each message by id as the connector knows it, asked for until it is final or so many seconds are over."""
     deadline = time.monotonic() + until_final
     known: dict[str, dict[str, Any]] = {}
     with requests.Session() as session:
         while True:
-            still_open = [r.id for r in reports if r.id and not known.get(r.id, {}).get("final")]
+            still_open = [id_ for id_ in ids if not known.get(id_, {}).get("final")]
             for id_ in still_open:
                 answer = session.get(f"{url}/v1/messages/{id_}", timeout=READ_SECONDS)
                 if answer.status_code == 200:
