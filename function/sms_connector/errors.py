@@ -36,7 +36,7 @@ from enum import StrEnum
 import msgspec
 
 
-class Retry(StrEnum):
+class RetrySafety(StrEnum):
     """What repeating the same thing would do."""
 
     NEVER = "never"
@@ -44,7 +44,7 @@ class Retry(StrEnum):
     UNKNOWN_OUTCOME = "unknown_outcome"
 
 
-class Kind(StrEnum):
+class ErrorKind(StrEnum):
     """Why a message or a field was refused, whoever refused it. The words are the same for every provider."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
@@ -87,7 +87,7 @@ class FieldProblem(msgspec.Struct, frozen=True):
 
     field: str
     message: str
-    kind: Kind = Kind.INVALID_REQUEST
+    kind: ErrorKind = ErrorKind.INVALID_REQUEST
     line: int | None = None
 
     @property
@@ -98,7 +98,7 @@ class FieldProblem(msgspec.Struct, frozen=True):
 class ConnectorError(Exception):
     """Root of the tree. `retry` is what the caller may conclude."""
 
-    retry = Retry.NEVER
+    retry = RetrySafety.NEVER
     http_status = 500
     rpc_status = "INTERNAL"
 
@@ -114,7 +114,9 @@ class StartError(ConnectorError):
 class RequestError(ConnectorError):
     """The request was refused by us; nothing was sent."""
 
-    def __init__(self, message: str, *, kind: Kind = Kind.INVALID_REQUEST, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, kind: ErrorKind = ErrorKind.INVALID_REQUEST, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
@@ -150,7 +152,7 @@ class NotFound(RequestError):
 class KeyInProgress(RequestError):
     """409. The first request with this key is still running; ask again after `retry_after` seconds."""
 
-    http_status, rpc_status, retry = 409, "ABORTED", Retry.SAFE
+    http_status, rpc_status, retry = 409, "ABORTED", RetrySafety.SAFE
 
 
 class VersionMismatch(RequestError):
@@ -174,10 +176,10 @@ class PreconditionFailed(RequestError):
 class Throttled(RequestError):
     """429. It could not start within the queue limit; it would, `retry_after` seconds from now."""
 
-    http_status, rpc_status, retry = 429, "RESOURCE_EXHAUSTED", Retry.SAFE
+    http_status, rpc_status, retry = 429, "RESOURCE_EXHAUSTED", RetrySafety.SAFE
 
     def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message, kind=Kind.RATE_LIMITED, retry_after=retry_after)
+        super().__init__(message, kind=ErrorKind.RATE_LIMITED, retry_after=retry_after)
 
 
 class CallError(ConnectorError):
@@ -185,7 +187,9 @@ class CallError(ConnectorError):
 
     http_status, rpc_status = 502, "UNAVAILABLE"
 
-    def __init__(self, message: str, *, kind: Kind = Kind.UNAVAILABLE, retry_after: float | None = None) -> None:
+    def __init__(
+        self, message: str, *, kind: ErrorKind = ErrorKind.UNAVAILABLE, retry_after: float | None = None
+    ) -> None:
         super().__init__(message)
         self.kind = kind
         self.retry_after = retry_after
@@ -195,14 +199,14 @@ class NotSent(CallError):
     """The provider did not process it: refused connection, name or TLS failure before the request was written, 429, or
     503 with Retry-After."""
 
-    retry = Retry.SAFE
+    retry = RetrySafety.SAFE
 
 
 class CredentialsMissing(NotSent):
     """A secret that the provider needs is missing: for the message the same as one that it refuses."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, kind=Kind.AUTHENTICATION)
+        super().__init__(message, kind=ErrorKind.AUTHENTICATION)
 
 
 class RefusedOnTheWay(NotSent):
@@ -212,9 +216,9 @@ class RefusedOnTheWay(NotSent):
 class OutcomeUnknown(CallError):
     """The request may have been processed: read timeout, connection lost after the write, 5xx, an unreadable 2xx."""
 
-    retry = Retry.UNKNOWN_OUTCOME
+    retry = RetrySafety.UNKNOWN_OUTCOME
 
-    def __init__(self, message: str, *, kind: Kind = Kind.UNKNOWN_OUTCOME) -> None:
+    def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.UNKNOWN_OUTCOME) -> None:
         super().__init__(message, kind=kind)
 
 
@@ -227,7 +231,7 @@ class ProviderRefused(ConnectorError):
         self,
         message: str,
         *,
-        kind: Kind,
+        kind: ErrorKind,
         code: int | str | None = None,
         more_info: str | None = None,
         status: int = 400,
@@ -245,7 +249,7 @@ class StateRefused(ProviderRefused):
     http_status, rpc_status = 422, "FAILED_PRECONDITION"
 
 
-class OutOfReach(ConnectorError):
+class BackendUnavailable(ConnectorError):
     """503. What surrounds us did not answer for as long as its adapter tried: ask again in `retry_after` seconds.
 
     What was asked of the API may be repeated, a send or a campaign with its idempotency key. Without one nobody can tell how
@@ -256,18 +260,18 @@ class OutOfReach(ConnectorError):
     """
 
     http_status, rpc_status = 503, "UNAVAILABLE"
-    kind = Kind.UNAVAILABLE
+    kind = ErrorKind.UNAVAILABLE
     what = "what surrounds us is out of reach just now"
 
     def __init__(
-        self, message: str | None = None, *, retry: Retry = Retry.SAFE, retry_after: float | None = 2.0
+        self, message: str | None = None, *, retry: RetrySafety = RetrySafety.SAFE, retry_after: float | None = 2.0
     ) -> None:
         super().__init__(message or f"{self.what}; ask again as you did, with the same idempotency key if you gave one")
         self.retry = retry
         self.retry_after = retry_after
 
 
-class LedgerUnavailable(OutOfReach):
+class LedgerUnavailable(BackendUnavailable):
     """Of a commit it may have been the answer alone that was lost: nobody knows whether it was written, so this never means
     "nothing was written" (`Conflict` does). A commit may be repeated all the same: it expects versions, or writes what is the same
     twice."""
@@ -275,13 +279,13 @@ class LedgerUnavailable(OutOfReach):
     what = "the ledger is out of reach or too busy just now"
 
 
-class QueueUnavailable(OutOfReach):
+class QueueUnavailable(BackendUnavailable):
     """Of several tasks, some may have been put."""
 
     what = "the queue is out of reach or too busy just now"
 
 
-class LedgerUnusable(ConnectorError):
+class StoreMisconfigured(ConnectorError):
     """The ledger answers, and not to us: a permission, the database or an index is missing. The message says what to mend, and
     is for the log: the caller can't."""
 

@@ -24,8 +24,8 @@ from typing import Protocol
 
 import msgspec
 
-from sms_connector.model.connection import ConnectionStatus
-from sms_connector.model.consent import ConsentWords
+from sms_connector.model.connection_status import ConnectionStatus
+from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage

@@ -148,7 +148,7 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     if settings.callback_url and settings.queue is None and not environ.get("SMS_QUEUE", "").strip():
         reader.problems.append(f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}")
     surroundings = _refuse_local_surroundings(settings) if on_platform else _find_unusable_files(settings)
-    problems = [*reader.problems, *surroundings, *_find_strangers(environ, reader.known)]
+    problems = [*reader.problems, *surroundings, *_find_unknown_settings(environ, reader.known)]
     if problems:
         raise StartError(problems)
     return settings
@@ -170,8 +170,8 @@ class _Reader:
             return default
         try:
             return parse(raw)
-        except ValueError as flaw:
-            self.problems.append(f"{name} (environment): {flaw}")
+        except ValueError as problem_text:
+            self.problems.append(f"{name} (environment): {problem_text}")
             return default
 
 
@@ -272,8 +272,8 @@ def _refuse_local_surroundings(settings: Settings) -> list[str]:
 def _find_unusable_files(settings: Settings) -> list[str]:
     """They are opened at their first use: a wrong path would fail requests, not the start."""
     files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue.path if settings.queue else None))
-    flaws = ((name, values.database_flaw(path)) for name, path in files if path is not None)
-    return [f"{name} (environment): {flaw}" for name, flaw in flaws if flaw is not None]
+    flaws = ((name, values.database_problem(path)) for name, path in files if path is not None)
+    return [f"{name} (environment): {problem_text}" for name, problem_text in flaws if problem_text is not None]
 
 
 def _urls(settings: Settings) -> list[tuple[str, str | None]]:
@@ -287,13 +287,13 @@ def _urls(settings: Settings) -> list[tuple[str, str | None]]:
     ]
 
 
-def _find_strangers(environ: Mapping[str, str], known: list[str]) -> list[str]:
-    strangers = sorted(
+def _find_unknown_settings(environ: Mapping[str, str], known: list[str]) -> list[str]:
+    unknown_settings = sorted(
         name
         for name in environ
         if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN_PREFIXES)
     )
-    return [f"{name} (environment) is no setting; {_suggest(name, known)}" for name in strangers]
+    return [f"{name} (environment) is no setting; {_suggest(name, known)}" for name in unknown_settings]
 
 
 def _suggest(name: str, known: list[str]) -> str:

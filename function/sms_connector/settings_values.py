@@ -145,7 +145,7 @@ def existing_file(raw: str) -> Path:
     return path
 
 
-def database_flaw(path: Path) -> str | None:
+def database_problem(path: Path) -> str | None:
     """Why no SQLite file could be opened or made here; None where nothing is to be seen."""
     if not path.parent.is_dir():
         return f"there is no folder {path.parent}; make it, or name a file in another one"

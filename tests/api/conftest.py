@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 
-from sms_connector.api.entry import build_api
-from sms_connector.api.route import ConnectionProfile, Services
+from sms_connector.api.dispatcher import build_api
+from sms_connector.api.routing import ConnectionProfile, Services
 from sms_connector.model.phone_number import Sender, SenderKind
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
@@ -83,7 +83,7 @@ def make_api(
         profile=profile,
         capabilities=capabilities,
         log=StructuredLog("sms", level, "a-project", stream=log, now=lambda: NOW),
-        callbacks_out=double.callbacks_out,
+        notifications=double.notifications,
         now=lambda: NOW,
     )
     return Api(double, make_app(services).test_client(), log)

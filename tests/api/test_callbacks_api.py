@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.api.route import ConnectionProfile
-from sms_connector.messaging.callbacks_out import Callback
+from sms_connector.api.routing import ConnectionProfile
+from sms_connector.notifications.delivery import Notification
 from tests.fixtures.engine_double import NOW
 
 
-def callback(number: int, **fields: Any) -> Callback:
+def callback(number: int, **fields: Any) -> Notification:
     values: dict[str, Any] = {
         "id": f"cb_{number:026x}",
         "message": f"msg_{number:026x}",
@@ -21,7 +21,7 @@ def callback(number: int, **fields: Any) -> Callback:
         "url": "https://crm.example.com/sms",
         "created_at": NOW,
     }
-    return Callback(**{**values, **fields})
+    return Notification(**{**values, **fields})
 
 
 GIVEN_UP = {"state": "given_up", "attempts": 9, "last_error": "the answer was 500"}

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sms_connector.api.uploads.content import MAX_RECORD_BYTES
+from sms_connector.campaigns.chunk_worker import Attempt
+from sms_connector.campaigns.sources import AllowedSources
 from sms_connector.local.objects import FileObjects
-from sms_connector.messaging.campaigns.runner import Attempt
-from sms_connector.messaging.campaigns.sources import AllowedSources
 from tests.fixtures.campaign_api import CAMPAIGNS_PATH, CSV, JSON, NDJSON, TO, CampaignApi, ndjson, zipped
 from tests.fixtures.campaign_world import called, run_in
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, PreconditionFailed, Throttled
-from sms_connector.messaging.connection import Limits, Suspension
-from sms_connector.messaging.throttle import ThrottleState
+from sms_connector.connection_control import Limits, Suspension
+from sms_connector.errors import ErrorKind, PreconditionFailed, Throttled
+from sms_connector.rate_limit.throttle import ThrottleState
 
 
 def test_the_connection_as_it_was_configured(make: Any, profile: Any) -> None:
@@ -80,7 +80,7 @@ def test_a_suspension_by_configuration_has_no_beginning(api: Any) -> None:
 
 
 def test_sends_are_refused_while_suspended(api: Any) -> None:
-    api.double.fail_with["require_active"] = PreconditionFailed("the connection is suspended", kind=Kind.SUSPENDED)
+    api.double.fail_with["require_active"] = PreconditionFailed("the connection is suspended", kind=ErrorKind.SUSPENDED)
     answer = api.send({"to": "+15558675310", "message": "x"})
     assert answer.status_code == 422
     assert answer.json["error"]["status"] == "FAILED_PRECONDITION"

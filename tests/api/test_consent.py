@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.messaging.inbound import StoredInbound
+from sms_connector.callbacks.inbound import StoredInbound
 from tests.fixtures.engine_double import NOW
 
 NUMBER = "+15558675310"

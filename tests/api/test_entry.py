@@ -114,8 +114,8 @@ def test_no_answer_is_kept_by_a_cache(api: Any) -> None:
 
 
 SOURCE = """
-from sms_connector.api.entry import build_api
-from sms_connector.api.route import ConnectionProfile, Services
+from sms_connector.api.dispatcher import build_api
+from sms_connector.api.routing import ConnectionProfile, Services
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 from tests.fixtures.engine_double import EngineDouble

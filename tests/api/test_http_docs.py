@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.api.entry import ROUTES
+from sms_connector.api.dispatcher import ROUTES
 from sms_connector.api.openapi import with_document
-from sms_connector.api.payloads.campaign_body import CampaignBody, CampaignQuery
-from sms_connector.api.payloads.message import MessageQuery
-from sms_connector.api.payloads.send import SendBody
+from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
+from sms_connector.api.schemas.message import MessageQuery
+from sms_connector.api.schemas.send_body import SendBody
 from sms_connector.model.phone_number import CHANNELS
 from tests.api.conftest import CAPABILITIES
 

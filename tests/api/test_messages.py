@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused, StateRefused
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, PreconditionFailed, ProviderRefused, StateRefused
 
 TO = "+15558675310"
 GOOD: dict[str, Any] = {"to": TO, "message": "Hello"}
@@ -128,21 +128,21 @@ def test_changes(api: Any, verb: str, member: str, value: object) -> None:
     ("error", "status", "rpc", "detail"),
     [
         pytest.param(
-            PreconditionFailed("is final", kind=Kind.UNSUPPORTED),
+            PreconditionFailed("is final", kind=ErrorKind.UNSUPPORTED),
             422,
             "FAILED_PRECONDITION",
             {"kind": "UNSUPPORTED"},
             id="we know it can't be done",
         ),
         pytest.param(
-            ProviderRefused("too late", kind=Kind.OTHER, code=30409, more_info="https://a.example/30409"),
+            ProviderRefused("too late", kind=ErrorKind.OTHER, code=30409, more_info="https://a.example/30409"),
             502,
             "UNAVAILABLE",
             {"kind": "OTHER", "code": 30409, "moreInfo": "https://a.example/30409", "retry": "never"},
             id="the provider refused",
         ),
         pytest.param(
-            StateRefused("gone further", kind=Kind.UNSUPPORTED, code=30409, more_info="https://a.example/30409"),
+            StateRefused("gone further", kind=ErrorKind.UNSUPPORTED, code=30409, more_info="https://a.example/30409"),
             422,
             "FAILED_PRECONDITION",
             {"kind": "UNSUPPORTED", "code": 30409, "moreInfo": "https://a.example/30409", "retry": "never"},
@@ -156,7 +156,7 @@ def test_changes(api: Any, verb: str, member: str, value: object) -> None:
             id="the provider is not there",
         ),
         pytest.param(
-            OutcomeUnknown("no answer", kind=Kind.TIMEOUT),
+            OutcomeUnknown("no answer", kind=ErrorKind.TIMEOUT),
             504,
             "DEADLINE_EXCEEDED",
             {"kind": "TIMEOUT", "retry": "unknown_outcome"},

@@ -18,10 +18,10 @@ from openapi_spec_validator import validate
 from schemathesis.checks import CHECKS, load_all_checks
 
 from sms_connector.api import examples
-from sms_connector.api.conversion import convert
-from sms_connector.api.entry import ROUTES
+from sms_connector.api.dispatcher import ROUTES
 from sms_connector.api.openapi import with_document
 from sms_connector.api.operations import operation_id
+from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.uploads.content_type import FORMS
 from tests.api.conftest import make_api
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.messaging.seen_persons import SeenPersons
+from sms_connector.model.seen_persons import SeenPersons
 from tests.fixtures.campaign_api import CSV, NDJSON, CampaignApi, ndjson
 
 ANN, ZOE = "+15558675310", "+15558675311"

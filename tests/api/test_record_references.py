@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from sms_connector.api.payloads.callbacks import render_result
-from sms_connector.api.payloads.result_csv import COLUMNS, name_columns
-from sms_connector.messaging.campaigns import results as results_module
-from sms_connector.messaging.campaigns.columns import MAX_COLUMNS, MAX_ROW, Columns
-from sms_connector.messaging.record import MessageRecord, from_document
+from sms_connector.api.schemas.notification import render_result
+from sms_connector.api.schemas.result_csv import COLUMNS, name_columns
+from sms_connector.campaigns import results as results_module
+from sms_connector.campaigns.columns import MAX_COLUMNS, MAX_ROW, Columns
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document
+from sms_connector.store.message_record import MessageRecord, from_document
 from tests.fixtures.campaign_api import CSV, NDJSON, TO, CampaignApi, ndjson
 from tests.fixtures.campaign_world import run_in
 
@@ -190,7 +190,7 @@ def test_results_are_filtered_by_status() -> None:
 
 def test_a_page_of_one_status_ends_after_so_many_chunks() -> None:
     api = CampaignApi()
-    count = 500 * results_module.CHUNKS_A_PAGE
+    count = 500 * results_module.CHUNKS_PER_PAGE
     campaign = api.create(ndjson([{"to": TO}] * count + [{"to": "0123"}]), form=NDJSON, message="x").json["id"]
     read, pages, token = [], 0, None
     while pages == 0 or token:

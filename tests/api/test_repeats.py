@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sms_connector.messaging.idempotency import COLLECTION, key_id
 from sms_connector.ports import Write
+from sms_connector.sending.idempotency import COLLECTION, key_id
 from tests.fixtures.campaign_api import CAMPAIGNS_PATH, CSV, JSON, TO, CampaignApi
 
 POOL = "MG" + "0" * 32

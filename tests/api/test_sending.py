@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.errors import Conflict, Kind, PreconditionFailed, Retry, Throttled
-from sms_connector.messaging.record import MessageRecord, Phase
-from sms_connector.messaging.requests import OnUnknown, Tracking
+from sms_connector.errors import Conflict, ErrorKind, PreconditionFailed, RetrySafety, Throttled
 from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.send_request import OnUnknown, Tracking
 from sms_connector.model.status import MessageStatus
+from sms_connector.store.message_record import MessageRecord, Phase
 
 TO = "+15558675310"
 GOOD: dict[str, Any] = {"to": TO, "message": "Your code is 1234"}
@@ -115,7 +115,7 @@ def refuse(record: MessageRecord) -> None:
     record.provider_message_id = None
     record.failure = FailureReason(
         "provider",
-        Kind.INVALID_RECIPIENT,
+        ErrorKind.INVALID_RECIPIENT,
         "The 'To' number is not valid",
         code=21211,
         more_info="https://a.example/21211",
@@ -124,7 +124,7 @@ def refuse(record: MessageRecord) -> None:
 
 def lose(record: MessageRecord) -> None:
     record.provider_message_id, record.phase = None, Phase.CALLING
-    record.lose_track("no answer within 10 s", at=record.created_at, window=900)
+    record.mark_unknown("no answer within 10 s", at=record.created_at, window=900)
 
 
 def test_a_plain_result_has_these_members_and_no_others(api: Any) -> None:
@@ -234,7 +234,7 @@ def test_a_key_keeps_the_answer_and_gives_it_again(api: Any) -> None:
 
 def test_a_stored_answer_is_given_again_while_suspended(api: Any) -> None:
     first = api.send(GOOD, Idempotency_Key="k")
-    api.double.fail_with["require_active"] = PreconditionFailed("suspended", kind=Kind.SUSPENDED)
+    api.double.fail_with["require_active"] = PreconditionFailed("suspended", kind=ErrorKind.SUSPENDED)
     assert api.send(GOOD, Idempotency_Key="k").data == first.data
 
 
@@ -257,7 +257,7 @@ def test_the_digest_is_of_what_is_said_and_not_of_how(api: Any) -> None:
         ),
         pytest.param(
             "require_active",
-            PreconditionFailed("suspended", kind=Kind.SUSPENDED),
+            PreconditionFailed("suspended", kind=ErrorKind.SUSPENDED),
             422,
             "abandon",
             id="suspended: nothing was sent either",
@@ -291,7 +291,7 @@ def test_429_tells_when_in_seconds_and_exactly(api: Any) -> None:
         "code": 429,
         "status": "RESOURCE_EXHAUSTED",
         "message": "30 s of calls are waiting",
-        "details": [{"kind": "RATE_LIMITED", "retry": Retry.SAFE, "retryAfterMillis": 1235}],
+        "details": [{"kind": "RATE_LIMITED", "retry": RetrySafety.SAFE, "retryAfterMillis": 1235}],
     }
 
 

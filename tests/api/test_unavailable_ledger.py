@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import LedgerUnavailable, LedgerUnusable, QueueUnavailable
+from sms_connector.errors import LedgerUnavailable, QueueUnavailable, StoreMisconfigured
 from sms_connector.ports import Task
 from tests.fixtures.campaign_api import CampaignApi
 from tests.fixtures.campaign_world import number, run_in
@@ -72,7 +72,7 @@ def test_it_is_one_line_in_the_log_and_no_fault_of_ours(api: Any) -> None:
 
 
 def test_what_has_to_be_mended_is_told_to_the_log_alone(api: Any) -> None:
-    api.double.fail_with["get"] = LedgerUnusable(
+    api.double.fail_with["get"] = StoreMisconfigured(
         "the Firestore database projects/p/databases/sms may not be used: grant …"
     )
     answer = api.get(f"/v1/messages/{RECORD}")

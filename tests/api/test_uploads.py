@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.api.uploads.csv_file import DELIMITERS
-from sms_connector.api.uploads.raw_record import Flaw
+from sms_connector.api.uploads.raw_record import RecordProblem
 from sms_connector.api.uploads.record_stream import FileForm, read_rows
 from sms_connector.api.uploads.text import find_charset
 from sms_connector.errors import InvalidRequest
@@ -136,7 +136,7 @@ def test_which_columns(raw: str, mapping: dict[str, str], record: dict[str, Any]
 
 def test_the_line_is_that_of_the_file() -> None:
     raw = f'to,n\n\n{TO},"a\nb\nc"\n,\n{OTHER},x,too,many\n{TO},z\n'
-    assert [(line, isinstance(record, Flaw)) for line, record in read(raw.encode())] == [
+    assert [(line, isinstance(record, RecordProblem)) for line, record in read(raw.encode())] == [
         (3, False),
         (7, True),
         (8, False),

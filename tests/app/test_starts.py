@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from sms_connector import app
-from sms_connector.api.tasks import TaskLater
+from sms_connector.api.resources.tasks import TaskLater
 from sms_connector.app.node import start
 from sms_connector.app.webhook import start_webhook
 from sms_connector.app.worker import LOOPS, Loops
-from sms_connector.errors import LedgerUnavailable, LedgerUnusable, StartError
+from sms_connector.errors import LedgerUnavailable, StartError, StoreMisconfigured
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.queue import SqliteQueue
 from sms_connector.local.worker_loop import MinuteTimer
-from sms_connector.messaging.record import MessageRecord
-from sms_connector.messaging.throttle import Throttle
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MUST_BE_ABSENT, Delivery, Json, Task
+from sms_connector.rate_limit.throttle import Throttle
+from sms_connector.store.message_record import MessageRecord
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import Lane
 from tests.fixtures.fake_clock import ThreadedClock
@@ -132,7 +132,7 @@ def test_a_message_without_news_expires_after_the_hours_that_were_set(
     )
     sent_at = node.clock.time() - 2 * 3600
     record = MessageRecord("msg_1", "+15558675310", "+15551234567", "digest", sent_at, sent_at)
-    record.hear(DeliveryReport("SM1", MessageStatus.SENT, "sent"), at=sent_at, source="send")
+    record.apply_report(DeliveryReport("SM1", MessageStatus.SENT, "sent"), at=sent_at, source="send")
     record.next_check_at = sent_at + int(hours) * 3600  # nobody is asked before
     node.ledger.commit([record.to_write(expect=MUST_BE_ABSENT)])
     assert node.engine.messages.get("msg_1").status is status
@@ -183,7 +183,7 @@ def test_a_local_worker_runs_maintenance_at_once_and_each_minute_whatever_the_qu
     [
         pytest.param(TaskLater("the chunk is not done"), [], id="no failure"),
         pytest.param(LedgerUnavailable(), [("WARNING", "ledger_unavailable")], id="the ledger is out of reach"),
-        pytest.param(LedgerUnusable("no index"), [("ERROR", "ledger_unusable")], id="the ledger refuses us"),
+        pytest.param(StoreMisconfigured("no index"), [("ERROR", "ledger_unusable")], id="the ledger refuses us"),
         pytest.param(KeyError("x"), [("ERROR", "task failed")], id="a defect"),
     ],
 )

@@ -22,7 +22,7 @@ NAMES_ALLOWED = {
     "function/sms_connector/registry.py": "the list of providers",
     "function/sms_connector/settings_values.py": "the values SMS_PROVIDER may have",
     "function/sms_connector/settings.py": "the default of SMS_PROVIDER",
-    "function/sms_connector/app/surroundings.py": "the default of SMS_PROVIDER, where the settings themselves are wrong",
+    "function/sms_connector/app/startup_checks.py": "the default of SMS_PROVIDER, where the settings themselves are wrong",
     "function/sms_connector/transport/redaction.py": "a header that may be logged, by its name on the wire",
 }
 

@@ -21,8 +21,8 @@ from msgspec.structs import replace
 
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
-from sms_connector.messaging.campaigns.campaign import PROGRESS, QUIET, Progress
 from sms_connector.ports import Query
+from sms_connector.store.campaign_record import PROGRESS, UNTRACKED, Progress
 from tests.fixtures.processes import ROOT, FunctionProcess, connector_environ
 
 from .figures import Figure, Figures
@@ -118,7 +118,7 @@ def _send_all(folder: Path, campaign: str) -> None:
     ledger = SqliteLedger(folder / "ledger.db", clock=SystemClock())
     after: tuple[str, str] | None = None
     while found := ledger.find(Query(PROGRESS, (("campaign", "==", campaign),), limit=250, after=after)):
-        chunks = [replace(Progress.of(document), state=QUIET, holder="") for document in found]
+        chunks = [replace(Progress.of(document), state=UNTRACKED, holder="") for document in found]
         for chunk in chunks:
             chunk.counts, chunk.open_messages = {"sent": chunk.valid}, chunk.valid
         ledger.commit([chunk.to_write(expires_at=time.time() + 86_400) for chunk in chunks])

@@ -17,9 +17,9 @@ from statistics import quantiles
 
 import aiohttp
 
+from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.callback_address import CallbackAddress
 from tests.fixtures.processes import ROOT, FunctionProcess, connector_environ
 
 from .figures import Figure, Figures

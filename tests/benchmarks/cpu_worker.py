@@ -23,7 +23,7 @@ Round = Callable[[int], None]
 
 def make_connector(url: str, folder: Path, parallel: int) -> Round:
     """Ours, all of it: intents, lease, calls, outcomes in a durable SQLite ledger."""
-    from sms_connector.messaging.policy import Policy
+    from sms_connector.model.policy import Policy
 
     node = compose(folder, url, rate=None, policy=Policy(max_parallel_calls=parallel))
 

@@ -16,8 +16,8 @@ import time
 import tracemalloc
 from pathlib import Path
 
-from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.requests import MessageFilter, Tracking
+from sms_connector.model.policy import Policy
+from sms_connector.model.send_request import MessageFilter, Tracking
 
 from .node import BareNode, compose, make_request
 

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sms_connector.engine import Engine, EngineParts, build_engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.engine import Engine, EngineParts, build_engine
-from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.requests import Draft, SendOptions, SendRequest, Tracking
-from sms_connector.messaging.throttle import Throttle
+from sms_connector.model.policy import Policy
 from sms_connector.model.segments import measure
+from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Gate, Lane, Written
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sms_connector.messaging.requests import Tracking
+from sms_connector.model.send_request import Tracking
 from sms_connector.transport.http import Lane
 
 from .node import compose, make_request

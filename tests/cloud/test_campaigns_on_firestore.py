@@ -9,15 +9,12 @@ from typing import cast
 import pytest
 
 from sms_connector.cloud.ledger import FirestoreLedger
-from sms_connector.messaging.shares import FIRESTORE_TIMING
-from tests.fixtures.campaign_world import CampaignWorld
-from tests.fixtures.emulators import firestore_emulator
-from tests.fixtures.fake_clock import ThreadedClock
-from tests.messaging.test_campaign_intake import (
+from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING
+from tests.campaigns.test_campaign_intake import (
     test_a_body_that_breaks_leaves_nothing,
     test_the_same_nonce_is_the_same_campaign,
 )
-from tests.messaging.test_campaign_runner import (
+from tests.campaigns.test_chunk_worker import (
     test_a_message_is_found_by_the_providers_id,
     test_a_worker_that_is_gone_is_taken_over_from_when_its_lease_has_ended,
     test_every_record_is_sent_once,
@@ -25,7 +22,10 @@ from tests.messaging.test_campaign_runner import (
     test_two_workers_on_one_chunk,
     test_what_somebody_has_to_mend_pauses_the_campaign,
 )
-from tests.messaging.test_campaign_ticker import (
+from tests.fixtures.campaign_world import CampaignWorld
+from tests.fixtures.emulators import firestore_emulator
+from tests.fixtures.fake_clock import ThreadedClock
+from tests.maintenance.test_campaign_maintenance import (
     test_a_callback_settles_an_unknown_outcome,
     test_attempts_are_used_up_and_the_campaign_is_done,
     test_news_is_folded_in_without_asking_the_provider,
@@ -33,7 +33,7 @@ from tests.messaging.test_campaign_ticker import (
     test_news_told_twice_or_late_counts_once,
     test_whatever_is_open_is_asked_for_in_batches,
 )
-from tests.messaging.test_shares import OneDocument, Simulation, most_in_a_window
+from tests.rate_limit.test_connection_rate import OneDocument, Simulation, most_in_a_window
 
 __all__ = [
     "firestore_emulator",

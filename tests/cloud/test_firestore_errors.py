@@ -9,7 +9,7 @@ import pytest
 from google.api_core import exceptions
 
 from sms_connector.cloud.ledger import PAUSES, FirestoreLedger
-from sms_connector.errors import LedgerUnavailable, LedgerUnusable
+from sms_connector.errors import LedgerUnavailable, StoreMisconfigured
 from sms_connector.ports import MUST_BE_ABSENT, Ledger, Query, Write
 from tests.fixtures.clocks import FakeClock
 
@@ -69,7 +69,7 @@ def test_try_again(error: type[exceptions.GoogleAPICallError], ask: Callable[[Le
     assert INTERNALS not in str(told.value)
 
 
-TO_MEND = [
+FIXES = [
     pytest.param(exceptions.PermissionDenied, "grant roles/datastore.user", id="no permission"),
     pytest.param(exceptions.Unauthenticated, "service account that exists", id="nobody we are"),
     pytest.param(exceptions.NotFound, "SMS_LEDGER", id="no such database"),
@@ -79,11 +79,11 @@ TO_MEND = [
 
 
 @pytest.mark.parametrize("ask", ASKED)
-@pytest.mark.parametrize(("error", "mend"), TO_MEND)
+@pytest.mark.parametrize(("error", "mend"), FIXES)
 def test_mend_something_first(
     error: type[exceptions.GoogleAPICallError], mend: str, ask: Callable[[Ledger], object]
 ) -> None:
-    with pytest.raises(LedgerUnusable, match=mend) as told:
+    with pytest.raises(StoreMisconfigured, match=mend) as told:
         ask(ledger_of(Failing(error(INTERNALS))))  # type: ignore[no-untyped-call] # nor here
     assert told.value.http_status == 500
     assert DATABASE in str(told.value)
@@ -104,6 +104,6 @@ def test_a_defect_of_ours_stays_what_it_is(
 )
 def test_a_refusal_that_no_document_explains_is_never_taken_for_a_commit(write: Write) -> None:
     client = Failing(exceptions.FailedPrecondition(INTERNALS), batch_get_documents=[])  # type: ignore[no-untyped-call] # nor here
-    with pytest.raises(LedgerUnusable, match="is not as it has to be"):
+    with pytest.raises(StoreMisconfigured, match="is not as it has to be"):
         ledger_of(client).commit([write])
     assert client.calls.count("commit") == len(PAUSES) + 1

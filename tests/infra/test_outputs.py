@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.callback_address import CallbackAddress
 from tests.infra import configurations, harness
 from tests.infra.configurations import CONFIGURATIONS
 

@@ -16,8 +16,9 @@ import providers
 from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
 from sms_connector import ports, settings, settings_values
-from sms_connector.messaging import callback_address, callback_signature
+from sms_connector.callbacks import callback_address
 from sms_connector.model.phone_number import parse_country, parse_sender
+from sms_connector.notifications import signature as callback_signature
 from sms_connector.providers.twilio import credentials
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS

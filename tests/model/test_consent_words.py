@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sms_connector.model.consent import REGULATORS_STOP, STANDARD_WORDS, TRANSLATED_STOP, ConsentWords, classify
+from sms_connector.model.consent_words import REGULATORS_STOP, STANDARD_WORDS, TRANSLATED_STOP, ConsentWords, classify
 from sms_connector.model.inbound_message import Keyword
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.providers.twilio.statuses import CONSENT_WORDS

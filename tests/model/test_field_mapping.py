@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.model.field_mapping import FieldMapping, Mapped, MappingError, MissingValues
 from sms_connector.model.template import Template
 
@@ -98,19 +98,19 @@ def test_values_become_text(value: object, text: str, why: str) -> None:
 @pytest.mark.parametrize(
     ("value", "kind", "message", "why"),
     [
-        (None, Kind.MISSING_VALUE, "no value for <a>: field 'f' is missing", "null"),
-        ("", Kind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "empty"),
-        (" \t\n", Kind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "blank"),
-        ("\u3000\u00a0", Kind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "blank beyond ASCII"),
-        (["x"], Kind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "a list"),
-        ([], Kind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "an empty list"),
-        ({"x": 1}, Kind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "an object"),
-        (float("nan"), Kind.INVALID_REQUEST, "field 'f' is not a number", "NaN, which Python's JSON lets in"),
-        (float("-inf"), Kind.INVALID_REQUEST, "field 'f' is not a number", "infinity"),
-        ("x\ud83d", Kind.INVALID_REQUEST, "field 'f' has half a character (U+D83D)", "half an emoji"),
+        (None, ErrorKind.MISSING_VALUE, "no value for <a>: field 'f' is missing", "null"),
+        ("", ErrorKind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "empty"),
+        (" \t\n", ErrorKind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "blank"),
+        ("\u3000\u00a0", ErrorKind.MISSING_VALUE, "no value for <a>: field 'f' is empty", "blank beyond ASCII"),
+        (["x"], ErrorKind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "a list"),
+        ([], ErrorKind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "an empty list"),
+        ({"x": 1}, ErrorKind.INVALID_REQUEST, "field 'f' is neither text, number nor boolean", "an object"),
+        (float("nan"), ErrorKind.INVALID_REQUEST, "field 'f' is not a number", "NaN, which Python's JSON lets in"),
+        (float("-inf"), ErrorKind.INVALID_REQUEST, "field 'f' is not a number", "infinity"),
+        ("x\ud83d", ErrorKind.INVALID_REQUEST, "field 'f' has half a character (U+D83D)", "half an emoji"),
     ],
 )
-def test_unusable_values(value: object, kind: Kind, message: str, why: str) -> None:
+def test_unusable_values(value: object, kind: ErrorKind, message: str, why: str) -> None:
     with pytest.raises(MissingValues) as caught:
         FieldMapping.build(Template.parse("<a>"), {"a": "f"}).apply({"to": "+1", "f": value})
     assert message in str(caught.value), why
@@ -121,15 +121,15 @@ def test_all_missing_values_are_named_at_once() -> None:
     with pytest.raises(MissingValues) as caught:
         FieldMapping.build(TEMPLATE, MAPPING).apply({"firstName": " ", "orderId": ["A-1"]})
     assert [(problem.field, problem.message, problem.kind) for problem in caught.value.problems] == [
-        ("mobile", "no value for to: field 'mobile' is missing", Kind.MISSING_VALUE),
-        ("firstName", "no value for <first name>: field 'firstName' is empty", Kind.MISSING_VALUE),
+        ("mobile", "no value for to: field 'mobile' is missing", ErrorKind.MISSING_VALUE),
+        ("firstName", "no value for <first name>: field 'firstName' is empty", ErrorKind.MISSING_VALUE),
         (
             "orderId",
             "no value for <order>: field 'orderId' is neither text, number nor boolean; send it as text",
-            Kind.INVALID_REQUEST,
+            ErrorKind.INVALID_REQUEST,
         ),
     ]
-    assert caught.value.kind is Kind.MISSING_VALUE
+    assert caught.value.kind is ErrorKind.MISSING_VALUE
 
 
 @pytest.mark.parametrize(
@@ -141,26 +141,26 @@ def test_all_missing_values_are_named_at_once() -> None:
                 (
                     "first nam",
                     "is no placeholder of the message; the mapping may have: to, first name, order",
-                    Kind.UNKNOWN_FIELD,
+                    ErrorKind.UNKNOWN_FIELD,
                 )
             ],
             "a typing error shows what is allowed",
         ),
-        ({"<order>": "o"}, [("<order>", "is no placeholder", Kind.UNKNOWN_FIELD)], "names go without brackets"),
-        ({"To": "mobile"}, [("To", "is no placeholder", Kind.UNKNOWN_FIELD)], "case matters"),
-        ({"order": " "}, [("order", "is mapped to no field", Kind.INVALID_REQUEST)], "a blank field name"),
+        ({"<order>": "o"}, [("<order>", "is no placeholder", ErrorKind.UNKNOWN_FIELD)], "names go without brackets"),
+        ({"To": "mobile"}, [("To", "is no placeholder", ErrorKind.UNKNOWN_FIELD)], "case matters"),
+        ({"order": " "}, [("order", "is mapped to no field", ErrorKind.INVALID_REQUEST)], "a blank field name"),
         (
             {"a": "x", "order": "", "b": "y"},
             [
-                ("a", "is no placeholder", Kind.UNKNOWN_FIELD),
-                ("order", "is mapped to no field", Kind.INVALID_REQUEST),
-                ("b", "is no placeholder", Kind.UNKNOWN_FIELD),
+                ("a", "is no placeholder", ErrorKind.UNKNOWN_FIELD),
+                ("order", "is mapped to no field", ErrorKind.INVALID_REQUEST),
+                ("b", "is no placeholder", ErrorKind.UNKNOWN_FIELD),
             ],
             "all at once",
         ),
     ],
 )
-def test_wrong_mappings(mapping: dict[str, str], problems: list[tuple[str, str, Kind]], why: str) -> None:
+def test_wrong_mappings(mapping: dict[str, str], problems: list[tuple[str, str, ErrorKind]], why: str) -> None:
     with pytest.raises(MappingError) as caught:
         FieldMapping.build(TEMPLATE, mapping)
     assert [(problem.field, problem.kind) for problem in caught.value.problems] == [

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
 
 
 def test_it_names_all_and_is_of_the_first_kind() -> None:
-    first = FieldProblem("a", "a is missing", Kind.MISSING_VALUE)
+    first = FieldProblem("a", "a is missing", ErrorKind.MISSING_VALUE)
     second = FieldProblem("b", "b is a list")
     error = InvalidValueError(first, second)
     assert isinstance(error, ValueError)
     assert str(error) == "a is missing; b is a list"
-    assert (error.problems, error.kind) == ((first, second), Kind.MISSING_VALUE)
+    assert (error.problems, error.kind) == ((first, second), ErrorKind.MISSING_VALUE)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.model.lookalikes import find_lookalikes
 from sms_connector.model.template import MAX_NAME_LENGTH
 
@@ -47,7 +47,7 @@ from sms_connector.model.template import MAX_NAME_LENGTH
 )
 def test_lookalikes(text: str, shown: str, advice: str, why: str) -> None:
     [problem] = find_lookalikes(text)
-    assert problem.kind is Kind.LOOKALIKE
+    assert problem.kind is ErrorKind.LOOKALIKE
     assert shown in problem.message, why
     assert advice in problem.message, why
 

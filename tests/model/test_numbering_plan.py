@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import phonenumberutil as library
 
-from sms_connector.model.numbering_plan import find_flaw
+from sms_connector.model.numbering_plan import find_problem
 
 CODES = sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE)
 
@@ -27,7 +27,7 @@ def is_possible(number: str) -> bool:
 @given(st.sampled_from([*CODES, 210, 999]), st.from_regex(r"[0-9]{3,13}", fullmatch=True))
 def test_any_number(code: int, rest: str) -> None:
     number = f"+{code}{rest}"[:16]
-    assert (find_flaw(number) is None) is is_possible(number)
+    assert (find_problem(number) is None) is is_possible(number)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -37,4 +37,4 @@ def test_every_country_code_at_every_length(code: int) -> None:
     for length in range(3, 15 - len(str(code)) + 1):
         for beginning in beginnings:
             number = f"+{code}{(beginning + '23456789012345')[:length]}"
-            assert (find_flaw(number) is None) is is_possible(number), number
+            assert (find_problem(number) is None) is is_possible(number), number

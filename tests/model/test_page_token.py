@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.model.page import InvalidTokenError, PageKey, decode_token, encode_token
 
 plain = (
@@ -53,7 +53,7 @@ documents = st.recursive(
 def test_any_text_is_a_token_of_ours_or_refused(token: str) -> None:
     decoded = decode_or_refuse(token)
     if isinstance(decoded, InvalidTokenError):
-        assert decoded.kind is Kind.INVALID_REQUEST
+        assert decoded.kind is ErrorKind.INVALID_REQUEST
     else:
         assert encode_token(decoded) == token
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.number_spellings import dialled_spelling
 from sms_connector.model.phone_number import (
@@ -238,9 +238,9 @@ def test_refusals_name_the_fix(text: str, region: str | None, fix: str, why: str
     with pytest.raises(NumberError) as caught:
         read_recipient(text, likely_region=region)
     assert fix in str(caught.value), why
-    assert caught.value.kind is Kind.INVALID_RECIPIENT
+    assert caught.value.kind is ErrorKind.INVALID_RECIPIENT
     (problem,) = caught.value.problems
-    assert (problem.field, problem.message, problem.kind) == ("", str(caught.value), Kind.INVALID_RECIPIENT)
+    assert (problem.field, problem.message, problem.kind) == ("", str(caught.value), ErrorKind.INVALID_RECIPIENT)
 
 
 @pytest.mark.parametrize(("text", "country"), [("DE", "DE"), ("de", "DE"), (" us ", "US"), ("XK", "XK")], ids=str)
@@ -334,7 +334,7 @@ def test_refused_senders_name_the_fix(text: str, fix: str, why: str) -> None:
     with pytest.raises(NumberError) as caught:
         parse_sender(text)
     assert fix in str(caught.value), why
-    assert caught.value.kind is Kind.INVALID_SENDER
+    assert caught.value.kind is ErrorKind.INVALID_SENDER
 
 
 @pytest.mark.parametrize(
@@ -419,7 +419,7 @@ def test_a_number_with_its_plus_keeps_every_digit(groups: list[tuple[str, str]])
 def test_a_sender_is_read_or_refused(text: str) -> None:
     result = read(parse_sender, text)
     if isinstance(result, NumberError):
-        assert result.kind is Kind.INVALID_SENDER
+        assert result.kind is ErrorKind.INVALID_SENDER
     else:
         assert parse_sender(result.address) == result
         assert (result.kind is SenderKind.CHANNEL) is (text.partition(":")[0] in CHANNELS and ":" in text)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.model.template import (
     MAX_NAME_LENGTH,
     MAX_PLACEHOLDERS,
@@ -141,7 +141,7 @@ def test_refusals(text: str, message: str, why: str) -> None:
     with pytest.raises(TemplateError) as caught:
         Template.parse(text)
     assert message in str(caught.value), why
-    assert [(problem.field, problem.kind) for problem in caught.value.problems] == [("", Kind.INVALID_MESSAGE)]
+    assert [(problem.field, problem.kind) for problem in caught.value.problems] == [("", ErrorKind.INVALID_MESSAGE)]
 
 
 def test_a_missing_value_is_a_bug_and_says_which() -> None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector import settings as settings_module
-from sms_connector.api.payloads.send import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
+from sms_connector.api.schemas.send_body import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.settings import LedgerAddress, ProxySettings, QueueAddress, TrackingSettings, load

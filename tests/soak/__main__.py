@@ -75,7 +75,7 @@ def _measure_rate(given: argparse.Namespace, folder: Path) -> int:
     scenario = _adapt(CALM, given)
     pace = measure(scenario, folder, seed=given.seed, connection_rate=given.connection_rate, kill=given.kill)
     flaws = list(pace.flaws())
-    print("\n".join([*pace.lines(), *(f"MISSED {flaw}" for flaw in flaws)]))
+    print("\n".join([*pace.lines(), *(f"MISSED {problem_text}" for problem_text in flaws)]))
     return int(bool(flaws))
 
 
@@ -102,8 +102,8 @@ def show(outcome: Outcome) -> int:
     console = Console()
     for story in [*outcome.stories, *outcome.curious]:
         console.print(story, markup=False, highlight=False, soft_wrap=True)
-    for flaw in outcome.flaws:
-        console.print(f"FLAW {flaw}", style="red", markup=False, highlight=False, soft_wrap=True)
+    for problem_text in outcome.flaws:
+        console.print(f"FLAW {problem_text}", style="red", markup=False, highlight=False, soft_wrap=True)
     table = Table(title=f"{outcome.kills} kills in {outcome.seconds:.0f} s", title_justify="left")
     table.add_column("what")
     table.add_column("count", justify="right")

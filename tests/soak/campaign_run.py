@@ -79,7 +79,7 @@ def _reckon(
 ) -> Outcome:
     verdict = judge_campaigns(accounts, stage.sandbox.messages())
     flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + client.flaws
-    flaws += [flaw for account in accounts for flaw in flaws_of(account)]
+    flaws += [problem_text for account in accounts for problem_text in flaws_of(account)]
     teller = Teller(stage, client, killer.kills)
     stories = [f"{what}\n{teller.tell(case)}" for what, case in verdict.violations[:STORIES]]
     curious = [f"unresolved\n{teller.tell(case)}" for case in verdict.unresolved[:STORIES]]

@@ -3,7 +3,7 @@
 A lease has to outlast a call, here as in production: 0.85 of it is more than connecting and reading may take together.
 """
 
-from sms_connector.messaging.policy import Policy
+from sms_connector.model.policy import Policy
 from sms_connector.transport.settings import TransportSettings
 
 POLICY = Policy(lease_seconds=4.0, clock_skew=0.2, call_seconds=2.6, unknown_window=5.0, resend_after=1.0)

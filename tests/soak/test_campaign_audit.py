@@ -39,11 +39,11 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], str | None]] = [
 
 @pytest.mark.parametrize(("why", "document", "results", "flaw"), CASES, ids=[case[0] for case in CASES])
 def test_what_does_not_add_up_is_seen(
-    why: str, document: dict[str, Any], results: list[dict[str, Any]], flaw: str | None
+    why: str, document: dict[str, Any], results: list[dict[str, Any]], problem_text: str | None
 ) -> None:
     found = list(flaws_of(Account(Created(ORDER, "cmp_1"), document, results)))
-    assert bool(found) == bool(flaw)
-    assert flaw is None or any(flaw in each for each in found)
+    assert bool(found) == bool(problem_text)
+    assert problem_text is None or any(problem_text in each for each in found)
 
 
 @pytest.mark.parametrize(

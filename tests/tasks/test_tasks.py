@@ -13,15 +13,15 @@ import pytest
 from werkzeug.routing import Rule
 from werkzeug.test import Client
 
-from sms_connector.api.entry import ROUTES, serve
-from sms_connector.api.health import ROUTES as HEALTH
-from sms_connector.api.route import ConnectionProfile, Services
-from sms_connector.api.tasks import TaskLater, carry_out, chunk_tasks, event_tasks, task_routes
+from sms_connector.api.dispatcher import ROUTES, serve
+from sms_connector.api.resources.health import ROUTES as HEALTH
+from sms_connector.api.resources.tasks import TaskLater, carry_out, chunk_tasks, event_tasks, task_routes
+from sms_connector.api.routing import ConnectionProfile, Services
+from sms_connector.callbacks.event_handler import CallbackHandler
+from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker
 from sms_connector.errors import InvalidRequest, LedgerUnavailable
-from sms_connector.messaging.callbacks_out import CallbacksOut
-from sms_connector.messaging.campaigns.runner import Attempt, ChunkRunner
-from sms_connector.messaging.events import CallbackEvents
-from sms_connector.messaging.ticker import Ticker
+from sms_connector.maintenance import Maintenance
+from sms_connector.notifications.delivery import NotificationDispatcher
 from sms_connector.ports import Delivery, Json, Task
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
@@ -52,7 +52,7 @@ class Functions:
     def deliver(self, id_: str) -> None:
         self.note("deliver", id_)
 
-    def tick(self) -> bool:
+    def run_maintenance(self) -> bool:
         self.note("tick")
         return not self.held
 
@@ -62,8 +62,8 @@ class Functions:
 
     @property
     def table(self) -> dict[str, Callable[[Json], None]]:
-        events = event_tasks(cast(CallbackEvents, self), cast(CallbacksOut, self), cast(Ticker, self))
-        return {**events, **chunk_tasks(cast(ChunkRunner, self))}
+        events = event_tasks(cast(CallbackHandler, self), cast(NotificationDispatcher, self), cast(Maintenance, self))
+        return {**events, **chunk_tasks(cast(ChunkWorker, self))}
 
 
 @dataclass
@@ -78,7 +78,7 @@ class Worker:
         double = EngineDouble()
         log = StructuredLog("sms", stream=self.log)
         profile = ConnectionProfile("sms", "twilio")
-        services = Services(double.engine, profile, Capabilities(), log, double.callbacks_out)
+        services = Services(double.engine, profile, Capabilities(), log, double.notifications)
         handle = serve(services, (*HEALTH, *task_routes(self.functions.table)))
         app = flask.Flask("worker")
         app.url_map.add(Rule("/<path:path>", endpoint="run"))
@@ -142,7 +142,7 @@ def test_a_ledger_out_of_reach_brings_the_task_again_and_is_one_line(
 
 @pytest.mark.parametrize(
     ("attempt", "status"),
-    [(Attempt.SENT, 200), (Attempt.HALTED, 200), (Attempt.BUSY, 409), (Attempt.AGAIN, 409)],
+    [(Attempt.SENT, 200), (Attempt.STOPPED, 200), (Attempt.BUSY, 409), (Attempt.AGAIN, 409)],
     ids=str,
 )
 def test_a_chunk_that_is_not_done_comes_again_without_an_alarm(worker: Worker, attempt: Attempt, status: int) -> None:
@@ -186,7 +186,7 @@ def test_a_worker_has_nothing_else(worker: Worker, path: str) -> None:
 
 def test_without_callbacks_in_there_is_no_task_for_them() -> None:
     functions = Functions()
-    table = event_tasks(None, cast(CallbacksOut, functions), cast(Ticker, functions))
+    table = event_tasks(None, cast(NotificationDispatcher, functions), cast(Maintenance, functions))
     assert sorted(table) == ["/tasks/announce", "/tasks/tick"]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, PreconditionFailed
+from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown, PreconditionFailed
 from sms_connector.local.clock import SystemClock
 from sms_connector.transport.http import Word
 from tests.transport.conftest import MakeBench, NotingClock
@@ -58,70 +58,80 @@ def status(line: bytes, *headers: bytes) -> Script:
 
 
 # (script, the outcome of a send, its kind, why)
-FAULTS: list[tuple[str, Script, type[CallError], Kind]] = [
-    ("closed before it read anything: our write succeeded", close_unread, OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("reset after it read the request", reset_after_reading, OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("closed after it read the request", close_after_reading, OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("silence: read time-out", say_nothing, OutcomeUnknown, Kind.TIMEOUT),
-    ("silence in the middle of a 2xx", stop_in_the_body, OutcomeUnknown, Kind.TIMEOUT),
-    ("reset in the middle of a 2xx", reset_in_the_body, OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
+FAULTS: list[tuple[str, Script, type[CallError], ErrorKind]] = [
+    ("closed before it read anything: our write succeeded", close_unread, OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("reset after it read the request", reset_after_reading, OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("closed after it read the request", close_after_reading, OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("silence: read time-out", say_nothing, OutcomeUnknown, ErrorKind.TIMEOUT),
+    ("silence in the middle of a 2xx", stop_in_the_body, OutcomeUnknown, ErrorKind.TIMEOUT),
+    ("reset in the middle of a 2xx", reset_in_the_body, OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
     (
         "half a status line",
         answering_once(b"HTTP/1.1 20"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
-    ("half the headers", answering_once(OK_HEAD), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("a 2xx shorter than its length", answering_once(OK_HEAD + b'\r\n{"sid"'), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
+    ("half the headers", answering_once(OK_HEAD), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    (
+        "a 2xx shorter than its length",
+        answering_once(OK_HEAD + b'\r\n{"sid"'),
+        OutcomeUnknown,
+        ErrorKind.UNKNOWN_OUTCOME,
+    ),
     (
         "a 2xx whose last chunk is missing",
         answering_once(b'HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"sid\r\n'),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx with a chunk size that is no number",
         answering_once(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n0\r\n\r\n"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx with a length that is no number",
         answering_once(b"HTTP/1.1 201 Created\r\nContent-Length: many\r\n\r\n{}"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx with two lengths: nobody knows which",
         answering_once(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx with a length and chunks: nobody knows which",
         answering_once(b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
-    ("not HTTP at all", answering_once(b"SSH-2.0-OpenSSH_9.2\r\n"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("an upgrade nobody asked for", status(b"101 Switching", b"Upgrade: h2c"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
+    ("not HTTP at all", answering_once(b"SSH-2.0-OpenSSH_9.2\r\n"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    (
+        "an upgrade nobody asked for",
+        status(b"101 Switching", b"Upgrade: h2c"),
+        OutcomeUnknown,
+        ErrorKind.UNKNOWN_OUTCOME,
+    ),
     (
         "a 2xx over the size limit",
         answering_once(b"HTTP/1.1 201 Created\r\nContent-Length: 5000\r\n\r\n" + b"x" * 5000),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "headers without end",
         answering_once(b"HTTP/1.1 201 Created\r\n" + b"X-Filler: 0123456789\r\n" * 5000),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx compressed into ruins",
         answering_once(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nruin"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
     (
         "a 2xx that grows over the limit when it is unpacked",
@@ -129,33 +139,33 @@ FAULTS: list[tuple[str, Script, type[CallError], Kind]] = [
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nConnection: close\r\n\r\n" + gzip.compress(b"0" * 1_000_000)
         ),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
-    ("500 says nothing about what was done", status(b"500 Oops"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("502: a gateway lost the answer", status(b"502 Bad Gateway"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("504: a gateway waited in vain", status(b"504 Timeout"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
-    ("503 alone does not say that it was not taken", status(b"503 Busy"), OutcomeUnknown, Kind.UNKNOWN_OUTCOME),
+    ("500 says nothing about what was done", status(b"500 Oops"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("502: a gateway lost the answer", status(b"502 Bad Gateway"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("504: a gateway waited in vain", status(b"504 Timeout"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
+    ("503 alone does not say that it was not taken", status(b"503 Busy"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
     (
         "503 with a Retry-After nobody can read",
         status(b"503 Busy", b"Retry-After: soon"),
         OutcomeUnknown,
-        Kind.UNKNOWN_OUTCOME,
+        ErrorKind.UNKNOWN_OUTCOME,
     ),
-    ("503 with Retry-After in seconds", status(b"503 Busy", b"Retry-After: 7"), NotSent, Kind.UNAVAILABLE),
-    ("503 with Retry-After as a date", status(b"503 Busy", b"Retry-After: " + LATER), NotSent, Kind.UNAVAILABLE),
-    ("429: refused by rate", status(b"429 Slow down"), NotSent, Kind.RATE_LIMITED),
-    ("429 with Retry-After", status(b"429 Slow down", b"Retry-After: 7"), NotSent, Kind.RATE_LIMITED),
+    ("503 with Retry-After in seconds", status(b"503 Busy", b"Retry-After: 7"), NotSent, ErrorKind.UNAVAILABLE),
+    ("503 with Retry-After as a date", status(b"503 Busy", b"Retry-After: " + LATER), NotSent, ErrorKind.UNAVAILABLE),
+    ("429: refused by rate", status(b"429 Slow down"), NotSent, ErrorKind.RATE_LIMITED),
+    ("429 with Retry-After", status(b"429 Slow down", b"Retry-After: 7"), NotSent, ErrorKind.RATE_LIMITED),
     (
         "429 whose body ended early: the status line was enough",
         answering_once(b"HTTP/1.1 429 Slow down\r\nContent-Length: 100\r\n\r\n{"),
         NotSent,
-        Kind.RATE_LIMITED,
+        ErrorKind.RATE_LIMITED,
     ),
 ]
 
 
 @pytest.mark.parametrize(("script", "error", "kind"), [row[1:] for row in FAULTS], ids=[row[0] for row in FAULTS])
-def test_a_fault_on_a_send(make_bench: MakeBench, script: Script, error: type[CallError], kind: Kind) -> None:
+def test_a_fault_on_a_send(make_bench: MakeBench, script: Script, error: type[CallError], kind: ErrorKind) -> None:
     bench = make_bench(max_response_bytes=4000, attempts=4)
     with serving(script) as server, pytest.raises(CallError) as caught:
         bench.post(
@@ -206,10 +216,10 @@ def test_the_providers_own_word_counts_whatever_its_status(
     bench = make_bench(attempts=3)
     with serving(script) as server:
         if returned:
-            assert bench.post(server.url, read_word=lambda _: word).body == b"{}"
+            assert bench.post(server.url, read_provider_error=lambda _: word).body == b"{}"
         else:
             with pytest.raises(CallError):
-                bench.post(server.url, read_word=lambda _: word)
+                bench.post(server.url, read_provider_error=lambda _: word)
     assert len(bench.gates) == attempts
 
 
@@ -218,7 +228,7 @@ def test_before_a_repetition_it_is_asked_whether_to_go_on(make_bench: MakeBench)
 
     def check() -> None:
         if len(bench.gates) == 3:
-            raise PreconditionFailed("the recipient has opted out", kind=Kind.OPTED_OUT)
+            raise PreconditionFailed("the recipient has opted out", kind=ErrorKind.OPTED_OUT)
 
     with (
         serving(said(b"429 Slow down", b"{}")) as server,
@@ -327,7 +337,7 @@ def test_a_drip_without_end_is_bounded_by_the_time_of_an_attempt(make_bench: Mak
 
     with serving(drip) as server, pytest.raises(OutcomeUnknown) as caught:
         bench.post(server.url)
-    assert caught.value.kind is Kind.TIMEOUT
+    assert caught.value.kind is ErrorKind.TIMEOUT
 
 
 # --- before the request was written ----------------------------------------------------------------------------------
@@ -362,7 +372,7 @@ def test_a_refused_connection_is_not_sent(make_bench: MakeBench, closed_port: in
     bench = make_bench(attempts=3)
     with pytest.raises(NotSent, match="Connection refused") as caught:
         bench.post(f"http://127.0.0.1:{closed_port}/")
-    assert caught.value.kind is Kind.UNAVAILABLE
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
     assert len(bench.gates) == 3
 
 
@@ -379,7 +389,7 @@ def test_a_name_that_is_none_is_not_sent(make_bench: MakeBench) -> None:
 def test_a_connect_timeout_is_not_sent(make_bench: MakeBench, deaf_port: int) -> None:
     with pytest.raises(NotSent, match="in time") as caught:
         make_bench(connect_timeout=0.2).post(f"http://127.0.0.1:{deaf_port}/")
-    assert caught.value.kind is Kind.TIMEOUT
+    assert caught.value.kind is ErrorKind.TIMEOUT
 
 
 def test_the_next_address_is_tried_when_one_is_dead(make_bench: MakeBench, deaf_port: int, closed_port: int) -> None:
@@ -407,7 +417,7 @@ def test_a_url_that_cant_be_used_is_told_once(make_bench: MakeBench, url: str, f
     bench = make_bench(attempts=4)
     with pytest.raises(NotSent, match=fix) as caught:
         bench.post(url)
-    assert caught.value.kind is Kind.INVALID_REQUEST
+    assert caught.value.kind is ErrorKind.INVALID_REQUEST
     assert "pw" not in str(caught.value)
     assert len(bench.gates) == 1, "asking again mends nothing"
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind, NotSent
+from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.local.clock import SystemClock
 from sms_connector.transport.dial import Resolved
 from sms_connector.transport.failures import WireError
@@ -114,7 +114,11 @@ def test_private_hosts_only_where_they_are_allowed(
     if called is None:
         with pytest.raises(WireError) as refused:
             resolver(host, 443)
-        assert (refused.value.kind, refused.value.written, refused.value.again) == (Kind.NOT_PERMITTED, False, False)
+        assert (refused.value.kind, refused.value.written, refused.value.again) == (
+            ErrorKind.NOT_PERMITTED,
+            False,
+            False,
+        )
         assert "SMS_CALLBACK_PRIVATE_HOSTS" in refused.value.what
     else:
         assert [each[1][0] for each in resolver(host, 443)] == called
@@ -148,7 +152,7 @@ def test_a_server_inside_is_never_reached_however_it_is_named(inside: str, recei
     port = inside.rpartition(":")[2]
     with pytest.raises(NotSent) as refused:
         post(f"http://{host}:{port}/")
-    assert refused.value.kind is Kind.NOT_PERMITTED
+    assert refused.value.kind is ErrorKind.NOT_PERMITTED
     assert received == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
 from sms_connector.transport.settings import (
     ProxyAuth,
     ProxySettings,
@@ -85,7 +85,7 @@ def test_never_refuses_an_https_destination(through: Any, secure: RawServer) -> 
     script = FakeProxy()
     with serving(script) as proxy, pytest.raises(NotSent, match="use auto or tunnel") as caught:
         through(proxy.port, ssl="never").post(secure.url)
-    assert caught.value.kind is Kind.UNSUPPORTED
+    assert caught.value.kind is ErrorKind.UNSUPPORTED
     assert script.heads == []
 
 
@@ -208,7 +208,7 @@ def test_a_wrong_password_is_tried_once(
         bench = through(proxy.port, auth, secrets=[SECRETS | {"proxy-password": "wr0ng"}], attempts=4)
         with pytest.raises(NotSent, match=r"/secrets/proxy-username and /secrets/proxy-password") as caught:
             bench.post(server.url)
-    assert caught.value.kind is Kind.AUTHENTICATION
+    assert caught.value.kind is ErrorKind.AUTHENTICATION
     assert "ann" not in str(caught.value)
     assert "wr0ng" not in str(caught.value)
     assert len(script.heads) == (1 if auth == "basic" else 2)
@@ -237,7 +237,7 @@ MISMATCHES = [
 def test_a_scheme_that_does_not_match(through: Any, secure: RawServer, script: FakeProxy, auth: str, fix: str) -> None:
     with serving(script) as proxy, pytest.raises(NotSent, match=fix) as caught:
         through(proxy.port, auth).post(secure.url)
-    assert caught.value.kind is Kind.AUTHENTICATION
+    assert caught.value.kind is ErrorKind.AUTHENTICATION
 
 
 @pytest.mark.parametrize("auth", ["basic", "digest"])

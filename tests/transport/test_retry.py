@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Throttled
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, Throttled
 from sms_connector.transport.failures import Failure, retry_after
 from sms_connector.transport.http import HttpRequest, Lane, Written
 from sms_connector.transport.retry import (
@@ -21,8 +21,8 @@ from sms_connector.transport.retry import (
     stop_any,
     stop_when_hopeless,
     stop_when_unsafe,
-    wait_as_told,
     wait_first,
+    wait_for_retry_after,
     wait_not_when_stale,
 )
 from sms_connector.transport.session import HttpTransport
@@ -47,7 +47,7 @@ def test_the_pauses_grow_and_are_capped(make_bench: MakeBench) -> None:
         bench.post(server.url)
     assert bench.clock.slept == [0.5, 1.0, 2.0, 3.0, 3.0]
     assert bench.gates == [Lane.SEND] * 6
-    assert caught.value.kind is Kind.RATE_LIMITED
+    assert caught.value.kind is ErrorKind.RATE_LIMITED
 
 
 def test_a_send_that_was_refused_by_rate_is_sent_once_it_is_let_in(make_bench: MakeBench) -> None:
@@ -215,7 +215,7 @@ def test_stops() -> None:
 
 def test_waits() -> None:
     jitter = full_jitter(0.5, cap=8.0, random=lambda: 0.5)
-    wait = wait_first(wait_not_when_stale, wait_as_told(jitter), jitter)
+    wait = wait_first(wait_not_when_stale, wait_for_retry_after(jitter), jitter)
     assert wait(attempted(1, at_once=True)) == 0.0
     assert wait(attempted(2, at_once=True)) == 0.5, "a new connection that is dead too deserves a pause"
     assert wait(attempted(1, told=4.0)) == 4.25
@@ -249,7 +249,7 @@ def test_a_token_is_taken_only_for_an_attempt_that_comes() -> None:
 
 def test_a_429_takes_no_token() -> None:
     policy = RetryPolicy(stop=stop_after(4), wait=lambda attempted: 10.0, budget=RetryBudget(ratio=0.0, reserve=0))
-    later = Failure(NotSent("the answer was 429", kind=Kind.RATE_LIMITED))
+    later = Failure(NotSent("the answer was 429", kind=ErrorKind.RATE_LIMITED))
     assert policy.pause(Attempted(1, later, 60.0)) == 10.0
     assert policy.pause(attempted(1)) is None
 

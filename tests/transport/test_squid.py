@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.errors import Kind, NotSent
+from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 from tests.transport.conftest import Authority, Bench, MakeBench
 from tests.transport.raw_server import CREATED, RawServer, answering, serving
@@ -66,7 +66,7 @@ def test_a_wrong_password(
     bench = bench_behind(make_bench, authority, port=proxy.plain_port, auth=auth, ssl="auto", secrets=wrong)
     with pytest.raises(NotSent, match="does not accept the credentials") as caught:
         bench.post(destination.url)
-    assert caught.value.kind is Kind.AUTHENTICATION
+    assert caught.value.kind is ErrorKind.AUTHENTICATION
     assert destination.requests == []
 
 

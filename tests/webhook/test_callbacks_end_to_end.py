@@ -16,9 +16,9 @@ import requests
 from standardwebhooks import Webhook
 
 from sandbox import AdminClient
+from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.callback_address import CallbackAddress
 from tests.fixtures.functions import Received, answering
 from tests.fixtures.processes import (
     ROOT,

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 
-from sms_connector.api.webhook import BODY_LIMIT, Replies, WebhookParts, build_webhook
-from sms_connector.messaging.callback_address import CallbackAddress
-from sms_connector.messaging.callback_event import CallbackEvent
+from sms_connector.api.resources.webhook import BODY_LIMIT, Replies, WebhookParts, build_webhook
+from sms_connector.callbacks.callback_address import CallbackAddress
+from sms_connector.callbacks.callback_event import CallbackEvent
 from sms_connector.provider import Provider
 from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.structured_log import StructuredLog

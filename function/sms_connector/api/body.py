@@ -16,7 +16,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 
 import flask
 
-from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 
 _CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
 # Only these escapes can bring such a character in: raw ones break UTF-8 or JSON itself.
@@ -178,7 +178,7 @@ def _walk_text(value: Any, path: str) -> Iterator[tuple[str, str]]:
 
 def _explain_unfit(path: str, character: str) -> FieldProblem:
     clean = _UNFIT.sub("�", path)
-    kind = Kind.INVALID_MESSAGE if clean == "message" else Kind.INVALID_REQUEST
+    kind = ErrorKind.INVALID_MESSAGE if clean == "message" else ErrorKind.INVALID_REQUEST
     if character == "\x00":
         return FieldProblem(clean, "has a NUL character (U+0000); take it out", kind)
     return FieldProblem(

@@ -11,9 +11,9 @@ import msgspec
 
 from sms_connector.api import examples
 from sms_connector.api.operations import TAGS, operation_id, tag_of
-from sms_connector.api.payloads.problem import ProblemDocument
-from sms_connector.api.payloads.shapes import ENTITY_TAGS, Payload
-from sms_connector.api.route import Answer, Call, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas.base import ENTITY_TAGS, Payload
+from sms_connector.api.schemas.problem import ProblemDocument
 
 API_VERSION = "1.0.0"
 EVERYWHERE = (400, 401, 403, 405, 500, 503)
@@ -71,7 +71,7 @@ class _Server(msgspec.Struct):
     routes: Sequence[Route]
     content: bytes | None = None
 
-    def answer(self, _services: Services, _call: Call) -> Answer:
+    def answer(self, _services: Services, _call: ParsedRequest) -> Answer:
         if self.content is None:
             self.content = msgspec.json.encode(build_document(self.routes))
         return Answer(self.content)

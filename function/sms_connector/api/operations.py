@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sms_connector.api.route import Route
+from sms_connector.api.routing import Route
 
 _VERBS = {"GET": "get", "POST": "create", "PUT": "save", "DELETE": "delete"}
 _PARAMETER = re.compile(r"<\w+:\w+>")

@@ -10,7 +10,7 @@ from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.page import decode_token, encode_token
 
 Cursor = tuple[float, str]
-Place = tuple[int, int]
+Offset = tuple[int, int]
 _OTHER = "is of another list or filter; send it with the filter it was given for, or leave it out"
 
 
@@ -23,16 +23,16 @@ def read_token(token: str, *filtered: Hashable) -> Cursor | None:
     except InvalidValueError as error:
         raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
     match key:
-        case (mark, int() | float() as value, str() as document_id) if mark == _mark(filtered):
+        case (list_digest, int() | float() as value, str() as document_id) if list_digest == _list_digest(filtered):
             return float(value), document_id
     raise InvalidRequest(FieldProblem("pageToken", _OTHER))
 
 
 def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
-    return None if cursor is None else encode_token((_mark(filtered), *cursor))
+    return None if cursor is None else encode_token((_list_digest(filtered), *cursor))
 
 
-def read_place(token: str, listed: str) -> Place:
+def read_offset(token: str, listed: str) -> Offset:
     """Where the page of something in numbered parts begins: the part, and the place in it. Raises InvalidRequest."""
     if not token:
         return 0, 0
@@ -41,16 +41,16 @@ def read_place(token: str, listed: str) -> Place:
     except InvalidValueError as error:
         raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
     match key:
-        case (mark, int() as part, int() as place) if (
-            mark == _mark((listed,)) and min(part, place) >= 0 and max(part, place) < 2**31
+        case (list_digest, int() as part, int() as offset) if (
+            list_digest == _list_digest((listed,)) and min(part, offset) >= 0 and max(part, offset) < 2**31
         ):
-            return part, place
+            return part, offset
     raise InvalidRequest(FieldProblem("pageToken", _OTHER))
 
 
-def write_place(place: Place | None, listed: str) -> str | None:
-    return None if place is None else encode_token((_mark((listed,)), *place))
+def write_offset(offset: Offset | None, listed: str) -> str | None:
+    return None if offset is None else encode_token((_list_digest((listed,)), *offset))
 
 
-def _mark(filtered: tuple[Hashable, ...]) -> str:
+def _list_digest(filtered: tuple[Hashable, ...]) -> str:
     return hashlib.sha256(repr(filtered).encode()).hexdigest()[:12]

@@ -6,17 +6,17 @@ import math
 
 from msgspec import UNSET
 
-from sms_connector.api.payloads.problem import Problem, ProblemDetail, ProblemDocument
-from sms_connector.api.route import Answer
+from sms_connector.api.routing import Answer
+from sms_connector.api.schemas.problem import Problem, ProblemDetail, ProblemDocument
 from sms_connector.errors import (
+    BackendUnavailable,
     CallError,
     ConnectorError,
+    ErrorKind,
     FieldProblem,
-    Kind,
-    OutOfReach,
     ProviderRefused,
     RequestError,
-    Retry,
+    RetrySafety,
 )
 
 MAX_DETAILS = 100
@@ -28,7 +28,7 @@ class MethodNotAllowed(RequestError):  # named as errors.py names its kin
     http_status, rpc_status = 405, "UNIMPLEMENTED"
 
     def __init__(self, allowed: tuple[str, ...]) -> None:
-        super().__init__(f"this path takes {', '.join(allowed)}", kind=Kind.UNSUPPORTED)
+        super().__init__(f"this path takes {', '.join(allowed)}", kind=ErrorKind.UNSUPPORTED)
         self.allowed = allowed
 
 
@@ -46,7 +46,7 @@ def write_internal_error(request_id: str) -> Answer:
 
 
 def _status_of(error: ConnectorError) -> tuple[int, str]:
-    if isinstance(error, CallError) and error.kind is Kind.TIMEOUT:
+    if isinstance(error, CallError) and error.kind is ErrorKind.TIMEOUT:
         return 504, "DEADLINE_EXCEEDED"
     return error.http_status, error.rpc_status
 
@@ -67,9 +67,9 @@ def _write_details(error: ConnectorError) -> list[ProblemDetail]:
     if isinstance(error, ProviderRefused):
         code = UNSET if error.code is None else error.code
         return [ProblemDetail(kind=error.kind, code=code, more_info=error.more_info or UNSET, retry=error.retry)]
-    if isinstance(error, RequestError | CallError | OutOfReach):
+    if isinstance(error, RequestError | CallError | BackendUnavailable):
         millis = UNSET if error.retry_after is None else math.ceil(error.retry_after * 1000)
-        retry = UNSET if error.retry is Retry.NEVER else error.retry
+        retry = UNSET if error.retry is RetrySafety.NEVER else error.retry
         return [ProblemDetail(kind=error.kind, retry=retry, retry_after_millis=millis)]
     return []
 
@@ -88,5 +88,5 @@ def _write_field_problems(problems: tuple[FieldProblem, ...]) -> list[ProblemDet
     ]
     left = len(problems) - MAX_DETAILS
     if left > 0:
-        details.append(ProblemDetail(kind=Kind.INVALID_REQUEST, message=f"and {left} more"))
+        details.append(ProblemDetail(kind=ErrorKind.INVALID_REQUEST, message=f"and {left} more"))
     return details

@@ -10,8 +10,8 @@ from werkzeug.exceptions import NotFound as WrongPath
 from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
 
 from sms_connector.api.problems import MethodNotAllowed
-from sms_connector.api.route import Route
-from sms_connector.errors import Kind, NotFound
+from sms_connector.api.routing import Route
+from sms_connector.errors import ErrorKind, NotFound
 
 
 class _Id(BaseConverter):
@@ -51,7 +51,7 @@ class Router:
             raise MethodNotAllowed(tuple(sorted(error.valid_methods or ()))) from None
         except (WrongPath, RequestRedirect):
             raise NotFound(
-                "there is nothing at this path; GET /openapi.json lists all paths", kind=Kind.NOT_FOUND
+                "there is nothing at this path; GET /openapi.json lists all paths", kind=ErrorKind.NOT_FOUND
             ) from None
 
     def _map(self, resource: str) -> Map:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from sms_connector.errors import StartError
 
 if TYPE_CHECKING:
-    from sms_connector.api.door import Handle
+    from sms_connector.api.handler import Handle
 
 FUNCTIONS = ("connector", "worker", "webhook")
 

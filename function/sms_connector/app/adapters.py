@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from sms_connector.callbacks.callback_address import CallbackAddress
+from sms_connector.campaigns.sources import BUCKETS, AllowedSources
 from sms_connector.local.objects import FileObjects
-from sms_connector.messaging.callback_address import CallbackAddress
-from sms_connector.messaging.campaigns.sources import BUCKETS, AllowedSources
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.settings import Settings
 from sms_connector.structured_log import StructuredLog

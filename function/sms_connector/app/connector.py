@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sms_connector.api.door import Handle
-from sms_connector.api.entry import build_api
-from sms_connector.api.route import ConnectionProfile, Services
-from sms_connector.api.tasks import TaskTable, event_tasks, task_routes
+from sms_connector.api.dispatcher import build_api
+from sms_connector.api.handler import Handle
+from sms_connector.api.resources.tasks import TaskTable, event_tasks, task_routes
+from sms_connector.api.routing import ConnectionProfile, Services
 from sms_connector.app.adapters import make_log, open_sources
 from sms_connector.app.node import Node, start
 from sms_connector.settings import Settings
@@ -27,13 +27,13 @@ def make_services(node: Node) -> Services:
         make_profile(node.settings),
         node.provider.capabilities,
         make_log(node.settings),
-        node.callbacks_out,
+        node.notifications,
         objects=open_sources(node.settings),
     )
 
 
 def make_event_tasks(node: Node) -> TaskTable:
-    return event_tasks(node.events, node.callbacks_out, node.engine.ticker)
+    return event_tasks(node.events, node.notifications, node.engine.maintenance)
 
 
 def make_profile(settings: Settings) -> ConnectionProfile:

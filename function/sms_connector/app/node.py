@@ -9,7 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector import registry
-from sms_connector.api.payloads.callbacks import render_result
+from sms_connector.api.schemas.notification import render_result
 from sms_connector.app.adapters import (
     build_callbacks,
     make_log,
@@ -17,25 +17,31 @@ from sms_connector.app.adapters import (
     open_ledger,
     open_queue,
 )
-from sms_connector.app.surroundings import load_settings
+from sms_connector.app.startup_checks import load_settings
+from sms_connector.callbacks.callback_address import CallbackAddress
+from sms_connector.callbacks.event_handler import CallbackHandler, EventTools
+from sms_connector.callbacks.inbound import Inbox, InboxRules
+from sms_connector.campaigns.forecast import Pace
+from sms_connector.engine import Engine, EngineParts, build_engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.callback_address import CallbackAddress
-from sms_connector.messaging.callback_signature import Signer
-from sms_connector.messaging.callbacks_out import Announcements, CallbacksOut, Outgoing
-from sms_connector.messaging.campaigns.block_store import BlockStore
-from sms_connector.messaging.campaigns.forecast import Pace
-from sms_connector.messaging.consent import OptOuts
-from sms_connector.messaging.engine import Engine, EngineParts, build_engine
-from sms_connector.messaging.events import CallbackEvents, EventTools
-from sms_connector.messaging.inbound import Inbox, InboxRules
-from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.shares import FIRESTORE_TIMING, SPARE, SQLITE_TIMING, ShareKeeper, ShareRules
-from sms_connector.messaging.throttle import Throttle
-from sms_connector.messaging.tick_planner import TickPlanner
+from sms_connector.model.policy import Policy
+from sms_connector.notifications.delivery import NotificationDispatcher, NotificationOutbox, Outgoing
+from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.provider import Provider
+from sms_connector.rate_limit.connection_rate import (
+    FIRESTORE_TIMING,
+    SPARE,
+    SQLITE_TIMING,
+    ConnectionRate,
+    ConnectionRateRules,
+)
+from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.opt_outs import OptOuts
+from sms_connector.tracking.schedule import MaintenanceSchedule
 from sms_connector.transport.http import Gate
 from sms_connector.transport.outgoing import OUTGOING, AllowedHosts, GuardedResolver, make_outgoing
 from sms_connector.transport.session import HttpTransport
@@ -54,8 +60,8 @@ class Node(msgspec.Struct, frozen=True):
     clock: Clock
     engine: Engine
     callbacks: CallbackAddress | None
-    callbacks_out: CallbacksOut
-    events: CallbackEvents | None
+    notifications: NotificationDispatcher
+    events: CallbackHandler | None
 
 
 def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None) -> Node:
@@ -72,9 +78,9 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     transport = HttpTransport(make_transport_settings(settings, timing), clock=clock, gate=gate, secrets=secrets)
     provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = build_callbacks(settings, secrets)
-    planner = TickPlanner(queue, connection=settings.connection.name, clock=clock)
-    announcer = Announcements(queue, clock=clock, log=make_log(settings))
-    callbacks_out = _build_callbacks_out(settings, secrets, ledger, queue=queue, clock=clock)
+    planner = MaintenanceSchedule(queue, connection=settings.connection.name, clock=clock)
+    outbox = NotificationOutbox(queue, clock=clock, log=make_log(settings))
+    notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)
     parts = EngineParts(
         provider=provider,
         ledger=ledger,
@@ -84,11 +90,11 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         callbacks=callbacks,
         configured_suspension=settings.connection.suspended,
         connection_rate=settings.connection_rate,
-        announcer=announcer,
+        outbox=outbox,
         queue=queue,
         planner=planner,
         pace=Pace(settings.node_rate, settings.workers_max, settings.connection_rate),
-        sweep=callbacks_out.sweep,
+        sweep=notifications.sweep,
     )
     return Node(
         settings=settings,
@@ -100,7 +106,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         clock=clock,
         engine=build_engine(parts),
         callbacks=callbacks,
-        callbacks_out=callbacks_out,
+        notifications=notifications,
         events=_build_events(settings, parts),
     )
 
@@ -110,26 +116,26 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
     if settings.connection_rate is None:
         return throttle.wait_turn
     timing = SQLITE_TIMING if settings.ledger.kind == "sqlite" else FIRESTORE_TIMING
-    rules = ShareRules(settings.connection_rate, settings.node_rate, timing)
-    return ShareKeeper(uuid.uuid4().hex, ledger, throttle, rules=rules, clock=clock).wait_turn
+    rules = ConnectionRateRules(settings.connection_rate, settings.node_rate, timing)
+    return ConnectionRate(uuid.uuid4().hex, ledger, throttle, rules=rules, clock=clock).wait_turn
 
 
-def _build_callbacks_out(
+def _build_notifications(
     settings: Settings, secrets: SecretSource, ledger: Ledger, *, queue: TaskQueue | None, clock: Clock
-) -> CallbacksOut:
+) -> NotificationDispatcher:
     """Past the provider's proxy and throttle, and into no private network."""
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
     guard = GuardedResolver(AllowedHosts.of(settings.callback_private_hosts))
     transport = make_outgoing(timing, clock=clock, secrets=secrets, resolve=guard)
     outgoing = Outgoing(transport, Signer(secrets), render_result)
-    return CallbacksOut(ledger, BlockStore(ledger), queue, outgoing, clock, make_log(settings))
+    return NotificationDispatcher(ledger, BlockStore(ledger), queue, outgoing, clock, make_log(settings))
 
 
-def _build_events(settings: Settings, parts: EngineParts) -> CallbackEvents | None:
+def _build_events(settings: Settings, parts: EngineParts) -> CallbackHandler | None:
     if parts.callbacks is None:
         return None
     opt_outs = OptOuts(parts.ledger, clock=parts.clock)
-    store = BlockStore(parts.ledger, parts.announcer, opt_outs)
+    store = BlockStore(parts.ledger, parts.outbox, opt_outs)
     rules = InboxRules(parts.provider.consent_words, settings.stop_words)
     tools = EventTools(
         provider=parts.provider,
@@ -140,4 +146,4 @@ def _build_events(settings: Settings, parts: EngineParts) -> CallbackEvents | No
         log=make_log(settings),
         queue=parts.queue,
     )
-    return CallbackEvents(tools)
+    return CallbackHandler(tools)

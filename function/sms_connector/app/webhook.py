@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sms_connector import registry
-from sms_connector.api.door import Handle
-from sms_connector.api.webhook import Replies, WebhookParts, build_webhook
+from sms_connector.api.handler import Handle
+from sms_connector.api.resources.webhook import Replies, WebhookParts, build_webhook
 from sms_connector.app.adapters import build_callbacks, make_log, open_queue
+from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.messaging.callback_address import KEY_SECRETS
 from sms_connector.settings import load
 from sms_connector.transport.http import NoTransport
 

@@ -9,20 +9,27 @@ from functools import partial
 import flask
 import msgspec
 
-from sms_connector.api.door import Handle, log_failure
-from sms_connector.api.entry import serve as serve_routes
-from sms_connector.api.health import ROUTES as HEALTH
-from sms_connector.api.tasks import TaskLater, TaskTable, carry_out, chunk_tasks, maintenance_tasks, task_routes
+from sms_connector.api.dispatcher import serve as serve_routes
+from sms_connector.api.handler import Handle, log_failure
+from sms_connector.api.resources.health import ROUTES as HEALTH
+from sms_connector.api.resources.tasks import (
+    TaskLater,
+    TaskTable,
+    carry_out,
+    chunk_tasks,
+    maintenance_tasks,
+    task_routes,
+)
 from sms_connector.app.adapters import make_log
 from sms_connector.app.connector import make_event_tasks, make_services
 from sms_connector.app.node import Node, start
 from sms_connector.errors import StartError
 from sms_connector.local.queue import SqliteQueue
 from sms_connector.local.worker_loop import MinuteTimer, WorkerLoop
-from sms_connector.messaging.tick_planner import PATH as MAINTENANCE
 from sms_connector.ports import Clock, Delivery, QueueName
 from sms_connector.settings import QUEUE_FORMS
 from sms_connector.structured_log import StructuredLog
+from sms_connector.tracking.schedule import PATH as MAINTENANCE
 
 # On one machine a worker carries out one chunk at a time, as on the platform, and events beside it, as the connector would.
 LOOPS: tuple[QueueName, ...] = ("chunks", "events", "events")
@@ -39,7 +46,7 @@ def serve(environ: Mapping[str, str]) -> Handle:
 
 def build_worker(node: Node) -> Handle:
     chunks = chunk_tasks(node.engine.runner)
-    served = {**chunks, **maintenance_tasks(node.engine.ticker)}
+    served = {**chunks, **maintenance_tasks(node.engine.maintenance)}
     handle = serve_routes(make_services(node), (*HEALTH, *task_routes(served)))
     if not isinstance(node.queue, SqliteQueue):
         return handle

@@ -36,7 +36,7 @@ from google.cloud.firestore_v1.types import Document as Stored
 from google.protobuf.wrappers_pb2 import Int32Value
 
 from sms_connector.cloud import firestore_documents as form
-from sms_connector.errors import Conflict, LedgerUnavailable, LedgerUnusable
+from sms_connector.errors import Conflict, LedgerUnavailable, StoreMisconfigured
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Query, Version, Write, check_writes
 
 ATTEMPT_SECONDS = 10.0
@@ -57,7 +57,7 @@ LOST = (
     exceptions.Cancelled,
 )
 # Somebody has to mend something first. (A refused precondition of a commit is no such thing, where a document explains it.)
-TO_MEND: Mapping[type[Exception], str] = {
+FIXES: Mapping[type[Exception], str] = {
     exceptions.PermissionDenied: "may not be used: grant roles/datastore.user on it to the function's service account",
     exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
     exceptions.NotFound: "is not there: create it, or set SMS_LEDGER to the one that is",
@@ -111,7 +111,7 @@ class FirestoreLedger:
         return self._make_client()
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
-        with self._telling_why():
+        with self._explaining():
             found = self._stored((collection, document_id) for document_id in ids)
         return [self._document(found.get((collection, document_id))) for document_id in ids]
 
@@ -122,7 +122,7 @@ class FirestoreLedger:
         while True:
             missing = query.limit - len(documents)
             structured.limit = Int32Value(value=missing)
-            with self._telling_why():
+            with self._explaining():
                 page = self._run(structured)
             documents += [document for stored in page if (document := self._document(stored))]
             if len(page) < missing or len(documents) == query.limit:
@@ -147,12 +147,12 @@ class FirestoreLedger:
             )
             return int(answers[0].result.aggregate_fields["n"].integer_value)
 
-        with self._telling_why():
+        with self._explaining():
             return attempt()
 
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         check_writes(writes)
-        with self._telling_why():
+        with self._explaining():
             return self._commit(writes)
 
     def close(self) -> None:
@@ -160,7 +160,7 @@ class FirestoreLedger:
             self._client.transport.close()  # type: ignore[no-untyped-call] # nor has google-api-core
 
     @contextmanager
-    def _telling_why(self) -> Iterator[None]:
+    def _explaining(self) -> Iterator[None]:
         """What Google's errors mean to who asked. Any other is a defect of ours, and stays what it is."""
         try:
             yield
@@ -168,9 +168,9 @@ class FirestoreLedger:
             raise LedgerUnavailable from error.cause or error
         except (*BUSY, *LOST) as error:
             raise LedgerUnavailable from error
-        except tuple(TO_MEND) as error:
-            why = next(text for kind, text in TO_MEND.items() if isinstance(error, kind))
-            raise LedgerUnusable(f"the Firestore database {self._database} {why}") from error
+        except tuple(FIXES) as error:
+            why = next(text for kind, text in FIXES.items() if isinstance(error, kind))
+            raise StoreMisconfigured(f"the Firestore database {self._database} {why}") from error
 
     def _commit(self, writes: Sequence[Write]) -> list[Version | None]:
         token = secrets.token_hex(8)

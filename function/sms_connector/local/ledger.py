@@ -61,7 +61,7 @@ class _Group(msgspec.Struct):
 
 
 @contextmanager
-def _telling_busy() -> Iterator[None]:
+def _explaining_busy() -> Iterator[None]:
     """A file that others hold is out of reach for the moment; whatever else SQLite raises is for somebody to look at."""
     try:
         yield
@@ -81,7 +81,7 @@ class SqliteLedger:
         self._sweep_at = 0.0
         self._sweep_next = 0
 
-    @_telling_busy()
+    @_explaining_busy()
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
         if not ids:
             return []
@@ -93,13 +93,13 @@ class SqliteLedger:
                 found |= {row[0]: _document(row) for row in connection.execute(statement, values)}
         return [found.get(document_id) for document_id in ids]
 
-    @_telling_busy()
+    @_explaining_busy()
     def find(self, query: Query) -> list[Document]:
         statement, values = sql.select_by_query(query, now=self._clock.time())
         with self._file.reading() as connection:
             return [_document(row) for row in connection.execute(statement, values).fetchall()]
 
-    @_telling_busy()
+    @_explaining_busy()
     def count(self, query: Query) -> int:
         statement, values = sql.count_by_query(query, now=self._clock.time())
         with self._file.reading() as connection:
@@ -118,7 +118,7 @@ class SqliteLedger:
     def close(self) -> None:
         self._file.close()
 
-    @_telling_busy()
+    @_explaining_busy()
     def _write(self, unit: _Unit) -> list[Version | None] | Conflict:
         return self._writer.write(unit)
 

@@ -150,13 +150,13 @@ def is_busy(failure: BaseException) -> bool:
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 
 
-class _Place(msgspec.Struct, Generic[Work, Result], eq=False):
+class _Waiter(msgspec.Struct, Generic[Work, Result], eq=False):
     """A thread's place in line. It waits at its gate, and when let through lets `next` through."""
 
     work: Work
     gate: threading.Lock = msgspec.field(default_factory=threading.Lock)
     leads: bool = False
-    next: _Place[Work, Result] | None = None
+    next: _Waiter[Work, Result] | None = None
     results: list[Result] = msgspec.field(default_factory=list)
     failure: sqlite3.Error | None = None
 
@@ -178,53 +178,53 @@ class GroupWriter(Generic[Work, Result]):
         self._file = file
         self._apply = apply
         self._mutex = threading.Lock()
-        self._line: deque[_Place[Work, Result]] = deque()
+        self._line: deque[_Waiter[Work, Result]] = deque()
         self._led = False
 
     def write(self, work: Work) -> Result:
         """The result for this work, durable. Raises sqlite3.Error where its group could not be committed (`is_busy` says why)."""
-        place: _Place[Work, Result] = _Place(work)
-        if self._stand_in_line(place):
+        waiter: _Waiter[Work, Result] = _Waiter(work)
+        if self._join_queue(waiter):
             self._lead()
-        if place.results:
-            return place.results[0]
-        reason = place.failure or "the thread that carried the group was ended"
-        raise sqlite3.OperationalError(f"{self._file.path}: nothing was written: {reason}") from place.failure
+        if waiter.results:
+            return waiter.results[0]
+        reason = waiter.failure or "the thread that carried the group was ended"
+        raise sqlite3.OperationalError(f"{self._file.path}: nothing was written: {reason}") from waiter.failure
 
-    def _stand_in_line(self, place: _Place[Work, Result]) -> bool:
+    def _join_queue(self, waiter: _Waiter[Work, Result]) -> bool:
         """Wait until the work is done (False) or this thread leads (True)."""
         with self._mutex:
-            self._line.append(place)
+            self._line.append(waiter)
             if not self._led:
                 self._led = True
                 return True
-            place.gate.acquire()
-        place.gate.acquire()
-        if place.next:
-            place.next.gate.release()
-        return place.leads
+            waiter.gate.acquire()
+        waiter.gate.acquire()
+        if waiter.next:
+            waiter.next.gate.release()
+        return waiter.leads
 
     def _lead(self) -> None:
         with self._mutex:
             group = [self._line.popleft() for _ in range(min(len(self._line), MAX_GROUP))]
         try:
             with self._file.transaction() as connection:
-                results = self._apply(connection, [place.work for place in group])
-            for place, result in zip(group, results, strict=True):
-                place.results.append(result)
+                results = self._apply(connection, [waiter.work for waiter in group])
+            for waiter, result in zip(group, results, strict=True):
+                waiter.results.append(result)
         except sqlite3.Error as failure:
-            for place in group:
-                place.failure = failure
+            for waiter in group:
+                waiter.failure = failure
         finally:
-            self._hand_over(group[1:])
+            self._release(group[1:])
 
-    def _hand_over(self, followers: list[_Place[Work, Result]]) -> None:
+    def _release(self, followers: list[_Waiter[Work, Result]]) -> None:
         with self._mutex:
             self._led = bool(self._line)
             if self._led:
                 self._line[0].leads = True
                 followers.append(self._line[0])
-        for place, successor in pairwise(followers):
-            place.next = successor
+        for waiter, successor in pairwise(followers):
+            waiter.next = successor
         if followers:
             followers[0].gate.release()

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from sms_connector.errors import Kind, Retry
+from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.status import MessageStatus
 
 
@@ -17,16 +17,16 @@ class FailureReason(msgspec.Struct, frozen=True):
     """
 
     source: str
-    kind: Kind
+    kind: ErrorKind
     message: str
     code: int | str | None = None
     more_info: str | None = None
-    retry: Retry = Retry.NEVER
+    retry: RetrySafety = RetrySafety.NEVER
 
     @property
     def is_opt_out(self) -> bool:
         """The provider says that the recipient has opted out. (A refusal of our own says only what is known already.)"""
-        return self.source == "provider" and self.kind is Kind.OPTED_OUT
+        return self.source == "provider" and self.kind is ErrorKind.OPTED_OUT
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):

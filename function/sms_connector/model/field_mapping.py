@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
 from sms_connector.model.template import Template, normalize_name
 
@@ -46,7 +46,7 @@ class FieldMapping(msgspec.Struct, frozen=True):
 
         Raises MappingError, which names every entry that is wrong.
         """
-        problems = list(_find_wrong_entries(template, mapping))
+        problems = list(_find_invalid_entries(template, mapping))
         if problems:
             raise MappingError(*problems)
         fields = {normalize_name(name): field for name, field in mapping.items()}
@@ -82,7 +82,7 @@ class FieldMapping(msgspec.Struct, frozen=True):
         return Mapped(to, values)
 
 
-def _find_wrong_entries(template: Template, mapping: Mapping[str, str]) -> Iterator[FieldProblem]:
+def _find_invalid_entries(template: Template, mapping: Mapping[str, str]) -> Iterator[FieldProblem]:
     known = (RECIPIENT, *template.placeholders, KEY, REFERENCE)
     seen = set()
     for entry, field in mapping.items():
@@ -90,7 +90,7 @@ def _find_wrong_entries(template: Template, mapping: Mapping[str, str]) -> Itera
         if name not in known:
             allowed = ", ".join(known)
             message = f"{quote(entry)} is no placeholder of the message; the mapping may have: {allowed}"
-            yield FieldProblem(entry, message, Kind.UNKNOWN_FIELD)
+            yield FieldProblem(entry, message, ErrorKind.UNKNOWN_FIELD)
         elif name in seen:
             yield FieldProblem(entry, f"{quote(entry)} is mapped twice; keep one entry")
         elif not field.strip():
@@ -107,7 +107,7 @@ def _read(record: Mapping[str, object], field: str, use: str, problems: list[Fie
         return value
     text, problem = _to_text(_look_up(record, field) if value is None else value)
     if problem:
-        kind = Kind.MISSING_VALUE if text is None else Kind.INVALID_REQUEST
+        kind = ErrorKind.MISSING_VALUE if text is None else ErrorKind.INVALID_REQUEST
         problems.append(FieldProblem(field, f"no value for {use}: field {quote(field)} {problem}", kind))
     return text or ""
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 
 _QUOTED_AT_MOST = 40
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -29,7 +29,7 @@ class InvalidValueError(ValueError):
         self.problems = problems
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ErrorKind:
         return self.problems[0].kind
 
 

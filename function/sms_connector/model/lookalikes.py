@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import quote
 from sms_connector.model.template import MAX_NAME_LENGTH, scan, strip_invisible
 
@@ -42,7 +42,7 @@ def find_lookalikes(text: str) -> list[FieldProblem]:
     found = dict.fromkeys(_find(text))
     return [
         FieldProblem(
-            "", f"{quote(each)} looks like a placeholder and is sent as it is; {_advise(each)}", Kind.LOOKALIKE
+            "", f"{quote(each)} looks like a placeholder and is sent as it is; {_advise(each)}", ErrorKind.LOOKALIKE
         )
         for each in list(found)[:_SHOWN_AT_MOST]
     ]

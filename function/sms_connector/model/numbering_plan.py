@@ -26,7 +26,7 @@ _LENGTHS = {
 }
 
 
-def find_flaw(number: str) -> str | None:
+def find_problem(number: str) -> str | None:
     """Why `number`, which has the form of E.164, is no possible number; None when it is one."""
     if _is_plainly_possible(number):
         return None
@@ -170,7 +170,7 @@ def _is_meant(number: PhoneNumber, digits: str) -> bool:
 
 
 def _is_taken(number: str) -> bool:
-    return _SHORTEST <= len(number) <= _LONGEST and find_flaw(number) is None
+    return _SHORTEST <= len(number) <= _LONGEST and find_problem(number) is None
 
 
 def _format(number: PhoneNumber) -> str:

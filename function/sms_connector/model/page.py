@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, quote
 
 # What the next page begins after, e.g. the time and the id of the last message of this one.
@@ -21,7 +21,7 @@ class InvalidTokenError(InvalidValueError):
         message = (
             f"{quote(token)} is no page token; send the nextPageToken of the page before, or none for the first page"
         )
-        super().__init__(FieldProblem("", message, Kind.INVALID_REQUEST))
+        super().__init__(FieldProblem("", message, ErrorKind.INVALID_REQUEST))
 
 
 def encode_token(key: PageKey) -> str:

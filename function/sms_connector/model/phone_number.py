@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import msgspec
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.number_spellings import dialled_spelling
 from sms_connector.model.number_text import compact, find_damage, has_optional_trunk
@@ -70,7 +70,7 @@ class Sender(msgspec.Struct, frozen=True):
 class NumberError(InvalidValueError):
     """The text is no recipient (INVALID_RECIPIENT) or no sender (INVALID_SENDER); the message names what to write."""
 
-    def __init__(self, message: str, *, kind: Kind = Kind.INVALID_RECIPIENT) -> None:
+    def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.INVALID_RECIPIENT) -> None:
         super().__init__(FieldProblem("", message, kind))
 
 
@@ -84,7 +84,7 @@ class Recipient(msgspec.Struct, frozen=True):
 class _Reading(msgspec.Struct, frozen=True):
     """How a number is read: `country` for national forms, `likely_region` only to name the likely form in an error."""
 
-    kind: Kind
+    kind: ErrorKind
     country: str | None = None
     likely_region: str | None = None
 
@@ -100,12 +100,12 @@ def read_recipient(text: str, *, country: str | None = None, likely_region: str 
     `country` (`"DE"`, see `parse_country`) reads national forms; `likely_region` only helps an error to name the likely form.
     Raises NumberError.
     """
-    from sms_connector.model.numbering_plan import find_flaw
+    from sms_connector.model.numbering_plan import find_problem
 
     # The common case first: a campaign reads a million records.
-    if _E164.fullmatch(text) and dialled_spelling(text) == text and find_flaw(text) is None:
+    if _E164.fullmatch(text) and dialled_spelling(text) == text and find_problem(text) is None:
         return Recipient(text)
-    reading = _Reading(Kind.INVALID_RECIPIENT, country, likely_region)
+    reading = _Reading(ErrorKind.INVALID_RECIPIENT, country, likely_region)
     forms = _find_channel(text)
     return _read_channel(text, forms[0], reading) if forms else _read_number(text, reading)
 
@@ -144,7 +144,7 @@ def parse_sender(text: str, *, country: str | None = None) -> Sender:
 
     Raises NumberError.
     """
-    reading = _Reading(Kind.INVALID_SENDER, country)
+    reading = _Reading(ErrorKind.INVALID_SENDER, country)
     forms = _find_channel(text)
     if forms:
         return Sender(_read_channel(text, forms[1], reading).address, SenderKind.CHANNEL)
@@ -152,7 +152,7 @@ def parse_sender(text: str, *, country: str | None = None) -> Sender:
         if form.fullmatch(text):
             return Sender(text, kind)
     if not _looks_like_number(text):
-        raise NumberError(f"{quote(text)} is not a sender; {_SENDER_FIX}", kind=Kind.INVALID_SENDER)
+        raise NumberError(f"{quote(text)} is not a sender; {_SENDER_FIX}", kind=ErrorKind.INVALID_SENDER)
     from sms_connector.model import numbering_plan
 
     number = _read_number(text, reading).address
@@ -206,7 +206,7 @@ def _read_channel(text: str, form: re.Pattern[str], reading: _Reading) -> Recipi
 
 
 def _read_number(text: str, reading: _Reading) -> Recipient:
-    from sms_connector.model.numbering_plan import find_flaw, suggest_form
+    from sms_connector.model.numbering_plan import find_problem, suggest_form
 
     number, country = (text, None) if _E164.fullmatch(text) else _read_e164(text, reading.country) or ("", None)
     if not _E164.fullmatch(number):
@@ -214,9 +214,9 @@ def _read_number(text: str, reading: _Reading) -> Recipient:
         subject = quote(text) if find_damage(text) else f"{quote(text)} is not a phone number in E.164 form;"
         raise NumberError(f"{subject} {fix}", kind=reading.kind)
     number = dialled_spelling(number)
-    flaw = find_flaw(number)
-    if flaw:
-        raise NumberError(f"{quote(text)} {flaw}", kind=reading.kind)
+    problem_text = find_problem(number)
+    if problem_text:
+        raise NumberError(f"{quote(text)} {problem_text}", kind=reading.kind)
     return Recipient(number, country)
 
 

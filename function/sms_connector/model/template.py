@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from sms_connector.errors import FieldProblem, Kind
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate
 
 MAX_PLACEHOLDERS = 5
@@ -35,7 +35,7 @@ class TemplateError(InvalidValueError):
     """The text is no template (INVALID_MESSAGE)."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(FieldProblem("", message, Kind.INVALID_MESSAGE))
+        super().__init__(FieldProblem("", message, ErrorKind.INVALID_MESSAGE))
 
 
 class Template(msgspec.Struct, frozen=True):

@@ -190,7 +190,7 @@ class Ledger(Protocol):
     """The durable store. One out of reach raises `errors.LedgerUnavailable` from every method, after tries of its own: the
     request fails, nothing is reported as done. Of a commit that means that nobody knows whether it was written.
 
-    One that somebody has to mend something for raises `errors.LedgerUnusable`; a defect of ours, its library's own error.
+    One that somebody has to mend something for raises `errors.StoreMisconfigured`; a defect of ours, its library's own error.
 
     A document past its `expiresAt` is absent to `get`, `find` and MUST_BE_ABSENT, whenever the store comes to
     delete it.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import certifi
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock
 
 from .failures import WireError
@@ -187,7 +187,7 @@ def _failing(whither: str) -> Iterator[None]:
     try:
         yield
     except TimeoutError:
-        raise WireError(f"no connection {whither} in time", written=False, kind=Kind.TIMEOUT) from None
+        raise WireError(f"no connection {whither} in time", written=False, kind=ErrorKind.TIMEOUT) from None
     except socket.gaierror as error:
         raise WireError(f"the name of {whither[3:]} was not found ({error.strerror})", written=False) from None
     except ssl.SSLCertVerificationError as error:

@@ -12,7 +12,7 @@ it opens, writes and reads in three separate steps; nothing here guesses from th
     | 429; 503 with a readable Retry-After                             | NotSent        | NotSent    |
     | any other 5xx                                                    | OutcomeUnknown | NotSent    |
     | 2xx, 3xx, other 4xx                                              | returned       | returned   |
-    | 429 or 5xx in which `HttpRequest.read_word` reads a final error  | returned       | returned   |
+    | 429 or 5xx in which `HttpRequest.read_provider_error` reads a final error  | returned       | returned   |
 
 A 3xx or 4xx whose body ended early is returned with what arrived: its status line alone says that nothing was taken.
 """
@@ -26,7 +26,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
-from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown
+from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown
 
 from .http import HttpRequest, HttpResponse
 from .redaction import redact_url
@@ -41,7 +41,13 @@ class WireError(Exception):
     """
 
     def __init__(
-        self, what: str, *, written: bool, kind: Kind = Kind.UNAVAILABLE, again: bool = True, at_once: bool = False
+        self,
+        what: str,
+        *,
+        written: bool,
+        kind: ErrorKind = ErrorKind.UNAVAILABLE,
+        again: bool = True,
+        at_once: bool = False,
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -83,7 +89,7 @@ def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
     """The consequence of an attempt without a usable answer."""
     message = f"{request.method} {redact_url(request.url)}: {failure.what}"
     if failure.written and not request.repeatable:
-        kind = Kind.TIMEOUT if failure.kind is Kind.TIMEOUT else Kind.UNKNOWN_OUTCOME
+        kind = ErrorKind.TIMEOUT if failure.kind is ErrorKind.TIMEOUT else ErrorKind.UNKNOWN_OUTCOME
         return Failure(OutcomeUnknown(message, kind=kind), again=False, perhaps_taken=True)
     error = NotSent(message, kind=failure.kind)
     return Failure(error, again=failure.again, at_once=failure.at_once, perhaps_taken=failure.written)
@@ -98,7 +104,7 @@ def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRe
         f", try again in {wait:g} s" if wait is not None else ""
     )
     if status == 429:
-        return Failure(NotSent(message, kind=Kind.RATE_LIMITED, retry_after=wait))
+        return Failure(NotSent(message, kind=ErrorKind.RATE_LIMITED, retry_after=wait))
     if status == 503 and wait is not None:
         return Failure(NotSent(message, retry_after=wait))
     if request.repeatable:

@@ -35,7 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     and Connection are the transport's own; they are left out of `headers`.
 
     `before_repeating` is called right before every repetition; what it raises ends the call.
-    `read_word` reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
+    `read_provider_error` reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
     """
 
     method: str
@@ -45,7 +45,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     authorization: str | None = None
     lane: Lane = Lane.POLL
     repeatable: bool = False
-    read_word: Callable[[HttpResponse], Word | None] | None = None
+    read_provider_error: Callable[[HttpResponse], Word | None] | None = None
     before_repeating: Callable[[], object] | None = None
 
     def __repr__(self) -> str:
@@ -74,7 +74,7 @@ Gate = Callable[[Lane], Written | None]
 class Transport(Protocol):
     """Sends a request and returns the provider's answer.
 
-    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_word` finds final (what asks to come back later, once the
+    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_provider_error` finds final (what asks to come back later, once the
     repetitions are used up). Repeats what is safe to repeat, within its budget, each attempt through
     the gate. Raises:
       errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with

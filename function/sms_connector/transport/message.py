@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 
 from .failures import WireError
 from .http import HttpRequest
@@ -49,7 +49,7 @@ def write_message(
 
 
 def _unusable(what: str) -> WireError:
-    return WireError(f"a header holds {what}", written=False, kind=Kind.INVALID_REQUEST, again=False)
+    return WireError(f"a header holds {what}", written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
 
 
 def read_headers(reply: Reply) -> dict[str, str]:

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_netw
 
 import msgspec
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock, SecretSource
 
 from .dial import Resolved, Resolver, resolve_by_system
@@ -91,7 +91,7 @@ class GuardedResolver(msgspec.Struct, frozen=True):
             raise WireError(
                 "the address leads into a private network: name its host in SMS_CALLBACK_PRIVATE_HOSTS if it may be called",
                 written=False,
-                kind=Kind.NOT_PERMITTED,
+                kind=ErrorKind.NOT_PERMITTED,
                 again=False,
             )
         return permitted

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Protocol
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 from sms_connector.ports import Secret, SecretSource
 
 from .failures import WireError
@@ -233,4 +233,4 @@ def _read_anew(secrets: SecretSource, *, refused: Credentials | None) -> Credent
 
 
 def _refused(why: str) -> WireError:
-    return WireError(f"the proxy refused us: {why}", written=False, kind=Kind.AUTHENTICATION, again=False)
+    return WireError(f"the proxy refused us: {why}", written=False, kind=ErrorKind.AUTHENTICATION, again=False)

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from sms_connector.errors import Kind, OutcomeUnknown
+from sms_connector.errors import ErrorKind, OutcomeUnknown
 
 from .failures import Failure
 
@@ -64,7 +64,7 @@ def wait_not_when_stale(attempted: Attempted) -> float | None:
     return 0.0 if attempted.failure.at_once and attempted.number == 1 else None
 
 
-def wait_as_told(spread: Wait) -> Wait:
+def wait_for_retry_after(spread: Wait) -> Wait:
     """The provider's own Retry-After, never less, plus some spread: all nodes were told the same."""
 
     def wait(attempted: Attempted) -> float | None:
@@ -119,5 +119,5 @@ class RetryPolicy:
         seconds = self._wait(attempted)
         if seconds is None or seconds > attempted.remaining:
             return None
-        told_to_wait = attempted.failure.error.kind is Kind.RATE_LIMITED
-        return seconds if told_to_wait or self._budget.take() else None
+        retry_after_given = attempted.failure.error.kind is ErrorKind.RATE_LIMITED
+        return seconds if retry_after_given or self._budget.take() else None

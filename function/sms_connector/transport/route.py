@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 
 from .failures import WireError
 from .settings import ProxySettings, ProxySsl, unsafe_route
@@ -64,7 +64,7 @@ def find_route(key: tuple[str, str], proxy: ProxySettings | None) -> Route:
     if proxy is None:
         return Route((host, port), first_tls=secure)
     if problem := unsafe_route(proxy, scheme):
-        raise WireError(problem, written=False, kind=Kind.UNSUPPORTED, again=False)
+        raise WireError(problem, written=False, kind=ErrorKind.UNSUPPORTED, again=False)
     first_hop, first_tls = (proxy.host, proxy.port), proxy.ssl is ProxySsl.ALWAYS
     if not secure and proxy.ssl is not ProxySsl.TUNNEL:
         return Route(first_hop, first_tls, forwarded=True)
@@ -84,4 +84,4 @@ def _host_and_port(scheme: str, authority: str) -> tuple[str, int]:
 
 
 def _unusable(fix: str) -> WireError:
-    return WireError(f"the URL can't be used: {fix}", written=False, kind=Kind.INVALID_REQUEST, again=False)
+    return WireError(f"the URL can't be used: {fix}", written=False, kind=ErrorKind.INVALID_REQUEST, again=False)

@@ -29,8 +29,8 @@ from .retry import (
     stop_any,
     stop_when_hopeless,
     stop_when_unsafe,
-    wait_as_told,
     wait_first,
+    wait_for_retry_after,
     wait_not_when_stale,
 )
 from .route import Target, find_route, parse_target
@@ -110,27 +110,27 @@ class HttpTransport:
             headers = read_headers(reply)
             failure = failed_by_status(reply.status, headers, request=request, now=self._clock.time())
             if failure is not None:
-                return self._heed_word(request, reply, headers, failure)
+                return self._raise_provider_error(request, reply, headers, failure)
             # Only a 2xx says by its body what was done.
-            if reply.flaw is not None and reply.status < 300:
-                raise reply.flaw
+            if reply.problem_text is not None and reply.status < 300:
+                raise reply.problem_text
             body = decode_body(reply, headers, limit=self._settings.max_response_bytes)
             return HttpResponse(reply.status, headers, body)
         except WireError as failure:
             return failed_on_the_wire(failure, request)
 
-    def _heed_word(
+    def _raise_provider_error(
         self, request: HttpRequest, reply: Reply, headers: dict[str, str], failure: Failure
     ) -> HttpResponse | Failure:
         """Return the answer where it is the provider's own refusal; the status decides where no body can be read."""
-        if request.read_word is None or reply.flaw is not None:
+        if request.read_provider_error is None or reply.problem_text is not None:
             return failure
         try:
             body = decode_body(reply, headers, limit=self._settings.max_response_bytes)
         except WireError:
             return failure
         answer = HttpResponse(reply.status, headers, body)
-        word = request.read_word(answer)
+        word = request.read_provider_error(answer)
         if word is Word.FINAL:
             return answer
         return failure if word is None else replace(failure, answer=answer)
@@ -181,7 +181,7 @@ def make_policy(settings: TransportSettings, uniform: Callable[[], float]) -> Re
     jitter = full_jitter(settings.backoff_base, cap=settings.backoff_cap, random=uniform)
     return RetryPolicy(
         stop=stop_any(stop_when_unsafe, stop_when_hopeless, stop_after(settings.attempts)),
-        wait=wait_first(wait_not_when_stale, wait_as_told(jitter), jitter),
+        wait=wait_first(wait_not_when_stale, wait_for_retry_after(jitter), jitter),
         budget=RetryBudget(ratio=settings.retry_ratio, reserve=settings.retry_reserve),
     )
 

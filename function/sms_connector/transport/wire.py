@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 import msgspec
 
-from sms_connector.errors import Kind
+from sms_connector.errors import ErrorKind
 
 from .failures import WireError
 from .http import Written
@@ -34,13 +34,13 @@ _HEAD_BYTES = 64 * 1024
 
 
 class Reply(msgspec.Struct):
-    """An answer as parsed. `flaw`: why its body ended early; `reusable`: the connection may carry another exchange."""
+    """An answer as parsed. `problem_text`: why its body ended early; `reusable`: the connection may carry another exchange."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
     reusable: bool
-    flaw: WireError | None = None
+    problem_text: WireError | None = None
 
 
 class Wire:
@@ -63,12 +63,12 @@ class Wire:
         whole = self._write(request, deadline)
         if written is not None:
             written()
-        flaw = self._read(deadline)
+        problem_text = self._read(deadline)
         self.used = True
-        if flaw is not None and not answer.headers_done:
-            raise flaw
+        if problem_text is not None and not answer.headers_done:
+            raise problem_text
         reusable = whole and answer.keep_alive and not answer.surplus
-        return Reply(answer.status, answer.headers, b"".join(answer.body), reusable, flaw)
+        return Reply(answer.status, answer.headers, b"".join(answer.body), reusable, problem_text)
 
     def is_dead(self) -> bool:
         """Something waits to be read where nothing can: the other side closed, or said what nobody asked for."""
@@ -119,7 +119,7 @@ class Wire:
             answer.surplus = True
             return None if answer.done else _broken("the answer is not readable as HTTP")
         except TimeoutError:
-            return _broken("no whole answer came in time", Kind.TIMEOUT)
+            return _broken("no whole answer came in time", ErrorKind.TIMEOUT)
         except OSError as error:
             what = f"the connection broke before the answer was whole: {describe(error)}"
             return _broken(what, at_once=self._stale(received))
@@ -232,7 +232,9 @@ def describe(error: OSError) -> str:
     return error.strerror or type(error).__name__
 
 
-def _broken(what: str, kind: Kind = Kind.UNAVAILABLE, *, again: bool = True, at_once: bool = False) -> WireError:
+def _broken(
+    what: str, kind: ErrorKind = ErrorKind.UNAVAILABLE, *, again: bool = True, at_once: bool = False
+) -> WireError:
     return WireError(what, written=True, kind=kind, again=again, at_once=at_once)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sms_connector.cloud.ledger import FirestoreLedger
-from sms_connector.errors import Kind, LedgerUnavailable, Retry
+from sms_connector.errors import ErrorKind, LedgerUnavailable, RetrySafety
 from sms_connector.local.ledger import SqliteLedger
 from sms_connector.ports import MUST_BE_ABSENT, Ledger, Query, Write
 from tests.fixtures.clocks import FakeClock
@@ -62,8 +62,8 @@ def test_whatever_is_asked_of_it(out_of_reach: Ledger, ask: Callable[[Ledger], o
     with pytest.raises(LedgerUnavailable) as told:
         ask(out_of_reach)
     error = told.value
-    assert (error.http_status, error.rpc_status, error.kind) == (503, "UNAVAILABLE", Kind.UNAVAILABLE)
-    assert (error.retry, error.retry_after) == (Retry.SAFE, 2.0)
+    assert (error.http_status, error.rpc_status, error.kind) == (503, "UNAVAILABLE", ErrorKind.UNAVAILABLE)
+    assert (error.retry, error.retry_after) == (RetrySafety.SAFE, 2.0)
     assert error.__cause__ is not None, "the log tells of what kind it was"
     assert str(error).startswith("the ledger is out of reach or too busy just now"), "and no word of the store's own"
 

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sms_connector.errors import FieldProblem, InvalidRequest, Kind, NotSent, OutcomeUnknown, ProviderRefused
-from sms_connector.model.connection import ConnectionState, ConnectionStatus
-from sms_connector.model.consent import STANDARD_WORDS
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotSent, OutcomeUnknown, ProviderRefused
+from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
+from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage
@@ -41,7 +41,7 @@ WORDS = {
     "Delivered": MessageStatus.DELIVERED,
     "Failed": MessageStatus.FAILED,
 }
-KINDS = {4007: Kind.OPTED_OUT, 401: Kind.AUTHENTICATION}
+KINDS = {4007: ErrorKind.OPTED_OUT, 401: ErrorKind.AUTHENTICATION}
 
 
 class BatchingProvider:
@@ -110,7 +110,7 @@ class BatchingProvider:
     def verify_callback(self, callback: RawCallback) -> bool:
         key, given = self._secrets.get("api-key"), callback.headers.get("signature", "")
         if not key:
-            raise NotSent("secret api-key is missing", kind=Kind.AUTHENTICATION)
+            raise NotSent("secret api-key is missing", kind=ErrorKind.AUTHENTICATION)
         return hmac.compare_digest(_signature(str(key), callback).encode(), given.encode())
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
@@ -147,7 +147,7 @@ class BatchingProvider:
     def _request(self, method: str, path: str, lane: Lane, document: dict[str, Any] | None) -> HttpRequest:
         key = self._secrets.get("api-key")
         if not key:
-            raise NotSent(self.problems()[0], kind=Kind.AUTHENTICATION)
+            raise NotSent(self.problems()[0], kind=ErrorKind.AUTHENTICATION)
         body = json.dumps(document).encode() if document else None
         headers = {"content-type": "application/json"}
         return HttpRequest(method, BASE + path, headers, body, f"App {key}", lane, repeatable=True)
@@ -167,7 +167,7 @@ def _refusal(response: HttpResponse, *, safe: bool) -> FailureReason:
         if safe or (300 <= response.status < 408 and response.status != 303):
             raise NotSent(f"{response.status} from something in between") from None
         raise OutcomeUnknown(f"{response.status}") from None
-    return FailureReason("provider", KINDS.get(error["code"], Kind.OTHER), error["text"], error["code"])
+    return FailureReason("provider", KINDS.get(error["code"], ErrorKind.OTHER), error["text"], error["code"])
 
 
 def _outcome(item: dict[str, Any]) -> SendOutcome:

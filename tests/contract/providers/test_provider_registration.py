@@ -10,7 +10,7 @@ import pytest
 
 from sms_connector import providers, registry
 from sms_connector.errors import (
-    Kind,
+    ErrorKind,
     NotSent,
 )
 from sms_connector.model.delivery_report import FailureReason
@@ -92,7 +92,7 @@ def test_a_secret_missing_at_use_stops_the_call(case: ProviderCase, stage: Stage
     on.secrets.values.clear()
     with pytest.raises(NotSent) as caught:
         on.provider.send(case.messages(1))
-    assert caught.value.kind is Kind.AUTHENTICATION
+    assert caught.value.kind is ErrorKind.AUTHENTICATION
     assert on.requests == []
 
 
@@ -128,5 +128,5 @@ def test_unauthorized_with_the_same_secrets_is_final(case: ProviderCase, stage: 
     on = stage(case.unauthorized)
     (outcome,) = on.provider.send(case.messages(1))
     assert isinstance(outcome, FailureReason)
-    assert outcome.kind is Kind.AUTHENTICATION
+    assert outcome.kind is ErrorKind.AUTHENTICATION
     assert (len(on.requests), on.secrets.refreshed) == (1, 1)

@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from sms_connector.errors import (
-    Kind,
+    ErrorKind,
     NotSent,
     OutcomeUnknown,
     ProviderRefused,
     Throttled,
 )
-from sms_connector.model.connection import ConnectionState
+from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, ReportPage, ReportQuery
@@ -62,7 +62,7 @@ def test_a_refused_query_is_told_apart_from_no_answer(case: ProviderCase, stage:
     needs(case, "reports_by_id")
     with pytest.raises(ProviderRefused) as refused:
         stage(case.unauthorized).provider.fetch_reports([case.message_id(1)])
-    assert refused.value.kind is Kind.AUTHENTICATION
+    assert refused.value.kind is ErrorKind.AUTHENTICATION
     with pytest.raises(NotSent):
         stage(HttpResponse(502, PAGE, b"<html>")).provider.fetch_reports([case.message_id(1)])
 
@@ -152,7 +152,7 @@ def test_a_change_reports_the_message_or_says_why_not(case: ProviderCase, stage:
     refused = stage(case.not_known or case.refusal)
     with pytest.raises(ProviderRefused) as caught:
         getattr(refused.provider, verb)(case.message_id(1))
-    assert caught.value.kind is Kind.NOT_FOUND
+    assert caught.value.kind is ErrorKind.NOT_FOUND
 
 
 @pytest.mark.parametrize(

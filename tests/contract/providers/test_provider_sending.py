@@ -7,7 +7,7 @@ import pytest
 from sms_connector.errors import (
     CallError,
     ConnectorError,
-    Kind,
+    ErrorKind,
     NotSent,
     OutcomeUnknown,
     Throttled,
@@ -51,7 +51,7 @@ def test_a_refusal_is_verbatim_and_each_messages_own(case: ProviderCase, stage: 
 def test_an_opt_out_the_provider_knows_is_recognised(case: ProviderCase, stage: Staged) -> None:
     (outcome,) = stage(case.opted_out).provider.send(case.messages(1))
     assert isinstance(outcome, FailureReason)
-    assert outcome.kind is Kind.OPTED_OUT
+    assert outcome.kind is ErrorKind.OPTED_OUT
 
 
 def test_success_without_an_outcome_is_unknown(case: ProviderCase, stage: Staged) -> None:
@@ -64,7 +64,7 @@ def test_success_without_an_outcome_is_unknown(case: ProviderCase, stage: Staged
     "error",
     [
         NotSent("connection refused"),
-        OutcomeUnknown("read timeout", kind=Kind.TIMEOUT),
+        OutcomeUnknown("read timeout", kind=ErrorKind.TIMEOUT),
         Throttled("full", retry_after=1.5),
     ],
     ids=lambda error: type(error).__name__,

@@ -57,7 +57,7 @@ LATE = {"eventarc", "firestore", "logging", "monitoring", "secretmanager"}
 
 
 @dataclass
-class Kind:
+class ErrorKind:
     """How a collection behaves. `id_from`: '?query parameter', a field of the body, 'put', 'patch', 'verb', '' (generated)."""
 
     service: str
@@ -81,12 +81,12 @@ class Kind:
 LOC, DNS = "projects/*/locations/*/", "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 DB, TOPIC = "projects/*/databases/*", "[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
 KINDS = [
-    Kind("clouddns", "projects/*/managedZones/*", "name", "", DNS, required="dnsName"),
-    Kind("artifactregistry", LOC + "repositories/*", "?repository_id", "POST DELETE", DNS, required="format"),
-    Kind("cloudfunctions", LOC + "functions/*", "?functionId", "POST PATCH DELETE", DNS),
-    Kind("cloudscheduler", LOC + "jobs/*", "name", "", "[A-Za-z0-9_-]{1,500}", replace=True, required="schedule"),
-    Kind("cloudtasks", LOC + "queues/*", "name", "", "[A-Za-z0-9-]{1,100}", replace=True),
-    Kind(
+    ErrorKind("clouddns", "projects/*/managedZones/*", "name", "", DNS, required="dnsName"),
+    ErrorKind("artifactregistry", LOC + "repositories/*", "?repository_id", "POST DELETE", DNS, required="format"),
+    ErrorKind("cloudfunctions", LOC + "functions/*", "?functionId", "POST PATCH DELETE", DNS),
+    ErrorKind("cloudscheduler", LOC + "jobs/*", "name", "", "[A-Za-z0-9_-]{1,500}", replace=True, required="schedule"),
+    ErrorKind("cloudtasks", LOC + "queues/*", "name", "", "[A-Za-z0-9-]{1,100}", replace=True),
+    ErrorKind(
         "firestore",
         DB,
         "?databaseId",
@@ -94,11 +94,11 @@ KINDS = [
         r"\(default\)|[a-z][a-z0-9-]{3,62}",
         required="locationId type",
     ),
-    Kind("firestore", DB + "/backupSchedules/*", ""),
-    Kind("firestore", DB + "/collectionGroups/*/fields/*", "patch", "PATCH"),
-    Kind("firestore", DB + "/collectionGroups/*/indexes/*", "", "POST", required="fields"),
-    Kind("iam", "projects/*/roles/*", "roleId"),
-    Kind(
+    ErrorKind("firestore", DB + "/backupSchedules/*", ""),
+    ErrorKind("firestore", DB + "/collectionGroups/*/fields/*", "patch", "PATCH"),
+    ErrorKind("firestore", DB + "/collectionGroups/*/indexes/*", "", "POST", required="fields"),
+    ErrorKind("iam", "projects/*/roles/*", "roleId"),
+    ErrorKind(
         "iam",
         "projects/*/serviceAccounts/*",
         "accountId",
@@ -106,16 +106,18 @@ KINDS = [
         "[a-z][-a-z0-9]{4,28}[a-z0-9](@.+)?",
         wrap="serviceAccount",
     ),
-    Kind("logging", "projects/*/metrics/*", "name", "", ".{1,100}", required="filter"),
-    Kind("logging", "projects/*/exclusions/*", "name", "", "[A-Za-z0-9_.-]{1,100}", required="filter"),
-    Kind("monitoring", "projects/*/dashboards/*", "", replace=True, numbered=True),
-    Kind("monitoring", "projects/*/alertPolicies/*", "", replace=True, required="conditions combiner displayName"),
-    Kind("monitoring", "projects/*/notificationChannels/*", "", replace=True, required="type"),
-    Kind("monitoring", "projects/*/uptimeCheckConfigs/*", "", replace=True, required="displayName"),
-    Kind("pubsub", "projects/*/topics/*", "put", "", TOPIC, wrap="topic"),
-    Kind("pubsub", "projects/*/subscriptions/*", "put", "", TOPIC, wrap="subscription", required="topic"),
-    Kind("run", LOC + "services/*", "verb", "PATCH"),  # only what functions make; a deployment puts their switches back
-    Kind(
+    ErrorKind("logging", "projects/*/metrics/*", "name", "", ".{1,100}", required="filter"),
+    ErrorKind("logging", "projects/*/exclusions/*", "name", "", "[A-Za-z0-9_.-]{1,100}", required="filter"),
+    ErrorKind("monitoring", "projects/*/dashboards/*", "", replace=True, numbered=True),
+    ErrorKind("monitoring", "projects/*/alertPolicies/*", "", replace=True, required="conditions combiner displayName"),
+    ErrorKind("monitoring", "projects/*/notificationChannels/*", "", replace=True, required="type"),
+    ErrorKind("monitoring", "projects/*/uptimeCheckConfigs/*", "", replace=True, required="displayName"),
+    ErrorKind("pubsub", "projects/*/topics/*", "put", "", TOPIC, wrap="topic"),
+    ErrorKind("pubsub", "projects/*/subscriptions/*", "put", "", TOPIC, wrap="subscription", required="topic"),
+    ErrorKind(
+        "run", LOC + "services/*", "verb", "PATCH"
+    ),  # only what functions make; a deployment puts their switches back
+    ErrorKind(
         "secretmanager",
         "projects/*/secrets/*",
         "?secretId",
@@ -124,17 +126,17 @@ KINDS = [
         numbered=True,
         required="replication",
     ),
-    Kind("secretmanager", "projects/*/secrets/*/versions/*", "verb", numbered=True),
-    Kind("storage", "b/*", "name", "", "[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"),
-    Kind("storage", "b/*/o/*", "verb"),
-    Kind("vpcaccess", LOC + "connectors/*", "?connectorId", "POST PATCH DELETE", "[a-z][-a-z0-9]{0,23}[a-z0-9]"),
+    ErrorKind("secretmanager", "projects/*/secrets/*/versions/*", "verb", numbered=True),
+    ErrorKind("storage", "b/*", "name", "", "[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"),
+    ErrorKind("storage", "b/*/o/*", "verb"),
+    ErrorKind("vpcaccess", LOC + "connectors/*", "?connectorId", "POST PATCH DELETE", "[a-z][-a-z0-9]{0,23}[a-z0-9]"),
 ]
 for _scope, _names in (
     ("regions/*", "addresses forwardingRules networkAttachments subnetworks serviceAttachments routers"),
     ("global", "addresses forwardingRules networks firewalls routes"),
 ):
     KINDS += [
-        Kind("compute", f"projects/*/{_scope}/{n}/*", "name", "POST PUT PATCH DELETE", DNS) for n in _names.split()
+        ErrorKind("compute", f"projects/*/{_scope}/{n}/*", "name", "POST PUT PATCH DELETE", DNS) for n in _names.split()
     ]
 
 # What the server fills in where the client said nothing: constants, @id, @now, @number, @uuid; updateTime anew each time.

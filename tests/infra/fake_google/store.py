@@ -9,7 +9,7 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, Json, Kind
+from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, ErrorKind, Json
 from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.traits import GRANT_SECONDS, TOMBSTONES, Passing, Switches, due, wants
 from tests.infra.fake_google.values import digest, fill, need, stamp
@@ -38,7 +38,7 @@ class Store:
         self.journal: list[Json] = []
         self.faults: list[Json] = []
 
-    def kind(self, service: str, parts: list[str], collection: bool = False) -> Kind | None:
+    def kind(self, service: str, parts: list[str], collection: bool = False) -> ErrorKind | None:
         return next((k for k in KINDS if k.service == service and k.matches(parts, collection)), None)
 
     def below(self, prefix: str) -> list[tuple[str, Json]]:

@@ -13,9 +13,9 @@ from msgspec.structs import replace
 from sandbox import AdminClient, Options, Sandbox
 from sandbox.options import Settings
 from sandbox.twilio.accounts import KEY_SECRET, KEY_SID, SERVICE_SID
-from sms_connector.errors import Kind, OutcomeUnknown, ProviderRefused
+from sms_connector.errors import ErrorKind, OutcomeUnknown, ProviderRefused
 from sms_connector.local.clock import SystemClock
-from sms_connector.model.connection import ConnectionState
+from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
@@ -118,13 +118,13 @@ def test_redacted(live: Live) -> None:
 @pytest.mark.parametrize(
     ("changes", "kind"),
     [
-        ({"to": "+15005550001"}, Kind.INVALID_RECIPIENT),
-        ({"sender": "+15005550001"}, Kind.INVALID_SENDER),
-        ({"text": "x" * 1601}, Kind.INVALID_MESSAGE),
-        ({"validity_seconds": 40_000}, Kind.INVALID_REQUEST),
+        ({"to": "+15005550001"}, ErrorKind.INVALID_RECIPIENT),
+        ({"sender": "+15005550001"}, ErrorKind.INVALID_SENDER),
+        ({"text": "x" * 1601}, ErrorKind.INVALID_MESSAGE),
+        ({"validity_seconds": 40_000}, ErrorKind.INVALID_REQUEST),
     ],
 )
-def test_refused_in_the_providers_words(live: Live, changes: dict[str, str], kind: Kind) -> None:
+def test_refused_in_the_providers_words(live: Live, changes: dict[str, str], kind: ErrorKind) -> None:
     (outcome,) = live.provider.send([replace(MESSAGE, **changes)])  # type: ignore[arg-type] # a table of any field
     assert isinstance(outcome, FailureReason)
     assert (outcome.kind, outcome.source) == (kind, "provider")

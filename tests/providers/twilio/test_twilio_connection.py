@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sms_connector.model.connection import ConnectionState
+from sms_connector.model.connection_status import ConnectionState
 from sms_connector.transport.http import HttpResponse
 from tests.providers.twilio import twilio_wire as wire
 from tests.providers.twilio.conftest import TwilioWith

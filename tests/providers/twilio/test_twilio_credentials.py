@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sms_connector.errors import Kind, NotSent
+from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.providers.twilio.credentials import Credentials, problems
 from tests.contract.providers.doubles import CannedSecrets, leaks
 from tests.providers.twilio.twilio_wire import ACCOUNT, SECRETS, TOKEN
@@ -126,7 +126,7 @@ def test_a_malformed_value_is_never_told(name: str) -> None:
 def test_reading_incomplete_secrets_says_what_is_missing() -> None:
     with pytest.raises(NotSent, match=r"'auth-token' is missing \(looked at /secrets/auth-token\)") as caught:
         Credentials(CannedSecrets({"account-sid": ACCOUNT})).read()
-    assert caught.value.kind is Kind.AUTHENTICATION
+    assert caught.value.kind is ErrorKind.AUTHENTICATION
 
 
 def test_callbacks_may_be_signed_with_the_previous_token_while_a_rotation_overlaps() -> None:

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from sms_connector.messaging.message_store import MessageStore
-from sms_connector.messaging.policy import Policy
-from sms_connector.messaging.reconcile import Reconciler
-from sms_connector.messaging.requests import Draft, SendOptions
-from sms_connector.messaging.send import new_record
+from sms_connector.model.policy import Policy
 from sms_connector.model.segments import measure
+from sms_connector.model.send_request import Draft, SendOptions
 from sms_connector.provider import ReportQuery
 from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.providers.twilio.wire import read_page
+from sms_connector.sending.send import new_record
+from sms_connector.store.message_store import MessageStore
+from sms_connector.tracking.reconciler import Reconciler
 from sms_connector.transport.http import HttpRequest, HttpResponse
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.clocks import FakeClock
@@ -63,7 +63,7 @@ def test_messages_behind_scheduled_ones_are_found() -> None:
     for n in range(4):
         draft = Draft(n, f"+1555867000{n}", f"Hello {n}", measure("x"))
         record = new_record(draft, SendOptions(wire.SENDER), f"msg_{n}", at=wire.NOW.timestamp())
-        record.lose_track("no answer within 15 s", at=wire.NOW.timestamp() + 20, window=900)
+        record.mark_unknown("no answer within 15 s", at=wire.NOW.timestamp() + 20, window=900)
         records.append(record)
     store.create(records)
     absent = Reconciler(provider, store, clock=clock, policy=Policy()).resolve(records)

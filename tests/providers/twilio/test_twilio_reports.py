@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Retry, StateRefused
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, RetrySafety, StateRefused
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
@@ -39,7 +39,7 @@ SINCE = wire.NOW - timedelta(minutes=5)
 
 def unreachable(message: str) -> FailureReason:
     more_info = "https://www.twilio.com/docs/errors/30003"
-    return FailureReason("provider", Kind.UNREACHABLE, message, 30003, more_info, Retry.SAFE)
+    return FailureReason("provider", ErrorKind.UNREACHABLE, message, 30003, more_info, RetrySafety.SAFE)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def unreachable(message: str) -> FailureReason:
             {
                 "status": MessageStatus.FAILED,
                 "raw_status": "failed",
-                "failure": FailureReason("provider", Kind.DELIVERY, "Twilio gave no reason"),
+                "failure": FailureReason("provider", ErrorKind.DELIVERY, "Twilio gave no reason"),
             },
             "a failure without a code",
         ),

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from sms_connector.errors import Kind, NotSent, OutcomeUnknown, Retry
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, RetrySafety
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendReceipt
-from sms_connector.providers.twilio.wire import read_word, send_form
+from sms_connector.providers.twilio.wire import read_provider_error, send_form
 from sms_connector.transport.http import HttpResponse, Word
 from tests.providers.twilio import twilio_wire as wire
 from tests.providers.twilio.conftest import TwilioWith
@@ -132,7 +132,7 @@ def test_taken_and_failed_at_once_keeps_the_sid_and_the_reason(twilio: TwilioWit
     assert isinstance(receipt, SendReceipt)
     assert (receipt.provider_message_id, receipt.status) == (wire.SID, MessageStatus.FAILED)
     assert receipt.failure
-    assert (receipt.failure.code, receipt.failure.kind) == (30001, Kind.QUEUE_FULL)
+    assert (receipt.failure.code, receipt.failure.kind) == (30001, ErrorKind.QUEUE_FULL)
 
 
 @pytest.mark.parametrize(
@@ -141,23 +141,46 @@ def test_taken_and_failed_at_once_keeps_the_sid_and_the_reason(twilio: TwilioWit
         (
             400,
             {"code": 21211, "message": "m", "more_info": "u", "status": 400},
-            Kind.INVALID_RECIPIENT,
+            ErrorKind.INVALID_RECIPIENT,
             21211,
-            Retry.NEVER,
+            RetrySafety.NEVER,
         ),
-        (400, {"code": 21610, "message": "m", "status": 400}, Kind.OPTED_OUT, 21610, Retry.NEVER),
-        (400, {"code": 21611, "message": "m", "status": 400}, Kind.QUEUE_FULL, 21611, Retry.SAFE),
-        (401, {"code": 20003, "message": "m", "detail": "d", "status": 401}, Kind.AUTHENTICATION, 20003, Retry.SAFE),
-        (429, {"code": 63038, "message": "m", "more_info": "u", "status": 429}, Kind.ACCOUNT, 63038, Retry.SAFE),
-        (503, {"code": 20005, "message": "m", "status": 503}, Kind.ACCOUNT, 20005, Retry.SAFE),
-        (400, {"code": 99999, "message": "m", "status": 400}, Kind.OTHER, 99999, Retry.NEVER),
-        (403, {"code": 99999, "message": "m", "status": 403}, Kind.NOT_PERMITTED, 99999, Retry.NEVER),
-        (400, {"code": "21211", "message": "m", "status": 400}, Kind.INVALID_RECIPIENT, "21211", Retry.NEVER),
-        (404, {"message": "m", "status": 404}, Kind.NOT_FOUND, None, Retry.NEVER),
+        (400, {"code": 21610, "message": "m", "status": 400}, ErrorKind.OPTED_OUT, 21610, RetrySafety.NEVER),
+        (400, {"code": 21611, "message": "m", "status": 400}, ErrorKind.QUEUE_FULL, 21611, RetrySafety.SAFE),
+        (
+            401,
+            {"code": 20003, "message": "m", "detail": "d", "status": 401},
+            ErrorKind.AUTHENTICATION,
+            20003,
+            RetrySafety.SAFE,
+        ),
+        (
+            429,
+            {"code": 63038, "message": "m", "more_info": "u", "status": 429},
+            ErrorKind.ACCOUNT,
+            63038,
+            RetrySafety.SAFE,
+        ),
+        (503, {"code": 20005, "message": "m", "status": 503}, ErrorKind.ACCOUNT, 20005, RetrySafety.SAFE),
+        (400, {"code": 99999, "message": "m", "status": 400}, ErrorKind.OTHER, 99999, RetrySafety.NEVER),
+        (403, {"code": 99999, "message": "m", "status": 403}, ErrorKind.NOT_PERMITTED, 99999, RetrySafety.NEVER),
+        (
+            400,
+            {"code": "21211", "message": "m", "status": 400},
+            ErrorKind.INVALID_RECIPIENT,
+            "21211",
+            RetrySafety.NEVER,
+        ),
+        (404, {"message": "m", "status": 404}, ErrorKind.NOT_FOUND, None, RetrySafety.NEVER),
     ],
 )
 def test_twilios_own_error_is_a_refusal(
-    twilio: TwilioWith, status: int, document: dict[str, Any], kind: Kind, code: int | str | None, retry: Retry
+    twilio: TwilioWith,
+    status: int,
+    document: dict[str, Any],
+    kind: ErrorKind,
+    code: int | str | None,
+    retry: RetrySafety,
 ) -> None:
     (outcome,) = twilio(wire.answer(status, document)).provider.send([MESSAGE])
     assert outcome == FailureReason("provider", kind, "m", code, document.get("more_info"), retry)
@@ -166,27 +189,27 @@ def test_twilios_own_error_is_a_refusal(
 @pytest.mark.parametrize(
     ("answer", "outcome", "kind", "says"),
     [
-        (wire.html(403), NotSent, Kind.UNAVAILABLE, "check the provider URL and the proxy"),
-        (wire.html(401), NotSent, Kind.AUTHENTICATION, "squid/5.7"),
-        (wire.html(407), NotSent, Kind.AUTHENTICATION, "check the proxy's user name and password"),
-        (wire.html(408), OutcomeUnknown, Kind.UNKNOWN_OUTCOME, "408"),
-        (wire.answer(403, {"message": "Forbidden"}), NotSent, Kind.UNAVAILABLE, "application/json"),
-        (wire.answer(400, {"code": 21211}), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
-        (wire.answer(400, ["m"]), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
-        (HttpResponse(400, {}, b"\xff"), NotSent, Kind.UNAVAILABLE, "without Twilio's error document"),
+        (wire.html(403), NotSent, ErrorKind.UNAVAILABLE, "check the provider URL and the proxy"),
+        (wire.html(401), NotSent, ErrorKind.AUTHENTICATION, "squid/5.7"),
+        (wire.html(407), NotSent, ErrorKind.AUTHENTICATION, "check the proxy's user name and password"),
+        (wire.html(408), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME, "408"),
+        (wire.answer(403, {"message": "Forbidden"}), NotSent, ErrorKind.UNAVAILABLE, "application/json"),
+        (wire.answer(400, {"code": 21211}), NotSent, ErrorKind.UNAVAILABLE, "without Twilio's error document"),
+        (wire.answer(400, ["m"]), NotSent, ErrorKind.UNAVAILABLE, "without Twilio's error document"),
+        (HttpResponse(400, {}, b"\xff"), NotSent, ErrorKind.UNAVAILABLE, "without Twilio's error document"),
         (
             HttpResponse(301, {"location": f"https://www.twilio.com/x?To={wire.RECIPIENT}"}, b""),
             NotSent,
-            Kind.UNAVAILABLE,
+            ErrorKind.UNAVAILABLE,
             "a redirect to https://www.twilio.com; set it to the API itself",
         ),
         (
             HttpResponse(302, {"location": "https://user:password@[::1"}, b""),
             NotSent,
-            Kind.UNAVAILABLE,
+            ErrorKind.UNAVAILABLE,
             "answered 302, a redirect; set it",
         ),
-        (HttpResponse(303, {}, b""), OutcomeUnknown, Kind.UNKNOWN_OUTCOME, "303"),
+        (HttpResponse(303, {}, b""), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME, "303"),
     ],
     ids=[
         "403",
@@ -203,7 +226,7 @@ def test_twilios_own_error_is_a_refusal(
     ],
 )
 def test_an_answer_from_in_between_is_not_twilios(
-    twilio: TwilioWith, answer: HttpResponse, outcome: type[Exception], kind: Kind, says: str
+    twilio: TwilioWith, answer: HttpResponse, outcome: type[Exception], kind: ErrorKind, says: str
 ) -> None:
     with pytest.raises(outcome) as caught:
         twilio(answer).provider.send([MESSAGE])
@@ -233,8 +256,8 @@ READ_WORDS = [
 
 @pytest.mark.parametrize(("status", "document", "word"), READ_WORDS)
 def test_twilios_code_decides_whatever_the_status(status: int, document: Any, word: Word | None) -> None:
-    assert read_word(wire.answer(status, document)) is word
-    assert read_word(wire.html(status)) is None
+    assert read_provider_error(wire.answer(status, document)) is word
+    assert read_provider_error(wire.html(status)) is None
 
 
 def test_one_message_a_call(twilio: TwilioWith) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sms_connector.errors import Kind, Retry
-from sms_connector.model.consent import classify
+from sms_connector.errors import ErrorKind, RetrySafety
+from sms_connector.model.consent_words import classify
 from sms_connector.model.inbound_message import Keyword
 from sms_connector.model.status import MessageStatus
 from sms_connector.providers.twilio.statuses import (
@@ -30,53 +30,63 @@ def test_every_status_of_twilios_document_has_its_place() -> None:
 @pytest.mark.parametrize(
     ("code", "kind", "retry", "why"),
     [
-        (20003, Kind.AUTHENTICATION, Retry.SAFE, "wrong credentials: nothing was sent, and the operator fixes them"),
-        (20005, Kind.ACCOUNT, Retry.SAFE, "suspended, also for want of money: the operator's to fix"),
-        (63038, Kind.ACCOUNT, Retry.SAFE, "the day's limit"),
-        (20404, Kind.NOT_FOUND, Retry.NEVER, "nothing there"),
-        (20429, Kind.RATE_LIMITED, Retry.SAFE, "documented as never processed"),
-        (21211, Kind.INVALID_RECIPIENT, Retry.NEVER, "no number"),
-        (21265, Kind.INVALID_RECIPIENT, Retry.NEVER, "a short code takes no message"),
-        (21266, Kind.INVALID_RECIPIENT, Retry.NEVER, "to itself"),
-        (21268, Kind.INVALID_RECIPIENT, Retry.NEVER, "a premium number"),
-        (21267, Kind.INVALID_SENDER, Retry.NEVER, "an alphanumeric sender on a trial account"),
-        (21635, Kind.LANDLINE, Retry.NEVER, "no text to a landline of that country"),
-        (21659, Kind.INVALID_SENDER, Retry.NEVER, "not a Twilio number"),
-        (21660, Kind.INVALID_SENDER, Retry.NEVER, "another account's number"),
-        (21661, Kind.INVALID_SENDER, Retry.NEVER, "a number without SMS"),
-        (21408, Kind.NOT_PERMITTED, Retry.NEVER, "country not enabled"),
-        (21606, Kind.INVALID_SENDER, Retry.NEVER, "sender not owned"),
-        (21608, Kind.NOT_PERMITTED, Retry.NEVER, "trial account"),
-        (21610, Kind.OPTED_OUT, Retry.NEVER, "STOP"),
-        (21611, Kind.QUEUE_FULL, Retry.SAFE, "the sender's queue is full"),
-        (21612, Kind.UNREACHABLE, Retry.NEVER, "no route"),
-        (21614, Kind.LANDLINE, Retry.NEVER, "no mobile"),
-        (21617, Kind.INVALID_MESSAGE, Retry.NEVER, "too long"),
-        (30001, Kind.QUEUE_FULL, Retry.SAFE, "not sent: the queue was full"),
-        (30003, Kind.UNREACHABLE, Retry.SAFE, "switched off: later it may work"),
-        (30004, Kind.BLOCKED, Retry.NEVER, "blocked"),
-        (30005, Kind.UNREACHABLE, Retry.NEVER, "no such handset"),
-        (30006, Kind.LANDLINE, Retry.NEVER, "landline"),
-        (30007, Kind.BLOCKED, Retry.NEVER, "filtered by the carrier"),
-        (30008, Kind.DELIVERY, Retry.UNKNOWN_OUTCOME, "nobody knows: it may have arrived"),
-        (30034, Kind.INVALID_SENDER, Retry.NEVER, "sender not registered"),
-        (30036, Kind.EXPIRED, Retry.SAFE, "never left Twilio"),
-        (30044, Kind.INVALID_MESSAGE, Retry.NEVER, "longer than a trial account may send"),
-        (30046, Kind.DELIVERY, Retry.UNKNOWN_OUTCOME, "no receipt: it may have arrived"),
-        (30500, Kind.UNAVAILABLE, Retry.SAFE, "Twilio's own failure, and Twilio advises to send again"),
-        (30630, Kind.OPTED_OUT, Retry.NEVER, "STOP, as 21610"),
-        (20503, Kind.UNAVAILABLE, Retry.UNKNOWN_OUTCOME, "an internal error leaves open what was done"),
-        (63005, Kind.INVALID_MESSAGE, Retry.NEVER, "the channel rejects the content"),
-        (63010, Kind.UNAVAILABLE, Retry.UNKNOWN_OUTCOME, "failed on the way to the channel"),
-        (63033, Kind.OPTED_OUT, Retry.NEVER, "the recipient opted out"),
-        (63050, Kind.BLOCKED, Retry.NEVER, "opted out of marketing only: other messages still arrive"),
-        (63051, Kind.ACCOUNT, Retry.SAFE, "the WhatsApp account is locked: the operator's to fix"),
-        (63053, Kind.UNAVAILABLE, Retry.SAFE, "a new template: wait some minutes"),
-        (63058, Kind.NOT_PERMITTED, Retry.NEVER, "the country is closed to this business"),
-        (30410, Kind.TIMEOUT, Retry.UNKNOWN_OUTCOME, "Twilio itself does not repeat it, to avoid duplicates"),
+        (
+            20003,
+            ErrorKind.AUTHENTICATION,
+            RetrySafety.SAFE,
+            "wrong credentials: nothing was sent, and the operator fixes them",
+        ),
+        (20005, ErrorKind.ACCOUNT, RetrySafety.SAFE, "suspended, also for want of money: the operator's to fix"),
+        (63038, ErrorKind.ACCOUNT, RetrySafety.SAFE, "the day's limit"),
+        (20404, ErrorKind.NOT_FOUND, RetrySafety.NEVER, "nothing there"),
+        (20429, ErrorKind.RATE_LIMITED, RetrySafety.SAFE, "documented as never processed"),
+        (21211, ErrorKind.INVALID_RECIPIENT, RetrySafety.NEVER, "no number"),
+        (21265, ErrorKind.INVALID_RECIPIENT, RetrySafety.NEVER, "a short code takes no message"),
+        (21266, ErrorKind.INVALID_RECIPIENT, RetrySafety.NEVER, "to itself"),
+        (21268, ErrorKind.INVALID_RECIPIENT, RetrySafety.NEVER, "a premium number"),
+        (21267, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "an alphanumeric sender on a trial account"),
+        (21635, ErrorKind.LANDLINE, RetrySafety.NEVER, "no text to a landline of that country"),
+        (21659, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "not a Twilio number"),
+        (21660, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "another account's number"),
+        (21661, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "a number without SMS"),
+        (21408, ErrorKind.NOT_PERMITTED, RetrySafety.NEVER, "country not enabled"),
+        (21606, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "sender not owned"),
+        (21608, ErrorKind.NOT_PERMITTED, RetrySafety.NEVER, "trial account"),
+        (21610, ErrorKind.OPTED_OUT, RetrySafety.NEVER, "STOP"),
+        (21611, ErrorKind.QUEUE_FULL, RetrySafety.SAFE, "the sender's queue is full"),
+        (21612, ErrorKind.UNREACHABLE, RetrySafety.NEVER, "no route"),
+        (21614, ErrorKind.LANDLINE, RetrySafety.NEVER, "no mobile"),
+        (21617, ErrorKind.INVALID_MESSAGE, RetrySafety.NEVER, "too long"),
+        (30001, ErrorKind.QUEUE_FULL, RetrySafety.SAFE, "not sent: the queue was full"),
+        (30003, ErrorKind.UNREACHABLE, RetrySafety.SAFE, "switched off: later it may work"),
+        (30004, ErrorKind.BLOCKED, RetrySafety.NEVER, "blocked"),
+        (30005, ErrorKind.UNREACHABLE, RetrySafety.NEVER, "no such handset"),
+        (30006, ErrorKind.LANDLINE, RetrySafety.NEVER, "landline"),
+        (30007, ErrorKind.BLOCKED, RetrySafety.NEVER, "filtered by the carrier"),
+        (30008, ErrorKind.DELIVERY, RetrySafety.UNKNOWN_OUTCOME, "nobody knows: it may have arrived"),
+        (30034, ErrorKind.INVALID_SENDER, RetrySafety.NEVER, "sender not registered"),
+        (30036, ErrorKind.EXPIRED, RetrySafety.SAFE, "never left Twilio"),
+        (30044, ErrorKind.INVALID_MESSAGE, RetrySafety.NEVER, "longer than a trial account may send"),
+        (30046, ErrorKind.DELIVERY, RetrySafety.UNKNOWN_OUTCOME, "no receipt: it may have arrived"),
+        (30500, ErrorKind.UNAVAILABLE, RetrySafety.SAFE, "Twilio's own failure, and Twilio advises to send again"),
+        (30630, ErrorKind.OPTED_OUT, RetrySafety.NEVER, "STOP, as 21610"),
+        (20503, ErrorKind.UNAVAILABLE, RetrySafety.UNKNOWN_OUTCOME, "an internal error leaves open what was done"),
+        (63005, ErrorKind.INVALID_MESSAGE, RetrySafety.NEVER, "the channel rejects the content"),
+        (63010, ErrorKind.UNAVAILABLE, RetrySafety.UNKNOWN_OUTCOME, "failed on the way to the channel"),
+        (63033, ErrorKind.OPTED_OUT, RetrySafety.NEVER, "the recipient opted out"),
+        (63050, ErrorKind.BLOCKED, RetrySafety.NEVER, "opted out of marketing only: other messages still arrive"),
+        (63051, ErrorKind.ACCOUNT, RetrySafety.SAFE, "the WhatsApp account is locked: the operator's to fix"),
+        (63053, ErrorKind.UNAVAILABLE, RetrySafety.SAFE, "a new template: wait some minutes"),
+        (63058, ErrorKind.NOT_PERMITTED, RetrySafety.NEVER, "the country is closed to this business"),
+        (
+            30410,
+            ErrorKind.TIMEOUT,
+            RetrySafety.UNKNOWN_OUTCOME,
+            "Twilio itself does not repeat it, to avoid duplicates",
+        ),
     ],
 )
-def test_codes_the_engine_acts_on(code: int, kind: Kind, retry: Retry, why: str) -> None:
+def test_codes_the_engine_acts_on(code: int, kind: ErrorKind, retry: RetrySafety, why: str) -> None:
     assert (refusal(code, 400).kind, refusal(code, 400).retry) == (kind, retry), why
     failure = delivery_failure(MessageStatus.FAILED, code, None)
     assert failure
@@ -149,13 +159,17 @@ def test_every_messaging_code_of_the_dictionary_has_a_kind_or_a_reason_to_have_n
 @pytest.mark.parametrize(("why", "codes"), WITHOUT_A_KIND.items())
 def test_codes_without_a_kind_of_their_own(why: str, codes: set[int]) -> None:
     assert not codes & CODES.keys(), why
-    assert {refusal(code, 400).kind for code in codes} == {Kind.OTHER}
+    assert {refusal(code, 400).kind for code in codes} == {ErrorKind.OTHER}
 
 
 def test_titles_say_something_and_codes_are_twilios() -> None:
     assert len(CODES) > 100
     assert all(10_000 <= code < 1_000_000 and len(meaning.title) >= 8 for code, meaning in CODES.items())
-    assert not {meaning.kind for meaning in CODES.values()} & {Kind.UNKNOWN_OUTCOME, Kind.IN_PROGRESS, Kind.KEY_REUSED}
+    assert not {meaning.kind for meaning in CODES.values()} & {
+        ErrorKind.UNKNOWN_OUTCOME,
+        ErrorKind.IN_PROGRESS,
+        ErrorKind.KEY_REUSED,
+    }
 
 
 @pytest.mark.parametrize("status", MessageStatus)
@@ -166,7 +180,7 @@ def test_a_code_is_a_reason_only_where_the_status_says_failed(status: MessageSta
 def test_an_unknown_code_is_shown_with_its_number() -> None:
     failure = delivery_failure(MessageStatus.FAILED, "98765", None)
     assert failure
-    assert (failure.kind, failure.code, failure.message) == (Kind.DELIVERY, 98765, "Twilio error 98765")
+    assert (failure.kind, failure.code, failure.message) == (ErrorKind.DELIVERY, 98765, "Twilio error 98765")
     assert failure.more_info == "https://www.twilio.com/docs/errors/98765"
 
 

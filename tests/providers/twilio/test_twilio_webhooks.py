@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from twilio.request_validator import RequestValidator
 from werkzeug.datastructures import MultiDict
 
-from sms_connector.errors import InvalidRequest, Kind, NotSent
+from sms_connector.errors import ErrorKind, InvalidRequest, NotSent
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import RawCallback
@@ -177,7 +177,7 @@ def test_a_failure_with_its_code() -> None:
     report = read_status(post(STATUS_URL, fields, ""))
     assert (report.provider_message_id, report.to, report.sender) == (wire.SID, wire.RECIPIENT, wire.SENDER)
     assert report.failure
-    assert (report.failure.kind, report.failure.code) == (Kind.UNREACHABLE, 30005)
+    assert (report.failure.kind, report.failure.code) == (ErrorKind.UNREACHABLE, 30005)
     assert report.failure.message == "Unknown destination handset"
     assert report.updated_at == wire.NOW
 

@@ -16,9 +16,9 @@ from typing import Any
 import msgspec
 
 from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, broken
-from sms_connector.api.uploads.raw_record import Flaw, Located
+from sms_connector.api.uploads.raw_record import Located, RecordProblem
 from sms_connector.api.uploads.text import find_line, open_utf8, wrong_bytes
-from sms_connector.errors import FieldProblem, InvalidRequest, Kind
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import quote
 from sms_connector.model.template import normalize_name, strip_invisible
@@ -63,9 +63,9 @@ def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, conte
             following = table.lines + rows.line_num + 1
             content.mark(following)
             if row and (row[0].strip() or any(map(str.strip, row))):
-                flaw = _check_width(row, width) if len(row) > width else None
+                problem_text = _check_width(row, width) if len(row) > width else None
                 record = dict(zip(names, row, strict=False))
-                yield line, flaw or (_blank_to_none(record, optional) if optional else record)
+                yield line, problem_text or (_blank_to_none(record, optional) if optional else record)
             line = following
     except UnicodeDecodeError as error:
         raise wrong_bytes(find_line(error, table.lines + rows.line_num)) from None
@@ -79,11 +79,11 @@ def _blank_to_none(record: Mapping[str, str], optional: Sequence[str]) -> dict[s
     return {**record, **dict.fromkeys(blank)}
 
 
-def _check_width(row: Sequence[str], width: int) -> Flaw | None:
+def _check_width(row: Sequence[str], width: int) -> RecordProblem | None:
     """Cells without a column must be blank."""
     if not any(map(str.strip, row[width:])):
         return None
-    return Flaw(f"the row has {len(row)} values, the header {width} names; quote values with a delimiter")
+    return RecordProblem(f"the row has {len(row)} values, the header {width} names; quote values with a delimiter")
 
 
 class _Head:
@@ -128,7 +128,7 @@ def _open_table(head: _Head, mapping: FieldMapping, delimiter: str | None) -> _T
         raise broken(f"the CSV's header (line {skipped + 1}) can't be read: {broken_by}; check its quotes")
     if not tables:
         message = "the CSV has no header; name the columns in its first row"
-        raise InvalidRequest(FieldProblem("", message, Kind.MISSING_VALUE))
+        raise InvalidRequest(FieldProblem("", message, ErrorKind.MISSING_VALUE))
     table = max(tables, key=lambda each: (len(wanted & set(map(normalize_name, each.header))), len(each.header)))
     _check_header(table, mapping)
     return table
@@ -167,7 +167,7 @@ def _check_header(table: _Table, mapping: FieldMapping) -> None:
         has = f"it has {_list(names)}, read with delimiter={read} (others: {others})"
         raise InvalidRequest(
             *(
-                FieldProblem(f"mapping.{name}", f"the CSV has no column {quote(field)}; {has}", Kind.UNKNOWN_FIELD)
+                FieldProblem(f"mapping.{name}", f"the CSV has no column {quote(field)}; {has}", ErrorKind.UNKNOWN_FIELD)
                 for name, field in missing
             )
         )

@@ -16,7 +16,7 @@ from ijson.common import ObjectBuilder
 
 from sms_connector.api.uploads.content import BUFFER_BYTES, Content, broken
 from sms_connector.api.uploads.half_characters import HalfCharacters
-from sms_connector.api.uploads.raw_record import Flaw, Located
+from sms_connector.api.uploads.raw_record import Located, RecordProblem
 
 RECORDS = "records"
 Events = Iterator[tuple[str, Any]]
@@ -42,7 +42,7 @@ def read_records(content: Content) -> Iterator[Located]:
     """The records of a document that `read_outline` has read to its end."""
     for record in ijson.items(content, f"{RECORDS}.item", use_float=True, buf_size=BUFFER_BYTES):
         content.mark()
-        yield None, record if isinstance(record, dict) else Flaw("must be an object")
+        yield None, record if isinstance(record, dict) else RecordProblem("must be an object")
 
 
 class _Whole:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from sms_connector.api.uploads.content import Content, broken
-from sms_connector.api.uploads.raw_record import Flaw, Located, RawRecord
+from sms_connector.api.uploads.raw_record import Located, RawRecord, RecordProblem
 from sms_connector.api.uploads.text import ADVICE, open_utf8
 from sms_connector.model.invalid_value import quote
 
@@ -30,7 +30,7 @@ def _read_line(line: bytes, number: int) -> RawRecord:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise broken(f"line {number} is not JSON: {_reason(error)}; send one JSON object a line") from None
     if not isinstance(record, dict):
-        return Flaw("must be an object")
+        return RecordProblem("must be an object")
     # Each key has a colon of its own: more of them may mean that the decoder has dropped one of two equal keys.
     if line.count(b":") > len(record):
         _refuse_duplicates(line, number)

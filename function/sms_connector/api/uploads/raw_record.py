@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 
 
-class Flaw(msgspec.Struct, frozen=True):
+class RecordProblem(msgspec.Struct, frozen=True):
     """A place that holds no record."""
 
     message: str
 
 
-RawRecord = dict[str, Any] | Flaw
+RawRecord = dict[str, Any] | RecordProblem
 # The line on which it begins, from 1; None in a JSON document, whose records have their index alone.
 Located = tuple[int | None, RawRecord]

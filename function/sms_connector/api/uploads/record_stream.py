@@ -8,19 +8,19 @@ from typing import BinaryIO
 import msgspec
 from msgspec import UNSET
 
-from sms_connector.api.payloads.campaign_body import CampaignBody, FileQuery
-from sms_connector.api.payloads.drafts import RecordReader, Refused
+from sms_connector.api.schemas.campaign_body import CampaignBody, FileQuery
 from sms_connector.api.uploads.content import Content
 from sms_connector.api.uploads.content_type import ContentType, Format
 from sms_connector.api.uploads.csv_file import read_csv
 from sms_connector.api.uploads.ndjson import read_ndjson
-from sms_connector.api.uploads.raw_record import Flaw, Located
+from sms_connector.api.uploads.raw_record import Located, RecordProblem
 from sms_connector.api.uploads.text import find_charset
-from sms_connector.errors import FieldProblem, Kind
-from sms_connector.messaging.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
-from sms_connector.messaging.campaigns.columns import Columns
-from sms_connector.messaging.notes import Notes
+from sms_connector.api.validation.drafts import RecordReader, Refused
+from sms_connector.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
+from sms_connector.campaigns.columns import Columns
+from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.field_mapping import FieldMapping
+from sms_connector.model.record_warnings import RecordWarnings
 from sms_connector.model.segments import Encoding
 
 
@@ -47,13 +47,15 @@ def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator
     return read_ndjson(content, charset=form.charset)
 
 
-def check_records(raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: Notes) -> Iterator[Record]:
+def check_records(
+    raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: RecordWarnings
+) -> Iterator[Record]:
     """Yield each record, accepted or refused with the first thing that is wrong with it. `columns` learns theirs, `notes` what is odd
     about them."""
     to_field = reader.mapping.to_field
     for index, (line, record) in enumerate(raw):
-        if isinstance(record, Flaw):
-            yield RefusedRecord(index, None, f"records[{index}]", Kind.INVALID_REQUEST, record.message, line=line)
+        if isinstance(record, RecordProblem):
+            yield RefusedRecord(index, None, f"records[{index}]", ErrorKind.INVALID_REQUEST, record.message, line=line)
             continue
         prefix = f"records[{index}]."
         checked = reader.check(index, record, prefix, line=line)
@@ -61,7 +63,9 @@ def check_records(raw: Iterable[Located], reader: RecordReader, columns: Columns
         if isinstance(checked, Refused):
             yield _refuse(checked, checked.problems[0], row)
         elif checked.segments.encoding is Encoding.UCS_2 and "\x00" in checked.text:
-            nul = FieldProblem(f"records[{index}]", "has a NUL character (U+0000); take it out", Kind.INVALID_MESSAGE)
+            nul = FieldProblem(
+                f"records[{index}]", "has a NUL character (U+0000); take it out", ErrorKind.INVALID_MESSAGE
+            )
             yield _refuse(Refused(index, checked.to, (nul,), checked.key, checked.reference, line), nul, row)
         elif problem := notes.check(checked.to, checked.country, prefix + to_field, index=index, line=line):
             yield _refuse(Refused(index, checked.to, (problem,), checked.key, checked.reference, line), problem, row)

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from urllib.parse import quote
 
-from sms_connector.errors import CallError, Kind, ProviderRefused, StateRefused, Throttled
-from sms_connector.model.connection import ConnectionState, ConnectionStatus
+from sms_connector.errors import CallError, ErrorKind, ProviderRefused, StateRefused, Throttled
+from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import OutboundMessage
@@ -81,7 +81,7 @@ class TwilioProvider:
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
             return [wire.to_failure(refusal, response.status)]
-        raise wire.not_twilios_word(response, repeatable=False)
+        raise wire.not_from_twilio(response, repeatable=False)
 
     def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
         (sid,) = provider_message_ids
@@ -107,7 +107,7 @@ class TwilioProvider:
                 raise
             raise StateRefused(
                 f"the provider can cancel scheduled messages only, and this one has gone further: {error}",
-                kind=Kind.UNSUPPORTED,
+                kind=ErrorKind.UNSUPPORTED,
                 code=error.code,
                 more_info=error.more_info,
                 status=error.status,
@@ -123,7 +123,7 @@ class TwilioProvider:
         except ProviderRefused as error:
             return _refused_check(error)
         except CallError as error:
-            refused = error.kind is Kind.AUTHENTICATION
+            refused = error.kind is ErrorKind.AUTHENTICATION
             return ConnectionStatus(ConnectionState.AUTH_ERROR if refused else ConnectionState.ERROR, str(error))
         except Throttled as error:
             return ConnectionStatus(ConnectionState.ERROR, f"not asked: {error}")
@@ -171,7 +171,7 @@ class TwilioProvider:
                 _QUERY,
                 authorization=account.authorization,
                 repeatable=True,
-                read_word=wire.read_word,
+                read_provider_error=wire.read_provider_error,
             )
         )
 
@@ -193,7 +193,7 @@ class TwilioProvider:
                 account.authorization,
                 lane,
                 repeatable,
-                wire.read_word,
+                wire.read_provider_error,
                 before_repeating,
             )
         )
@@ -220,7 +220,7 @@ def _refused_check(error: ProviderRefused) -> ConnectionStatus:
         # https://www.twilio.com/docs/iam/test-credentials: they create messages to magic numbers and read nothing
         text = f"these are Twilio's test credentials, which deliver nothing and can't be asked for a status ({said})"
         return ConnectionStatus(ConnectionState.ERROR, text)
-    if error.kind in (Kind.AUTHENTICATION, Kind.NOT_PERMITTED):
+    if error.kind in (ErrorKind.AUTHENTICATION, ErrorKind.NOT_PERMITTED):
         text = f"{said}; check the secrets account-sid and auth-token, or api-key-sid and api-key-secret"
         return ConnectionStatus(ConnectionState.AUTH_ERROR, text)
     return ConnectionStatus(ConnectionState.ERROR, said)

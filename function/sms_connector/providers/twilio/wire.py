@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from sms_connector.errors import CallError, Kind, NotSent, OutcomeUnknown, ProviderRefused, RefusedOnTheWay
+from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown, ProviderRefused, RefusedOnTheWay
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
@@ -109,8 +109,8 @@ class ErrorDocument(msgspec.Struct, frozen=True):
 
 
 # Kinds of refusals that a moment's patience may end, and those that may have come after the message was taken.
-_LATER = frozenset({Kind.RATE_LIMITED, Kind.UNAVAILABLE})
-_OPEN = frozenset({Kind.UNAVAILABLE, Kind.TIMEOUT, Kind.DELIVERY, Kind.OTHER})
+_LATER = frozenset({ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE})
+_OPEN = frozenset({ErrorKind.UNAVAILABLE, ErrorKind.TIMEOUT, ErrorKind.DELIVERY, ErrorKind.OTHER})
 
 _receipt = msgspec.json.Decoder(ReceiptDocument)
 _error = msgspec.json.Decoder(ErrorDocument)
@@ -242,7 +242,7 @@ def read_refusal(response: HttpResponse) -> ErrorDocument | None:
     return document if document.code is not None or document.status is not None else None
 
 
-def read_word(response: HttpResponse) -> Word | None:
+def read_provider_error(response: HttpResponse) -> Word | None:
     """Say what Twilio's own error in a 429 or 5xx decides: its code counts, whatever the status."""
     document = read_refusal(response)
     meaning = CODES.get(to_number(document.code)) if document else None
@@ -280,10 +280,10 @@ def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
             more_info=document.more_info,
             status=response.status,
         )
-    raise not_twilios_word(response, repeatable=repeatable)
+    raise not_from_twilio(response, repeatable=repeatable)
 
 
-def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
+def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
     """An answer that is neither a 2xx nor Twilio's own error: of something in between, or of another server.
 
     Its body is not quoted: it may echo the request.
@@ -296,10 +296,12 @@ def not_twilios_word(response: HttpResponse, *, repeatable: bool) -> CallError:
     content, server = headers.get("content-type", "none"), headers.get("server", "not named")
     said = f"{status} without Twilio's error document (content type {content!r}, server {server!r})"
     if status == 407:
-        return NotSent(f"the proxy answered {said}; check the proxy's user name and password", kind=Kind.AUTHENTICATION)
+        return NotSent(
+            f"the proxy answered {said}; check the proxy's user name and password", kind=ErrorKind.AUTHENTICATION
+        )
     if repeatable or status in _PLAIN_NO:
         told = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
-        return NotSent(told, kind=Kind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(told)
+        return NotSent(told, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(told)
     return OutcomeUnknown(f"the answer was {said}")
 
 

@@ -1,0 +1,96 @@
+"""The door: one request in, one answer out, whatever happens in between.
+
+Here is the one broad `except` of the connector. What it catches is a fault of ours: the caller gets a request id, the
+log the place in the code.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import flask
+import msgspec
+
+from sms_connector.api.problems import write_internal_error, write_problem
+from sms_connector.api.routing import Answer
+from sms_connector.errors import ConnectorError, ErrorKind, LedgerUnavailable, StoreMisconfigured
+from sms_connector.structured_log import StructuredLog
+
+REQUEST_ID_HEADER = "X-Request-Id"
+HEALTH = "/health"
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}")
+_JSON = "application/json"
+
+Handle = Callable[[flask.Request], flask.Response]
+
+
+class RequestContext(msgspec.Struct):
+    """One request on its way through. `route` is what it turns out to be for: the log names that, and not the path, which
+    may hold a number or a token."""
+
+    request: flask.Request
+    request_id: str
+    log: StructuredLog
+    route: str | None = None
+
+
+class RequestHandler(msgspec.Struct, frozen=True):
+    """Has `respond` answer each request, and writes down how it went."""
+
+    log: StructuredLog
+    respond: Callable[[RequestContext], Answer]
+
+    def handle(self, request: flask.Request) -> flask.Response:
+        begun = time.perf_counter()
+        request_id = _read_request_id(request)
+        log = self.log.bind_request(request.headers, request_id=request_id)
+        context = RequestContext(request, request_id, log)
+        kind: ErrorKind | None = None
+        try:
+            answer = self.respond(context)
+        except ConnectorError as error:
+            ours = error.http_status == 500
+            answer = write_internal_error(request_id) if ours else write_problem(error)
+            kind = getattr(error, "kind", None)
+            if answer.status >= 500:
+                log_failure(log, "request failed", error, kind=kind)
+        except Exception as error:  # noqa: BLE001  # the door: whatever it is, the caller gets an answer and the log the place
+            answer = write_internal_error(request_id)
+            log.error("unexpected failure", exception=error)
+        taken = round((time.perf_counter() - begun) * 1000, 1)
+        _log_request(context, status=answer.status, durationMillis=taken, kind=kind)
+        return _write_response(answer, request_id)
+
+
+def log_failure(log: StructuredLog, message: str, error: BaseException, **fields: Any) -> None:
+    """A failure of ours with its place in the code. A ledger out of reach is none: it is told in one line, and tried again. Of one
+    that is unusable our own words say what to mend; whatever else an error says may quote what a caller wrote."""
+    if isinstance(error, LedgerUnavailable):
+        log.warning("ledger_unavailable", cause=type(error.__cause__).__name__, **fields)
+    elif isinstance(error, StoreMisconfigured):
+        log.error("ledger_unusable", exception=error, mend=str(error), **fields)
+    else:
+        log.error(message, exception=error, **fields)
+
+
+def _read_request_id(request: flask.Request) -> str:
+    """The caller's own id where it is fit for a header and a log; else one of ours."""
+    given = request.headers.get(REQUEST_ID_HEADER, "")
+    return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+
+
+def _log_request(context: RequestContext, **how: Any) -> None:
+    """One line a request. A probe every second is no news."""
+    write = context.log.debug if context.route == HEALTH else context.log.info
+    told = {name: value for name, value in how.items() if value is not None}
+    write("request", method=context.request.method, route=context.route, **told)
+
+
+def _write_response(answer: Answer, request_id: str) -> flask.Response:
+    content = msgspec.json.encode(answer.content) if isinstance(answer.content, msgspec.Struct) else answer.content
+    headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", **answer.headers}
+    return flask.Response(content, answer.status, headers, content_type=answer.headers.get("Content-Type", _JSON))

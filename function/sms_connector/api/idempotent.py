@@ -1,0 +1,90 @@
+"""A request with an Idempotency-Key is carried out once: whoever asks again gets the stored answer (sending.md section 2, rule 4)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import msgspec
+
+from sms_connector.api.routing import Answer, ParsedRequest, Services
+from sms_connector.errors import BackendUnavailable, FieldProblem, InvalidRequest, RequestError, RetrySafety
+from sms_connector.sending.idempotency import Replay
+
+T = TypeVar("T")
+
+KEY_HEADER = "Idempotency-Key"
+KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
+REPLAYED_HEADER = "Idempotency-Replayed"
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_UNSURE = (
+    "ledger or queue went out of reach meanwhile, and without an Idempotency-Key nobody can tell how far the request came: look what is "
+    "there before you repeat it, and repeat it with a key of its own, so that it may be asked again safely"
+)
+
+
+def read_key(call: ParsedRequest) -> str | None:
+    """Raises InvalidRequest."""
+    key = call.headers.get(KEY_HEADER)
+    if key is not None and not _KEY.fullmatch(key):
+        raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
+    return key
+
+
+def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: Callable[[], T]) -> T | Answer:
+    """Return what `read` makes of the request, or the stored answer of a request that was right when it first came.
+
+    Time and templates go on: what is refused now may be the repeat of a request that was carried out. Only what is refused costs a look-up.
+    """
+    try:
+        return read()
+    except InvalidRequest:
+        key = call.headers.get(KEY_HEADER)
+        replay = services.engine.keys.find(key, digest) if key else None
+        if replay is None:
+            raise
+        return _replay(replay)
+
+
+@contextmanager
+def unrepeatable_without_key(call: ParsedRequest) -> Iterator[None]:
+    """Around what makes messages: where ledger or queue is lost over it, only a request with a key may be told to come again."""
+    try:
+        yield
+    except BackendUnavailable as error:
+        if KEY_HEADER in call.headers:
+            raise
+        raise type(error)(_UNSURE, retry=RetrySafety.UNKNOWN_OUTCOME, retry_after=None) from error.__cause__
+
+
+def run_or_replay(
+    services: Services, key: str, digest: str, *, carry_out: Callable[[str], msgspec.Struct], status: int = 200
+) -> Answer:
+    """The answer that `carry_out` gives, or gave the first time; it is told the nonce that names what it makes.
+
+    A request that it refuses (RequestError) has done nothing, and its key is free again; whatever else breaks it off leaves the key
+    for whoever asks again.
+    """
+    keys = services.engine.keys
+    begun = keys.begin(key, digest)
+    if isinstance(begun, Replay):
+        return _replay(begun)
+    settled = False
+    try:
+        content = msgspec.json.encode(carry_out(begun.nonce))
+        settled = True
+    except RequestError:
+        settled = True
+        keys.abandon(begun)
+        raise
+    finally:
+        if not settled:
+            keys.release(begun)
+    keys.finish(begun, content, status)
+    return Answer(content, status)
+
+
+def _replay(replay: Replay) -> Answer:
+    return Answer(replay.answer, replay.status, {REPLAYED_HEADER: "true"})

@@ -1,0 +1,229 @@
+"""`/v1/campaigns`: create, look up, list, results, pause, resume, cancel."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+from msgspec import UNSET
+from werkzeug.datastructures import Accept
+from werkzeug.http import parse_accept_header
+
+from sms_connector.api.idempotent import (
+    KEY_DESCRIPTION,
+    KEY_HEADER,
+    read_key,
+    read_or_replay,
+    run_or_replay,
+    unrepeatable_without_key,
+)
+from sms_connector.api.paging import read_offset, read_token, write_offset, write_token
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import campaign as payloads
+from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
+from sms_connector.api.schemas.connection_info import EmptyBody
+from sms_connector.api.schemas.result_csv import write_csv
+from sms_connector.api.spool import Spooled, spool
+from sms_connector.api.uploads.content_type import FORMS
+from sms_connector.api.validation.campaign_request import CampaignRequest, digest_request, open_records, read_request
+from sms_connector.errors import ErrorKind, NotFound
+from sms_connector.store.campaign_record import CampaignState
+
+if TYPE_CHECKING:
+    from sms_connector.campaigns.control import CampaignProgress
+
+CSV, JSON = "text/csv", "application/json"
+_ID = re.compile(r"cmp_c[0-9a-f]{20}")
+
+
+def create(services: Services, call: ParsedRequest) -> Answer:
+    """202 when every record is kept and the queue has a task for each chunk of them."""
+    services.engine.intake.require_queue()
+    key = read_key(call)
+    with spool(call.stream) as spooled:
+        digest = digest_request(call, spooled)
+        request = read_or_replay(services, call, digest, lambda: read_request(services, call, spooled))
+        if isinstance(request, Answer):
+            return _with_location(request)
+        if request.body.dry_run:
+            return _look(services, call, request, spooled)
+
+        def carry_out(nonce: str) -> payloads.CampaignInfo:
+            return _take(services, call, request, spooled=spooled, nonce=nonce)
+
+        if key is None:
+            answer = Answer(msgspec.json.encode(carry_out(uuid.uuid4().hex)), 202)
+        else:
+            answer = run_or_replay(services, key, digest, carry_out=carry_out, status=202)
+    return _with_location(answer)
+
+
+def _take(
+    services: Services, call: ParsedRequest, request: CampaignRequest, *, spooled: Spooled, nonce: str
+) -> payloads.CampaignInfo:
+    services.engine.connection.require_active()
+    with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
+        campaign = services.engine.intake.take(request.order(call, nonce), records)
+        progress = services.engine.campaigns.get(campaign.id)
+    return payloads.write_progress(progress, request_id=call.request_id)
+
+
+def _look(services: Services, call: ParsedRequest, request: CampaignRequest, spooled: Spooled) -> Answer:
+    with open_records(services, request, spooled) as records:
+        totals, forecast = services.engine.intake.look(request.order(call, ""), records)
+    return Answer(payloads.write_plan(totals, forecast, request.notes))
+
+
+def _with_location(answer: Answer) -> Answer:
+    content = answer.content if isinstance(answer.content, bytes) else b""
+    campaign = msgspec.json.decode(content)["id"]
+    return Answer(content, answer.status, {**answer.headers, "Location": f"/v1/campaigns/{campaign}"})
+
+
+def get(services: Services, call: ParsedRequest) -> Answer:
+    return Answer(_with_reason(services, payloads.write_progress(services.engine.campaigns.get(_id(call)))))
+
+
+def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.CampaignInfo:
+    """A campaign that runs does not advance while its connection is suspended."""
+    if info.state is CampaignState.RUNNING and (why := services.engine.connection.why_suspended()) is not None:
+        info.reason = why
+    return info
+
+
+def list_campaigns(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.CampaignListQuery = call.query
+    state = None if query.state is UNSET else query.state
+    after = read_token(query.page_token, "campaigns", state)
+    found, cursor = services.engine.campaigns.page(limit=query.page_size, after=after, state=state)
+    listed = [_with_reason(services, payloads.write_campaign(campaign)) for campaign in found]
+    return Answer(payloads.CampaignList(listed, write_token(cursor, "campaigns", state)))
+
+
+def results(services: Services, call: ParsedRequest) -> Answer:
+    """A page; or, to whoever accepts CSV, everything, a chunk in memory at a time."""
+    query: payloads.ResultQuery = call.query
+    campaign = services.engine.campaigns.read(_id(call))
+    status = None if query.status is UNSET else query.status
+    if _wants_csv(call):
+        name = f'attachment; filename="{campaign.id}.csv"'
+        content = write_csv(services.engine.results.all(campaign, status=status), campaign.columns)
+        return Answer(content, headers={"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": name})
+    listed = f"{campaign.id} {status}" if status else campaign.id
+    start = read_offset(query.page_token, listed)
+    page, offset = services.engine.results.page(campaign, limit=query.page_size, start=start, status=status)
+    return Answer(payloads.write_result_page(page, write_offset(offset, listed)))
+
+
+def pause(services: Services, call: ParsedRequest) -> Answer:
+    return _move(services.engine.campaigns.pause, call)
+
+
+def resume(services: Services, call: ParsedRequest) -> Answer:
+    services.engine.intake.require_queue()
+    return _move(services.engine.campaigns.resume, call)
+
+
+def cancel(services: Services, call: ParsedRequest) -> Answer:
+    return _move(services.engine.campaigns.cancel, call)
+
+
+def retry(services: Services, call: ParsedRequest) -> Answer:
+    """Repeatable without a key: each record is sent again once. A second request at the same moment is answered with 409."""
+    engine, campaign_id = services.engine, _id(call)
+    engine.intake.require_queue()
+    engine.connection.require_active()
+    with engine.keys.alone(f"retry of {campaign_id}"):
+        campaign = engine.retries.take(campaign_id, request_id=call.request_id)
+    info = payloads.write_progress(engine.campaigns.get(campaign.id), request_id=call.request_id)
+    return _with_location(Answer(msgspec.json.encode(info), 202))
+
+
+def _move(move: Callable[[str, str | None], CampaignProgress], call: ParsedRequest) -> Answer:
+    body: payloads.ReasonBody = call.body
+    return Answer(payloads.write_progress(move(_id(call), body.reason or None)))
+
+
+def _id(call: ParsedRequest) -> str:
+    """An id that can't be ours is not looked for: stores have their own ideas of what an id may be."""
+    campaign_id = call.path["campaign_id"]
+    if not _ID.fullmatch(campaign_id):
+        raise NotFound(f"there is no campaign {campaign_id[:80]!r}; ids begin with cmp_", kind=ErrorKind.NOT_FOUND)
+    return campaign_id
+
+
+def _wants_csv(call: ParsedRequest) -> bool:
+    """By its name, and no less than JSON: `*/*` is whoever takes what there is."""
+    header = call.headers.get("Accept", "").lower()
+    weights = {name.partition(";")[0]: weight for name, weight in parse_accept_header(header, Accept)}
+    return 0 < weights.get(CSV, 0) >= weights.get(JSON, 0)
+
+
+_PATH = "/v1/campaigns/<campaign:campaign_id>"
+
+
+def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer], summary: str) -> Route:
+    return Route(
+        "POST",
+        f"{_PATH}:{verb}",
+        handler,
+        summary,
+        payloads.CampaignInfo,
+        body=payloads.ReasonBody,
+        body_required=False,
+        errors=(404, 422),
+    )
+
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/campaigns",
+        create,
+        "Send up to 1 000 000 records, carried out by the queue",
+        payloads.CampaignInfo,
+        status=202,
+        also_answers=(200, payloads.CampaignPlan, "With `dryRun`."),
+        body=CampaignBody,
+        streamed=tuple(FORMS),
+        query=CampaignQuery,
+        errors=(403, 409, 422),
+        headers={KEY_HEADER: KEY_DESCRIPTION},
+    ),
+    Route(
+        "GET",
+        "/v1/campaigns",
+        list_campaigns,
+        "List campaigns, newest first",
+        payloads.CampaignList,
+        query=payloads.CampaignListQuery,
+    ),
+    Route("GET", _PATH, get, "How far a campaign is", payloads.CampaignInfo, errors=(404,)),
+    Route(
+        "GET",
+        f"{_PATH}/results",
+        results,
+        "What became of each record, in order; as CSV with Accept: text/csv",
+        payloads.CampaignResultList,
+        query=payloads.ResultQuery,
+        errors=(404,),
+        also_as=(CSV,),
+    ),
+    _verb("pause", pause, "Stop sending for now; within seconds"),
+    _verb("resume", resume, "Go on sending"),
+    _verb("cancel", cancel, "Send nothing more, for good"),
+    Route(
+        "POST",
+        f"{_PATH}:retry",
+        retry,
+        "Send the records that failed and can safely be sent now, as a new campaign",
+        payloads.CampaignInfo,
+        status=202,
+        body=EmptyBody,
+        body_required=False,
+        errors=(404, 409, 422),
+    ),
+)

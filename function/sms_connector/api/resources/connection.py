@@ -1,0 +1,79 @@
+"""`/v1/connection` and `/v1/limits`: what the connection is, is the provider there, is anything sent."""
+
+from __future__ import annotations
+
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import connection_info as payloads
+from sms_connector.model.connection_status import ConnectionState
+
+
+def get(services: Services, _call: ParsedRequest) -> Answer:
+    return _describe(services)
+
+
+def test(services: Services, call: ParsedRequest) -> Answer:
+    """A query to the provider, never a send; what it says is data. The log line is what an alert listens to."""
+    tested = services.engine.connection.test()
+    if tested.state is ConnectionState.ACTIVE:
+        call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    else:
+        call.log.warning("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    return Answer(payloads.write_test(tested))
+
+
+def suspend(services: Services, call: ParsedRequest) -> Answer:
+    body: payloads.SuspendBody = call.body
+    services.engine.connection.suspend(body.reason or None)
+    call.log.info("connection suspended")
+    return _describe(services)
+
+
+def resume(services: Services, call: ParsedRequest) -> Answer:
+    services.engine.connection.resume()
+    services.engine.campaigns.release()
+    call.log.info("connection resumed")
+    return _describe(services)
+
+
+def limits(services: Services, _call: ParsedRequest) -> Answer:
+    return Answer(payloads.write_limits(services.engine.connection.limits()))
+
+
+def _describe(services: Services) -> Answer:
+    suspension = services.engine.connection.suspended()
+    return Answer(payloads.write_connection(services.profile, services.capabilities, suspension))
+
+
+ROUTES = (
+    Route("GET", "/v1/connection", get, "Describe the connection", payloads.ConnectionInfo),
+    Route(
+        "POST",
+        "/v1/connection:test",
+        test,
+        "Ask the provider whether it is there and knows us",
+        payloads.TestAnswer,
+        body=payloads.EmptyBody,
+        body_required=False,
+        errors=(429, 502, 504),
+    ),
+    Route(
+        "POST",
+        "/v1/connection:suspend",
+        suspend,
+        "Send nothing until resumed",
+        payloads.ConnectionInfo,
+        body=payloads.SuspendBody,
+        body_required=False,
+    ),
+    Route(
+        "POST",
+        "/v1/connection:resume",
+        resume,
+        "Send again",
+        payloads.ConnectionInfo,
+        body=payloads.EmptyBody,
+        body_required=False,
+        errors=(422,),
+    ),
+    Route("GET", "/v1/limits", limits, "Tell what is left of the rates", payloads.LimitsAnswer),
+)

@@ -1,0 +1,285 @@
+"""`/v1/messages`: send, preview, look up, list, cancel, redact."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import NamedTuple, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from sms_connector.api import body as json_body
+from sms_connector.api.idempotent import (
+    KEY_DESCRIPTION,
+    KEY_HEADER,
+    read_key,
+    read_or_replay,
+    run_or_replay,
+    unrepeatable_without_key,
+)
+from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.resources.templates import fill
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import message as payloads
+from sms_connector.api.schemas.campaign_body import SendQuery, read_send_query, refuse_query
+from sms_connector.api.schemas.connection_info import EmptyBody
+from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.schemas.preview import write_preview
+from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, SendBody
+from sms_connector.api.uploads.content_type import FORMS, read_content_type
+from sms_connector.api.uploads.raw_record import Located
+from sms_connector.api.uploads.record_stream import read_form, read_rows
+from sms_connector.api.validation import drafts as draft_payloads
+from sms_connector.api.validation.message_filter import read_filter
+from sms_connector.api.validation.options import read_options
+from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
+from sms_connector.model.field_mapping import FieldMapping
+from sms_connector.model.send_request import Draft, SendOptions, SendRequest
+from sms_connector.sending.idempotency import ASK_AGAIN_SECONDS
+from sms_connector.store.message_record import MessageRecord
+
+T = TypeVar("T")
+
+PREVIEWED_RECORDS = 100
+SEND_BODY_LIMIT = 10 * 1024 * 1024
+_PREVIEWED = PreviewBody.__struct_encode_fields__
+_MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
+
+
+class Ordered(NamedTuple):
+    """A request that may be carried out."""
+
+    read: draft_payloads.Drafts
+    options: SendOptions
+    dry_run: bool
+    key: str | None
+
+
+def send(services: Services, call: ParsedRequest) -> Answer:
+    """Every record has its own outcome; the answer is 200 once the request itself is right."""
+    digest = _digest(call)
+    order = read_or_replay(services, call, digest, lambda: _read_send(services, call))
+    if isinstance(order, Answer):
+        return order
+    drafts, notes, template = order.read.drafts, order.read.notes, order.options.template
+    results = [
+        payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each)
+        for each in order.read.refused
+    ]
+    if order.dry_run:
+        results += payloads.write_dry_results(drafts, template)
+        return Answer(payloads.write_answer(results, request_id=call.request_id, notes=notes, dry_run=True))
+
+    def carry_out(nonce: str) -> payloads.SendAnswer:
+        sent = _send_drafts(services, call, drafts, options=order.options, nonce=nonce)
+        return payloads.write_answer([*results, *sent], request_id=call.request_id, notes=notes)
+
+    if order.key is None:
+        answer = carry_out(uuid.uuid4().hex)
+        return Answer(answer, headers=_retry_after(answer.results))
+    return run_or_replay(services, order.key, digest, carry_out=carry_out)
+
+
+def _retry_after(results: Sequence[payloads.SendResult]) -> dict[str, str]:
+    """When to ask again for records whose key another request is working on."""
+    waits = any(result.error and result.error.kind is ErrorKind.IN_PROGRESS for result in results)
+    return {"Retry-After": f"{ASK_AGAIN_SECONDS:.0f}"} if waits else {}
+
+
+def _send_drafts(
+    services: Services, call: ParsedRequest, drafts: list[Draft], *, options: SendOptions, nonce: str
+) -> list[payloads.SendResult]:
+    if not drafts:
+        return []
+    services.engine.connection.require_active()
+    with unrepeatable_without_key(call):
+        records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
+    # A replayed one is the first one's message; it is told by what this request calls it.
+    return [payloads.name_record(*pair) for pair in zip(payloads.write_results(records), drafts, strict=True)]
+
+
+def _read_send(services: Services, call: ParsedRequest) -> Ordered:
+    """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
+    body, template, read_file = _read_body(services, call)
+    problems: list[FieldProblem] = []
+    key = _collect(problems, lambda: read_key(call))
+    options = _collect(problems, lambda: read_options(body, option_rules(services)))
+    read = _collect(problems, lambda: _read_records(services, body, read_file))
+    for refused in read.refused if read and body.on_invalid == "refuse" else ():
+        skipped = body.duplicates == "skip" and refused.problems[0].kind is ErrorKind.DUPLICATE
+        problems += () if skipped else refused.problems
+    if problems or options is None or read is None:
+        raise InvalidRequest(*problems)
+    return Ordered(read, replace(options, template=template), body.dry_run, key)
+
+
+def _read_records(
+    services: Services, body: SendBody, read_file: draft_payloads.ReadFile | None
+) -> draft_payloads.Drafts:
+    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+    return draft_payloads.read_drafts(body, rules, read_file)
+
+
+def _digest(call: ParsedRequest) -> str:
+    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it."""
+    if call.body is not None:
+        return json_body.digest(call.document)
+    query = call.query or SendQuery()
+    said = msgspec.json.encode((query, call.headers.get("Content-Type")), order="sorted") + b"\0" + call.stream.read()
+    return hashlib.sha256(said).hexdigest()
+
+
+def _read_body(services: Services, call: ParsedRequest) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None]:
+    """The fields, the template they name, and the reader of a file's records."""
+    query: SendQuery = call.query or SendQuery()
+    if call.body is not None:
+        refuse_query(query)
+        document, template = fill(services, call.document)
+        body = call.body if template is None else convert(document, SendBody)
+        return body, template, None
+    document, template = fill(services, read_send_query(query), file=True)
+    return convert(document, SendBody), template, _file_reader(call, query)
+
+
+def _file_reader(call: ParsedRequest, query: SendQuery, *, limit: int | None = None) -> draft_payloads.ReadFile:
+    """Read the file's records, at most `limit` of them."""
+    sent = read_content_type(call.headers)
+    form = read_form(sent.form or "csv", sent, query)
+
+    def read_file(mapping: FieldMapping) -> Iterable[Located]:
+        call.stream.seek(0)
+        return islice(read_rows(call.stream, form, mapping), limit)
+
+    return read_file
+
+
+def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
+    try:
+        return read()
+    except InvalidRequest as error:
+        problems += error.problems
+        return None
+
+
+def preview(services: Services, call: ParsedRequest) -> Answer:
+    """Render what would be sent; what is wrong with a record stands beside it. Of a file, its first hundred records."""
+    query: SendQuery = call.query or SendQuery()
+    read_file: draft_payloads.ReadFile | None = None
+    if call.body is not None:
+        refuse_query(query)
+        document, template = fill(services, call.document)
+    else:
+        document, template = fill(services, read_send_query(query), file=True)
+        read_file = _file_reader(call, query, limit=PREVIEWED_RECORDS)
+    known = {name: document[name] for name in _PREVIEWED if name in document}
+    body = convert(known, PreviewBody)
+    rules = recipient_rules(services, body.default_country, has_media=True)
+    return Answer(write_preview(body, rules, template=template, read_file=read_file))
+
+
+def get(services: Services, call: ParsedRequest) -> Answer:
+    message_id = _message_id(call)
+    try:
+        record = services.engine.messages.get(message_id)
+    except NotFound:
+        waiting = services.engine.results.waiting(message_id)
+        if waiting is None:
+            raise
+        record = waiting
+    return Answer(payloads.write_message(record))
+
+
+def list_messages(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.MessageQuery = call.query
+    wanted = read_filter(query, services.profile.default_country)
+    after = read_token(query.page_token, "messages", wanted)
+    found, cursor = services.engine.messages.list(wanted, limit=query.page_size, after=after)
+    messages = [payloads.write_message(record, history=False) for record in found]
+    token = write_token(cursor, "messages", wanted)
+    return Answer(payloads.MessageList(messages=messages, next_page_token=token))
+
+
+def cancel(services: Services, call: ParsedRequest) -> Answer:
+    return _change(services.engine.messages.cancel, call)
+
+
+def redact(services: Services, call: ParsedRequest) -> Answer:
+    return _change(services.engine.messages.redact, call)
+
+
+def _change(change: Callable[[str], MessageRecord], call: ParsedRequest) -> Answer:
+    return Answer(payloads.write_message(change(_message_id(call))))
+
+
+def _message_id(call: ParsedRequest) -> str:
+    """An id that can't be ours is not looked for: stores have their own ideas of what an id may be."""
+    message_id = call.path["message_id"]
+    if not _MESSAGE_ID.fullmatch(message_id):
+        raise NotFound(f"there is no message {message_id[:80]!r}; ids begin with msg_", kind=ErrorKind.NOT_FOUND)
+    return message_id
+
+
+_CHANGE_ERRORS = (403, 404, 422, 429, 502, 504)
+
+ROUTES = (
+    Route(
+        "POST",
+        "/v1/messages:send",
+        send,
+        "Send one message, or up to 1 000 records",
+        payloads.SendAnswer,
+        body=SendBody,
+        body_limit=SEND_BODY_LIMIT,
+        files=tuple(FORMS),
+        query=SendQuery,
+        errors=(403, 409, 422, 429, 502, 504),
+        headers={KEY_HEADER: KEY_DESCRIPTION},
+    ),
+    Route(
+        "POST",
+        "/v1/messages:preview",
+        preview,
+        "Render and measure a text without sending it",
+        PreviewAnswer,
+        body=PreviewBody,
+        body_limit=SEND_BODY_LIMIT,
+        files=tuple(FORMS),
+        query=SendQuery,
+    ),
+    Route(
+        "GET",
+        "/v1/messages",
+        list_messages,
+        "List messages, newest first",
+        payloads.MessageList,
+        query=payloads.MessageQuery,
+    ),
+    Route(
+        "GET", "/v1/messages/<id:message_id>", get, "Look up a message", payloads.Message, errors=(404, 429, 502, 504)
+    ),
+    Route(
+        "POST",
+        "/v1/messages/<id:message_id>:cancel",
+        cancel,
+        "Take back a message that was not sent yet",
+        payloads.Message,
+        body=EmptyBody,
+        body_required=False,
+        errors=_CHANGE_ERRORS,
+    ),
+    Route(
+        "POST",
+        "/v1/messages/<id:message_id>:redact",
+        redact,
+        "Have the provider forget the text of a message",
+        payloads.Message,
+        body=EmptyBody,
+        body_required=False,
+        errors=_CHANGE_ERRORS,
+    ),
+)

@@ -1,0 +1,42 @@
+"""`/v1/callbacks`: what was told to callers' callback URLs, and what could not be."""
+
+from __future__ import annotations
+
+from msgspec import UNSET
+
+from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import notification as payloads
+
+
+def list_callbacks(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.CallbackQuery = call.query
+    state = None if query.state is UNSET else query.state
+    after = read_token(query.page_token, "callbacks", state)
+    found, cursor = services.notifications.list(limit=query.page_size, after=after, state=state)
+    token = write_token(cursor, "callbacks", state)
+    return Answer(payloads.CallbackList(callbacks=payloads.write_callbacks(found), next_page_token=token))
+
+
+def replay_callback(services: Services, call: ParsedRequest) -> Answer:
+    return Answer(payloads.write_callback(services.notifications.replay(call.path["callback_id"])))
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/v1/callbacks",
+        list_callbacks,
+        "List callbacks to callers, newest first",
+        payloads.CallbackList,
+        query=payloads.CallbackQuery,
+    ),
+    Route(
+        "POST",
+        "/v1/callbacks/<callback:callback_id>:replay",
+        replay_callback,
+        "Tell it again, whatever became of it",
+        payloads.CallbackInfo,
+        errors=(404,),
+    ),
+)

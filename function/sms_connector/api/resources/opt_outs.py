@@ -1,0 +1,123 @@
+"""`/v1/optOuts` and `/v1/inboundMessages`: who is not written to, and what came in."""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from typing import Any
+
+import msgspec
+from msgspec.structs import replace
+
+from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import opt_out as payloads
+from sms_connector.errors import ErrorKind, InvalidRequest, NotFound
+from sms_connector.model.invalid_value import InvalidValueError
+from sms_connector.model.phone_number import parse_recipient
+
+
+def list_opt_outs(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.PageQuery = call.query
+    after = read_token(query.page_token, "optOuts")
+    found, cursor = services.engine.opt_outs.list(limit=query.page_size, after=after)
+    opt_outs = [payloads.write_opt_out(opt_out) for opt_out in found]
+    return Answer(payloads.OptOutList(opt_outs=opt_outs, next_page_token=write_token(cursor, "optOuts")))
+
+
+def get_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    opt_out = services.engine.opt_outs.get(_number(services, call))
+    if opt_out is None:
+        raise _not_found()
+    return Answer(payloads.write_opt_out_detail(opt_out))
+
+
+def put_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    body: payloads.OptOutBody = call.body
+    opt_out = services.engine.opt_outs.put(
+        _number(services, call), "api", body.reason or None, caller=_caller(services, call)
+    )
+    return Answer(payloads.write_opt_out_detail(opt_out))
+
+
+def delete_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    if not services.engine.opt_outs.delete(_number(services, call), caller=_caller(services, call)):
+        raise _not_found()
+    return Answer(payloads.Nothing())
+
+
+def list_inbound(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.InboundQuery = call.query
+    sender = _read_sender(services, query.sender)
+    after = read_token(query.page_token, "inboundMessages", sender)
+    found, cursor = services.engine.inbound.list(limit=query.page_size, after=after, sender=sender)
+    token = write_token(cursor, "inboundMessages", sender)
+    return Answer(payloads.InboundList(inbound_messages=payloads.write_inbound(found), next_page_token=token))
+
+
+def _read_sender(services: Services, text: str) -> str | None:
+    """What the list shows can be asked for: numbers in any spelling, short codes, names.
+
+    A `+` that was not percent-encoded arrives as a space, which no address begins with.
+    """
+    written = "+" + text[1:] if text.startswith(" ") else text
+    try:
+        return parse_recipient(written, country=services.profile.default_country) if written else None
+    except InvalidValueError:
+        return written
+
+
+def _number(services: Services, call: ParsedRequest) -> str:
+    """A recipient; a short code, or whoever else the list shows, keeps consent too."""
+    text = call.path["number"]
+    try:
+        return parse_recipient(text, country=services.profile.default_country)
+    except InvalidValueError as error:
+        if _SHORT_CODE.fullmatch(text) or services.engine.opt_outs.get(text) is not None:
+            return text
+        raise InvalidRequest(*(replace(problem, field="number") for problem in error.problems)) from None
+
+
+def _caller(services: Services, call: ParsedRequest) -> str | None:
+    """Who called, by the identity token; the platform has checked it, anywhere else nobody has."""
+    scheme, _, token = call.headers.get("Authorization", "").partition(" ")
+    parts = token.split(".")
+    if not services.profile.on_platform or scheme.lower() != "bearer" or len(parts) != 3:
+        return None
+    try:
+        claims = msgspec.json.decode(urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)), type=dict[str, Any])
+    except (ValueError, msgspec.DecodeError):
+        return None
+    who = claims.get("email") or claims.get("sub")
+    return who[:200] if isinstance(who, str) else None
+
+
+def _not_found() -> NotFound:
+    return NotFound("this recipient has not opted out", kind=ErrorKind.NOT_FOUND)
+
+
+_SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
+_ONE = "/v1/optOuts/<address:number>"
+
+ROUTES = (
+    Route("GET", "/v1/optOuts", list_opt_outs, "List opt-outs", payloads.OptOutList, query=payloads.PageQuery),
+    Route("GET", _ONE, get_opt_out, "Look up an opt-out", payloads.OptOutDetail, errors=(404,)),
+    Route(
+        "PUT",
+        _ONE,
+        put_opt_out,
+        "Never write to this recipient again",
+        payloads.OptOutDetail,
+        body=payloads.OptOutBody,
+        body_required=False,
+    ),
+    Route("DELETE", _ONE, delete_opt_out, "Allow messages to this recipient again", payloads.Nothing, errors=(404,)),
+    Route(
+        "GET",
+        "/v1/inboundMessages",
+        list_inbound,
+        "List inbound messages, newest first",
+        payloads.InboundList,
+        query=payloads.InboundQuery,
+    ),
+)

@@ -1,0 +1,121 @@
+"""What the queue calls: one table from a task's path to the function that carries it out, for both ends of the queue.
+
+On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform lets nobody else in; on one machine the
+worker loop takes tasks from the file and calls the same functions (`carry_out`). A task is done when its function returns.
+Whatever it raises makes the queue bring it again, later each time; nothing is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas.base import Payload
+from sms_connector.callbacks.callback_event import PATH as CALLBACK
+from sms_connector.callbacks.event_handler import CallbackHandler
+from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker
+from sms_connector.campaigns.tasks import PATH as CHUNK
+from sms_connector.errors import ConnectorError, FieldProblem, InvalidRequest, RetrySafety
+from sms_connector.maintenance import Maintenance
+from sms_connector.notifications.delivery import PATH as ANNOUNCE
+from sms_connector.notifications.delivery import NotificationDispatcher
+from sms_connector.ports import MAX_TASK_BYTES, Delivery, Json
+from sms_connector.tracking.schedule import PATH as MAINTENANCE_PATH
+
+# A chunk whose provider takes nothing for the moment, or that another worker carries out.
+LATER_SECONDS = 10.0
+
+TaskFunction = Callable[[Json], None]
+TaskTable = Mapping[str, TaskFunction]
+
+
+class TaskLater(ConnectorError):
+    """The task is not done yet: the queue has to deliver it again after `retry_after` seconds.
+
+    409, because Cloud Tasks slows the whole queue down for 429 and 503 (google.cloud.tasks_v2.types.HttpRequest, "Throttling").
+    """
+
+    http_status, rpc_status, retry = 409, "ABORTED", RetrySafety.SAFE
+
+    def __init__(self, message: str, *, retry_after: float = LATER_SECONDS) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class TaskBody(msgspec.Struct):
+    """Any JSON object: each function reads its own payload."""
+
+
+class Done(Payload):
+    """The task was carried out."""
+
+
+def event_tasks(
+    events: CallbackHandler | None, notifications: NotificationDispatcher, maintenance: Maintenance
+) -> TaskTable:
+    """The tasks of the `events` queue; callbacks only where they come in."""
+    table: dict[str, TaskFunction] = {
+        ANNOUNCE: lambda payload: notifications.deliver(_text(payload, "id")),
+        **maintenance_tasks(maintenance),
+    }
+    return table if events is None else {CALLBACK: events.handle, **table}
+
+
+def maintenance_tasks(maintenance: Maintenance) -> TaskTable:
+    """A maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no body."""
+    return {MAINTENANCE_PATH: lambda _: _run_maintenance(maintenance)}
+
+
+def chunk_tasks(runner: ChunkWorker) -> TaskTable:
+    """The tasks of the `chunks` queue."""
+    return {CHUNK: lambda payload: _run_chunk(runner, payload)}
+
+
+def task_routes(table: TaskTable) -> tuple[Route, ...]:
+    """The same for tasks that come over HTTP."""
+    return tuple(_route(path, function) for path, function in table.items())
+
+
+def carry_out(table: TaskTable, delivery: Delivery) -> None:
+    """A task that comes from the file. Raises what its function raises."""
+    table[delivery.task.path](delivery.task.payload)
+
+
+def _route(path: str, function: TaskFunction) -> Route:
+    def handle(_services: Services, call: ParsedRequest) -> Answer:
+        try:
+            function(call.document or {})
+        except TaskLater as later:
+            # No failure: it is told as an answer, and not as an error in the log.
+            return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
+        return Answer(Done())
+
+    body = None if path == MAINTENANCE_PATH else TaskBody
+    return Route("POST", path, handle, "Carry out a task", Done, body=body, body_limit=2 * MAX_TASK_BYTES)
+
+
+def _run_chunk(runner: ChunkWorker, payload: Json) -> None:
+    attempt = runner.run(_text(payload, "campaign"), _number(payload, "chunk"))
+    if attempt in (Attempt.AGAIN, Attempt.BUSY):
+        raise TaskLater(f"the chunk is not done: {attempt}")
+
+
+def _run_maintenance(maintenance: Maintenance) -> None:
+    if not maintenance.run_maintenance():
+        raise TaskLater("another run is under way, or its node has died and its lease has not ended")
+
+
+def _text(payload: Json, name: str) -> str:
+    value = payload.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidRequest(FieldProblem(name, "is missing or no text; this is no task of ours"))
+    return value
+
+
+def _number(payload: Json, name: str) -> int:
+    value = payload.get(name)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise InvalidRequest(FieldProblem(name, "is missing or no number; this is no task of ours"))
+    return value

@@ -1,0 +1,159 @@
+"""`/v1/templates`: messages with their mapping, sender and options under a name; and how requests use them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+from msgspec import UNSET
+from werkzeug.datastructures import ETags
+from werkzeug.http import parse_etags
+
+from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.schemas import template as payloads
+from sms_connector.api.schemas.base import ENTITY_TAGS
+from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.schemas.opt_out import Nothing
+from sms_connector.api.schemas.send_body import SendBody
+from sms_connector.api.validation.drafts import check_text, read_template
+from sms_connector.api.validation.options import read_options
+from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
+from sms_connector.model.template import Template
+from sms_connector.settings_values import CONNECTION_NAME
+from sms_connector.store.saved_templates import Check, SavedTemplate
+
+IF_MATCH, IF_NONE_MATCH = "If-Match", "If-None-Match"
+_RULE = (
+    "a template's name has lower-case letters, digits and hyphens, starts with a letter, and has at most 63 characters"
+)
+
+
+def list_templates(services: Services, call: ParsedRequest) -> Answer:
+    query: payloads.TemplateQuery = call.query
+    after = read_token(query.page_token, "templates")
+    found, last = services.engine.templates.page(limit=query.page_size, after=after[1] if after else None)
+    token = write_token(None if last is None else (0.0, last), "templates")
+    return Answer(payloads.TemplateList([_write(each) for each in found], token))
+
+
+def get(services: Services, call: ParsedRequest) -> Answer:
+    return _answer(services.engine.templates.get(_known_name(call)))
+
+
+def put(services: Services, call: ParsedRequest) -> Answer:
+    """Keep the document as the next version, checked as a send would be."""
+    name = call.path["template"]
+    if not CONNECTION_NAME.fullmatch(name):
+        raise InvalidRequest(FieldProblem("template", _RULE))
+    _check(services, call.body)
+    saved, is_new = services.engine.templates.save(name, call.document, _expectation(call))
+    return _answer(saved, 201 if is_new else 200)
+
+
+def delete(services: Services, call: ParsedRequest) -> Answer:
+    services.engine.templates.delete(_known_name(call), _expectation(call))
+    return Answer(Nothing())
+
+
+def fill(
+    services: Services, document: dict[str, Any], *, campaign: bool = False, file: bool = False
+) -> tuple[dict[str, Any], str | None]:
+    """Fill a request's document from the template it names; also its name and version. `file`: its records come beside it.
+
+    Raises InvalidRequest.
+    """
+    name = document.get("template")
+    if not isinstance(name, str):
+        return document, None
+    saved = services.engine.templates.find(name) if CONNECTION_NAME.fullmatch(name) else None
+    if saved is None:
+        message = f"there is no template {name[:64]!r}; GET /v1/templates lists them"
+        raise InvalidRequest(FieldProblem("template", message, ErrorKind.NOT_FOUND))
+    single = not file and "records" not in document
+    return payloads.fill_document(saved, document, campaign=campaign, single=single), saved.reference
+
+
+def _check(services: Services, body: payloads.TemplateBody) -> None:
+    """Raises InvalidRequest naming all that would refuse a send. A sender may still come from the request."""
+    send = convert(msgspec.to_builtins(body), SendBody)
+    problems: list[FieldProblem] = []
+    try:
+        template, _ = read_template(send)
+        if not template.placeholders:
+            problems += check_text(template.text, "", recipient_rules(services, has_media=bool(send.media_urls)))
+    except InvalidRequest as error:
+        problems += error.problems
+    try:
+        read_options(send, option_rules(services))
+    except InvalidRequest as error:
+        problems += [each for each in error.problems if each.field != "sender" or send.sender is not UNSET]
+    if problems:
+        raise InvalidRequest(*problems)
+
+
+def _expectation(call: ParsedRequest) -> Check:
+    """What `If-Match` and `If-None-Match` expect to find (RFC 9110, 13.1)."""
+    wanted, unwanted = _read_tags(call, IF_MATCH), _read_tags(call, IF_NONE_MATCH)
+
+    def check(found: SavedTemplate | None) -> None:
+        if wanted is not None and (found is None or not wanted.contains(found.tag)):
+            now = f'it has the ETag "{found.tag}" now' if found else "there is none"
+            raise VersionMismatch(
+                f"the template has changed since you read it: {now}; read it again", kind=ErrorKind.CHANGED
+            )
+        if unwanted is not None and found is not None and unwanted.contains_weak(found.tag):
+            raise VersionMismatch("there is a template of that name; choose another one", kind=ErrorKind.CHANGED)
+
+    return check
+
+
+def _read_tags(call: ParsedRequest, header: str) -> ETags | None:
+    value = call.headers.get(header)
+    if value is None:
+        return None
+    if not re.fullmatch(ENTITY_TAGS, value):
+        raise InvalidRequest(FieldProblem(header, 'must be * or entity tags in quotes, such as "3-1f0c9a2b"'))
+    return parse_etags(value)
+
+
+def _known_name(call: ParsedRequest) -> str:
+    """A name that can't be one is not looked for: stores have their own ideas of what an id may be."""
+    name = call.path["template"]
+    if not CONNECTION_NAME.fullmatch(name):
+        raise NotFound(f"there is no template {name[:64]!r}; {_RULE}", kind=ErrorKind.NOT_FOUND)
+    return name
+
+
+def _answer(saved: SavedTemplate, status: int = 200) -> Answer:
+    return Answer(_write(saved), status, {"ETag": f'"{saved.tag}"'})
+
+
+def _write(saved: SavedTemplate) -> payloads.TemplateInfo:
+    return payloads.write_template(saved, list(Template.parse(saved.content["message"]).placeholders))
+
+
+_ONE = "/v1/templates/<template:template>"
+_MATCH = {IF_MATCH: "Only where the template has this ETag (or `*`: where there is one); else 412."}
+_NONE_MATCH = {IF_NONE_MATCH: "`*`: only where there is no template of that name; else 412."}
+
+ROUTES = (
+    Route(
+        "GET", "/v1/templates", list_templates, "List templates", payloads.TemplateList, query=payloads.TemplateQuery
+    ),
+    Route("GET", _ONE, get, "Look up a template", payloads.TemplateInfo, errors=(404,)),
+    Route(
+        "PUT",
+        _ONE,
+        put,
+        "Save a template, checked as a send would be",
+        payloads.TemplateInfo,
+        body=payloads.TemplateBody,
+        errors=(412,),
+        headers={**_MATCH, **_NONE_MATCH},
+        also_answers=(201, payloads.TemplateInfo, "The template is new."),
+    ),
+    Route("DELETE", _ONE, delete, "Delete a template", Nothing, errors=(404, 412), headers=_MATCH),
+)

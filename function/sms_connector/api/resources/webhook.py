@@ -1,0 +1,179 @@
+"""The webhook function: the one public door. It looks at an address's token and a body's size, puts the request into the
+queue as it came, and answers; whether it is the provider's is checked behind the queue (`messaging.events`).
+
+It has no ledger and no credentials of the provider's: all it can do to anybody is to make the queue longer, and for that
+one has to know the token.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
+
+import flask
+import msgspec
+
+from sms_connector.api.body import read_at_most
+from sms_connector.api.handler import HEALTH, Handle, RequestContext, RequestHandler
+from sms_connector.api.problems import MethodNotAllowed
+from sms_connector.api.routing import Answer
+from sms_connector.callbacks.callback_address import CallbackAddress
+from sms_connector.callbacks.callback_event import CallbackEvent, CallbackKind
+from sms_connector.errors import ErrorKind, InvalidRequest, NotFound, TooLarge
+from sms_connector.model.consent_words import classify
+from sms_connector.model.inbound_message import Keyword
+from sms_connector.model.phone_number import kind_of
+from sms_connector.ports import MAX_TASK_BYTES, TaskQueue
+from sms_connector.provider import CallbackAnswer, Provider, RawCallback, is_wanted
+from sms_connector.structured_log import StructuredLog
+
+BODY_LIMIT = 64 * 1024
+_HEALTHY = b'{"status":"ok"}'
+_WEBHOOK_PATH = re.compile(
+    r"/webhooks/(?P<provider>[a-z-]{1,40})/(?P<kind>status|inbound)/(?P<token>[0-9A-Za-z_-]{1,100})"
+)
+
+
+class Replies(msgspec.Struct, frozen=True):
+    """What is answered to HELP, where the provider doesn't answer by itself; None: nothing. The words are the provider's."""
+
+    help_reply: str | None = None
+    stop_words: tuple[str, ...] = ()
+
+
+class WebhookParts(msgspec.Struct, frozen=True):
+    """What the webhook is made of. `now` is epoch seconds. The provider needs no secrets here."""
+
+    address: CallbackAddress
+    provider: Provider
+    queue: TaskQueue
+    log: StructuredLog
+    now: Callable[[], float]
+    replies: Replies = Replies()
+
+
+class WebhookPath(msgspec.Struct, frozen=True):
+    """What a path names, before its token is looked at."""
+
+    kind: CallbackKind
+    token: str
+
+
+def build_webhook(parts: WebhookParts) -> Handle:
+    """The public HTTP function."""
+    return RequestHandler(parts.log, Webhook(parts).respond).handle
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """`POST /webhooks/{provider}/{status|inbound}/{token}`, the provider's handshakes at the same addresses, `GET /health`."""
+
+    parts: WebhookParts
+
+    def respond(self, context: RequestContext) -> Answer:
+        request = context.request
+        if request.path == HEALTH:
+            context.route = HEALTH
+            return Answer(_HEALTHY)
+        target = self._match_path(context)
+        callback = self._read_callback(context, target)
+        hello = self.parts.provider.handshake(callback)
+        if hello is not None:
+            return _write(hello)
+        if callback.method != "POST":
+            raise MethodNotAllowed(("POST",))
+        self._enqueue(target.kind, callback, context.log)
+        return self._answer(target.kind, callback)
+
+    def _match_path(self, context: RequestContext) -> WebhookPath:
+        """Raises NotFound for anything but an address of ours."""
+        match = _WEBHOOK_PATH.fullmatch(_without_prefix(context.request.path, self.parts.address.public_url))
+        if match is None or match["provider"] != self.parts.provider.name:
+            raise _not_found()
+        context.route = f"/webhooks/{match['provider']}/{match['kind']}/{{token}}"
+        return WebhookPath("status" if match["kind"] == "status" else "inbound", match["token"])
+
+    def _read_callback(self, context: RequestContext, target: WebhookPath) -> RawCallback:
+        """The request as the provider signed it: at the public address, with the query as it came.
+
+        Raises NotFound for a wrong token, as for a wrong address: a stranger learns nothing from it. Raises TooLarge.
+        """
+        request, parts = context.request, self.parts
+        body = read_at_most(request, BODY_LIMIT)
+        if not parts.address.accepts_token(target.kind, target.token):
+            _count_rejected(context.log, target.kind, "token")
+            raise _not_found()
+        if body is None:
+            _count_rejected(context.log, target.kind, "size")
+            raise TooLarge(f"a callback has at most {BODY_LIMIT:,} bytes")
+        url = f"{parts.address.public_url}/webhooks/{parts.provider.name}/{target.kind}/{target.token}"
+        query = _query(request)
+        return RawCallback(
+            method=request.method,
+            url=f"{url}?{query}" if query else url,
+            headers={n.lower(): v for n, v in request.headers.items() if is_wanted(n, parts.provider.callback_headers)},
+            body=body,
+            received_at=datetime.fromtimestamp(parts.now(), UTC),
+        )
+
+    def _enqueue(self, kind: CallbackKind, callback: RawCallback, log: StructuredLog) -> None:
+        """Durable when it returns: only then is the provider told that we have it."""
+        task = CallbackEvent(kind, callback).to_task()
+        if len(msgspec.json.encode(task.payload)) > MAX_TASK_BYTES:
+            _count_rejected(log, kind, "size")
+            raise TooLarge("the callback is too large with its headers and its address")
+        self.parts.queue.enqueue([task])
+
+    def _answer(self, kind: CallbackKind, callback: RawCallback) -> Answer:
+        if kind == "status":
+            return Answer(b"", 204)
+        return _write(self.parts.provider.answer_inbound(self._find_reply(callback)))
+
+    def _find_reply(self, callback: RawCallback) -> str | None:
+        """The reply to HELP. A provider that has read the word itself has answered it too."""
+        replies, provider = self.parts.replies, self.parts.provider
+        if replies.help_reply is None:
+            return None
+        try:
+            messages = provider.read_inbound(callback)
+        except InvalidRequest:
+            return None
+        asks = any(
+            message.keyword is None
+            and classify(
+                message.text,
+                provider.consent_words,
+                our_kind=kind_of(message.to),
+                extra_stop=replies.stop_words,
+            )
+            is Keyword.HELP
+            for message in messages
+        )
+        return replies.help_reply if asks else None
+
+
+def _without_prefix(path: str, public_url: str) -> str:
+    """Take a public address's own path off, where what stands in front of us has left it there.
+
+    `path` comes decoded from the framework, the public address is percent-encoded as it was configured and is signed.
+    """
+    return path.removeprefix(unquote(urlsplit(public_url).path, errors="replace"))
+
+
+def _query(request: flask.Request) -> str:
+    raw: bytes = request.query_string
+    return raw.decode("utf-8", "replace")
+
+
+def _write(answer: CallbackAnswer) -> Answer:
+    return Answer(answer.body, answer.status, {"Content-Type": answer.content_type})
+
+
+def _count_rejected(log: StructuredLog, kind: CallbackKind, why: str) -> None:
+    """Nothing of its content: it may be anybody's."""
+    log.warning("callback_rejected", callback=kind, why=why)
+
+
+def _not_found() -> NotFound:
+    return NotFound("there is nothing at this path", kind=ErrorKind.NOT_FOUND)

@@ -1,0 +1,261 @@
+"""Campaigns on their way out: what they are, what became of their records, and what one would be."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.schemas.base import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+    write_time_or_none,
+)
+from sms_connector.api.schemas.message import (
+    SendResult,
+    TemplateUse,
+    name_record,
+    write_refused,
+    write_results,
+    write_template_use,
+)
+from sms_connector.api.schemas.problem import Line as RecordLine
+from sms_connector.api.schemas.problem import WarningInfo, Warnings, write_warnings
+from sms_connector.campaigns.chunk import RefusedRecord
+from sms_connector.errors import ErrorKind, FieldProblem
+from sms_connector.model.record_warnings import read_warnings
+from sms_connector.model.status import MessageStatus
+from sms_connector.store.campaign_record import CampaignState
+from sms_connector.store.message_record import MessageRecord
+
+if TYPE_CHECKING:
+    from sms_connector.campaigns.control import CampaignProgress
+    from sms_connector.campaigns.forecast import Forecast
+    from sms_connector.campaigns.intake import Totals
+    from sms_connector.campaigns.results import Result
+    from sms_connector.model.record_warnings import RecordWarnings
+    from sms_connector.store.campaign_record import Campaign
+
+Encodings = Annotated[dict[str, int], msgspec.Meta(description="How many records have which encoding.")]
+
+
+class CampaignInfo(Payload):
+    """A campaign. In a list it is without what has to be counted."""
+
+    id: str
+    name: str | None
+    reference: str | None
+    state: CampaignState
+    reason: Annotated[
+        str | None, msgspec.Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")
+    ]
+    sender: str
+    message: str
+    mapping: dict[str, str]
+    source: str | None
+    origin: Annotated[str | None, msgspec.Meta(description="Of a retry: the campaign whose records it sends again.")]
+    total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
+    refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before in this campaign.")]
+    segments: int
+    encodings: Encodings
+    created_at: Time
+    updated_at: Time
+    done_at: Time | None
+    waiting: Annotated[int, msgspec.Meta(description="Records that were not called yet.")] | UnsetType = UNSET
+    counts: (
+        Annotated[dict[str, int], msgspec.Meta(description="All other records by status; both add up to `total`.")]
+        | UnsetType
+    ) = UNSET
+    open: Annotated[int, msgspec.Meta(description="Messages whose status is not final.")] | UnsetType = UNSET
+    rate: (
+        Annotated[float | None, msgspec.Meta(description="Messages a second, since it last began to run.")] | UnsetType
+    ) = UNSET
+    estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
+    warnings: Annotated[list[WarningInfo], msgspec.Meta(description="The first 20.")] | UnsetType = UNSET
+    may_still_leave: (
+        Annotated[
+            int, msgspec.Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")
+        ]
+        | UnsetType
+    ) = UNSET
+    taking_back: (
+        Annotated[
+            int, msgspec.Meta(description="Of a canceled one with `sendAt`: messages the provider is asked to cancel.")
+        ]
+        | UnsetType
+    ) = UNSET
+    not_taken_back: (
+        Annotated[int, msgspec.Meta(description="Open messages that the provider can't or won't cancel.")] | UnsetType
+    ) = UNSET
+    request_id: str | UnsetType = UNSET
+
+
+class RefusedInfo(Payload):
+    """A record that can't be sent, and why."""
+
+    index: int
+    to: str | None
+    field: str
+    kind: ErrorKind
+    message: str
+    line: RecordLine | UnsetType = UNSET
+
+
+class ForecastInfo(Payload):
+    """How long it would take. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
+
+    rate: Annotated[float, msgspec.Meta(description="Messages a second: workers, node's rate, connection's rate.")]
+    hand_over_seconds: Annotated[float, msgspec.Meta(description="Until the last message is handed to the provider.")]
+    sender_rate: Annotated[
+        float | None, msgspec.Meta(description="Segments a second of this kind of sender; null: not published.")
+    ]
+    longest_wait_seconds: Annotated[float, msgspec.Meta(description="Of the last message, at the provider.")]
+    estimated_end: Time
+    ahead: Annotated[int, msgspec.Meta(description="Messages of campaigns that run already: they go first.")]
+
+
+class CampaignPlan(Payload):
+    """What a campaign would be (`dryRun`); nothing was sent or kept."""
+
+    total: int
+    refused: int
+    refusals: Annotated[list[RefusedInfo], msgspec.Meta(description="The first 100.")]
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")]
+    warnings: Warnings
+    segments: int
+    encodings: Encodings
+    forecast: ForecastInfo
+    would_be_refused: Annotated[str | None, msgspec.Meta(description="Why the same request without `dryRun` fails.")]
+    dry_run: bool = True
+
+
+class CampaignList(Payload):
+    """A page of campaigns, newest first."""
+
+    campaigns: list[CampaignInfo]
+    next_page_token: NextPageToken
+
+
+class CampaignListQuery(Body):
+    """Which campaigns."""
+
+    state: CampaignState | UnsetType = UNSET
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+class CampaignResultList(Payload):
+    """A page of results in the order of the records; `summary` counts this page's by status."""
+
+    results: list[SendResult]
+    summary: dict[str, int]
+    next_page_token: NextPageToken
+
+
+class ResultQuery(Body):
+    """Which results."""
+
+    status: MessageStatus | UnsetType = UNSET
+    page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many a page holds.")] = 100
+    page_token: PageToken = ""
+
+
+class ReasonBody(Body):
+    """Why; the body may be left out."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+def write_campaign(campaign: Campaign) -> CampaignInfo:
+    return CampaignInfo(
+        id=campaign.id,
+        name=campaign.name,
+        reference=campaign.reference,
+        state=campaign.state,
+        reason=campaign.state_reason,
+        sender=campaign.options.sender,
+        message=campaign.text,
+        mapping=campaign.mapping,
+        source=campaign.source,
+        origin=campaign.origin,
+        total=campaign.total,
+        refused=campaign.refused,
+        duplicates=campaign.duplicates,
+        segments=campaign.segments,
+        encodings=campaign.encodings,
+        created_at=write_time(campaign.created_at),
+        updated_at=write_time(campaign.updated_at),
+        done_at=write_time_or_none(campaign.done_at),
+        template=write_template_use(campaign.options.template),
+    )
+
+
+def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = UNSET) -> CampaignInfo:
+    info = write_campaign(progress.campaign)
+    info.waiting = progress.waiting
+    info.counts = dict(progress.counts)
+    info.open = progress.open_messages
+    info.rate = None if progress.rate is None else round(progress.rate, 3)
+    info.estimated_end = write_time_or_none(progress.estimated_end)
+    info.warnings = write_warnings(read_warnings(progress.campaign.warnings))
+    info.may_still_leave = UNSET if progress.may_still_leave is None else progress.may_still_leave
+    info.taking_back = UNSET if progress.taking_back is None else progress.taking_back
+    info.not_taken_back = UNSET if progress.not_taken_back is None else progress.not_taken_back
+    info.request_id = request_id
+    return info
+
+
+def write_plan(totals: Totals, forecast: Forecast, notes: RecordWarnings) -> CampaignPlan:
+    return CampaignPlan(
+        total=totals.total,
+        refused=totals.refused,
+        refusals=[_write_refusal(each) for each in totals.refusals],
+        duplicates=notes.duplicates,
+        warnings=write_warnings(notes.warnings),
+        segments=totals.segments,
+        encodings=dict(totals.encodings),
+        forecast=ForecastInfo(
+            rate=forecast.rate,
+            hand_over_seconds=round(forecast.hand_over_seconds, 3),
+            sender_rate=forecast.sender_rate,
+            longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
+            estimated_end=write_time(forecast.ends_at),
+            ahead=forecast.ahead,
+        ),
+        would_be_refused=forecast.refusal if notes.refusal is None else str(notes.refusal),
+    )
+
+
+def _write_refusal(each: RefusedRecord) -> RefusedInfo:
+    line = UNSET if each.line is None else each.line
+    return RefusedInfo(each.index, each.to, each.field, each.kind, each.message, line)
+
+
+def write_result_page(results: Sequence[Result], next_page_token: str | None) -> CampaignResultList:
+    written = [write_result(result) for result in results]
+    summary = Counter(str(each.status) for each in written)
+    return CampaignResultList(results=written, summary=dict(summary), next_page_token=next_page_token)
+
+
+def write_result(result: Result) -> SendResult:
+    """A message, a record that was refused, or one that was not called: then it is `accepted`, or `canceled` for good."""
+    if isinstance(result, MessageRecord):
+        return write_results([result])[0]
+    if isinstance(result, RefusedRecord):
+        written = write_refused(result.index, result.to, FieldProblem(result.field, result.message, result.kind))
+        return name_record(written, result)
+    waiting = SendResult(
+        index=result.index, id=result.message_id, to=result.to, status=result.status, final=result.canceled
+    )
+    return name_record(waiting, result)

@@ -1,0 +1,199 @@
+"""The connection as the API tells of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from sms_connector.api.schemas.base import Body, Payload, Time, write_time
+from sms_connector.model.connection_status import ConnectionState
+from sms_connector.provider import Capabilities
+
+if TYPE_CHECKING:
+    from sms_connector.api.routing import ConnectionProfile
+    from sms_connector.connection_control import ConnectionTest, Limits, Suspension
+
+
+class Nodes(Payload):
+    """How many instances the platform may run."""
+
+    min: int | None
+    max: int | None
+
+
+class Proxy(Payload):
+    """The proxy on the way to the provider, without its credentials."""
+
+    url: str
+    auth: str
+    ssl: str
+
+
+class SenderInfo(Payload):
+    """A sender of the connection."""
+
+    address: str
+    kind: str
+    default: bool
+
+
+class ScheduleInfo(Payload):
+    """How far ahead `sendAt` may be."""
+
+    earliest_seconds: int
+    latest_seconds: int
+    needs_pool: Annotated[bool, msgspec.Meta(description="`sender` has to be a messaging service.")]
+
+
+class CapabilitiesInfo(Payload):
+    """What the provider can do. What it can't is refused with kind UNSUPPORTED before any call."""
+
+    text_limit: int
+    recipients_per_call: int
+    status_by_polling: bool
+    status_by_callback: bool
+    inbound: bool
+    cancel: bool
+    redact: bool
+    idempotent_send: bool
+    max_validity_seconds: int
+    media_limit: int
+    schedule: ScheduleInfo | None
+    sender_kinds: list[str]
+    channels: list[str]
+
+
+class ConnectionInfo(Payload):
+    """`state` is what we do (ACTIVE: messages are sent); what the provider says is `connection:test`."""
+
+    name: str
+    description: str
+    labels: dict[str, str]
+    provider: str
+    region: str | None
+    nodes: Nodes
+    proxy: Proxy | None
+    senders: list[SenderInfo]
+    capabilities: CapabilitiesInfo
+    callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; news comes by asking.")]
+    state: Literal["ACTIVE", "SUSPENDED"]
+    reason: str | None
+    since: Annotated[
+        Time | None, msgspec.Meta(description="Of a suspension by request; null for one by configuration.")
+    ]
+
+
+class SuspendBody(Body):
+    """Why nothing is sent for now."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class EmptyBody(Body):
+    """Nothing; the body may be left out."""
+
+
+class TestAnswer(Payload):
+    """What the provider says to a query."""
+
+    state: ConnectionState
+    description: str
+    latency_millis: int
+
+
+class NodeLimits(Payload):
+    """The throttle of the node that answered."""
+
+    rate_per_second: int
+    started_last_second: int
+    available_now: int
+    queued: int
+    wait_millis: Annotated[
+        int,
+        msgspec.Meta(
+            description="How long a request of several records would wait; one of a single record goes first."
+        ),
+    ]
+    queue_limit_millis: Annotated[int, msgspec.Meta(description="A call that would wait longer is refused with 429.")]
+
+
+class ConnectionLimits(Payload):
+    """The rate of the whole connection, and this node's present share of it."""
+
+    rate_per_second: int
+    share: int | None
+
+
+class LimitsAnswer(Payload):
+    """What is left of the rates, in transactions: any call to the provider is one."""
+
+    node: NodeLimits
+    connection: ConnectionLimits | None
+
+
+def write_connection(
+    profile: ConnectionProfile, capabilities: Capabilities, suspension: Suspension | None
+) -> ConnectionInfo:
+    sender = profile.sender
+    proxy = Proxy(url=profile.proxy_url, auth=profile.proxy_auth, ssl=profile.proxy_ssl) if profile.proxy_url else None
+    return ConnectionInfo(
+        name=profile.name,
+        description=profile.description,
+        labels=dict(profile.labels),
+        provider=profile.provider,
+        region=profile.region,
+        nodes=Nodes(min=profile.nodes_min, max=profile.nodes_max),
+        proxy=proxy,
+        senders=[SenderInfo(address=sender.address, kind=sender.kind, default=True)] if sender else [],
+        capabilities=write_capabilities(capabilities),
+        callbacks=profile.callbacks,
+        state="SUSPENDED" if suspension else "ACTIVE",
+        reason=suspension.reason if suspension else None,
+        since=write_time(suspension.since) if suspension and suspension.since else None,
+    )
+
+
+def write_capabilities(capabilities: Capabilities) -> CapabilitiesInfo:
+    window = capabilities.schedule_window
+    schedule = None
+    if window:
+        earliest, latest = window
+        schedule = ScheduleInfo(
+            earliest_seconds=earliest, latest_seconds=latest, needs_pool=capabilities.schedule_needs_pool
+        )
+    return CapabilitiesInfo(
+        text_limit=capabilities.text_limit,
+        recipients_per_call=capabilities.recipients_per_call,
+        status_by_polling=bool(capabilities.reports_by_id or capabilities.reports_per_page),
+        status_by_callback=capabilities.status_callbacks,
+        inbound=capabilities.inbound,
+        cancel=capabilities.cancel,
+        redact=capabilities.redact,
+        idempotent_send=capabilities.idempotent_send,
+        max_validity_seconds=capabilities.max_validity_seconds,
+        media_limit=capabilities.media_limit,
+        schedule=schedule,
+        sender_kinds=sorted(capabilities.sender_kinds),
+        channels=sorted(capabilities.channels),
+    )
+
+
+def write_test(test: ConnectionTest) -> TestAnswer:
+    return TestAnswer(state=test.state, description=test.description, latency_millis=test.latency_millis)
+
+
+def write_limits(limits: Limits) -> LimitsAnswer:
+    node = limits.node
+    rate = limits.connection_rate
+    return LimitsAnswer(
+        node=NodeLimits(
+            rate_per_second=node.rate,
+            started_last_second=node.started_last_second,
+            available_now=node.available_now,
+            queued=node.queued,
+            wait_millis=round(node.wait_seconds * 1000),
+            queue_limit_millis=round(node.queue_limit_seconds * 1000),
+        ),
+        connection=ConnectionLimits(rate_per_second=rate, share=limits.share) if rate else None,
+    )

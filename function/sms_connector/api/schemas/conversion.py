@@ -1,0 +1,202 @@
+"""From JSON or a query string to a typed payload: fast when it fits, naming all that is wrong when it does not.
+
+The library stops at the first flaw; whoever writes a client wants to see all of them. So only a document that does not
+fit is looked at again, field by field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from enum import EnumType
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_AT = re.compile(r" - at `\$(.*)`$", re.DOTALL)
+_MAX_PARAMETERS = 50
+_WHOLE = re.compile(r"-?[0-9]+")
+_TYPES = {
+    "str": "text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "an object",
+    "null": "null",
+}
+# The library's words → ours; the first that fits.
+_WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
+    (re.compile(r"Expected `(\w+)` (>=|<=) (-?\d+)"), lambda m: f"must be at {_bound(m[2])} {m[3]}"),
+    (
+        re.compile(r"Expected `str` of length (>=|<=) (\d+)"),
+        lambda m: f"must have at {_count(m, 'character', 'characters')}",
+    ),
+    (re.compile(r"Expected `\w+` of length (>=|<=) (\d+)"), lambda m: f"must have at {_count(m, 'entry', 'entries')}"),
+    (re.compile(r"Expected `int(?: \| null)?`, got `float`"), lambda _: "must be a whole number, without a fraction"),
+    (re.compile(r"Expected `(.+?)`, got `(.+?)`"), lambda m: f"must be {_name_types(m[1])}, not {_name_types(m[2])}"),
+    (re.compile(r"Expected `str` matching regex"), lambda _: "has characters that are not allowed"),
+)
+
+
+def convert(document: Any, wanted: type[S]) -> S:
+    """`document` as a `wanted`. Raises InvalidRequest naming every field that does not fit."""
+    try:
+        return msgspec.convert(document, wanted)
+    except msgspec.ValidationError as error:
+        found = _find_struct_problems(document, wanted, "", strict=True)
+        raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
+
+
+def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
+    """The query string as a `wanted`; None where the route takes no parameters, and then there may be none."""
+    if not query and wanted is None:
+        return None
+    lists = _list_fields(wanted) if wanted is not None else frozenset[str]()
+    parameters = _parse_query(query, lists)
+    odd = [] if wanted is None else _find_odd_numbers(parameters, wanted)
+    if odd:
+        raise InvalidRequest(*odd)
+    if wanted is None:
+        raise InvalidRequest(
+            *(FieldProblem(n, "there is no such query parameter here", ErrorKind.UNKNOWN_FIELD) for n in parameters)
+        )
+    try:
+        return msgspec.convert(parameters, wanted, strict=False)
+    except msgspec.ValidationError as error:
+        found = _find_struct_problems(parameters, wanted, "", strict=False)
+        raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
+
+
+def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
+    """Parameters that may be given more than once."""
+    fields = msgspec.structs.fields(wanted)
+    return frozenset(field.encode_name for field in fields if get_origin(_unwrap(field.type)) is list)
+
+
+def _find_odd_numbers(parameters: Mapping[str, Any], wanted: type[msgspec.Struct]) -> list[FieldProblem]:
+    """The library reads `1e1` and `10.0` as whole numbers, too."""
+    whole = [field.encode_name for field in msgspec.structs.fields(wanted) if _unwrap(field.type) is int]
+    odd = [name for name in whole if name in parameters and not _WHOLE.fullmatch(parameters[name])]
+    return [FieldProblem(name, "must be a whole number, written with digits only") for name in odd]
+
+
+def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:
+    try:
+        pairs = parse_qsl(
+            query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_PARAMETERS
+        )
+    except ValueError:
+        message = f"the query string is not percent-encoded UTF-8, or has over {_MAX_PARAMETERS} parameters"
+        raise InvalidRequest(FieldProblem("", message)) from None
+    values: dict[str, list[str]] = {}
+    for name, value in pairs:
+        values.setdefault(name, []).append(value)
+    twice = sorted(name for name, given in values.items() if len(given) > 1 and name not in lists)
+    nul = sorted(name for name, given in values.items() if "\x00" in "".join((name, *given)))
+    problems = [FieldProblem(name, "is given twice; give it once") for name in twice]
+    problems += [FieldProblem(name.replace("\x00", "�"), "has a NUL character (%00); take it out") for name in nul]
+    if problems:
+        raise InvalidRequest(*problems)
+    return {name: given if name in lists else given[0] for name, given in values.items()}
+
+
+def _find_struct_problems(document: Any, wanted: type, path: str, *, strict: bool) -> Iterator[FieldProblem]:
+    if not isinstance(document, dict):
+        whole = "the body must be an object" if not path else f"must be an object, not {_name_value(document)}"
+        yield FieldProblem(path, whole)
+        return
+    fields = {field.encode_name: field for field in msgspec.structs.fields(wanted)}
+    prefix = f"{path}." if path else ""
+    for name in document:
+        if name not in fields:
+            yield _explain_unknown(name, fields, prefix)
+    for name, field in fields.items():
+        if name in document:
+            yield from _find_value_problems(document[name], field.type, prefix + name, strict=strict)
+        elif field.required:
+            yield FieldProblem(prefix + name, "is missing", ErrorKind.MISSING_VALUE)
+
+
+def _find_value_problems(value: Any, wanted: Any, path: str, *, strict: bool) -> Iterator[FieldProblem]:
+    try:
+        msgspec.convert(value, wanted, strict=strict)
+    except msgspec.ValidationError as error:
+        struct = _struct_in(wanted)
+        if struct is not None and isinstance(value, dict):
+            yield from _find_struct_problems(value, struct, path, strict=strict)
+        elif _AT.search(str(error)):
+            for inner, item, entry in _enter(value, wanted, path):
+                yield from _find_value_problems(entry, item, inner, strict=strict)
+        else:
+            yield _explain(error, wanted, path)
+
+
+def _enter(value: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """(path, type, entry) of what is in a list or an object with free names."""
+    arguments = get_args(_unwrap(wanted))
+    if isinstance(value, list):
+        yield from ((f"{path}[{index}]", arguments[0], entry) for index, entry in enumerate(value))
+    else:
+        yield from ((f"{path}.{name}", arguments[1], entry) for name, entry in value.items())
+
+
+def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> FieldProblem:
+    from difflib import get_close_matches  # only a wrong request pays for it
+
+    near = get_close_matches(name, fields, n=1)
+    known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(fields)}"
+    return FieldProblem(
+        prefix + name[:80], f"is no field here; {known}" if fields else "is no field here", ErrorKind.UNKNOWN_FIELD
+    )
+
+
+def _explain(error: msgspec.ValidationError, wanted: Any, path: str) -> FieldProblem:
+    text = str(error)
+    if text.startswith("Invalid enum value"):
+        return FieldProblem(path, f"must be one of {', '.join(_choices_in(wanted))}")
+    for pattern, say in _WORDINGS:
+        if match := pattern.match(text):
+            return FieldProblem(path, say(match))
+    return FieldProblem(path, text[:1].lower() + text[1:].replace("`", "'"))
+
+
+def _bound(sign: str) -> str:
+    return "least" if sign == ">=" else "most"
+
+
+def _count(match: re.Match[str], one: str, many: str) -> str:
+    return f"{_bound(match[1])} {match[2]} {one if match[2] == '1' else many}"
+
+
+def _name_types(names: str) -> str:
+    return " or ".join(_TYPES.get(name.strip(), name.strip()) for name in names.split("|"))
+
+
+def _name_value(value: Any) -> str:
+    names = {bool: "bool", int: "int", float: "float", str: "str", list: "array", type(None): "null"}
+    return _TYPES[names[type(value)]]
+
+
+def _unwrap(wanted: Any) -> Any:
+    """The type without its annotations, and without the words for "may be absent"."""
+    if get_origin(wanted) is Annotated:
+        return _unwrap(get_args(wanted)[0])
+    rest = [part for part in get_args(wanted) if part not in (type(None), msgspec.UnsetType)]
+    return _unwrap(rest[0]) if len(rest) == 1 and len(get_args(wanted)) > 1 else wanted
+
+
+def _struct_in(wanted: Any) -> type | None:
+    bare = _unwrap(wanted)
+    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
+
+
+def _choices_in(wanted: Any) -> list[str]:
+    bare = _unwrap(wanted)
+    members: Iterable[Any] = bare if isinstance(bare, EnumType) else get_args(bare)
+    return [str(member) for member in members]

@@ -1,0 +1,311 @@
+"""Messages on their way out: what the answers tell of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.schemas.base import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+    write_time_or_none,
+)
+from sms_connector.api.schemas.problem import Warnings, write_warnings
+from sms_connector.errors import ErrorKind, FieldProblem, RetrySafety
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.status import MessageStatus
+
+if TYPE_CHECKING:
+    from sms_connector.model.record_warnings import RecordWarnings
+    from sms_connector.model.send_request import Draft
+    from sms_connector.store.message_record import MessageRecord
+
+Source = Literal["provider", "transport", "connector"]
+SentAt = Annotated[Time, msgspec.Meta(description="When the provider had it; with `sendAt`, from that time on.")]
+SendAt = Annotated[
+    Time, msgspec.Meta(description="When the provider is to send it, where the request asked for a later time.")
+]
+
+
+class ErrorInfo(Payload, kw_only=True):
+    """Why a message did not arrive, or why nobody knows. `code`, `message`, `moreInfo` are the provider's own words."""
+
+    source: Annotated[
+        Source,
+        msgspec.Meta(
+            description="`provider`: it refused. `transport`: no answer came. `connector`: refused before any call."
+        ),
+    ]
+    kind: ErrorKind
+    code: int | str | UnsetType = UNSET
+    message: str
+    more_info: str | UnsetType = UNSET
+    retry: Annotated[RetrySafety, msgspec.Meta(description="What sending it again would do.")]
+    field: (
+        Annotated[str, msgspec.Meta(description="With `onInvalid: report`: the field that is wrong.")] | UnsetType
+    ) = UNSET
+    evidence: (
+        Annotated[list[str], msgspec.Meta(description="Of an unknown outcome: what was seen of it.")] | UnsetType
+    ) = UNSET
+
+
+class TemplateUse(Payload):
+    """The saved template that a request named."""
+
+    name: str
+    version: int
+
+
+class SendResult(Payload):
+    """What became of one record."""
+
+    index: Annotated[int, msgspec.Meta(description="Place of the record in the request, from 0.")]
+    id: Annotated[str | None, msgspec.Meta(description="Our id; null where nothing was to be sent.")]
+    to: str | None
+    status: MessageStatus
+    final: Annotated[
+        bool, msgspec.Meta(description="false: the tracking has ended, a later callback may still change it.")
+    ]
+    provider_message_id: str | None = None
+    segments: int = 0
+    encoding: str | None = None
+    attempts: Annotated[int, msgspec.Meta(description="How often the provider was asked for the status.")] = 0
+    sent_at: SentAt | None = None
+    updated_at: Time | None = None
+    error: ErrorInfo | None = None
+    send_at: SendAt | UnsetType = UNSET
+    key: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    reference: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
+    line: (
+        Annotated[int, msgspec.Meta(description="Of a file: the line on which the record begins, from 1.")] | UnsetType
+    ) = UNSET
+    text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
+    replayed: (
+        Annotated[
+            bool, msgspec.Meta(description="true: the record's `key` was used before; this is the first one's message.")
+        ]
+        | UnsetType
+    ) = UNSET
+
+
+class SendAnswer(Payload):
+    """One result a record, in order; `summary` counts them by status."""
+
+    request_id: str
+    results: list[SendResult]
+    summary: dict[str, int]
+    warnings: Warnings = msgspec.field(default_factory=list)
+    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")] = 0
+    dry_run: bool | UnsetType = UNSET
+
+
+class HistoryEntry(Payload):
+    """One thing that was heard of a message, whether or not it changed the status."""
+
+    at: Time
+    status: MessageStatus
+    source: Annotated[str, msgspec.Meta(description="Who told: `send`, `poll`, `callback`, `transport`, …")]
+    provider_status: Annotated[str | None, msgspec.Meta(description="The provider's own word or code.")]
+
+
+class Message(Payload):
+    """A message as the ledger has it. The text is not kept."""
+
+    id: str
+    to: str
+    sender: str
+    status: MessageStatus
+    final: bool
+    provider_message_id: str | None
+    segments: int
+    encoding: str | None
+    attempts: int
+    created_at: Time
+    sent_at: SentAt | None
+    updated_at: Time
+    campaign: str | None
+    redacted: bool
+    error: ErrorInfo | None
+    send_at: SendAt | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    reference: str | UnsetType = UNSET
+    template: TemplateUse | UnsetType = UNSET
+    history: list[HistoryEntry] | UnsetType = UNSET
+
+
+class MessageList(Payload):
+    """A page of messages, newest first, without their histories."""
+
+    messages: list[Message]
+    next_page_token: NextPageToken
+
+
+class MessageQuery(Body):
+    """The filter of a list; what is left out is not filtered by."""
+
+    to: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="The recipient, in any spelling.")] = ""
+    status: MessageStatus | UnsetType = UNSET
+    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=255, description="The record's own.")] = ""
+    campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = ""
+    provider_message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = ""
+    created_after: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")
+    ] = ""
+    created_before: Annotated[
+        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")
+    ] = ""
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+def write_answer(
+    results: Sequence[SendResult], *, request_id: str, notes: RecordWarnings, dry_run: bool = False
+) -> SendAnswer:
+    """The results in the order of their records, with their sums and what is worth saying about them."""
+    ordered = sorted(results, key=lambda result: result.index)
+    summary = dict(Counter(str(result.status) for result in ordered))
+    return SendAnswer(
+        request_id=request_id,
+        results=ordered,
+        summary=summary,
+        warnings=write_warnings(notes.warnings),
+        duplicates=notes.duplicates,
+        dry_run=True if dry_run else UNSET,
+    )
+
+
+def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
+    return [
+        SendResult(
+            index=record.index,
+            id=record.id,
+            to=record.to,
+            status=record.status,
+            final=record.final,
+            provider_message_id=record.provider_message_id,
+            segments=record.segments,
+            encoding=record.encoding or None,
+            attempts=record.attempts,
+            sent_at=write_time_or_none(record.sent_at),
+            updated_at=write_time(record.updated_at),
+            error=write_failure(record.failure, record.evidence),
+            send_at=UNSET if record.send_at is None else write_time(record.send_at),
+            template=write_template_use(record.template),
+            replayed=True if record.replayed or record.same_as else UNSET,
+            key=UNSET if record.key is None else record.key,
+            reference=UNSET if record.reference is None else record.reference,
+            line=UNSET if record.line is None else record.line,
+        )
+        for record in records
+    ]
+
+
+class Named(Protocol):
+    """A record with what its caller calls it."""
+
+    @property
+    def key(self) -> str | None: ...
+
+    @property
+    def reference(self) -> str | None: ...
+
+    @property
+    def line(self) -> int | None: ...
+
+
+def name_record(result: SendResult, record: Named) -> SendResult:
+    """The result, with the key, the reference and the line of its own record."""
+    result.key = UNSET if record.key is None else record.key
+    result.reference = UNSET if record.reference is None else record.reference
+    result.line = UNSET if record.line is None else record.line
+    return result
+
+
+def write_dry_results(drafts: Iterable[Draft], template: str | None = None) -> list[SendResult]:
+    return [
+        SendResult(
+            index=draft.index,
+            id=None,
+            to=draft.to,
+            status=MessageStatus.ACCEPTED,
+            final=False,
+            segments=draft.segments.count,
+            encoding=draft.segments.encoding,
+            text=draft.text,
+            key=UNSET if draft.key is None else draft.key,
+            reference=UNSET if draft.reference is None else draft.reference,
+            template=write_template_use(template),
+            line=UNSET if draft.line is None else draft.line,
+        )
+        for draft in drafts
+    ]
+
+
+def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
+    if reference is None:
+        return UNSET
+    name, _, version = reference.partition("@")
+    return TemplateUse(name, int(version))
+
+
+def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResult:
+    """The result of a record that is wrong, where the request asked to have it reported."""
+    error = ErrorInfo(
+        source="connector", kind=problem.kind, message=problem.message, retry=RetrySafety.NEVER, field=problem.field
+    )
+    return SendResult(index=index, id=None, to=to, status=MessageStatus.ERROR, final=True, error=error)
+
+
+def write_failure(failure: FailureReason | None, evidence: Sequence[str] = ()) -> ErrorInfo | None:
+    if failure is None:
+        return None
+    return ErrorInfo(
+        source=failure.source,  # type: ignore[arg-type]  # the model says str and documents the same three words
+        kind=failure.kind,
+        code=UNSET if failure.code is None else failure.code,
+        message=failure.message,
+        more_info=failure.more_info or UNSET,
+        retry=failure.retry,
+        evidence=list(evidence) if failure.kind is ErrorKind.UNKNOWN_OUTCOME and evidence else UNSET,
+    )
+
+
+def write_message(record: MessageRecord, *, history: bool = True) -> Message:
+    return Message(
+        id=record.id,
+        to=record.to,
+        sender=record.sender,
+        status=record.status,
+        final=record.final,
+        provider_message_id=record.provider_message_id,
+        segments=record.segments,
+        encoding=record.encoding or None,
+        attempts=record.attempts,
+        created_at=write_time(record.created_at),
+        sent_at=write_time_or_none(record.sent_at),
+        updated_at=write_time(record.updated_at),
+        campaign=record.campaign,
+        redacted=record.redacted,
+        error=write_failure(record.failure, record.evidence),
+        send_at=UNSET if record.send_at is None else write_time(record.send_at),
+        key=UNSET if record.key is None else record.key,
+        reference=UNSET if record.reference is None else record.reference,
+        template=write_template_use(record.template),
+        history=[_write_entry(entry) for entry in record.history] if history else UNSET,
+    )
+
+
+def _write_entry(entry: tuple[float, str, str, str]) -> HistoryEntry:
+    at, status, source, word = entry
+    return HistoryEntry(at=write_time(at), status=MessageStatus(status), source=source, provider_status=word or None)

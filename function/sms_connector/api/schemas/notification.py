@@ -1,0 +1,83 @@
+"""Callbacks out, as they are listed: what was to be told to whom, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import msgspec
+
+from sms_connector.api.schemas.base import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+    write_time_or_none,
+)
+from sms_connector.api.schemas.message import write_results
+
+if TYPE_CHECKING:
+    from sms_connector.notifications.delivery import Notification
+    from sms_connector.store.message_record import MessageRecord
+
+State = Literal["pending", "delivered", "given_up"]
+
+
+class CallbackInfo(Payload):
+    """A final state that a callback URL is told of."""
+
+    id: Annotated[str, msgspec.Meta(description="Also the `webhook-id` of every attempt.")]
+    message: Annotated[str, msgspec.Meta(description="The message's id.")]
+    campaign: str | None
+    index: Annotated[int, msgspec.Meta(description="Place of the record in its request, from 0.")]
+    url: str
+    state: State
+    attempts: Annotated[int, msgspec.Meta(description="How often it was posted.")]
+    created_at: Time
+    next_attempt_at: Annotated[Time | None, msgspec.Meta(description="While it is pending.")]
+    delivered_at: Time | None
+    last_error: Annotated[str | None, msgspec.Meta(description="Why the last attempt failed.")]
+
+
+class CallbackList(Payload):
+    """A page of callbacks, newest first."""
+
+    callbacks: list[CallbackInfo]
+    next_page_token: NextPageToken
+
+
+class CallbackQuery(Body):
+    """Which callbacks."""
+
+    state: State | msgspec.UnsetType = msgspec.UNSET
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+def write_callbacks(callbacks: Iterable[Notification]) -> list[CallbackInfo]:
+    return [write_callback(callback) for callback in callbacks]
+
+
+def write_callback(callback: Notification) -> CallbackInfo:
+    return CallbackInfo(
+        id=callback.id,
+        message=callback.message,
+        campaign=callback.campaign,
+        index=callback.index,
+        url=callback.url,
+        state=callback.state,  # type: ignore[arg-type]  # the engine says str and documents the same three words
+        attempts=callback.attempts,
+        created_at=write_time(callback.created_at),
+        next_attempt_at=write_time_or_none(callback.next_attempt_at),
+        delivered_at=write_time_or_none(callback.delivered_at),
+        last_error=callback.last_error,
+    )
+
+
+def render_result(record: MessageRecord) -> bytes:
+    """The `data` of a callback: the result object, exactly as an answer to `messages:send` holds it."""
+    return msgspec.json.encode(write_results([record])[0])

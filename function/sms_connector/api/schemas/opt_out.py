@@ -1,0 +1,161 @@
+"""Opt-outs and inbound messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import msgspec
+
+from sms_connector.api.schemas.base import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+)
+
+if TYPE_CHECKING:
+    from sms_connector.callbacks.inbound import StoredInbound
+    from sms_connector.store.opt_outs import OptOut
+
+
+class OptOutInfo(Payload):
+    """Who is not written to, since when and why, as the last change has it."""
+
+    number: str
+    source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a STOP word) or `provider` (it refused).")]
+    reason: str | None
+    created_at: Time
+
+
+class ConsentChangeInfo(Payload):
+    """A change of consent: who, when, why, and by which message or caller."""
+
+    opted_out: bool
+    at: Time
+    source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a word) or `provider` (it refused).")]
+    reason: str | None
+    message_id: Annotated[str | None, msgspec.Meta(description="Our id of the inbound message that brought it.")]
+    caller: Annotated[str | None, msgspec.Meta(description="Who called, where the platform has checked it.")]
+
+
+class OptOutDetail(OptOutInfo):
+    """A person's consent: the last change is the state, none is ever overwritten."""
+
+    opted_out: Annotated[bool, msgspec.Meta(description="false: consent was given again.")]
+    history: Annotated[list[ConsentChangeInfo], msgspec.Meta(description="Oldest first.")]
+
+
+class OptOutList(Payload):
+    """A page of opt-outs, newest first."""
+
+    opt_outs: list[OptOutInfo]
+    next_page_token: NextPageToken
+
+
+class OptOutBody(Body):
+    """Why the recipient is not to be written to."""
+
+    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+
+class InboundInfo(Payload):
+    """A message that came in."""
+
+    id: str
+    sender: str
+    to: str
+    text: str
+    media_urls: list[str]
+    received_at: Time
+    keyword: Annotated[
+        str | None, msgspec.Meta(description="`stop`, `start` or `help`, where the text is such a word.")
+    ]
+    in_reply_to: Annotated[
+        str | None, msgspec.Meta(description="Our id of the message it answers, where the provider tells.")
+    ]
+    provider_message_id: str
+
+
+class InboundList(Payload):
+    """A page of inbound messages, newest first."""
+
+    inbound_messages: list[InboundInfo]
+    next_page_token: NextPageToken
+
+
+class PageQuery(Body):
+    """Which page."""
+
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+class InboundQuery(Body):
+    """Which inbound messages."""
+
+    sender: Annotated[
+        str,
+        msgspec.Meta(
+            min_length=1,
+            max_length=100,
+            description="Whom they came from, in any spelling; also a short code or a name.",
+        ),
+    ] = ""
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+class Nothing(Payload):
+    """Done; there is nothing to tell."""
+
+
+def write_opt_out(opt_out: OptOut) -> OptOutInfo:
+    return OptOutInfo(
+        number=opt_out.number,
+        source=opt_out.last.source,
+        reason=opt_out.last.reason,
+        created_at=write_time(opt_out.last.at),
+    )
+
+
+def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
+    return OptOutDetail(
+        number=opt_out.number,
+        source=opt_out.last.source,
+        reason=opt_out.last.reason,
+        created_at=write_time(opt_out.last.at),
+        opted_out=opt_out.opted_out,
+        history=[
+            ConsentChangeInfo(
+                opted_out=change.opted_out,
+                at=write_time(change.at),
+                source=change.source,
+                reason=change.reason,
+                message_id=change.message,
+                caller=change.caller,
+            )
+            for change in opt_out.history
+        ],
+    )
+
+
+def write_inbound(messages: Iterable[StoredInbound]) -> list[InboundInfo]:
+    return [
+        InboundInfo(
+            id=message.id,
+            sender=message.sender,
+            to=message.to,
+            text=message.text,
+            media_urls=list(message.media_urls),
+            received_at=write_time(message.received_at),
+            keyword=message.keyword,
+            in_reply_to=message.in_reply_to,
+            provider_message_id=message.provider_message_id,
+        )
+        for message in messages
+    ]

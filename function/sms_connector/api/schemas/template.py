@@ -1,0 +1,98 @@
+"""Saved templates on the wire: what may be kept under a name, how a request takes it over, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from sms_connector.api.schemas.base import (
+    PAGE_SIZE,
+    Body,
+    NextPageToken,
+    PageSize,
+    PageToken,
+    Payload,
+    Time,
+    write_time,
+)
+from sms_connector.api.schemas.send_body import DefaultCountry, DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
+
+if TYPE_CHECKING:
+    from sms_connector.store.saved_templates import SavedTemplate
+
+# Members whose entries a request replaces one by one.
+_NESTED = ("mapping", "tracking")
+
+
+class TemplateBody(Body):
+    """What a request would say, but for its recipients and its time."""
+
+    message: Text
+    mapping: Mapping | UnsetType = UNSET
+    default_country: DefaultCountry | UnsetType = UNSET
+    sender: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET
+    tracking: TrackingBody | UnsetType = UNSET
+    on_unknown: Literal["report", "resend"] | UnsetType = UNSET
+    on_invalid: Literal["refuse", "report"] | UnsetType = UNSET
+    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] | UnsetType = UNSET
+    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
+    callback_url: Url | UnsetType = UNSET
+    duplicates: DuplicatesText | UnsetType = UNSET
+    strict: Strict | UnsetType = UNSET
+
+
+class TemplateInfo(TemplateBody, kw_only=True, forbid_unknown_fields=False):
+    """A saved template: its members as they were saved, and its version."""
+
+    name: str
+    version: Annotated[int, msgspec.Meta(description="Counts its changes, from 1.")]
+    placeholders: Annotated[list[str], msgspec.Meta(description="What its message is filled with.")]
+    created_at: Time
+    updated_at: Time
+
+
+class TemplateList(Payload):
+    """A page of templates in the order of their names."""
+
+    templates: list[TemplateInfo]
+    next_page_token: NextPageToken
+
+
+class TemplateQuery(Body):
+    """Which page."""
+
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
+
+
+def write_template(saved: SavedTemplate, placeholders: list[str]) -> TemplateInfo:
+    members = {
+        "name": saved.name,
+        "version": saved.version,
+        "placeholders": placeholders,
+        "createdAt": write_time(saved.created_at),
+        "updatedAt": write_time(saved.updated_at),
+    }
+    return msgspec.convert({**saved.content, **members}, TemplateInfo)
+
+
+def fill_document(
+    saved: SavedTemplate, document: dict[str, Any], *, campaign: bool = False, single: bool = False
+) -> dict[str, Any]:
+    """Return the request with what the template adds to it; what the request says itself goes first.
+
+    A single recipient has nothing to map; a campaign is answered at once and reports every wrong record.
+    """
+    content = dict(saved.content)
+    if campaign:
+        content.pop("onInvalid", None)
+        content["tracking"] = {name: value for name, value in content.get("tracking", {}).items() if name != "wait"}
+    elif single:
+        content.pop("mapping", None)
+    merged = {**content, **document}
+    for name in _NESTED:
+        if isinstance(content.get(name), dict) and isinstance(document.get(name), dict):
+            merged[name] = {**content[name], **document[name]}
+    return merged

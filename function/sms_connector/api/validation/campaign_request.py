@@ -1,0 +1,170 @@
+"""A request for a campaign, in whichever form it comes: what holds for all its records, and the records as a stream.
+
+The body is on disk when it is read (`spool`), because a JSON document has to be read twice, and because the digest that its
+Idempotency-Key stands for is one of all its bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from sms_connector.api import body as json_body
+from sms_connector.api.resources.templates import fill
+from sms_connector.api.routing import ParsedRequest, Services
+from sms_connector.api.schemas.campaign_body import CampaignBody, read_query, refuse_query
+from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.spool import Spooled
+from sms_connector.api.uploads.content import Content, is_gzip
+from sms_connector.api.uploads.content_type import Format, read_content_type
+from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
+from sms_connector.api.validation.drafts import (
+    RecordReader,
+    check_text,
+    find_warnings,
+    make_reader,
+    read_policy,
+    read_template,
+)
+from sms_connector.api.validation.options import read_options
+from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.campaigns.chunk import Record
+from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.intake import CampaignOrder
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+from sms_connector.model.record_warnings import RecordWarnings
+from sms_connector.model.send_request import SendOptions
+
+_SUFFIXES: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "ndjson"}
+
+
+class CampaignRequest(msgspec.Struct, frozen=True):
+    """`form` None: the records are in the JSON document; else it is that of the rows in the body or the source."""
+
+    body: CampaignBody
+    form: FileForm | None
+    compressed: bool
+    reader: RecordReader
+    options: SendOptions
+    columns: Columns
+    notes: RecordWarnings
+
+    def order(self, call: ParsedRequest, nonce: str) -> CampaignOrder:
+        return CampaignOrder(
+            text=self.reader.template.text,
+            placeholders=len(self.reader.template.placeholders),
+            options=self.options,
+            nonce=nonce,
+            request_id=call.request_id,
+            source=None if self.body.source is UNSET else self.body.source,
+            name=None if self.body.name is UNSET else self.body.name,
+            reference=None if self.body.reference is UNSET else self.body.reference,
+            mapping={} if self.body.mapping is UNSET else self.body.mapping,
+            columns=self.columns,
+            notes=self.notes,
+        )
+
+
+def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> CampaignRequest:
+    """All but the records. Raises InvalidRequest naming every field that is wrong."""
+    sent = read_content_type(call.headers)
+    if sent.form is None:
+        refuse_query(call.query)
+        body, template = _read_document(services, spooled, sent.compressed)
+    else:
+        document, template = fill(services, read_query(call.query), campaign=True)
+        body = convert(document, CampaignBody)
+        if body.message is UNSET:
+            message = "is missing; send it as a query parameter, or name a saved template"
+            raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
+    format_ = _source_form(body) if sent.form is None else sent.form
+    form = None if format_ is None else read_form(format_, sent, body)
+    reader, options = _check(services, body)
+    options = replace(options, template=template)
+    notes = RecordWarnings(read_policy(body), find_warnings(body), strict=body.strict)
+    return CampaignRequest(body, form, sent.compressed, reader, options, Columns(), notes)
+
+
+@contextmanager
+def open_records(services: Services, request: CampaignRequest, spooled: Spooled) -> Iterator[Iterator[Record]]:
+    """The records, checked as they are read; each call reads from the beginning."""
+    body, reader, form, columns = request.body, request.reader, request.form, request.columns
+    if body.source is not UNSET and form is not None:
+        with services.objects.open_lines(body.source) as source:
+            rows = read_rows(source, replace(form, compressed=is_gzip(source)), reader.mapping)
+            yield check_records(rows, reader, columns, request.notes)
+    elif form is not None:
+        yield check_records(read_rows(spooled.rewind(), form, reader.mapping), reader, columns, request.notes)
+    else:
+        from sms_connector.api.uploads import json_document
+
+        content = Content(spooled.rewind(), compressed=request.compressed)
+        yield check_records(json_document.read_records(content), reader, columns, request.notes)
+
+
+def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tuple[CampaignBody, str | None]:
+    from sms_connector.api.uploads import json_document  # its parser is no part of a cold start
+
+    outline = json_document.read_outline(Content(spooled.rewind(), compressed=compressed))
+    has_records = outline.pop(json_document.RECORDS, False)
+    json_body.check_text(outline)
+    document, template = fill(services, outline, campaign=True)
+    body = convert(document, CampaignBody)
+    if has_records == (body.source is not UNSET):
+        message = (
+            "there are 'records' and 'source'; send one of them" if has_records else "is missing; or name a 'source'"
+        )
+        raise InvalidRequest(
+            FieldProblem("records", message, ErrorKind.INVALID_REQUEST if has_records else ErrorKind.MISSING_VALUE)
+        )
+    return body, template
+
+
+def _source_form(body: CampaignBody) -> Format | None:
+    if body.source is UNSET:
+        return None
+    if body.format is not UNSET:
+        return body.format
+    name = body.source.lower().removesuffix(".gz")
+    form = next((form for suffix, form in _SUFFIXES.items() if name.endswith(suffix)), None)
+    if form is None:
+        raise InvalidRequest(FieldProblem("format", "is missing, and the source's name doesn't say: csv or ndjson?"))
+    return form
+
+
+def _check(services: Services, body: CampaignBody) -> tuple[RecordReader, SendOptions]:
+    problems: list[FieldProblem] = []
+    options, reader = None, None
+    if body.tracking.wait:
+        problems.append(FieldProblem("tracking.wait", "a campaign is answered at once; ask for its results instead"))
+    try:
+        options = read_options(body, option_rules(services))
+    except InvalidRequest as error:
+        problems += error.problems
+    try:
+        reader = _make_reader(services, body)
+    except InvalidRequest as error:
+        problems += error.problems
+    if problems or options is None or reader is None:
+        raise InvalidRequest(*problems)
+    return reader, options
+
+
+def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
+    template, mapping = read_template(body)
+    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+    if not template.placeholders and (problems := check_text(template.text, "", rules)):
+        raise InvalidRequest(*problems)
+    return make_reader(template, mapping, rules)
+
+
+def digest_request(call: ParsedRequest, spooled: Spooled) -> str:
+    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it. Raises InvalidRequest."""
+    query, sent = call.query, read_content_type(call.headers)
+    said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
+    return hashlib.sha256(said).hexdigest()

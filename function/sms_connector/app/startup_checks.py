@@ -1,0 +1,72 @@
+"""Settings whose secrets are there: a start that can't work tells everything that is wrong at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from sms_connector import registry
+from sms_connector.app.adapters import make_transport_settings
+from sms_connector.callbacks.callback_address import KEY_SECRETS
+from sms_connector.errors import NotSent, StartError
+from sms_connector.local.secrets import FileSecrets
+from sms_connector.ports import Clock
+from sms_connector.settings import Settings, load
+from sms_connector.transport.http import NoTransport
+from sms_connector.transport.settings import settings_problems
+
+
+def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
+    """Settings whose secrets are there. A wrong setting does not hide a missing secret: all is told at once."""
+    try:
+        settings = load(environ)
+    except StartError as error:
+        surroundings = StartupChecks.guess(environ)
+        raise StartError([*error.problems, *surroundings.secret_problems(clock)]) from None
+    problems = settings_problems(make_transport_settings(settings), settings.provider_url or "https:")
+    problems += StartupChecks.of(settings).secret_problems(clock)
+    if problems:
+        raise StartError(problems)
+    return settings
+
+
+class StartupChecks(msgspec.Struct, frozen=True):
+    """What decides which secrets are needed."""
+
+    provider: str
+    secrets_dir: str
+    proxy_credentials: bool
+    callbacks: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> StartupChecks:
+        credentials = settings.proxy is not None and settings.proxy.auth != "none"
+        return cls(settings.provider, str(settings.secrets_dir), credentials, settings.webhook_url is not None)
+
+    @classmethod
+    def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
+        """As far as it can be told from settings some of which are wrong."""
+        return cls(
+            environ.get("SMS_PROVIDER", "").strip() or "twilio",
+            environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",
+            environ.get("SMS_PROXY_AUTH", "").strip() in ("basic", "digest"),
+            bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
+        )
+
+    def secret_problems(self, clock: Clock) -> list[str]:
+        if self.provider not in registry.PROVIDERS:
+            known = ", ".join(registry.PROVIDERS)
+            return [f"SMS_PROVIDER (environment): {self.provider!r} is not built in; available: {known}"]
+        secrets = FileSecrets(self.secrets_dir, clock=clock)
+        provider = registry.provider_factory(self.provider)(None, secrets, NoTransport())
+        wanted = [KEY_SECRETS[0]] if self.callbacks else []
+        wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
+        try:
+            return provider.problems(callbacks=self.callbacks) + [
+                f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
+                for name in wanted
+                if not secrets.get(name)
+            ]
+        except NotSent as unreadable:
+            return [f"{unreadable}; let this process read it"]

@@ -1,0 +1,69 @@
+"""Where providers reach us, and how a callback proves which message it is about.
+
+`{public}/webhooks/{provider}/status/{token}?m={message id}&d={digest}`: the token belongs to the connection and keeps strangers
+out of the queue; the digest belongs to the message, so that a callback can name an outcome nobody else knows (sending.md
+section 3). Both are keyed with the `webhook-key` secret.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from urllib.parse import parse_qs, urlsplit
+
+from sms_connector.errors import ErrorKind, NotSent
+from sms_connector.ports import SecretSource
+
+KEY_SECRETS = ("webhook-key", "webhook-key-previous")
+
+
+class CallbackAddress:
+    """Makes and checks the addresses of one connection. `public_url` is SMS_WEBHOOK_URL without a trailing slash."""
+
+    def __init__(self, public_url: str, *, provider: str, connection: str, secrets: SecretSource) -> None:
+        self.public_url = public_url.rstrip("/")
+        self._provider = provider
+        self._connection = connection
+        self._secrets = secrets
+
+    def of_message(self, message_id: str) -> str:
+        """Raises NotSent where the key is missing: whatever was sent with another one could never report back."""
+        return f"{self.of_kind('status')}?m={message_id}&d={_digest(self._key(), 'message', message_id)}"
+
+    def of_kind(self, kind: str) -> str:
+        """The address without a message: `status` or `inbound`, as it is configured at the provider."""
+        token = _digest(self._key(), kind, self._connection)
+        return f"{self.public_url}/webhooks/{self._provider}/{kind}/{token}"
+
+    def accepts_token(self, kind: str, token: str) -> bool:
+        """Current and previous key, in constant time."""
+        known = [
+            hmac.compare_digest(_digest(key, kind, self._connection).encode(), token.encode()) for key in self._keys()
+        ]
+        return any(known)
+
+    def message_of(self, url: str) -> str | None:
+        """The message a callback names, where its digest is ours."""
+        query = parse_qs(urlsplit(url).query)
+        message_id, digest = query.get("m", [""])[0], query.get("d", [""])[0]
+        known = [
+            hmac.compare_digest(_digest(key, "message", message_id).encode(), digest.encode()) for key in self._keys()
+        ]
+        return message_id if message_id and any(known) else None
+
+    def _key(self) -> str:
+        name = KEY_SECRETS[0]
+        key = self._secrets.get(name)
+        if not key:
+            where = self._secrets.where(name)
+            raise NotSent(
+                f"secret {name} is missing: looked at {where}; write its value there", kind=ErrorKind.AUTHENTICATION
+            )
+        return key
+
+    def _keys(self) -> list[str]:
+        return [key for name in KEY_SECRETS if (key := self._secrets.get(name))]
+
+
+def _digest(key: str, purpose: str, value: str) -> str:
+    return hmac.new(key.encode(), f"{purpose}:{value}".encode(), hashlib.sha256).hexdigest()[:24]

@@ -1,0 +1,91 @@
+"""Callbacks from behind the queue: is it the provider's, which message is it about, and apply it once.
+
+    not signed by the provider             nothing is applied; counted, never repeated
+    names one of our messages              applied: to its document, or as news of a campaign's block
+    named by the provider's id alone       looked up; not known yet: kept in the queue and tried again, for an hour
+    an inbound message                     kept, consent applied, tied to what it answers (`inbound`)
+
+Whatever can't be carried out now raises, and the queue brings it again. All of it can be applied twice without harm.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from sms_connector.callbacks.callback_address import CallbackAddress
+from sms_connector.callbacks.callback_event import CallbackEvent
+from sms_connector.callbacks.inbound import Inbox
+from sms_connector.errors import InvalidRequest
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.ports import Clock, Json, TaskQueue
+from sms_connector.provider import Provider
+from sms_connector.store.message_store import MessageStore
+from sms_connector.structured_log import StructuredLog
+
+# When a callback is looked at again whose message nobody knows: it may have overtaken the answer that brings the id.
+AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
+
+
+class EventTools(msgspec.Struct, frozen=True):
+    """What an event needs. `queue` takes back what can't be placed yet; without one (tests) it is counted and dropped."""
+
+    provider: Provider
+    store: MessageStore
+    address: CallbackAddress
+    inbox: Inbox
+    clock: Clock
+    log: StructuredLog
+    queue: TaskQueue | None = None
+
+
+class CallbackHandler:
+    """`handle` is what the task calls."""
+
+    def __init__(self, tools: EventTools) -> None:
+        self._tools = tools
+
+    def handle(self, payload: Json) -> None:
+        """Apply one callback. Raises InvalidRequest where the payload is none, and whatever the ledger or the queue raises."""
+        event = CallbackEvent.of(payload)
+        if not self._tools.provider.verify_callback(event.callback):
+            return self._reject(event, "signature")
+        try:
+            self._apply(event)
+        except InvalidRequest:
+            self._reject(event, "content")
+
+    def _apply(self, event: CallbackEvent) -> None:
+        provider = self._tools.provider
+        if event.kind == "inbound":
+            for message in provider.read_inbound(event.callback):
+                self._tools.inbox.take(message)
+            return
+        reports = provider.read_status_callback(event.callback)
+        unplaced = [report for report in reports if not self._apply_report(report, event, alone=len(reports) == 1)]
+        if unplaced:
+            self._try_again(event)
+
+    def _apply_report(self, report: DeliveryReport, event: CallbackEvent, *, alone: bool) -> bool:
+        """False where nobody knows the message (yet)."""
+        named = self._tools.address.message_of(event.callback.url) if alone else None
+        message_id = named or self._find(report)
+        if message_id is None:
+            return False
+        at = event.callback.received_at.timestamp()
+        found = self._tools.store.record_event(message_id, report, at=at, source="callback")
+        return found or named is not None
+
+    def _find(self, report: DeliveryReport) -> str | None:
+        return report.message_id or self._tools.store.find_by_provider_id(report.provider_message_id)
+
+    def _try_again(self, event: CallbackEvent) -> None:
+        tools = self._tools
+        if event.tries >= len(AGAIN_AFTER) or tools.queue is None:
+            tools.log.info("callback_unmatched", callback=event.kind, tries=event.tries)
+            return
+        due = tools.clock.time() + AGAIN_AFTER[event.tries]
+        tools.queue.enqueue([event.again().to_task(not_before=due)])
+
+    def _reject(self, event: CallbackEvent, why: str) -> None:
+        """Counted by its name in the log, without its content. It stays what it is: no repetition."""
+        self._tools.log.warning("callback_rejected", callback=event.kind, why=why)

@@ -1,0 +1,157 @@
+"""What came in: kept, counted towards consent and tied to the message it answers, once, however often it is told."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from sms_connector.errors import Conflict
+from sms_connector.model.consent_words import ConsentWords, classify
+from sms_connector.model.inbound_message import InboundMessage, Keyword
+from sms_connector.model.person import person_key
+from sms_connector.model.phone_number import SenderKind, kind_of, parse_sender
+from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
+from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_store import MessageStore
+from sms_connector.store.opt_outs import ConsentChange, OptOuts
+
+COLLECTION = "inboundMessages"
+RETENTION_SECONDS = 30 * 24 * 3600.0
+# How many messages to a person are looked at for the one that is answered.
+LATEST: Final = 10
+CONSENT: Final = (Keyword.STOP, Keyword.START)
+
+
+class StoredInbound(msgspec.Struct, frozen=True):
+    """An inbound message as it is listed. `received_at` is epoch seconds."""
+
+    id: str
+    sender: str
+    to: str
+    text: str
+    received_at: float
+    media_urls: tuple[str, ...]
+    keyword: str | None
+    in_reply_to: str | None
+    provider_message_id: str
+
+
+class InboundMessages:
+    """The inbound messages of this connection, newest first."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def list(
+        self, *, limit: int, after: tuple[float, str] | None = None, sender: str | None = None
+    ) -> tuple[list[StoredInbound], tuple[float, str] | None]:
+        """The second value is where the next page begins."""
+        where: tuple[tuple[str, Operator, str], ...] = (("person", "==", person_key(sender)),) if sender else ()
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
+        found = [_read(document) for document in self._ledger.find(query)]
+        more = (found[limit - 1].received_at, found[limit - 1].id) if len(found) > limit else None
+        return found[:limit], more
+
+
+def _read(document: Document) -> StoredInbound:
+    data = document.data
+    return StoredInbound(
+        id=document.id,
+        sender=data["from"],
+        to=data["to"],
+        text=data["text"],
+        received_at=data["createdAt"],
+        media_urls=tuple(data.get("mediaUrls", ())),
+        keyword=data.get("keyword"),
+        in_reply_to=data.get("inReplyTo"),
+        provider_message_id=data["providerMessageId"],
+    )
+
+
+class InboxRules(msgspec.Struct, frozen=True):
+    """How words are read: the provider's documented lists and the connection's own STOP words."""
+
+    words: ConsentWords
+    stop_words: tuple[str, ...] = ()
+
+
+class Inbox:
+    """Takes inbound messages in."""
+
+    def __init__(self, ledger: Ledger, store: MessageStore, opt_outs: OptOuts, *, rules: InboxRules) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._opt_outs = opt_outs
+        self._rules = rules
+
+    def take(self, message: InboundMessage) -> bool:
+        """Keep it, and let STOP and START count. False where it was taken before: then nothing changes.
+
+        The message and what it does to consent are one commit.
+        """
+        document_id = inbound_id(message.provider_message_id)
+        if self._ledger.get(COLLECTION, [document_id])[0] is not None:
+            return False
+        rules = self._rules
+        keyword = message.keyword or classify(
+            message.text, rules.words, our_kind=kind_of(message.to), extra_stop=rules.stop_words
+        )
+        data = self._document(message, keyword)
+        while True:
+            writes = [Write(COLLECTION, document_id, data, MUST_BE_ABSENT), *self._consent(message, keyword)]
+            try:
+                self._ledger.commit(writes)
+            except Conflict as conflict:
+                if conflict.collection == COLLECTION:
+                    return False
+            else:
+                return True
+
+    def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
+        """Whoever sent it: consent does not depend on whether we could write to the sender."""
+        if keyword not in CONSENT or not message.sender.strip():
+            return []
+        change = ConsentChange(
+            opted_out=keyword is Keyword.STOP,
+            source="inbound",
+            at=message.received_at.timestamp(),
+            reason=message.text.strip()[:40],
+            message=inbound_id(message.provider_message_id),
+        )
+        return [self._opt_outs.write_of(message.sender, change)]
+
+    def _document(self, message: InboundMessage, keyword: Keyword | None) -> Json:
+        at = message.received_at.timestamp()
+        return {
+            "from": message.sender,
+            "person": person_key(message.sender),
+            "to": message.to,
+            "text": message.text,
+            "createdAt": at,
+            "mediaUrls": list(message.media_urls),
+            "keyword": None if keyword is None else str(keyword),
+            "inReplyTo": self._answered(message),
+            "providerMessageId": message.provider_message_id,
+            "expiresAt": at + RETENTION_SECONDS,
+        }
+
+    def _answered(self, message: InboundMessage) -> str | None:
+        """Our message it answers: the one the provider names, else the latest one from the number that was written to."""
+        at = message.received_at.timestamp()
+        if message.in_reply_to and (named := self._store.find_by_provider_id(message.in_reply_to)):
+            return named
+        found, _ = self._store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
+        sent = [record for record in found if record.provider_message_id is not None]
+        return next((record.id for record in sent if _could_be_from(record, message.to)), None)
+
+
+def inbound_id(provider_message_id: str) -> str:
+    """The same message told again has the same id."""
+    return "inb_" + hashlib.sha256(provider_message_id.encode()).hexdigest()[:26]
+
+
+def _could_be_from(record: MessageRecord, number: str) -> bool:
+    """A pool chooses one of its numbers for each recipient and stays with it: any of ours may be meant."""
+    return person_key(record.sender) == person_key(number) or parse_sender(record.sender).kind is SenderKind.POOL

@@ -1,0 +1,117 @@
+"""A chunk of a campaign: up to 250 records as they came in, checked; and those that were refused, with the reason.
+
+A record is kept as its recipient and the values of the placeholders, not as its text: that is smaller, and the text of a
+message is nowhere in the ledger as a whole. Beside them are the cells of its row as the caller's file has them (`Columns`), for
+the results as CSV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sms_connector.errors import ErrorKind
+from sms_connector.model.segments import measure
+from sms_connector.model.send_request import Draft
+from sms_connector.model.template import Template
+from sms_connector.ports import MUST_BE_ABSENT, Document, Write
+from sms_connector.store.campaign_record import CHUNK_RECORDS, CHUNKS, Campaign, chunk_id
+
+# Firestore's limit is 1 MiB for a document; the values of 250 records with long texts could be more.
+CHUNK_BYTES = 600_000
+
+
+class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
+    """A checked record: `values` in the order of the template's placeholders. `index` is its place in the campaign, `line` where it
+    begins in the caller's file.
+
+    A million of them are made: none holds anything that the garbage collector would have to look for.
+    """
+
+    index: int
+    to: str
+    values: tuple[str, ...]
+    segments: int
+    encoding: str
+    key: str | None = None
+    reference: str | None = None
+    row: tuple[str, ...] = ()
+    line: int | None = None
+
+
+class RefusedRecord(msgspec.Struct, frozen=True):
+    """A record that can't be sent: what it had for a recipient, and what is wrong with which field."""
+
+    index: int
+    to: str | None
+    field: str
+    kind: ErrorKind
+    message: str
+    key: str | None = None
+    reference: str | None = None
+    row: tuple[str, ...] = ()
+    line: int | None = None
+
+
+Record = AcceptedRecord | RefusedRecord
+
+
+class Chunk(msgspec.Struct):
+    """Records in their order, at most `most`. `positions` count the accepted ones alone."""
+
+    campaign: str
+    number: int
+    accepted: list[AcceptedRecord] = msgspec.field(default_factory=list)
+    refused: list[RefusedRecord] = msgspec.field(default_factory=list)
+    size: int = 0
+    most: int = CHUNK_RECORDS
+
+    @property
+    def count(self) -> int:
+        return len(self.accepted) + len(self.refused)
+
+    @property
+    def full(self) -> bool:
+        return len(self.accepted) + len(self.refused) >= self.most or self.size >= CHUNK_BYTES
+
+    def add(self, record: Record) -> None:
+        """`size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape."""
+        if isinstance(record, AcceptedRecord):
+            self.accepted.append(record)
+            texts = (*record.values, *record.row, record.key or "", record.reference or "")
+            self.size += 60 + 6 * len("".join(texts))
+        else:
+            self.refused.append(record)
+            texts = (*record.row, record.message, record.field, record.key or "", record.reference or "")
+            self.size += 120 + 6 * sum(map(len, texts))
+
+    def to_write(self, *, expires_at: float) -> Write:
+        data = {
+            "campaign": self.campaign,
+            "number": self.number,
+            "accepted": [msgspec.structs.astuple(each) for each in self.accepted],
+            "refused": [msgspec.structs.astuple(each) for each in self.refused],
+            "expiresAt": expires_at,
+        }
+        return Write(CHUNKS, chunk_id(self.campaign, self.number), data, MUST_BE_ABSENT)
+
+    @classmethod
+    def of(cls, document: Document) -> Chunk:
+        data = document.data
+        accepted = [
+            AcceptedRecord(index, to, tuple(values), segments, encoding, key, reference, tuple(row), line)
+            for index, to, values, segments, encoding, key, reference, row, line in data["accepted"]
+        ]
+        refused = [
+            RefusedRecord(index, to, path, ErrorKind(kind), message, key, reference, tuple(row), line)
+            for index, to, path, kind, message, key, reference, row, line in data["refused"]
+        ]
+        return cls(data["campaign"], data["number"], accepted, refused)
+
+    def drafts(self, campaign: Campaign) -> Iterator[Draft]:
+        """What is to be sent, in order; rendered and measured anew."""
+        template = Template.parse(campaign.text)
+        for kept in self.accepted:
+            text = template.render(dict(zip(template.placeholders, kept.values, strict=True)))
+            yield Draft(kept.index, kept.to, text, measure(text), kept.key, kept.reference, kept.line)

@@ -1,0 +1,249 @@
+"""The message store of a worker that carries a chunk out: the same promises as `MessageStore`, kept a block at a time.
+
+`create` writes a block with its new intents. `save` remembers outcomes until all of the block's are there; then the block is
+written, counted, and given away to whoever has news of its messages. A worker that dies in between leaves those messages as
+being called, hence unknown, and they are looked up at the provider: the rule of every message.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+
+from msgspec.structs import replace
+
+from sms_connector.errors import Conflict
+from sms_connector.ports import Ledger, Version, Write
+from sms_connector.store.apply_report import OptOutRecorder
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.blocks import Block, read_blocks
+from sms_connector.store.campaign_record import (
+    BLOCK_RECORDS,
+    PROGRESS,
+    Campaign,
+    MessageLocation,
+    Progress,
+    Tally,
+    block_id,
+)
+from sms_connector.store.message_record import MessageRecord, Phase
+from sms_connector.store.message_store import Change, Changes, Outbox
+from sms_connector.store.status_events import merge_events, read_status_events
+
+Count = Callable[[Progress], None]
+
+
+class ChunkStore(BlockStore):
+    """One chunk's messages. Thread-safe. Raises Conflict where another worker has taken the chunk over: then this one must stop.
+
+    `progress` is the chunk's, claimed by this worker.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        campaign: Campaign,
+        progress: Progress,
+        *,
+        outbox: Outbox | None = None,
+        opt_outs: OptOutRecorder | None = None,
+    ) -> None:
+        super().__init__(ledger, outbox, opt_outs)
+        self._ledger = ledger
+        self._campaign = campaign
+        self._progress = progress
+        self._lock = threading.RLock()
+        self._blocks: dict[str, Block] = {}
+        self._dirty: set[str] = set()
+
+    def reclaim(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
+        """What earlier attempts at this chunk have begun. Blocks that were not given away, and those that have room for more
+        messages or an outcome that is unknown, are this worker's from now on; `abandon` is told of messages that were being called.
+
+        Returns all messages there are; those in held blocks are the worker's own.
+        """
+        numbers = range(-(-self._progress.valid // BLOCK_RECORDS))
+        ids = [block_id(self._campaign.id, self._progress.chunk, number) for number in numbers]
+        self._blocks = read_blocks(self._ledger, ids)
+        for id_, block in list(self._blocks.items()):
+            while self._has_work(block) and not self._take(block, abandon):
+                block = self._blocks[id_] = read_blocks(self._ledger, [id_])[id_]
+        return [record for block in self._blocks.values() for record in block.records.values()]
+
+    def changing(self) -> AbstractContextManager[object]:
+        """Around changes of records: no block is written in the middle of one."""
+        return self._lock
+
+    def create(self, records: Sequence[MessageRecord]) -> None:
+        with self._lock:
+            blocks = {block.id: block for block in map(self._put, records)}
+            self._write(list(blocks.values()), released=False)
+
+    def rewrite(self, records: Sequence[MessageRecord]) -> None:
+        with self._lock:
+            self._write(self._held_blocks_of(records), released=False)
+
+    def save(self, changes: Changes) -> None:
+        """The records are the blocks' own and changed already. One that is to be called (again) is written at once."""
+        self._end_consent(changes)
+        with self._lock:
+            touched = self._held_blocks_of([record for record, _ in changes])
+            self._dirty |= {block.id for block in touched}
+            called = [block for block in touched if self._is_called(block)]
+            self._write([block for block in called if _is_settled(block)], released=True)
+            intents = self._held_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
+            self._write([block for block in touched if block.held and block in [*called, *intents]], released=False)
+
+    def apply(self, record: MessageRecord, change: Change) -> None:
+        change(record)
+        self.save([(record, change)])
+
+    def register_unknown(self, records: Sequence[MessageRecord]) -> None:
+        """Callbacks have nobody else to fold them in while the blocks are held: they settle what is unknown before anybody is asked,
+        and before anything is sent again."""
+        with self._lock:
+            blocks = self._held_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
+            for id_, news in (read_status_events(self._ledger, blocks) if blocks else {}).items():
+                merge_events(self._blocks[id_], news)
+                self._dirty.add(id_)
+
+    def withdraw(self, record: MessageRecord) -> None:
+        """No call was made and none is to be made now: as if it had never been meant."""
+        with self._lock:
+            block = self._block_of(record)
+            block.records.pop(_position(record), None)
+            self._dirty.add(block.id)
+
+    def flush(self) -> None:
+        """Write what is only remembered."""
+        with self._lock:
+            self._write([self._blocks[id_] for id_ in sorted(self._dirty)], released=False)
+
+    def finish_chunk(self) -> Progress:
+        """The worker is done with the chunk, for now or for good: whoever has news of its messages may write it."""
+        with self._lock:
+            held = [block for block in self._blocks.values() if block.held]
+            tally = Tally.of(record for block in held for record in block.records.values())
+
+            def count(progress: Progress) -> None:
+                progress.recount(Tally(), tally)
+                progress.finish_chunk()
+
+            self._store_blocks(held, count, held=False)
+            return self._progress
+
+    # --- inside, under the lock -------------------------------------------------------------------------------------
+
+    def _put(self, record: MessageRecord) -> Block:
+        block = self._block_of(record)
+        block.records[_position(record)] = record
+        return block
+
+    def _block_of(self, record: MessageRecord) -> Block:
+        location = MessageLocation(self._campaign.id, self._progress.chunk, _position(record))
+        block = self._blocks.get(location.block_id)
+        if block is None:
+            tracking = self._campaign.options.tracking
+            block = Block(
+                location.block_id,
+                self._campaign.id,
+                record.created_at,
+                sender=record.sender,
+                interval=tracking.interval,
+                attempts_allowed=tracking.attempts,
+                callback_url=record.callback_url,
+                held=True,
+            )
+            self._blocks[block.id] = block
+        return block
+
+    def _take(self, block: Block, abandon: Callable[[MessageRecord], None]) -> bool:
+        """False where somebody had news of it at the same moment."""
+        counted = Tally() if block.held else Tally.of(block.records.values())
+        for record in block.records.values():
+            if record.phase == Phase.CALLING:
+                abandon(record)
+        try:
+            self._store_blocks([block], lambda progress: progress.recount(counted, Tally()))
+        except Conflict as conflict:
+            if conflict.collection == PROGRESS:
+                raise
+            return False
+        return True
+
+    def _has_work(self, block: Block) -> bool:
+        has_unknown = any(record.phase == Phase.UNKNOWN for record in block.records.values())
+        return block.held or has_unknown or len(block.records) < self._room(block)
+
+    def _room(self, block: Block) -> int:
+        first = int(block.id.rpartition("-")[2]) * BLOCK_RECORDS
+        return min(BLOCK_RECORDS, self._progress.valid - first)
+
+    def _held_blocks_of(self, records: Sequence[MessageRecord]) -> list[Block]:
+        blocks = {block.id: block for block in map(self._block_of, records)}
+        return [block for block in blocks.values() if block.held]
+
+    def _is_called(self, block: Block) -> bool:
+        full = len(block.records) == self._room(block)
+        return full and all(record.phase != Phase.CALLING for record in block.records.values())
+
+    def _write(self, blocks: Sequence[Block], *, released: bool) -> None:
+        if not blocks:
+            return
+        tally = Tally.of(record for block in blocks for record in block.records.values())
+        count = (lambda progress: progress.recount(Tally(), tally)) if released else None
+        self._store_blocks(blocks, count, held=not released)
+        self._dirty -= {block.id for block in blocks}
+
+    def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, held: bool = True) -> None:
+        """One commit of blocks and, where it counts, of the chunk's progress, which news of other blocks may have changed."""
+        records = [record for block in blocks for record in block.records.values()]
+        flags = [record.announced for record in records]
+        announced = self.announce(records)
+        writes = [*(block.to_write(held=held) for block in blocks), *announced]
+        try:
+            versions = self._commit_counting(writes, count) if count is not None else self._ledger.commit(writes)
+        except BaseException:
+            for record, flag in zip(records, flags, strict=True):
+                record.announced = flag
+            raise
+        for block, version in zip(blocks, versions, strict=False):
+            block.version, block.held = version, held
+        self.announced(announced)
+
+    def _commit_counting(self, writes: Sequence[Write], count: Count) -> list[Version | None]:
+        while True:
+            progress = replace(self._progress)
+            count(progress)
+            try:
+                *versions, version = self._ledger.commit(
+                    [*writes, progress.to_write(expires_at=self._campaign.keep_until)]
+                )
+            except Conflict as conflict:
+                if conflict.collection != PROGRESS:
+                    raise
+                self._read_progress()
+                continue
+            progress.version, self._progress = version, progress
+            return versions
+
+    def _read_progress(self) -> None:
+        """Raises Conflict where it is not this worker's any more."""
+        [document] = self._ledger.get(PROGRESS, [self._progress.id])
+        current = Progress.of(document) if document is not None else None
+        if current is None or current.holder != self._progress.holder:
+            raise Conflict(PROGRESS, self._progress.id)
+        self._progress = current
+
+
+def _is_settled(block: Block) -> bool:
+    """Nothing is left that its worker could still do: what is unknown may be called again."""
+    return all(record.phase == Phase.DONE for record in block.records.values())
+
+
+def _position(record: MessageRecord) -> int:
+    location = MessageLocation.of(record.id)
+    if location is None:
+        raise ValueError(f"{record.id} is not a campaign's message")
+    return location.position

@@ -1,0 +1,231 @@
+"""Carrying out one chunk of a campaign: what a worker does with a task.
+
+The same steps as any other send (`send.FirstCall`), with three differences: outcomes are kept a block at a time, the campaign's
+state is looked at every few seconds (`halting`: pause and cancel act within five), and a provider that takes nothing for the moment
+ends the attempt instead of the messages: what was not sent is tried again with the next attempt. Where no attempt can help until
+somebody has mended something (credentials, the account), the campaign pauses by itself and says why.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+
+import msgspec
+from msgspec.structs import replace
+
+from sms_connector.campaigns.chunk import Chunk
+from sms_connector.campaigns.chunk_send import ChunkSend
+from sms_connector.campaigns.chunk_store import ChunkStore
+from sms_connector.campaigns.control import Campaigns
+from sms_connector.campaigns.stop_monitor import StopMonitor, is_running
+from sms_connector.campaigns.take_back import TakeBack
+from sms_connector.errors import Conflict
+from sms_connector.ports import Ledger
+from sms_connector.sending.send import Job, SendService, SendTools, new_record
+from sms_connector.store.apply_report import OptOutRecorder
+from sms_connector.store.campaign_record import (
+    AGGREGATED,
+    CAMPAIGNS,
+    CHUNKS,
+    COMPLETE,
+    PROGRESS,
+    Campaign,
+    CampaignState,
+    MessageLocation,
+    Progress,
+    chunk_id,
+)
+from sms_connector.store.message_record import MessageRecord, Phase
+from sms_connector.store.message_store import Outbox
+from sms_connector.tracking.reconciler import Reconciler
+from sms_connector.tracking.schedule import MaintenanceSchedule
+
+LOST = "the worker that was sending it stopped before it recorded an outcome"
+
+
+class Attempt(Enum):
+    """How an attempt at a chunk ended."""
+
+    SENT = "sent"  # every record has its outcome (or is unknown and looked into)
+    STOPPED = "halted"  # paused (by somebody, or by itself) or canceled; resuming makes a new task
+    BUSY = "busy"  # another worker carries it out; should that one die, it has to be tried again
+    AGAIN = "again"  # the provider took no more, or the connection is suspended; try again later
+
+
+class WorkerParts(msgspec.Struct, frozen=True):
+    """`suspended` says, without any memory, whether the whole connection is."""
+
+    send: SendTools
+    ledger: Ledger
+    campaigns: Campaigns
+    planner: MaintenanceSchedule
+    suspended: Callable[[], bool]
+    outbox: Outbox | None = None
+    opt_outs: OptOutRecorder | None = None
+
+
+class _Work(msgspec.Struct, frozen=True):
+    """One chunk, as it was read."""
+
+    campaign: Campaign
+    chunk: Chunk
+    progress: Progress
+    stopped: bool
+
+    @property
+    def is_sent(self) -> bool:
+        return self.progress.state not in ("pending", "running")
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """It is halted, and no earlier attempt has left anything behind."""
+        return self.stopped and not self.progress.holder
+
+
+class ChunkWorker:
+    """`run` is what the task calls. One chunk is carried out by one thread of one node at a time."""
+
+    def __init__(self, tools: WorkerParts) -> None:
+        self._tools = tools
+        self._clock = tools.send.context.clock
+        self._stop_monitor = StopMonitor(
+            tools.ledger, tools.suspended, throttle=tools.send.context.throttle, clock=tools.send.context.clock
+        )
+        self._lock = threading.Lock()
+        self._at_work: set[str] = set()
+
+    def run(self, campaign_id: str, number: int) -> Attempt:
+        """Raises what the ledger raises; whatever it breaks off, the next attempt carries on."""
+        with self._alone(chunk_id(campaign_id, number)) as alone, self._tools.send.lease.held() as holder:
+            if not alone:
+                return Attempt.BUSY
+            try:
+                return self._run(campaign_id, number, holder)
+            except Conflict:
+                return Attempt.BUSY  # another node has called this one dead and taken the chunk over
+
+    @contextmanager
+    def _alone(self, chunk: str) -> Iterator[bool]:
+        """A task may be delivered twice to the same node."""
+        with self._lock:
+            alone = chunk not in self._at_work
+            self._at_work.add(chunk)
+        try:
+            yield alone
+        finally:
+            if alone:
+                with self._lock:
+                    self._at_work.discard(chunk)
+
+    def _run(self, campaign_id: str, number: int, holder: str) -> Attempt:
+        work = self._read(campaign_id, number)
+        if work is None:
+            return Attempt.SENT  # discarded, or expired
+        if work.campaign.state is CampaignState.CANCELED and work.campaign.options.send_at is not None:
+            return self._cancel_held(work, holder)
+        if work.is_sent:
+            self._settle(work.progress)
+            return Attempt.SENT
+        if work.nothing_to_do:
+            return self._stopped()
+        if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+            return Attempt.BUSY
+        return self._carry_out(work, self._claim(work, holder))
+
+    def _cancel_held(self, work: _Work, holder: str) -> Attempt:
+        """Take back what the provider holds for later. What an earlier attempt left behind gets its outcome first."""
+        if work.progress.taken_back or work.progress.state == "pending":
+            return Attempt.STOPPED
+        if not work.is_sent and work.progress.holder:
+            if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+                return Attempt.BUSY
+            self._carry_out(work, self._claim(work, holder))
+        if not TakeBack(self._tools.send).run(work.progress):
+            return Attempt.AGAIN
+        self._tools.campaigns.note_taken_back(work.progress)
+        return Attempt.SENT
+
+    def _read(self, campaign_id: str, number: int) -> _Work | None:
+        ledger, id_, check = self._tools.ledger, chunk_id(campaign_id, number), self._stop_monitor.begin()
+        [campaign], [chunk], [progress] = (
+            ledger.get(CAMPAIGNS, [campaign_id]),
+            ledger.get(CHUNKS, [id_]),
+            ledger.get(PROGRESS, [id_]),
+        )
+        if campaign is None or chunk is None or progress is None:
+            return None
+        stopped = self._stop_monitor.end(campaign_id, check, running=is_running(campaign.data["state"]))
+        return _Work(Campaign.of(campaign), Chunk.of(chunk), Progress.of(progress), stopped)
+
+    def _claim(self, work: _Work, holder: str) -> Progress:
+        """Raises Conflict where another worker was quicker."""
+        progress = replace(work.progress, state="running", holder=holder)
+        [progress.version] = self._tools.ledger.commit([progress.to_write(expires_at=work.campaign.keep_until)])
+        return progress
+
+    def _carry_out(self, work: _Work, progress: Progress) -> Attempt:
+        store = ChunkStore(
+            self._tools.ledger, work.campaign, progress, outbox=self._tools.outbox, opt_outs=self._tools.opt_outs
+        )
+        tools = self._tools_for(store)
+        left = {} if work.progress.state == "pending" else {r.id: r for r in store.reclaim(self._abandon)}
+        jobs = self._jobs(work, left)
+        new = [] if work.stopped else [job for job in jobs if job.record.id not in left]
+        steps = ChunkSend(tools, work.campaign, new, stopped=lambda: self._stop_monitor.must_stop(work.campaign.id))
+        self._send(SendService(tools), jobs, new, steps)
+        finished = store.finish_chunk()
+        self._plan_maintenance(finished, jobs)
+        self._settle(finished)
+        if finished.state != "running":
+            return Attempt.SENT
+        stopped = work.stopped or steps.stopped_by_campaign
+        if steps.to_fix is not None:
+            stopped = self._tools.campaigns.pause_by_itself(work.campaign, steps.to_fix)
+        return self._stopped() if stopped else Attempt.AGAIN
+
+    def _settle(self, progress: Progress) -> None:
+        """Of a chunk that is over nothing is ever due: no round would see that a campaign paused meanwhile has come to its end."""
+        if progress.state in (COMPLETE, AGGREGATED):
+            self._tools.campaigns.settle(progress.campaign)
+
+    def _stopped(self) -> Attempt:
+        """A suspension may end by a deployment that tells nobody: its tasks stay in the queue."""
+        return Attempt.AGAIN if self._tools.suspended() else Attempt.STOPPED
+
+    def _send(self, sender: SendService, jobs: Sequence[Job], new: Sequence[Job], steps: ChunkSend) -> None:
+        complete = False
+        try:
+            sender.carry_out(new, steps, patient=True)
+            steps.withdraw_uncalled()
+            sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], steps.options)
+            complete = True
+        finally:
+            if not complete:
+                steps.store.flush()
+
+    def _tools_for(self, store: ChunkStore) -> SendTools:
+        context, send = self._tools.send.context, self._tools.send
+        reconciler = Reconciler(send.provider, store, clock=context.clock, policy=context.policy)
+        return replace(send, store=store, reconciler=reconciler)
+
+    def _abandon(self, record: MessageRecord) -> None:
+        """An attempt before this one died over it: what it was calling is unknown, and looked up."""
+        record.mark_unknown(LOST, at=self._clock.time(), window=self._tools.send.context.policy.unknown_window)
+
+    def _jobs(self, work: _Work, left: dict[str, MessageRecord]) -> list[Job]:
+        campaign, now, jobs = work.campaign, self._clock.time(), []
+        for position, draft in enumerate(work.chunk.drafts(campaign)):
+            id_ = MessageLocation(campaign.id, work.chunk.number, position).message_id
+            record = left.get(id_) or new_record(draft, campaign.options, id_, at=now, campaign=campaign.id)
+            jobs.append(Job(draft, record))
+        return jobs
+
+    def _plan_maintenance(self, progress: Progress, jobs: Sequence[Job]) -> None:
+        """For when the first of the messages is due; at once, where the chunk may have been the campaign's last."""
+        times = [job.record.next_check_at for job in jobs if job.record.next_check_at is not None]
+        if progress.state == COMPLETE or not times:
+            times.append(self._clock.time())
+        self._tools.planner.plan(min(times))

@@ -1,0 +1,333 @@
+"""A campaign from its creation to its end, as the API sees it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from math import ceil
+
+import msgspec
+from msgspec.structs import replace
+
+from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
+from sms_connector.campaigns.tasks import enqueue_chunks
+from sms_connector.errors import Conflict, ErrorKind, NotFound, PreconditionFailed
+from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Version, Write
+from sms_connector.store.campaign_record import (
+    AGGREGATED,
+    CAMPAIGNS,
+    COMPLETE,
+    PROGRESS,
+    SENT,
+    UNTRACKED,
+    Campaign,
+    CampaignState,
+    Progress,
+)
+from sms_connector.store.event_merger import Pending, count_pending
+from sms_connector.store.node_lease import NodeLease
+
+Cursor = tuple[float, str]
+PAGE = 1000
+# A cancellation that broke off half-way is completed so many seconds later.
+TAKE_BACK_AGAIN = 60.0
+# A paused one that has nothing left to send has come to its end too.
+_UNFINISHED = (CampaignState.RUNNING, CampaignState.PAUSED)
+# One commit takes 500 writes: the campaign's and its chunks'.
+AGGREGATE_PER_RUN = 400
+
+
+class CampaignProgress(msgspec.Struct, frozen=True):
+    """What a campaign has come to. `counts` by status hold every record but the `waiting` ones, which have not been called (or
+    are being called this second).
+
+    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may
+    call at most until they see that it was just paused or canceled. Of a canceled campaign that was scheduled: `taking_back` of its
+    open messages are yet to be canceled at the provider, `not_taken_back` could not be.
+    """
+
+    campaign: Campaign
+    counts: dict[str, int]
+    waiting: int
+    open_messages: int
+    rate: float | None
+    estimated_end: float | None
+    may_still_leave: int | None = None
+    taking_back: int | None = None
+    not_taken_back: int | None = None
+
+
+class _Sums(msgspec.Struct, frozen=True):
+    """`versions` are those of the chunks that were counted one by one."""
+
+    counts: Counter[str]
+    open_messages: int
+    versions: dict[str, Version | None]
+    not_taken_back: int
+
+    def with_pending(self, pending: Pending) -> _Sums:
+        counts = self.counts.copy()
+        counts.update(pending.counts)
+        return _Sums(counts, self.open_messages + pending.open_messages, self.versions, self.not_taken_back)
+
+    @property
+    def called(self) -> int:
+        return sum(self.counts.values())
+
+
+class Campaigns:
+    """Looking up, pausing, resuming, canceling; noticing that one is done."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        queue: TaskQueue | None,
+        lease: NodeLease,
+        *,
+        clock: Clock,
+        node_rate: int | None = None,
+        takes_back: bool = False,
+    ) -> None:
+        self._takes_back = takes_back
+        self._ledger = ledger
+        self._calls_between_checks = ceil((node_rate or 25) * seconds_between_checks(node_rate))
+        self._queue = queue
+        self._lease = lease
+        self._clock = clock
+
+    def get(self, campaign_id: str) -> CampaignProgress:
+        """Raises NotFound."""
+        for counts_pending in (True, True, True, False):
+            campaign = self.read(campaign_id)
+            sums = self._sum(campaign)
+            pending = count_pending(self._ledger, campaign_id) if counts_pending else None
+            if self._is_current(campaign, sums, pending):  # else a chunk is counted twice, or not at all
+                break
+        return self._describe(campaign, sums.with_pending(pending) if pending is not None else sums)
+
+    def _is_current(self, campaign: Campaign, sums: _Sums, pending: Pending | None) -> bool:
+        """Nothing that was counted has changed while it was counted."""
+        chunks = pending.chunks if pending is not None else []
+        found = self._ledger.get(PROGRESS, chunks) if chunks else []
+        versions = {each.id: each.version for each in found if each is not None and each.data["state"] != AGGREGATED}
+        return self.read(campaign.id).version == campaign.version and versions.items() <= sums.versions.items()
+
+    def page(
+        self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
+    ) -> tuple[list[Campaign], Cursor | None]:
+        """Newest first, without their counts; the second value is where the next page begins."""
+        where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
+        found = [Campaign.of(document) for document in self._ledger.find(query)]
+        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
+        return found[:limit], more
+
+    def pause(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
+        """Workers stop within seconds; what they are calling gets its outcome. Pausing what is paused changes nothing.
+
+        Raises NotFound, and PreconditionFailed from a state that can't be left so; as `resume` and `cancel` do.
+        """
+        return self._stop(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
+
+    def pause_by_itself(self, campaign: Campaign, reason: str) -> bool:
+        """The provider takes nothing until somebody has mended what `reason` says: nothing more is tried. False where it has been
+        resumed since the caller read it: what was met then may have been mended."""
+
+        def change(current: Campaign) -> None:
+            if current.state is CampaignState.RUNNING and current.running_since == campaign.running_since:
+                current.state, current.state_reason = CampaignState.PAUSED, reason
+                current.updated_at = self._clock.time()
+
+        return self._change(campaign.id, change, new_stop_version()).state is not CampaignState.RUNNING
+
+    def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
+        """What was not called never will be. What the provider holds for later is taken back by workers, where it can be."""
+        is_held = self._takes_back and self.read(campaign_id).options.send_at is not None
+        if is_held:  # first of all for later: this request may break off before it has made the tasks for now
+            self._enqueue_held(campaign_id, not_before=self._clock.time() + TAKE_BACK_AGAIN)
+        progress = self._stop(
+            campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason
+        )
+        if is_held:
+            self._enqueue_held(campaign_id)
+        return progress
+
+    def _enqueue_held(self, campaign_id: str, *, not_before: float | None = None) -> None:
+        begun = self._progress(campaign_id, ("pending", "running", SENT, UNTRACKED))
+        numbers = sorted({progress.chunk for progress in begun if not progress.taken_back})
+        if self._queue is not None:
+            enqueue_chunks(self._queue, campaign_id, numbers, not_before=not_before)
+
+    def note_taken_back(self, progress: Progress) -> None:
+        """The provider was asked for all that it held of the chunk."""
+        while True:
+            [document] = self._ledger.get(PROGRESS, [progress.id])
+            if document is None:
+                return
+            current = Progress.of(document)
+            current.taken_back = True
+            try:
+                self._ledger.commit([current.to_write(expires_at=float(document.data["expiresAt"]))])
+            except Conflict:
+                continue
+            return
+
+    def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
+        """Workers take up what is left, at their rate."""
+        with self._lease.held():
+            resumed = self._move(campaign_id, CampaignState.RUNNING, {CampaignState.PAUSED}, reason)
+            self.enqueue_left(campaign_id)
+        return resumed
+
+    def enqueue_left(self, campaign_id: str) -> None:
+        """A task for every chunk that is not sent. One too many does no harm: a chunk is carried out by one worker."""
+        numbers = [progress.chunk for progress in self._progress(campaign_id, ("pending", "running"))]
+        if self._queue is not None:
+            enqueue_chunks(self._queue, campaign_id, sorted(numbers))
+        self._change(campaign_id, _let_go)
+
+    def release(self) -> None:
+        """The connection's suspension has ended: whatever runs goes on at once, and not when its tasks come again."""
+        running, after = self.page(limit=PAGE, state=CampaignState.RUNNING)
+        while running:
+            for campaign in running:
+                self.enqueue_left(campaign.id)
+            running, after = self.page(limit=PAGE, after=after, state=CampaignState.RUNNING) if after else ([], None)
+
+    def read(self, campaign_id: str) -> Campaign:
+        """Raises NotFound."""
+        [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        if document is None:
+            raise NotFound(
+                f"there is no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days",
+                kind=ErrorKind.NOT_FOUND,
+            )
+        return Campaign.of(document)
+
+    # --- counting -----------------------------------------------------------------------------------------------------
+
+    def note_retry(self, campaign_id: str, retry: str) -> None:
+        def change(campaign: Campaign) -> None:
+            if retry not in campaign.retries:
+                campaign.retries.append(retry)
+
+        self._change(campaign_id, change)
+
+    def settle(self, campaign_id: str) -> None:
+        """Add chunks that are over to the campaign's own sums, so that counting stays cheap however large it is; see whether it
+        is done."""
+        over = list(self._progress(campaign_id, (COMPLETE,)))
+        for start in range(0, len(over), AGGREGATE_PER_RUN):
+            self._aggregate(self.read(campaign_id), over[start : start + AGGREGATE_PER_RUN])
+        if not self._is_busy(campaign_id) and self.read(campaign_id).state in _UNFINISHED:
+            self._change(campaign_id, _finish(self._clock.time()))
+
+    def _is_busy(self, campaign_id: str) -> bool:
+        """Something is left to send or to ask after."""
+        return any(self._find(campaign_id, state, limit=1) for state in ("pending", "running", SENT))
+
+    def _aggregate(self, campaign: Campaign, over: list[Progress]) -> None:
+        for progress in over:
+            campaign.aggregate(progress)
+        writes = [progress.to_write(expires_at=campaign.keep_until) for progress in over]
+        try:
+            self._ledger.commit([campaign.to_write(), *writes])
+        except Conflict:
+            return  # somebody was quicker; the next round sees what is left
+
+    def _sum(self, campaign: Campaign) -> _Sums:
+        """The states in the order a chunk goes through them: one that moves on meanwhile is met twice, and not missed."""
+        chunks = {each.chunk: each for each in self._progress(campaign.id, ("running", SENT, UNTRACKED, COMPLETE))}
+        counts = Counter(campaign.counts)
+        for progress in chunks.values():
+            counts.update(progress.counts)
+        open_messages = sum(progress.open_messages for progress in chunks.values())
+        left = sum(progress.open_messages for progress in chunks.values() if progress.taken_back)
+        return _Sums(counts, open_messages, {each.id: each.version for each in chunks.values()}, left)
+
+    def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
+        for state in states:
+            after: tuple[str, str] | None = None
+            while page := self._find(campaign_id, state, limit=PAGE, after=after):
+                yield from page
+                if len(page) < PAGE:
+                    break
+                after = (page[-1].id, page[-1].id)
+
+    def _find(
+        self, campaign_id: str, state: str, *, limit: int, after: tuple[str, str] | None = None
+    ) -> list[Progress]:
+        where: tuple[Condition, ...] = (("campaign", "==", campaign_id), ("state", "==", state))
+        found = self._ledger.find(Query(PROGRESS, where, limit=limit, after=after))
+        return [Progress.of(document) for document in found]
+
+    def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:
+        counts = sums.counts.copy()
+        waiting = campaign.valid - sums.called
+        if campaign.state is CampaignState.CANCELED:
+            counts["canceled"] += waiting
+            waiting = 0
+        counts["error"] += campaign.refused
+        now = self._clock.time()
+        rate = None
+        if campaign.state is CampaignState.RUNNING and campaign.running_since is not None:
+            seconds = max(now - campaign.running_since, 1.0)
+            rate = (sums.called - campaign.sent_before) / seconds
+        end = now + waiting / rate if rate and waiting else None
+        progress = CampaignProgress(campaign, +counts, waiting, sums.open_messages, rate, end)
+        if campaign.state is not CampaignState.CANCELED or campaign.options.send_at is None:
+            return progress
+        left = min(sums.not_taken_back, sums.open_messages) if self._takes_back else sums.open_messages
+        return replace(progress, taking_back=sums.open_messages - left, not_taken_back=left)
+
+    # --- states -------------------------------------------------------------------------------------------------------
+
+    def _stop(
+        self, campaign_id: str, to: CampaignState, allowed: set[CampaignState], reason: str | None
+    ) -> CampaignProgress:
+        progress = self._move(campaign_id, to, allowed, reason)
+        begun = list(self._progress(campaign_id, ("running",)))
+        nodes = self._lease.living(each.holder for each in begun if each.holder)
+        left = sum(each.valid - sum(each.counts.values()) for each in begun if each.holder in nodes)
+        return replace(progress, may_still_leave=min(left, len(nodes) * self._calls_between_checks))
+
+    def _move(
+        self, campaign_id: str, to: CampaignState, allowed: set[CampaignState], reason: str | None
+    ) -> CampaignProgress:
+        now = self._clock.time()
+
+        def change(campaign: Campaign) -> None:
+            if campaign.state is to:
+                return
+            if campaign.state not in allowed:
+                raise PreconditionFailed(f"the campaign is {campaign.state}: it can't become {to} from there")
+            campaign.state, campaign.state_reason, campaign.updated_at = to, reason, now
+            if to is CampaignState.RUNNING:
+                campaign.running_since, campaign.sent_before = now, self._sum(campaign).called
+                campaign.holder = self._lease.name()
+
+        self._change(campaign_id, change, new_stop_version())
+        return self.get(campaign_id)
+
+    def _change(self, campaign_id: str, change: Callable[[Campaign], None], *also: Write) -> Campaign:
+        while True:
+            campaign = self.read(campaign_id)
+            change(campaign)
+            try:
+                campaign.version = self._ledger.commit([campaign.to_write(), *also])[0]
+            except Conflict:
+                continue
+            return campaign
+
+
+def _finish(now: float) -> Callable[[Campaign], None]:
+    def change(campaign: Campaign) -> None:
+        if campaign.state in _UNFINISHED:
+            campaign.state, campaign.done_at, campaign.updated_at = CampaignState.DONE, now, now
+
+    return change
+
+
+def _let_go(campaign: Campaign) -> None:
+    """Every task was made: nobody has to make sure of it."""
+    campaign.holder = ""

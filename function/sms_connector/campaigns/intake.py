@@ -1,0 +1,322 @@
+"""Taking a campaign's records in: a stream in, chunks out, with memory for two groups of chunks only.
+
+A record that is wrong is its own error and stops no other. A body that breaks takes everything with it: what was written is
+deleted again, by us or, where we died over it, by the ticker.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from math import ceil
+
+import msgspec
+
+from sms_connector.campaigns.backlog import Backlog
+from sms_connector.campaigns.chunk import AcceptedRecord, Chunk, Record, RefusedRecord
+from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.control import Campaigns
+from sms_connector.campaigns.forecast import Ahead, Forecast, Forecaster
+from sms_connector.errors import Conflict, ErrorKind, FieldProblem, InvalidRequest, PreconditionFailed
+from sms_connector.model.record_warnings import WARNINGS_SHOWN, RecordWarnings
+from sms_connector.model.send_request import SendOptions
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Ledger, TaskQueue, Write
+from sms_connector.store.campaign_record import (
+    CAMPAIGNS,
+    CHUNK_RECORDS,
+    CHUNKS,
+    COMPLETE,
+    LEAST_CHUNK_RECORDS,
+    PROGRESS,
+    Campaign,
+    CampaignState,
+    Progress,
+    chunk_id,
+)
+from sms_connector.store.node_lease import NodeLease
+
+MAX_RECORDS = 1_000_000
+# Chunks are written in groups, as large as Firestore takes in one commit (10 MiB) with room to spare.
+GROUP_CHUNKS = 16
+GROUP_BYTES = 4_000_000
+# So many records are held back at most, to cut the end of a campaign for many nodes.
+MAX_TAIL = 20_000
+# How long until somebody looks whether the node that takes a campaign in is still there.
+FORECAST_AFTER = 60.0
+REFUSALS_SHOWN = 100
+
+
+class CampaignOrder(msgspec.Struct, frozen=True):
+    """What is to be sent, checked; the records come apart from it, and `columns` and `notes` learn from them meanwhile. The same
+    `nonce` makes the same campaign."""
+
+    text: str
+    placeholders: int
+    options: SendOptions
+    nonce: str
+    request_id: str
+    source: str | None = None
+    name: str | None = None
+    reference: str | None = None
+    mapping: dict[str, str] = msgspec.field(default_factory=dict)
+    origin: str | None = None
+    columns: Columns = msgspec.field(default_factory=Columns)
+    notes: RecordWarnings = msgspec.field(default_factory=RecordWarnings)
+
+
+class Totals(msgspec.Struct):
+    """What records amount to."""
+
+    total: int = 0
+    refused: int = 0
+    segments: int = 0
+    encodings: Counter[str] = msgspec.field(default_factory=Counter)
+    refusals: list[RefusedRecord] = msgspec.field(default_factory=list)
+
+    def add(self, record: Record) -> None:
+        if self.total >= MAX_RECORDS:
+            raise InvalidRequest(
+                FieldProblem(
+                    "records", f"a campaign holds at most {MAX_RECORDS:,} records; send the rest as another one"
+                )
+            )
+        self.total += 1
+        if isinstance(record, AcceptedRecord):
+            self.segments += record.segments
+            self.encodings[record.encoding] += 1
+        else:
+            self.refused += 1
+            if len(self.refusals) < REFUSALS_SHOWN:
+                self.refusals.append(record)
+
+    def counting(self, records: Iterable[Record]) -> Iterator[Record]:
+        for record in records:
+            self.add(record)
+            yield record
+
+    def refuse_nothing(self) -> None:
+        """Raises InvalidRequest where there is no record at all."""
+        if not self.total:
+            raise InvalidRequest(
+                FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE)
+            )
+
+
+class IntakeParts(msgspec.Struct, frozen=True):
+    """`queue` None: campaigns can be looked at, but none is taken."""
+
+    ledger: Ledger
+    queue: TaskQueue | None
+    lease: NodeLease
+    campaigns: Campaigns
+    forecaster: Forecaster
+    backlog: Backlog
+    clock: Clock
+
+
+class Intake:
+    """`take` keeps all of a campaign, or nothing; `look` keeps nothing."""
+
+    def __init__(self, tools: IntakeParts) -> None:
+        self._tools = tools
+
+    def require_queue(self) -> None:
+        """Raises PreconditionFailed where no queue is configured."""
+        if self._tools.queue is None:
+            raise PreconditionFailed(
+                "campaigns need a queue, and none is configured: set SMS_QUEUE", kind=ErrorKind.UNSUPPORTED
+            )
+
+    def look(self, order: CampaignOrder, records: Iterable[Record]) -> tuple[Totals, Forecast]:
+        """What the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no records."""
+        totals = Totals()
+        for record in records:
+            totals.add(record)
+        totals.refuse_nothing()
+        return totals, self._forecast(order, totals, self._ahead(order))
+
+    def take(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
+        """The campaign, running. Raises as `look` does, and PreconditionFailed where its forecast says that it can't be sent as
+        it is; then nothing is kept."""
+        self.require_queue()
+        with self._tools.lease.held() as holder:
+            campaign = self._open(order, holder)
+            if campaign.state is CampaignState.ACCEPTING:
+                self._fill_or_discard(campaign, order, records)
+                self._start(campaign)
+            if campaign.holder:
+                self._tools.campaigns.enqueue_left(campaign.id)
+        return self._tools.campaigns.read(campaign.id)
+
+    # --- the campaign's document --------------------------------------------------------------------------------------
+
+    def _open(self, order: CampaignOrder, holder: str) -> Campaign:
+        """The document is there first, so that what follows is never without an owner. What an earlier attempt at the same request
+        has left of it is cleared away; where it was complete already, it is that one."""
+        now = self._tools.clock.time()
+        campaign = Campaign(
+            id=campaign_id(order.nonce),
+            state=CampaignState.ACCEPTING,
+            text=order.text,
+            options=order.options,
+            request_id=order.request_id,
+            created_at=now,
+            updated_at=now,
+            source=order.source,
+            name=order.name,
+            reference=order.reference,
+            mapping=order.mapping,
+            origin=order.origin,
+            holder=holder,
+        )
+        try:
+            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+        except Conflict:
+            left = self._tools.campaigns.read(campaign.id)
+            if left.state is not CampaignState.ACCEPTING:
+                return left
+            discard(self._tools.ledger, left)
+            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+        return campaign
+
+    def _fill_or_discard(self, campaign: Campaign, order: CampaignOrder, records: Iterable[Record]) -> None:
+        filled = False
+        try:
+            ahead = self._ahead(order)
+
+            def check(so_far: Totals) -> None:
+                """What is too much already is not written to its end."""
+                order.notes.refuse_duplicates(enough=WARNINGS_SHOWN)
+                forecast = self._forecast(order, so_far, ahead)
+                _refuse(forecast if forecast.for_good else None)
+
+            totals = self._fill(campaign, records, check)
+            totals.refuse_nothing()
+            order.notes.refuse_duplicates()
+            _refuse(self._forecast(order, totals, ahead))
+            filled = True
+        finally:
+            if not filled:
+                discard(self._tools.ledger, campaign)
+        campaign.total, campaign.refused = totals.total, totals.refused
+        campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
+        campaign.columns = order.columns.names
+        campaign.duplicates, campaign.warnings = order.notes.duplicates, order.notes.to_json()
+
+    def _start(self, campaign: Campaign) -> None:
+        """All records are there: workers may begin. It stays ours until each chunk has its task."""
+        now = self._tools.clock.time()
+        campaign.state = CampaignState.RUNNING if campaign.valid else CampaignState.DONE
+        campaign.updated_at = campaign.running_since = now
+        campaign.done_at = None if campaign.valid else now
+        [campaign.version] = self._tools.ledger.commit([campaign.to_write()])
+
+    def _ahead(self, order: CampaignOrder) -> Ahead:
+        return self._tools.backlog.ahead_of(order.options, self._tools.forecaster.sender_rate(order.options))
+
+    def _forecast(self, order: CampaignOrder, totals: Totals, ahead: Ahead) -> Forecast:
+        return self._tools.forecaster.forecast(
+            messages=totals.total - totals.refused,
+            segments=totals.segments,
+            one_text=not order.placeholders,
+            options=order.options,
+            now=self._tools.clock.time(),
+            ahead=ahead,
+        )
+
+    # --- its records --------------------------------------------------------------------------------------------------
+
+    def _fill(self, campaign: Campaign, records: Iterable[Record], check: Callable[[Totals], None]) -> Totals:
+        """Write the records in chunks. One group is written while the next one is read. `check` is asked before each."""
+        totals, nodes = Totals(), self._tools.forecaster.pace.nodes
+        written: Future[None] | None = None
+        with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
+            for group in _groups(cut(campaign.id, totals.counting(records), nodes=nodes)):
+                check(totals)
+                if written is not None:
+                    written.result()
+                campaign.chunks += len(group)
+                written = writer.submit(self._write, campaign, group)
+            if written is not None:
+                written.result()
+        return totals
+
+    def _write(self, campaign: Campaign, group: Sequence[Chunk]) -> None:
+        writes: list[Write] = []
+        for chunk in group:
+            progress = Progress(campaign.id, chunk.number, len(chunk.accepted))
+            progress.state = "pending" if chunk.accepted else COMPLETE
+            writes.append(chunk.to_write(expires_at=campaign.keep_until))
+            writes.append(progress.to_write(expires_at=campaign.keep_until, expect=MUST_BE_ABSENT))
+        self._tools.ledger.commit(writes)
+
+
+def _refuse(forecast: Forecast | None) -> None:
+    if forecast is not None and forecast.refusal is not None:
+        raise PreconditionFailed(f"nothing was kept: {forecast.refusal}", kind=ErrorKind.QUEUE_FULL)
+
+
+def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    group: list[Chunk] = []
+    size = 0
+    for chunk in chunks:
+        group.append(chunk)
+        size += chunk.size
+        if len(group) == GROUP_CHUNKS or size >= GROUP_BYTES:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group
+
+
+def cut(campaign: str, records: Iterable[Record], *, nodes: int) -> Iterator[Chunk]:
+    """Chunks in order, cut so that all nodes end together, whichever takes which.
+
+    Each holds what a node's share of all that is left would be, at most CHUNK_RECORDS. Only the end has less than that: so many of
+    the last records are held back until there are no more.
+    """
+    held: deque[Record] = deque()
+    tail = min(nodes * CHUNK_RECORDS, MAX_TAIL) if nodes > 1 else 0
+    chunk = Chunk(campaign, 0)
+    for record in records:
+        held.append(record)
+        if len(held) > tail:
+            chunk.add(held.popleft())
+            if chunk.full:
+                yield chunk
+                chunk = Chunk(campaign, chunk.number + 1)
+    while held or chunk.count:
+        share = ceil((chunk.count + len(held)) / nodes)
+        chunk.most = min(CHUNK_RECORDS, max(LEAST_CHUNK_RECORDS, share))
+        while held and not chunk.full:
+            chunk.add(held.popleft())
+        yield chunk
+        chunk = Chunk(campaign, chunk.number + 1)
+
+
+def campaign_id(nonce: str) -> str:
+    return "cmp_c" + hashlib.sha256(nonce.encode()).hexdigest()[:20]
+
+
+def discard(ledger: Ledger, campaign: Campaign) -> None:
+    """Delete a campaign whose intake broke: its parts, then itself. Nothing, where it is somebody else's by now."""
+    campaign.holder = ""
+    try:
+        [campaign.version] = ledger.commit([campaign.to_write()])
+    except Conflict:
+        return
+    # From the end, so that what a deletion that breaks off leaves can be found by its beginning.
+    for start in reversed(range(0, _chunks_begun(ledger, campaign), 200)):
+        ids = [chunk_id(campaign.id, number) for number in range(start, start + 200)]
+        ledger.commit([Write(collection, id_, None) for id_ in ids for collection in (CHUNKS, PROGRESS)])
+    ledger.commit([Write(CAMPAIGNS, campaign.id, None, campaign.version)])
+
+
+def _chunks_begun(ledger: Ledger, campaign: Campaign) -> int:
+    """How many chunks may be there: they were written in order."""
+    count = campaign.chunks + GROUP_CHUNKS
+    while any(ledger.get(PROGRESS, [chunk_id(campaign.id, number) for number in range(count, count + GROUP_CHUNKS)])):
+        count += GROUP_CHUNKS
+    return count

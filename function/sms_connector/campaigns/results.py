@@ -1,0 +1,148 @@
+"""A campaign's results in the order of its records, a page at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from sms_connector.campaigns.chunk import Chunk, RefusedRecord
+from sms_connector.model.status import MessageStatus
+from sms_connector.ports import Ledger
+from sms_connector.sending.send import new_record
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
+from sms_connector.store.message_record import MessageRecord, Phase
+
+# A page of one status reads so many chunks at most, however few of their messages have it.
+CHUNKS_PER_PAGE = 40
+
+
+class WaitingRecord(msgspec.Struct, frozen=True):
+    """A record that was not called (yet); `canceled` where it never will be."""
+
+    index: int
+    to: str
+    message_id: str
+    canceled: bool
+    key: str | None = None
+    reference: str | None = None
+    line: int | None = None
+
+    @property
+    def status(self) -> MessageStatus:
+        return MessageStatus.CANCELED if self.canceled else MessageStatus.ACCEPTED
+
+
+Result = MessageRecord | RefusedRecord | WaitingRecord
+# A result with the cells of its record's row.
+Line = tuple[Result, tuple[str, ...]]
+# Where a page begins: the chunk, and how many of its results were given already.
+Position = tuple[int, int]
+
+
+class CampaignResults:
+    """Reads chunks and the messages made of them."""
+
+    def __init__(self, ledger: Ledger, store: BlockStore) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def page(
+        self,
+        campaign: Campaign,
+        *,
+        limit: int,
+        start: Position = (0, 0),
+        status: MessageStatus | None = None,
+    ) -> tuple[list[Result], Position | None]:
+        """At most `limit` results, those of a status if one is named; the second value is where the next page begins.
+
+        With a status a page may hold fewer than there are, or none: it is over when enough chunks were read.
+        """
+        results: list[Result] = []
+        number, skip = start
+        last = campaign.chunks if status is None else min(campaign.chunks, number + CHUNKS_PER_PAGE)
+        while len(results) < limit and number < last:
+            part = self._chunk(campaign, number, skip=skip, limit=10**9 if status else limit - len(results))
+            for result, _ in part:
+                skip += 1
+                if status in (None, _status(result)):
+                    results.append(result)
+                if len(results) == limit:
+                    break
+            else:
+                number, skip = number + 1, 0
+        more = number < campaign.chunks and not self._is_end(campaign, number, skip)
+        return results, (number, skip) if more else None
+
+    def all(self, campaign: Campaign, *, status: MessageStatus | None = None) -> Iterator[Line]:
+        """Every result with its row's cells, a chunk in memory at a time."""
+        for number in range(campaign.chunks):
+            lines = self._chunk(campaign, number, skip=0, limit=10**9)
+            yield from (line for line in lines if status in (None, _status(line[0])))
+
+    def waiting(self, message_id: str) -> MessageRecord | None:
+        """A campaign's message that was not called yet, as it will be; None where there is no such record."""
+        location = MessageLocation.of(message_id)
+        if location is None:
+            return None
+        [found] = self._ledger.get(CAMPAIGNS, [location.campaign])
+        [document] = self._ledger.get(CHUNKS, [chunk_id(location.campaign, location.chunk)])
+        if found is None or document is None:
+            return None
+        campaign, drafts = Campaign.of(found), list(Chunk.of(document).drafts(Campaign.of(found)))
+        if location.position >= len(drafts):
+            return None
+        draft, at = drafts[location.position], campaign.created_at
+        record = new_record(draft, campaign.options, message_id, at=at, campaign=campaign.id)
+        if campaign.state is CampaignState.CANCELED:
+            record.status, record.phase = MessageStatus.CANCELED, Phase.DONE
+        return record
+
+    def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Line]:
+        chunk = self._read(campaign, number)
+        if chunk is None:
+            return []
+        lines = _lines(campaign, chunk)[skip : skip + limit]
+        ids = [result.message_id for result, _ in lines if isinstance(result, WaitingRecord)]
+        found = {record.id: record for record in self._store.get(ids) if record is not None} if ids else {}
+        return [
+            (found.get(result.message_id, result) if isinstance(result, WaitingRecord) else result, row)
+            for result, row in lines
+        ]
+
+    def _is_end(self, campaign: Campaign, number: int, skip: int) -> bool:
+        if number < campaign.chunks - 1:
+            return False
+        chunk = self._read(campaign, number)
+        return chunk is None or skip >= chunk.count
+
+    def _read(self, campaign: Campaign, number: int) -> Chunk | None:
+        [document] = self._ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
+        return Chunk.of(document) if document is not None else None
+
+
+def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
+    canceled = campaign.state is CampaignState.CANCELED
+    lines: list[Line] = [
+        (
+            WaitingRecord(
+                kept.index,
+                kept.to,
+                MessageLocation(campaign.id, chunk.number, position).message_id,
+                canceled,
+                kept.key,
+                kept.reference,
+                kept.line,
+            ),
+            kept.row,
+        )
+        for position, kept in enumerate(chunk.accepted)
+    ]
+    lines += [(refused, refused.row) for refused in chunk.refused]
+    return sorted(lines, key=lambda line: line[0].index)
+
+
+def _status(result: Result) -> MessageStatus:
+    return MessageStatus.ERROR if isinstance(result, RefusedRecord) else result.status

@@ -1,0 +1,117 @@
+"""Send the records of a campaign that failed and can safely be sent now, as a campaign of their own, once each.
+
+Each retry keeps the places, keys and references of its records. So what an earlier one has taken is known from its chunks, and a
+retry that broke off half-way is found by its id, which follows from the campaign and the number of retries before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+from msgspec.structs import replace
+
+from sms_connector.campaigns.chunk import AcceptedRecord, Chunk
+from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.control import Campaigns
+from sms_connector.campaigns.intake import CampaignOrder, Intake
+from sms_connector.errors import PreconditionFailed
+from sms_connector.model.send_request import SendOptions
+from sms_connector.model.template import Template
+from sms_connector.ports import Clock, Ledger
+from sms_connector.sending.record_keys import RecordKeys
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.campaign_record import CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
+
+
+class Retries:
+    """`take` makes a campaign. `keys` knows which failures free a record; `notice`: how long before `sendAt` a provider takes
+    messages, in seconds."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        store: BlockStore,
+        campaigns: Campaigns,
+        intake: Intake,
+        *,
+        keys: RecordKeys,
+        clock: Clock,
+        notice: float,
+    ) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._campaigns = campaigns
+        self._intake = intake
+        self._keys = keys
+        self._clock = clock
+        self._notice = notice
+
+    def take(self, campaign_id: str, *, request_id: str) -> Campaign:
+        """The new campaign; the latest earlier one where no further record can be sent. Raises NotFound, PreconditionFailed where
+        there is neither, and what the intake raises."""
+        origin = self._campaigns.read(campaign_id)
+        if origin.state is CampaignState.ACCEPTING:
+            raise PreconditionFailed("the campaign's records are still being taken in; ask again when it runs")
+        records = self._sendable(origin)
+        first = next(records, None)
+        if first is None:
+            return self._latest(origin)
+        taken = self._intake.take(self._order(origin, request_id), chain([first], records))
+        self._campaigns.note_retry(campaign_id, taken.id)
+        return taken
+
+    def _latest(self, origin: Campaign) -> Campaign:
+        if not origin.retries:
+            raise PreconditionFailed(
+                "no record of the campaign failed in a way that lets it be sent again safely (error.retry 'safe', or an opt-out that "
+                "has ended since); GET /v1/campaigns/{campaign_id}/results?status=error shows why each failed"
+            )
+        return self._campaigns.read(origin.retries[-1])
+
+    def _order(self, origin: Campaign, request_id: str) -> CampaignOrder:
+        return CampaignOrder(
+            text=origin.text,
+            placeholders=len(Template.parse(origin.text).placeholders),
+            options=self._options(origin.options),
+            nonce=f"retry {len(origin.retries)} of {origin.id}",
+            request_id=request_id,
+            source=origin.source,
+            name=origin.name,
+            reference=origin.reference,
+            mapping=origin.mapping,
+            origin=origin.id,
+            columns=Columns(origin.columns),
+        )
+
+    def _options(self, options: SendOptions) -> SendOptions:
+        """Sent at once where the time it was meant for has come."""
+        is_ahead = options.send_at is not None and options.send_at.timestamp() > self._clock.time() + self._notice
+        return options if is_ahead else replace(options, send_at=None)
+
+    def _sendable(self, origin: Campaign) -> Iterator[AcceptedRecord]:
+        taken = self._taken(origin)
+        for chunk in self._chunks(origin):
+            locations = {
+                MessageLocation(origin.id, chunk.number, position).message_id: record
+                for position, record in enumerate(chunk.accepted)
+                if not taken[record.index]
+            }
+            for found in self._store.get(list(locations)) if locations else ():
+                if found is not None and self._keys.is_free(found):
+                    yield locations[found.id]
+
+    def _taken(self, origin: Campaign) -> bytearray:
+        """For each place in the campaign: is its record in a retry already?"""
+        taken = bytearray(origin.total)
+        for id_ in origin.retries:
+            for chunk in self._chunks(self._campaigns.read(id_)):
+                for record in chunk.accepted:
+                    taken[record.index] = 1
+        return taken
+
+    def _chunks(self, campaign: Campaign) -> Iterator[Chunk]:
+        for number in range(campaign.chunks):
+            [document] = self._ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
+            if document is not None:
+                yield Chunk.of(document)

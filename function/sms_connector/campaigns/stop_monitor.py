@@ -1,0 +1,83 @@
+"""Whether a node's workers may go on with a campaign.
+
+Whoever stops anything, a campaign or the whole connection, writes a new mark in the same commit (`new_stop_version`). So a look is one read
+while nobody stops anything: as long as the mark is the one that was read before the campaign was, it is still running. A look is due
+after so many calls, but within seconds: it costs a message next to nothing, however slow the node is, and stops in time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import msgspec
+
+from sms_connector.ports import Clock, Ledger, Write
+from sms_connector.rate_limit.throttle import Throttle
+from sms_connector.store.campaign_record import CAMPAIGNS, CampaignState
+
+STATE, DOCUMENT = "state", "halts"
+CHECK_AFTER_CALLS = 8
+SOONEST, LATEST = 0.8, 4.0
+
+
+def new_stop_version() -> Write:
+    """Part of a commit that stops something."""
+    return Write(STATE, DOCUMENT, {"mark": uuid.uuid4().hex})
+
+
+class StopCheck(msgspec.Struct, frozen=True):
+    """`at` (monotonic) and `version` are from before the campaign was read."""
+
+    at: float
+    version: str | None
+    stopped: bool = True
+
+
+class StopMonitor:
+    """One look serves all the chunks of a campaign that the node carries out. `suspended` says, without any memory, whether the
+    whole connection is. Thread-safe: two looks at the same moment do no harm."""
+
+    def __init__(self, ledger: Ledger, suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
+        self._ledger = ledger
+        self._suspended = suspended
+        self._throttle = throttle
+        self._clock = clock
+        self._checks: dict[str, StopCheck] = {}
+
+    def begin(self) -> StopCheck:
+        """To be taken before a campaign is read; `end` says what was found."""
+        at = self._clock.monotonic()
+        [document] = self._ledger.get(STATE, [DOCUMENT])
+        return StopCheck(at, document.data["mark"] if document is not None else None)
+
+    def end(self, campaign_id: str, begun: StopCheck, *, running: bool) -> bool:
+        """Is it halted?"""
+        return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self._suspended()))
+
+    def must_stop(self, campaign_id: str) -> bool:
+        last = self._checks.get(campaign_id)
+        if last is not None and self._clock.monotonic() - last.at < self._pause():
+            return last.stopped
+        begun = self.begin()
+        if last is not None and not last.stopped and last.version == begun.version:
+            return self._keep(campaign_id, StopCheck(begun.at, begun.version, stopped=False))
+        [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        return self.end(campaign_id, begun, running=document is not None and is_running(document.data["state"]))
+
+    def _keep(self, campaign_id: str, check: StopCheck) -> bool:
+        if self._checks.get(campaign_id, check).at <= check.at:
+            recent = {id_: each for id_, each in list(self._checks.items()) if each.at >= check.at - LATEST}
+            self._checks = {**recent, campaign_id: check}
+        return check.stopped
+
+    def _pause(self) -> float:
+        return seconds_between_checks(self._throttle.rate)
+
+
+def seconds_between_checks(rate: int | None) -> float:
+    return SOONEST if not rate else min(LATEST, max(SOONEST, CHECK_AFTER_CALLS / rate))
+
+
+def is_running(state: str) -> bool:
+    return state == CampaignState.RUNNING

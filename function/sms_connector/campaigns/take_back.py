@@ -1,0 +1,73 @@
+"""Cancel at the provider what it holds for later of a canceled campaign, a chunk at a time, within the node's rate."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+
+import msgspec
+
+from sms_connector.errors import CallError, ConnectorError, ProviderRefused, RequestError
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.sending.send import SendTools
+from sms_connector.store.apply_report import ApplyReport
+from sms_connector.store.campaign_record import MessageLocation, Progress
+from sms_connector.store.message_record import MessageRecord, Phase
+
+PARALLEL_CALLS = 8
+CHECK_AGAIN = 0.05
+Answered = tuple[MessageRecord, DeliveryReport | ConnectorError]
+
+
+class TakeBack(msgspec.Struct, frozen=True):
+    """May be run again: what is canceled already is final, and left alone."""
+
+    send: SendTools
+
+    def run(self, progress: Progress) -> bool:
+        """False where it has to be tried again: the provider took no more calls, or whether it has a message is not known yet.
+
+        What the provider refuses to cancel stays as it is."""
+        locations = [MessageLocation(progress.campaign, progress.chunk, position) for position in range(progress.valid)]
+        records = [r for r in self.send.store.get([location.message_id for location in locations]) if r is not None]
+        now = self.send.context.clock.time()
+        held = [r for r in records if not r.final and r.provider_message_id is not None and r.begins_at > now]
+        answers = self._cancel_all(held)
+        at = self.send.context.clock.time()
+        changes = [
+            (record, ApplyReport(report, at, "cancel"))
+            for record, report in answers
+            if isinstance(report, DeliveryReport)
+        ]
+        for record, change in changes:
+            change(record)
+        self.send.store.save(changes)
+        is_unsure = any(r.phase != Phase.DONE for r in records) and any(r.begins_at > now for r in records)
+        return not is_unsure and not any(isinstance(answer, CallError | RequestError) for _, answer in answers)
+
+    def _cancel_all(self, held: Sequence[MessageRecord]) -> list[Answered]:
+        """A few calls at a time, so that a slow provider does not keep them below the rate."""
+        executor, clock = self.send.context.executor, self.send.context.clock
+        left, answers = deque(held), list[Answered]()
+
+        def work() -> None:
+            with suppress(IndexError):
+                while True:
+                    record = left.popleft()
+                    answers.append((record, self._cancel(record)))
+
+        helpers = [executor.submit(work) for _ in range(min(PARALLEL_CALLS, len(held)) - 1)]
+        work()
+        for helper in helpers:
+            while not helper.cancel() and not helper.done():
+                clock.sleep(CHECK_AGAIN)
+            if not helper.cancelled():
+                helper.result()
+        return answers
+
+    def _cancel(self, record: MessageRecord) -> DeliveryReport | ConnectorError:
+        try:
+            return self.send.provider.cancel(record.provider_message_id or "")
+        except (CallError, ProviderRefused, RequestError) as error:
+            return error

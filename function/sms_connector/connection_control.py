@@ -1,0 +1,134 @@
+"""The connection as a whole: its test, its suspension, its limits."""
+
+from __future__ import annotations
+
+import msgspec
+
+from sms_connector.campaigns.stop_monitor import new_stop_version
+from sms_connector.errors import ErrorKind, PreconditionFailed, RetrySafety
+from sms_connector.model.connection_status import ConnectionState
+from sms_connector.ports import Clock, Ledger, Write
+from sms_connector.provider import Provider
+from sms_connector.rate_limit.throttle import Throttle, ThrottleState
+
+COLLECTION, DOCUMENT = "state", "connection"
+_BY_CONFIGURATION = (
+    "the connection is suspended by its configuration (SMS_SUSPENDED): nothing is sent; set SMS_SUSPENDED=false, in the stack "
+    "configuration 'suspended: false', and deploy"
+)
+# How long another node may go on sending after a suspension: the answer is cached so that a send costs no read of its own.
+CACHE_SECONDS = 1.0
+
+
+class ConnectionTest(msgspec.Struct, frozen=True):
+    """The answer of a test: data, never a transport error."""
+
+    state: ConnectionState
+    description: str
+    latency_millis: int
+
+
+class Suspension(msgspec.Struct, frozen=True):
+    """Since when (epoch seconds) and why nothing is sent."""
+
+    reason: str | None
+    since: float
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """The node's throttle, and the connection's rate and this node's share of it where one is set."""
+
+    node: ThrottleState
+    connection_rate: int | None = None
+    share: int | None = None
+
+
+class ConnectionControl:
+    """Tests, suspends and resumes. `configured_suspension` (a setting) holds until the setting changes."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        ledger: Ledger,
+        throttle: Throttle,
+        *,
+        clock: Clock,
+        configured_suspension: bool = False,
+        connection_rate: int | None = None,
+    ) -> None:
+        self._provider = provider
+        self._ledger = ledger
+        self._throttle = throttle
+        self._clock = clock
+        self._configured = configured_suspension
+        self._connection_rate = connection_rate
+        self._read_at = float("-inf")
+        self._suspension: Suspension | None = None
+
+    def test(self) -> ConnectionTest:
+        begun = self._clock.monotonic()
+        status = self._provider.check_connection()
+        return ConnectionTest(status.state, status.description, round((self._clock.monotonic() - begun) * 1000))
+
+    def suspend(self, reason: str | None = None) -> Suspension:
+        suspension = self._read() or Suspension(reason, self._clock.time())
+        data = {"suspended": True, "reason": suspension.reason, "since": suspension.since}
+        self._ledger.commit([Write(COLLECTION, DOCUMENT, data), new_stop_version()])
+        return self._remember(suspension)
+
+    def resume(self) -> None:
+        """Raises PreconditionFailed where the suspension is a setting of the deployment."""
+        if self._configured:
+            raise PreconditionFailed(
+                _BY_CONFIGURATION,
+                kind=ErrorKind.SUSPENDED,
+            )
+        self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
+        self._suspension, self._read_at = None, self._clock.monotonic()
+
+    def suspended(self, *, anew: bool = False) -> Suspension | None:
+        """As it was a second ago at most; `anew`: as it is."""
+        if self._configured:
+            return Suspension("suspended by configuration", 0.0)
+        if anew:
+            return self._read()
+        if self._clock.monotonic() - self._read_at < CACHE_SECONDS:
+            return self._suspension
+        before = self._read_at
+        found = self._read()
+        if self._read_at == before:  # else somebody has suspended or resumed it while we were reading
+            self._suspension, self._read_at = found, self._clock.monotonic()
+        return self._suspension
+
+    def require_active(self) -> None:
+        """Raises PreconditionFailed (422) while suspended."""
+        why = self.why_suspended()
+        if why is not None:
+            suspended = PreconditionFailed(why, kind=ErrorKind.SUSPENDED)
+            suspended.retry = RetrySafety.SAFE
+            raise suspended
+
+    def why_suspended(self) -> str | None:
+        """Why nothing is sent, and the fix that works; None where messages are sent."""
+        suspension = self.suspended()
+        if suspension is None:
+            return None
+        if self._configured:
+            return _BY_CONFIGURATION
+        why = f" ({suspension.reason})" if suspension.reason else ""
+        return f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume"
+
+    def limits(self) -> Limits:
+        state = self._throttle.state()
+        share = state.rate if state.leased else 0
+        return Limits(state, self._connection_rate, share if self._connection_rate else None)
+
+    def _remember(self, suspension: Suspension) -> Suspension:
+        self._suspension, self._read_at = suspension, self._clock.monotonic()
+        return suspension
+
+    def _read(self) -> Suspension | None:
+        [document] = self._ledger.get(COLLECTION, [DOCUMENT])
+        if document is None or not document.data["suspended"]:
+            return None
+        return Suspension(document.data.get("reason"), document.data["since"])

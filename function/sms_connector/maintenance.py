@@ -1,0 +1,218 @@
+"""Maintenance: what follows everything that is open, one run at a time for the whole connection.
+
+A run merges status events into blocks, asks the provider for what is due in as few calls as can be, looks into unknown outcomes, ends
+what had no update for too long, sends notifications whose task was lost, and finishes what a dead node has left of a campaign's
+creation. A scheduler starts one each minute, which is what everything relies on; a run that is planned for the second when something
+is due makes it quicker. A run starts no new work after `RUN_SECONDS`: what is left comes with the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import msgspec
+
+from sms_connector.campaigns.control import Campaigns
+from sms_connector.campaigns.intake import discard
+from sms_connector.errors import Conflict
+from sms_connector.model.policy import Policy
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Condition, Ledger, Query, Version, Write
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.blocks import BLOCKS, Block
+from sms_connector.store.campaign_record import CAMPAIGNS, Campaign, CampaignState
+from sms_connector.store.event_merger import EventMerger
+from sms_connector.store.message_record import COLLECTION as MESSAGES
+from sms_connector.store.message_record import MessageRecord, Phase
+from sms_connector.store.node_lease import NodeLease
+from sms_connector.tracking.poller import Asking, Poller
+from sms_connector.tracking.schedule import PATH as PATH
+from sms_connector.tracking.schedule import MaintenanceSchedule
+
+STATE, DOCUMENT = "state", "ticker"
+MESSAGES_PER_RUN = 1000
+BLOCKS_PER_RUN = 400
+# Campaigns that run at the same time; more are looked at when one of their messages is due.
+CAMPAIGNS_PER_RUN = 100
+# The queue and the scheduler give a run up after 60 s (cloud/queue.py). A call that has started takes 45 s at most, its repetitions
+# included (transport/settings.py). What is left comes with the next run, which is planned at once.
+RUN_SECONDS = 15.0
+MERGE_LATE_EVERY = 45.0
+
+
+class MaintenanceParts(msgspec.Struct, frozen=True):
+    """What a run needs. `polls_per_run` is how many messages it asks after at most. `sweep` sends notifications whose task was lost.
+    `news`: callbacks write some (`campaigns.news`); without them a cancel or a redact may, which is late then."""
+
+    ledger: Ledger
+    store: BlockStore
+    poller: Poller
+    campaigns: Campaigns
+    lease: NodeLease
+    planner: MaintenanceSchedule
+    clock: Clock
+    policy: Policy
+    news: bool
+    polls_per_run: int = 1000
+    sweep: Callable[[float], None] | None = None
+
+
+class _Claim(msgspec.Struct):
+    """The run's: `version` is of its document. `merged_at` is when late events were merged last."""
+
+    version: Version
+    merged_at: float
+
+
+class Maintenance:
+    """`run_maintenance` is what the task and the scheduler call."""
+
+    def __init__(self, tools: MaintenanceParts) -> None:
+        self._tools = tools
+        self._merger = EventMerger(tools.ledger, tools.store)
+
+    def run_maintenance(self) -> bool:
+        """One run. False where another node's holds, or where one has died whose lease has not ended: try again later."""
+        tools = self._tools
+        with tools.lease.held() as holder:
+            claim = self._claim(holder)
+            if claim is None:
+                return False
+            try:
+                complete = self._run(claim, tools.clock.time())
+            finally:
+                self._let_go(claim)
+            self._plan(at_once=not complete)
+        return True
+
+    def _claim(self, holder: str) -> _Claim | None:
+        [document] = self._tools.ledger.get(STATE, [DOCUMENT])
+        holder_before = document.data["holder"] if document is not None else ""
+        if holder_before and self._tools.lease.living([holder_before]):
+            return None
+        expected = document.version if document is not None else MUST_BE_ABSENT
+        merged_at = document.data["mergedAt"] if document is not None else 0.0
+        try:
+            [version] = self._tools.ledger.commit([_state(holder, merged_at, expected)])
+        except Conflict:
+            return None
+        return _Claim(version or 0, merged_at)
+
+    def _let_go(self, claim: _Claim) -> None:
+        try:
+            self._tools.ledger.commit([_state("", claim.merged_at, claim.version)])
+        except Conflict:
+            return  # our lease ended: another node is at it
+
+    def _run(self, claim: _Claim, now: float) -> bool:
+        """False where the time was up before everything was done."""
+        tools, until = self._tools, now + RUN_SECONDS
+        touched = self._merge_late(claim, now) | self._follow(now, until)
+        running = self._campaigns(CampaignState.RUNNING)
+        for campaign_id in sorted(touched | {campaign.id for campaign in running}):
+            if tools.clock.time() >= until:
+                return False
+            tools.campaigns.settle(campaign_id)
+        self._finish_creations([*running, *self._campaigns(CampaignState.ACCEPTING)])
+        if tools.sweep is not None:
+            tools.sweep(now)
+        return tools.clock.time() < until
+
+    def _merge_late(self, claim: _Claim, now: float) -> set[str]:
+        """What is late can wait for its minute: the events of blocks that are held are read each time."""
+        if now < claim.merged_at + MERGE_LATE_EVERY:
+            return set()
+        claim.merged_at = now
+        return self._merger.merge_late(now)
+
+    # --- messages -----------------------------------------------------------------------------------------------------
+
+    def _follow(self, now: float, until: float) -> set[str]:
+        """Everything that is due; returns the campaigns that were touched."""
+        tools = self._tools
+        messages = tools.store.find(_due(MESSAGES, now, MESSAGES_PER_RUN))
+        blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
+        if tools.news:
+            self._merger.merge_due(blocks)
+        records = [record for block in blocks.values() for record in block.records.values()] + messages
+        due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
+        copies = [record for record in due if record.same_as and not record.final]
+        tools.store.update_copies(copies)
+        copied = {record.id for record in copies}
+        left = self._left_to_followers(due) | copied
+        limit = tools.policy.expire_after
+        wanted = [
+            record
+            for record in due
+            if not record.final
+            and record.id not in left
+            and (_is_asked_for(record) or record.begins_at + limit <= now)  # once more before it expires
+        ]
+        # The oldest first.
+        some = sorted(wanted, key=lambda record: record.next_check_at or 0.0)[: tools.polls_per_run]
+        unasked = tools.poller.ask(some, how=Asking(keep=True, until=until))
+        tools.poller.expire(some, unasked=unasked)
+        asked = {record.id for record in wanted}
+        self._postpone([record for record in due if record.id not in asked | copied], now)
+        return {block.campaign for block in blocks.values()}
+
+    def _left_to_followers(self, due: Sequence[MessageRecord]) -> set[str]:
+        """Messages that a waiting request asks for by itself, as long as its node lives."""
+        living = self._tools.lease.living({record.follower for record in due if record.follower})
+        return {record.id for record in due if record.follower in living}
+
+    def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
+        later = _Later(now, limit=self._tools.policy.expire_after)
+        for record in records:
+            later(record)
+        self._tools.store.save([(record, later) for record in records])
+
+    # --- campaigns ----------------------------------------------------------------------------------------------------
+
+    def _campaigns(self, state: CampaignState) -> list[Campaign]:
+        where: tuple[Condition, ...] = (("state", "==", str(state)),)
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_PER_RUN)
+        return [Campaign.of(document) for document in self._tools.ledger.find(query)]
+
+    def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
+        """A node that died while it took records in leaves nothing; one that died while it made tasks, all of them."""
+        tools = self._tools
+        begun = [campaign for campaign in campaigns if campaign.holder]
+        living = tools.lease.living(campaign.holder for campaign in begun)
+        for campaign in begun:
+            if campaign.holder in living:
+                continue
+            if campaign.state is CampaignState.ACCEPTING:
+                discard(tools.ledger, campaign)
+            else:
+                tools.campaigns.enqueue_left(campaign.id)
+
+    # --- the next run -------------------------------------------------------------------------------------------------
+
+    def _plan(self, *, at_once: bool) -> None:
+        times = [self._tools.clock.time()] if at_once else []
+        for collection in (MESSAGES, BLOCKS):
+            first = self._tools.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
+            times += [float(document.data["nextCheckAt"]) for document in first]
+        if times:
+            self._tools.planner.plan(min(times))
+
+
+class _Later(msgspec.Struct, frozen=True):
+    now: float
+    limit: float
+
+    def __call__(self, record: MessageRecord) -> None:
+        record.back_off_checks(at=self.now, limit=self.limit)
+
+
+def _is_asked_for(record: MessageRecord) -> bool:
+    """Attempts are left; or its outcome is open, which is looked into for as long as its window lasts."""
+    return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
+
+
+def _state(holder: str, merged_at: float, expect: Version | Absent) -> Write:
+    return Write(STATE, DOCUMENT, {"holder": holder, "mergedAt": merged_at}, expect)
+
+
+def _due(collection: str, now: float, limit: int) -> Query:
+    return Query(collection, (("nextCheckAt", "<=", now),), order_by="nextCheckAt", limit=limit)

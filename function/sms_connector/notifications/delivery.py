@@ -1,0 +1,268 @@
+"""Results posted to callers: every final state of a message with a callback URL, at least once, signed, retried, kept.
+
+What is to be told is written in the same commit as the state itself (`NotificationOutbox`), so that neither is ever without the
+other. A task delivers it (`NotificationDispatcher.deliver`); a task that was lost is found by the ticker's sweep. The form and the
+signature are those of Standard Webhooks (https://www.standardwebhooks.com), so that receivers have a library for it:
+`webhook-id` is the same in every attempt, and the key to tell a repeated one by.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from sms_connector.errors import CallError, Conflict, ErrorKind, NotFound, QueueUnavailable
+from sms_connector.notifications.signature import Signer
+from sms_connector.ports import Clock, Document, Json, Ledger, Operator, Query, Task, TaskQueue, Version, Write
+from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_store import MessageStore
+from sms_connector.structured_log import StructuredLog
+from sms_connector.transport.http import HttpRequest, Transport
+
+COLLECTION = "callbacks"
+PATH = "/tasks/announce"
+PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
+STATES = (PENDING, DELIVERED, GIVEN_UP)
+RETENTION_SECONDS = 30 * 24 * 3600.0
+# Pauses after the first, second … attempt that failed: nine attempts in 21 hours.
+PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0, 43200.0)
+ATTEMPTS = len(PAUSES) + 1
+# An answer that says the request itself is wrong rarely changes: five attempts in three quarters of an hour.
+REFUSED_ATTEMPTS = 5
+# 4xx that say "later": time-out, conflict, too early, too many (RFC 9110, RFC 8470).
+PASSING = frozenset({408, 409, 425, 429})
+GONE = 410
+# An address that leads into a private network, or that is none at all.
+HOPELESS = frozenset({ErrorKind.NOT_PERMITTED, ErrorKind.INVALID_REQUEST, ErrorKind.UNSUPPORTED})
+# A callback that is overdue by so much has lost its task.
+OVERDUE_SECONDS = 60.0
+SWEEP_LIMIT = 300
+
+Cursor = tuple[float, str]
+
+
+class Notification(msgspec.Struct):
+    """One thing to tell. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
+
+    id: str
+    message: str
+    campaign: str | None
+    index: int
+    url: str
+    created_at: float
+    state: str = PENDING
+    attempts: int = 0
+    next_attempt_at: float | None = None
+    last_error: str | None = None
+    delivered_at: float | None = None
+    version: Version | None = None
+
+    def to_write(self) -> Write:
+        data: Json = {
+            "message": self.message,
+            "campaign": self.campaign,
+            "index": self.index,
+            "url": self.url,
+            "createdAt": self.created_at,
+            "state": self.state,
+            "attempts": self.attempts,
+            "nextAttemptAt": self.next_attempt_at,
+            "lastError": self.last_error,
+            "deliveredAt": self.delivered_at,
+            "expiresAt": self.created_at + RETENTION_SECONDS,
+        }
+        return Write(COLLECTION, self.id, data, self.version)
+
+    @classmethod
+    def of(cls, document: Document) -> Notification:
+        data = document.data
+        return cls(
+            id=document.id,
+            message=data["message"],
+            campaign=data["campaign"],
+            index=data["index"],
+            url=data["url"],
+            created_at=data["createdAt"],
+            state=data["state"],
+            attempts=data["attempts"],
+            next_attempt_at=data["nextAttemptAt"],
+            last_error=data["lastError"],
+            delivered_at=data["deliveredAt"],
+            version=document.version,
+        )
+
+
+def notification_id(message_id: str, status: str) -> str:
+    """A message's final state is told once, however often it is written."""
+    return "cb_" + hashlib.sha256(f"{message_id}:{status}".encode()).hexdigest()[:26]
+
+
+class NotificationOutbox:
+    """`message_store.Outbox`: notes what is to be told."""
+
+    def __init__(self, queue: TaskQueue | None, *, clock: Clock, log: StructuredLog) -> None:
+        self._queue = queue
+        self._clock = clock
+        self._log = log
+
+    def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
+        """A write for each of them that is final and whose caller has not been told."""
+        return [self._write(record) for record in records if self._is_due(record)]
+
+    def enqueue(self, ids: Sequence[str]) -> None:
+        """Have them delivered. A maintenance run checks whether they were."""
+        put_tasks(self._queue, [task_of(callback) for callback in ids], self._log)
+
+    def _is_due(self, record: MessageRecord) -> bool:
+        """A final status may still yield to another (unknown to delivered, delivered to read): that is told too."""
+        return record.final and record.callback_url is not None and record.announced != record.status
+
+    def _write(self, record: MessageRecord) -> Write:
+        now = self._clock.time()
+        record.announced = str(record.status)
+        callback = Notification(
+            id=notification_id(record.id, record.status),
+            message=record.id,
+            campaign=record.campaign,
+            index=record.index,
+            url=record.callback_url or "",
+            created_at=now,
+            next_attempt_at=now,
+        )
+        return callback.to_write()
+
+
+class Outgoing(msgspec.Struct, frozen=True):
+    """How a callback is posted. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
+
+    transport: Transport
+    signer: Signer
+    render: Callable[[MessageRecord], bytes]
+
+
+class _Refusal(msgspec.Struct, frozen=True):
+    """Why an attempt failed; `attempts` is how many there may be for that reason. `wait` is what the receiver asked for."""
+
+    why: str
+    attempts: int = ATTEMPTS
+    wait: float = 0.0
+
+
+class NotificationDispatcher(msgspec.Struct, frozen=True):
+    """Delivers, lists and repeats what is to be told."""
+
+    ledger: Ledger
+    store: MessageStore
+    queue: TaskQueue | None
+    outgoing: Outgoing
+    clock: Clock
+    log: StructuredLog = msgspec.field(default_factory=StructuredLog)
+
+    def deliver(self, id_: str) -> None:
+        """One attempt, where one is due. Plans the next where it failed; raises only where ledger or queue do."""
+        callback = self._get(id_)
+        now = self.clock.time()
+        if callback is None or callback.next_attempt_at is None or callback.next_attempt_at > now + 1.0:
+            return
+        [record] = self.store.get([callback.message])
+        refusal = _Refusal("the message has expired", 0) if record is None else self._post(callback, record)
+        callback.attempts += 1
+        if refusal is None:
+            callback.state, callback.delivered_at, callback.next_attempt_at = DELIVERED, self.clock.time(), None
+            callback.last_error = None
+        else:
+            self._note_refusal(callback, refusal)
+        self._save(callback)
+
+    def sweep(self, now: float) -> None:
+        """Put tasks for those that are overdue."""
+        where: tuple[tuple[str, Operator, float], ...] = (("nextAttemptAt", "<=", now - OVERDUE_SECONDS),)
+        overdue = self.ledger.find(Query(COLLECTION, where, order_by="nextAttemptAt", limit=SWEEP_LIMIT))
+        # Named by the minute: a queue that is only slow gets no second task every round.
+        slot = int(now // OVERDUE_SECONDS)
+        put_tasks(self.queue, [task_of(each.id, name=f"{each.id}-{slot}") for each in overdue], self.log)
+
+    def list(
+        self, *, limit: int, after: Cursor | None = None, state: str | None = None
+    ) -> tuple[list[Notification], Cursor | None]:
+        """Newest first; the second value is where the next page begins."""
+        where: tuple[tuple[str, Operator, str], ...] = (("state", "==", state),) if state else ()
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
+        found = [Notification.of(document) for document in self.ledger.find(query)]
+        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
+        return found[:limit], more
+
+    def replay(self, id_: str) -> Notification:
+        """Tell it again from the start, whatever became of it. Raises NotFound."""
+        callback = self._get(id_)
+        if callback is None:
+            raise NotFound(
+                f"there is no callback {id_}; ids begin with cb_ and are kept for 30 days", kind=ErrorKind.NOT_FOUND
+            )
+        callback.state, callback.attempts, callback.next_attempt_at = PENDING, 0, self.clock.time()
+        callback.delivered_at = callback.last_error = None
+        callback.version = None  # whoever is delivering it now comes second
+        self.ledger.commit([callback.to_write()])
+        put_tasks(self.queue, [task_of(id_)], self.log)
+        return callback
+
+    def _get(self, id_: str) -> Notification | None:
+        [document] = self.ledger.get(COLLECTION, [id_])
+        return Notification.of(document) if document is not None else None
+
+    def _post(self, callback: Notification, record: MessageRecord) -> _Refusal | None:
+        now = self.clock.time()
+        body = self.outgoing.signer.envelope(self.outgoing.render(record), at=record.updated_at)
+        headers = self.outgoing.signer.headers(callback.id, body, at=now)
+        if headers is None:
+            return _Refusal("there is no secret to sign with: write callback-secret or webhook-key")
+        request = HttpRequest("POST", callback.url, headers, body, repeatable=True)
+        try:
+            status = self.outgoing.transport.send(request).status
+        except CallError as error:
+            return _Refusal(_describe(error), 0 if error.kind in HOPELESS else ATTEMPTS, error.retry_after or 0.0)
+        if 200 <= status < 300:
+            return None
+        if status == GONE:
+            return _Refusal(f"the answer was {status}", 0)
+        return _Refusal(
+            f"the answer was {status}", ATTEMPTS if status in PASSING or status >= 500 else REFUSED_ATTEMPTS
+        )
+
+    def _note_refusal(self, callback: Notification, refusal: _Refusal) -> None:
+        callback.last_error = refusal.why
+        if callback.attempts >= refusal.attempts:
+            callback.state, callback.next_attempt_at = GIVEN_UP, None
+            self.log.error("callback_given_up", callback=callback.id, attempts=callback.attempts, why=refusal.why)
+            return
+        pause = max(PAUSES[callback.attempts - 1], min(refusal.wait, PAUSES[-1]))
+        callback.next_attempt_at = self.clock.time() + pause
+
+    def _save(self, callback: Notification) -> None:
+        try:
+            self.ledger.commit([callback.to_write()])
+        except Conflict:
+            return  # delivered twice at the same moment, or replayed: what is there now counts
+        if callback.next_attempt_at is not None:
+            put_tasks(self.queue, [task_of(callback.id, not_before=callback.next_attempt_at)], self.log)
+
+
+def put_tasks(queue: TaskQueue | None, tasks: Sequence[Task], log: StructuredLog) -> None:
+    """A queue out of reach must harm no message: what is noted in the ledger and has no task is found by the sweep."""
+    if queue is None or not tasks:
+        return
+    try:
+        queue.enqueue(tasks)
+    except QueueUnavailable as error:
+        log.error("callback tasks were not put; the sweep will", exception=error, count=len(tasks))
+
+
+def task_of(id_: str, *, name: str | None = None, not_before: float | None = None) -> Task:
+    return Task("events", PATH, {"id": id_}, name=name, not_before=not_before)
+
+
+def _describe(error: CallError) -> str:
+    """What happened on the wire; the transport masks addresses in it."""
+    return str(error)[:300]

@@ -1,0 +1,301 @@
+"""The node's throttle: every call to the provider takes its turn here, retries included.
+
+Turns are first come, first served: a request takes a place for all its calls when it arrives, and the earliest request whose
+worker is ready goes first. A request of one call goes before every request of several: a code is not to wait behind a thousand
+letters. Sends and polls are two lanes that share alternately, so that neither starves the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from heapq import heapify, heappop, heappush
+from itertools import count
+from math import inf
+
+import msgspec
+
+from sms_connector.errors import Throttled
+from sms_connector.ports import Clock
+from sms_connector.rate_limit.start_schedule import WINDOW, Schedule
+from sms_connector.transport.http import Lane, Written
+
+DEFAULT_QUEUE_LIMIT = 30.0
+# Waiting threads are woken when their time has come. They look up by themselves this often at most.
+LONGEST_NAP = 60.0
+# A request far from its turns looks this often whether an earlier one is slower than its turns.
+CHECK_AGAIN = 0.5
+# Requests of several calls are ordered from here on, behind every request of one.
+BULK = 2**62
+# Far below a millisecond, far above what sums of floats lose.
+INSTANT = 1e-6
+
+Starting = Callable[[int], None]
+
+
+class Reservation(msgspec.Struct, eq=False):
+    """A request's place in the line: how many of its calls have not started."""
+
+    order: int
+    remaining: int
+    nearer: threading.Event = msgspec.field(default_factory=threading.Event)
+
+
+class _Call(msgspec.Struct, eq=False):
+    """What one thread is doing for a place. `attempts` counts how often it has passed the gate."""
+
+    reservation: Reservation
+    starting: Starting
+    attempts: int = 0
+
+
+class _Waiter(msgspec.Struct, order=True):
+    """Ordered by the first two: no ticket is given out twice."""
+
+    order: int
+    ticket: int
+    lane: Lane
+    promised: bool  # counted by its place already
+    wake: threading.Event = msgspec.field(default_factory=threading.Event)
+    started: float | None = None  # when its turn came
+
+
+class ThrottleState(msgspec.Struct, frozen=True):
+    """What is left, for `GET /v1/limits`. Seconds; calls. `leased`: the rate holds now, and not only for what waits for it."""
+
+    rate: int
+    started_last_second: int
+    available_now: int
+    queued: int
+    queue_limit_seconds: float
+    wait_seconds: float
+    leased: bool = True
+
+
+_current_call: ContextVar[_Call | None] = ContextVar("call", default=None)
+
+
+class Throttle:
+    """Thread-safe. `rate` None lifts the limit (benchmarks of everything else). `spare` is the schedule's."""
+
+    def __init__(
+        self, rate: int | None, *, clock: Clock, queue_limit: float = DEFAULT_QUEUE_LIMIT, spare: float = 0.0
+    ) -> None:
+        self._schedule = Schedule(rate, spare=spare) if rate is not None else None
+        self._clock = clock
+        self.queue_limit = queue_limit
+        self._lock = threading.Lock()
+        self._lanes: dict[Lane, list[_Waiter]] = {Lane.SEND: [], Lane.POLL: []}
+        self._last_lane = Lane.POLL
+        self._until = inf
+        self._reservations: dict[int, Reservation] = {}
+        self._singles, self._bulk = count(), count(BULK)
+        self._tickets = count()
+
+    @property
+    def rate(self) -> int | None:
+        """Calls a second at present; None where the limit is lifted."""
+        return self._schedule.rate if self._schedule is not None else None
+
+    # --- places -------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def reservation(self, calls: int, *, patient: bool = False) -> Iterator[Reservation]:
+        """Take a place in the line for `calls` calls: behind all others, or for one call behind the other requests of one.
+
+        Raises Throttled when the first of them could not start within the queue limit; nothing was sent then. A `patient`
+        one waits as long as it takes.
+        """
+        with self._lock:
+            reservation = Reservation(next(self._singles if calls == 1 else self._bulk), calls)
+            if not patient:
+                self._refuse_if_too_long(Lane.SEND, reservation.order)
+            self._reservations[reservation.order] = reservation
+        try:
+            yield reservation
+        finally:
+            with self._lock:
+                del self._reservations[reservation.order]
+                reservation.remaining = 0
+                self._wake_reservations()
+
+    def approach(self, reservation: Reservation, within: float) -> None:
+        """Returns when the turn of the place's next call is at most so many seconds away, or when turns go by unused."""
+        while (distance := self._distance(reservation)) > within + INSTANT:
+            self._clock.wait(reservation.nearer, min(distance - within, CHECK_AGAIN))
+            reservation.nearer.clear()
+
+    @contextmanager
+    def call_of(self, reservation: Reservation, starting: Starting) -> Iterator[None]:
+        """One call of the place's is made by this thread inside. `starting` hears of each attempt (from 1) when its turn has
+        come; what it raises keeps the attempt from being made."""
+        call = _Call(reservation, starting)
+        token = _current_call.set(call)
+        try:
+            yield
+        finally:
+            _current_call.reset(token)
+            if not call.attempts:
+                self.forgo(reservation, 1)
+
+    def forgo(self, reservation: Reservation, calls: int) -> None:
+        """So many of the place's calls are not needed after all."""
+        if calls:
+            with self._lock:
+                reservation.remaining -= min(calls, reservation.remaining)
+                self._wake_reservations()
+
+    # --- turns --------------------------------------------------------------------------------------------------------
+
+    def wait_turn(self, lane: Lane) -> Written:
+        """The transport's gate: returns when the call may start, and counts it as started.
+
+        A call without a place of its own is refused (Throttled) where it could not start within the queue limit. What is
+        returned has to be called when the request has been written.
+        """
+        call = _current_call.get()
+        turn = self._join_queue(lane, call, self._schedule) if self._schedule is not None else None
+        if call is not None:
+            call.attempts += 1
+            call.starting(call.attempts)
+        return partial(self._count_from_now, self._count_from_now(turn))
+
+    def _count_from_now(self, start: float | None) -> float | None:
+        """The call that was to start at `start` was held up: its second begins now."""
+        if self._schedule is None or start is None:
+            return None
+        with self._lock:
+            now = self._clock.monotonic()
+            self._schedule.delay(start, now)
+            return now
+
+    def change_rate(self, rate: int, *, until: float = inf) -> None:
+        """What this node may start a second from now on: its share of the connection's rate, which is leased. At `until` (of
+        the clock's monotonic time) its lease ends, and nothing starts any more, however late a thread looks."""
+        if self._schedule is not None:
+            with self._lock:
+                self._schedule.change_rate(rate)
+                self._until = until
+                self._wake_reservations()
+                for waiter in (*self._lanes[Lane.SEND], *self._lanes[Lane.POLL]):
+                    waiter.wake.set()
+
+    def state(self) -> ThrottleState:
+        if self._schedule is None:
+            return ThrottleState(0, 0, 0, 0, self.queue_limit, 0.0)
+        with self._lock:
+            schedule, now = self._schedule, self._clock.monotonic()
+            queued = self._sends() + len(self._lanes[Lane.POLL])
+            return ThrottleState(
+                rate=schedule.rate,
+                started_last_second=schedule.started_since(now - WINDOW),
+                available_now=max(0, schedule.free_now(now, schedule.rate) - queued),
+                queued=queued,
+                queue_limit_seconds=self.queue_limit,
+                wait_seconds=schedule.start_after(now, self._ahead(Lane.SEND, self._sends())) - now,
+                leased=now < self._until,
+            )
+
+    # --- inside, under the lock ---------------------------------------------------------------------------------------
+
+    def _join_queue(self, lane: Lane, call: _Call | None, schedule: Schedule) -> float | None:
+        """When the turn came."""
+        waiter = self._join(lane, call)
+        try:
+            while (pause := self._try_start(waiter, call, schedule)) > 0:
+                self._clock.wait(waiter.wake, min(pause, LONGEST_NAP))
+                waiter.wake.clear()
+            return waiter.started
+        finally:
+            if waiter.started is None:
+                self._leave(waiter)
+
+    def _join(self, lane: Lane, call: _Call | None) -> _Waiter:
+        with self._lock:
+            order = call.reservation.order if call is not None else next(self._singles)
+            if call is None:
+                self._refuse_if_too_long(lane, order)
+            promised = call is not None and not call.attempts
+            waiter = _Waiter(order, next(self._tickets), lane, promised)
+            heappush(self._lanes[lane], waiter)
+            return waiter
+
+    def _try_start(self, waiter: _Waiter, call: _Call | None, schedule: Schedule) -> float:
+        """0 when the waiter's call has started, else how long it may sleep before it looks again."""
+        with self._lock:
+            if self._next_waiter() is not waiter:
+                return inf
+            now = self._clock.monotonic()
+            pause = schedule.next_start(now) - now if now < self._until else inf
+            if pause > 0:
+                return pause
+            schedule.start(now)
+            heappop(self._lanes[waiter.lane])
+            waiter.started = now
+            self._last_lane = waiter.lane
+            if call is not None and waiter.promised and call.reservation.remaining:
+                call.reservation.remaining -= 1
+            self._wake_next()
+            return 0.0
+
+    def _leave(self, waiter: _Waiter) -> None:
+        with self._lock:
+            self._lanes[waiter.lane].remove(waiter)
+            heapify(self._lanes[waiter.lane])
+            self._wake_next()
+
+    def _wake_next(self) -> None:
+        waiter = self._next_waiter()
+        if waiter is not None:
+            waiter.wake.set()
+
+    def _next_waiter(self) -> _Waiter | None:
+        other = Lane.POLL if self._last_lane is Lane.SEND else Lane.SEND
+        for lane in (other, self._last_lane):
+            if self._lanes[lane]:
+                return self._lanes[lane][0]
+        return None
+
+    def _wake_reservations(self) -> None:
+        for reservation in self._reservations.values():
+            reservation.nearer.set()
+
+    def _refuse_if_too_long(self, lane: Lane, order: int) -> None:
+        if self._schedule is None:
+            return
+        now = self._clock.monotonic()
+        own = self._sends(order) if lane is Lane.SEND else len(self._lanes[Lane.POLL])
+        wait = self._schedule.start_after(now, self._ahead(lane, own)) - now
+        if wait > self.queue_limit + INSTANT:
+            after = WINDOW if wait == inf else wait - self.queue_limit
+            raise Throttled(
+                f"the node is busy: this request could not start within {self.queue_limit:g} s; "
+                f"nothing was sent; ask again in {after:.1f} s, or send many records as a campaign, which waits by itself",
+                retry_after=after,
+            )
+
+    def _sends(self, before: float = inf) -> int:
+        """Calls in the sends' lane of requests that came before: promised ones, retries, and those without a place."""
+        promised = sum(
+            reservation.remaining for reservation in self._reservations.values() if reservation.order < before
+        )
+        others = sum(not waiter.promised and waiter.order < before for waiter in self._lanes[Lane.SEND])
+        return promised + others
+
+    def _ahead(self, lane: Lane, own: int) -> int:
+        """Calls of both lanes that start before one which has `own` calls before it in its own lane."""
+        other = len(self._lanes[Lane.POLL]) if lane is Lane.SEND else self._sends()
+        return own + min(other, own + (self._last_lane is lane))
+
+    def _distance(self, reservation: Reservation) -> float:
+        """Seconds until the place's next call may start."""
+        with self._lock:
+            if self._schedule is None:
+                return 0.0
+            now = self._clock.monotonic()
+            if not self._lanes[Lane.SEND] and self._schedule.next_start(now) <= now:
+                return 0.0
+            return self._schedule.start_after(now, self._ahead(Lane.SEND, self._sends(reservation.order))) - now

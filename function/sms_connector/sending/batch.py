@@ -1,0 +1,237 @@
+"""Carrying out the calls of one request: as many threads as the provider's slowness takes, and no more.
+
+Groups (what one call takes) go from pending to ready when their intents are durable. That happens shortly before their turn: a
+node that dies leaves those unknown that it was calling, and the few that were ready. It happens early enough that no turn is
+lost to the ledger. Outcomes are written as soon as no other write of the batch's is under way, and always before the request is
+answered.
+
+Every worker is equal and does what is most urgent: write outcomes, prepare groups, call. Whoever becomes busy with something
+that takes time looks whether anybody is left to take the next turn, and calls for another worker if not.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from math import ceil
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from sms_connector.model.policy import Policy
+from sms_connector.ports import Clock
+from sms_connector.rate_limit.throttle import LONGEST_NAP, Reservation, Throttle
+from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_store import Change, Changes
+
+Group = TypeVar("Group")
+
+
+class Steps(Protocol[Group]):
+    """What a batch does with its groups. What any of them raises ends the batch; it is raised when all its workers have ended."""
+
+    def prepare(self, block: Sequence[Group]) -> Sequence[Group]:
+        """Make the intents durable; return the groups that are to be called."""
+
+    def starting(self, group: Group) -> None:
+        """The turn of the group's call has come, for its first or a further attempt. What it raises keeps it from being made."""
+
+    def call(self, group: Group) -> Changes:
+        """Make the call; return each record with the change it brought, applied already."""
+
+    def save(self, changes: Changes) -> None:
+        """Make outcomes durable. May be asked again for the same ones where it failed."""
+
+
+class SendContext(msgspec.Struct, frozen=True):
+    """The node's means, shared by all its batches."""
+
+    throttle: Throttle
+    executor: ThreadPoolExecutor
+    clock: Clock
+    policy: Policy
+
+
+class Batch(Generic[Group]):
+    """`run` returns when every group is done."""
+
+    def __init__(
+        self, groups: Sequence[Group], steps: Steps[Group], *, context: SendContext, reservation: Reservation
+    ) -> None:
+        self._steps = steps
+        self._context = context
+        self._reservation = reservation
+        self._lock = threading.Lock()
+        self._pending = deque(groups)
+        self._ready: deque[Group] = deque()
+        self._unsaved: list[tuple[MessageRecord, Change]] = []
+        self._unsaved_since = 0.0
+        self._ahead = 0  # groups whose intents are durable and whose calls have not started
+        self._lead = context.policy.ahead_seconds
+        self._preparing = self._saving = self._failed = False
+        self._workers = 1  # called for, and not ended
+        self._active = 0  # of those, begun
+        self._free = 1  # of those, able to take the next turn
+        self._helpers: list[Future[None]] = []
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._wait_for_helpers()
+            self._save()
+        for helper in self._helpers:
+            if not helper.cancelled():
+                helper.result()
+
+    # --- workers ------------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        with self._lock:
+            self._active += 1
+            self._ended.clear()
+        finished = False
+        try:
+            while (task := self._next_task()) is not None:
+                task()
+            finished = True
+        finally:
+            with self._lock:
+                self._active -= 1
+                self._workers -= 1
+                self._free -= 1
+                if not finished:
+                    self._failed = True
+                if not self._active:
+                    self._ended.set()
+
+    def _next_task(self) -> Callable[[], None] | None:
+        """What is most urgent; None where nothing is left that this worker could do."""
+        with self._lock:
+            if self._failed:
+                return None
+            if self._outcomes_are_due():
+                return self._save
+            block = self._next_block()
+            if block:
+                return partial(self._prepare, block)
+            if self._ready:
+                return partial(self._call, self._ready.popleft())
+            return None
+
+    def _wait_for_helpers(self) -> None:
+        """Those that never began are not waited for: their threads may be busy with other requests."""
+        while True:
+            with self._lock:
+                if not self._active:
+                    break
+            self._context.clock.wait(self._ended, LONGEST_NAP)
+        for helper in self._helpers:
+            helper.cancel()
+
+    def _be_busy(self) -> None:
+        """This worker can't take the next turn for a while; under the lock."""
+        self._free -= 1
+        left = self._ready or (self._pending and not self._preparing)
+        if left and not self._free and not self._failed and self._workers < self._most_workers():
+            self._free += 1
+            self._workers += 1
+            self._helpers = [helper for helper in self._helpers if not helper.done() or helper.exception()]
+            self._helpers.append(self._context.executor.submit(self._work))
+
+    def _most_workers(self) -> int:
+        policy, lifted = self._context.policy, self._context.throttle.rate is None
+        return policy.unpaced_calls if lifted else policy.max_parallel_calls
+
+    # --- intents ------------------------------------------------------------------------------------------------------
+
+    def _next_block(self) -> list[Group]:
+        """What to prepare now: nothing while enough is ready."""
+        size = self._block_size()
+        if self._preparing or not self._pending or self._ahead > size // 2:
+            return []
+        self._preparing = True
+        self._be_busy()
+        return [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
+
+    def _block_size(self) -> int:
+        """Paced: what the node may call within the lead. Else what makes the ledger's commits cheap."""
+        rate, policy = self._context.throttle.rate, self._context.policy
+        return policy.block_size if rate is None else min(policy.block_size, max(1, ceil(rate * self._lead)))
+
+    def _prepare(self, block: Sequence[Group]) -> None:
+        throttle, clock = self._context.throttle, self._context.clock
+        throttle.approach(self._reservation, self._lead)
+        begun = clock.monotonic()
+        prepared = self._steps.prepare(block)
+        throttle.forgo(self._reservation, len(block) - len(prepared))
+        with self._lock:
+            self._lead = max(self._context.policy.ahead_seconds, 2 * (clock.monotonic() - begun))
+            self._ready.extend(prepared)
+            self._ahead += len(prepared)
+            self._preparing = False
+            self._free += 1
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _call(self, group: Group) -> None:
+        attempts = 0
+
+        def starting(attempt: int) -> None:
+            nonlocal attempts
+            attempts = attempt
+            if attempt == 1:
+                with self._lock:
+                    self._ahead -= 1
+                    self._be_busy()
+            self._steps.starting(group)
+
+        try:
+            with self._context.throttle.call_of(self._reservation, starting):
+                changes = self._steps.call(group)
+            self._keep(changes)
+        finally:
+            with self._lock:
+                if attempts:
+                    self._free += 1
+                else:
+                    self._ahead -= 1
+
+    # --- outcomes -----------------------------------------------------------------------------------------------------
+
+    def _keep(self, changes: Changes) -> None:
+        with self._lock:
+            if not self._unsaved:
+                self._unsaved_since = self._context.clock.monotonic()
+            self._unsaved.extend(changes)
+
+    def _outcomes_are_due(self) -> bool:
+        """A paced node has time for a write after each call; an unpaced one waits for some to share a write."""
+        if self._saving or not self._unsaved:
+            return False
+        policy = self._context.policy
+        waited = self._context.clock.monotonic() - self._unsaved_since >= policy.flush_after
+        due = self._context.throttle.rate is not None or waited or len(self._unsaved) >= policy.block_size
+        if due:
+            self._saving = True
+            self._be_busy()
+        return due
+
+    def _save(self) -> None:
+        with self._lock:
+            unsaved, self._unsaved = self._unsaved, []
+        saved = False
+        try:
+            if unsaved:
+                self._steps.save(unsaved)
+            saved = True
+        finally:
+            with self._lock:
+                self._saving = False
+                self._free += 1
+                if not saved:
+                    self._unsaved = unsaved + self._unsaved

@@ -1,0 +1,185 @@
+"""Idempotency keys: the same key and the same request give the stored answer (sending.md section 2, rule 4)."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+
+import msgspec
+
+from sms_connector.errors import Conflict, ErrorKind, KeyInProgress, PreconditionFailed, RequestError
+from sms_connector.model.policy import Policy
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Document, Json, Ledger, Version, Write
+from sms_connector.store.node_lease import NodeLease
+
+COLLECTION = "idempotencyKeys"
+ASK_AGAIN_SECONDS = 2.0
+
+
+class Replay(msgspec.Struct, frozen=True):
+    """The stored answer of the first request."""
+
+    answer: bytes
+    status: int
+
+
+class Started(msgspec.Struct):
+    """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce of the
+    first."""
+
+    document_id: str
+    digest: str
+    nonce: str
+    holder: str
+    created_at: float
+    carried_on: bool = False
+    version: Version | None = None
+
+
+class IdempotencyKeys:
+    """Keys of whole requests. A key in progress is as alive as its node: what `begin` starts holds the node's lease until
+    `finish`, `abandon` or `release`."""
+
+    def __init__(self, ledger: Ledger, lease: NodeLease, *, clock: Clock, policy: Policy) -> None:
+        self._ledger = ledger
+        self._lease = lease
+        self._clock = clock
+        self._policy = policy
+
+    def begin(self, key: str, digest: str) -> Replay | Started:
+        """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422).
+
+        Where the ledger is lost over it the key may have been written: the node's lease is retired, or it would live on with it.
+        """
+        self._lease.enter()
+        begun: Replay | Started | None = None
+        broken = True
+        try:
+            started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time())
+            begun = self._begin(started)
+            broken = False
+        except RequestError:
+            broken = False
+            raise
+        finally:
+            if not isinstance(begun, Started):
+                self._lease.leave(broken=broken)
+        return begun
+
+    def find(self, key: str, digest: str) -> Replay | None:
+        """Return the stored answer of the same request. Raises KeyInProgress while the first one is still running."""
+        [found] = self._ledger.get(COLLECTION, [key_id(key)])
+        if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
+            return None
+        return self._answer(found)
+
+    def finish(self, started: Started, answer: bytes, status: int) -> None:
+        """Keep the answer. If another node has taken the request over meanwhile, its answer counts."""
+        answered = {"state": "done", "answer": b64encode(zlib.compress(answer)).decode(), "status": status}
+        self._end(started, self._document(started) | answered)
+
+    def abandon(self, started: Started) -> None:
+        """Nothing was sent: forget the key. What an attempt before this one may have sent is not forgotten."""
+        if started.carried_on:
+            self.release(started)
+        else:
+            self._end(started, None)
+
+    def release(self, started: Started) -> None:
+        """It broke off in the middle: whoever asks again with the key carries it on at once."""
+        started.holder = ""
+        self._end(started, self._document(started) | {"state": "running"})
+
+    @contextmanager
+    def alone(self, name: str) -> Iterator[None]:
+        """What is done inside is done by one request at a time. Raises KeyInProgress. A caller's key holds no space: a name does."""
+        begun = self.begin(name, name)
+        try:
+            yield
+        finally:
+            if isinstance(begun, Started):
+                self.release(begun)
+
+    def _begin(self, started: Started) -> Replay | Started:
+        try:
+            with suppress(Conflict):
+                return self._write(started, MUST_BE_ABSENT)
+            [found] = self._ledger.get(COLLECTION, [started.document_id])
+            if found is None or found.data["validUntil"] <= self._clock.time():
+                return self._write(started, found.version if found else MUST_BE_ABSENT)
+            return self._meet(started, found)
+        except Conflict:  # another request with this key came at the same moment, and was quicker
+            raise self._in_progress() from None
+
+    def _meet(self, started: Started, found: Document) -> Replay | Started:
+        if found.data["digest"] != started.digest:
+            raise PreconditionFailed(
+                f"this idempotency key was used for another request, of {_moment(found.data['createdAt'])}; "
+                "use a new key for a new request",
+                kind=ErrorKind.KEY_REUSED,
+            )
+        if (replay := self._answer(found)) is not None:
+            return replay
+        started.nonce, started.created_at, started.carried_on = found.data["nonce"], found.data["createdAt"], True
+        return self._write(started, found.version)
+
+    def _answer(self, found: Document) -> Replay | None:
+        """None where the first request broke off."""
+        if found.data["state"] == "done":
+            return Replay(zlib.decompress(b64decode(found.data["answer"])), found.data["status"])
+        if self._lease.living([found.data["holder"]]):
+            raise self._in_progress()
+        return None
+
+    def _in_progress(self) -> KeyInProgress:
+        return KeyInProgress(
+            f"the first request with this idempotency key is still running; ask again in {ASK_AGAIN_SECONDS:g} s",
+            kind=ErrorKind.IN_PROGRESS,
+            retry_after=ASK_AGAIN_SECONDS,
+        )
+
+    def _write(self, started: Started, expect: Version | Absent) -> Started:
+        data = self._document(started) | {"state": "running"}
+        [started.version] = self._ledger.commit([Write(COLLECTION, started.document_id, data, expect)])
+        return started
+
+    def _document(self, started: Started) -> Json:
+        valid_until = started.created_at + self._policy.key_seconds
+        return {
+            "digest": started.digest,
+            "nonce": started.nonce,
+            "holder": started.holder,
+            "createdAt": started.created_at,
+            "validUntil": valid_until,
+            # The store may delete late and never early: a key is judged by validUntil, the document lives a day longer.
+            "expiresAt": valid_until + 24 * 3600.0,
+        }
+
+    def _end(self, started: Started, data: Json | None) -> None:
+        """The node's lease is retired where the ledger can't be told: a key in progress must not live on with the node."""
+        told = False
+        try:
+            with suppress(Conflict):
+                self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
+            told = True
+        finally:
+            self._lease.leave(broken=not told)
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def key_id(key: str) -> str:
+    """Keys are the caller's words: kept as a digest only."""
+    return hashlib.sha256(key.encode()).hexdigest()[:40]
+
+
+def message_id(nonce: str, index: int) -> str:
+    """Our name of a record's message; the same nonce and index give the same id."""
+    return "msg_" + hashlib.sha256(f"{nonce}:{index}".encode()).hexdigest()[:26]

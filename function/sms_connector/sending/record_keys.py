@@ -1,0 +1,121 @@
+"""A record's own idempotency key: the same key and the same message is the message that is there already."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from msgspec.structs import replace
+
+from sms_connector.errors import Conflict, ErrorKind, RetrySafety
+from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.policy import Policy
+from sms_connector.model.send_request import Draft
+from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Absent, Clock, Document, Ledger, Version, Write
+from sms_connector.sending.idempotency import COLLECTION, key_id
+from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_store import MessageStore, become
+from sms_connector.store.node_lease import NodeLease
+from sms_connector.store.opt_outs import OptOuts
+
+Pair = tuple[Draft, MessageRecord]
+
+
+class RecordKeys:
+    """Keys of single records, kept like those of requests."""
+
+    def __init__(self, ledger: Ledger, store: MessageStore, lease: NodeLease, *, clock: Clock, policy: Policy) -> None:
+        self._ledger = ledger
+        self._store = store
+        self._lease = lease
+        self._clock = clock
+        self._policy = policy
+        self._opt_outs = OptOuts(ledger, clock=clock)
+
+    def claim(self, pairs: Sequence[Pair], *, attachment: str = "") -> list[bool]:
+        """For each: True where the message is this request's to send. Else its record is now the one that is there, or an error.
+
+        `attachment` is what makes a message another one beside recipient, sender and text.
+        """
+        keyed = [pair for pair in pairs if pair[0].key is not None]
+        claims = {id(pair[1]): self._claim(pair, attachment) for pair in keyed}
+        ours = self._claim_together(keyed, claims)
+        fresh = {id(pair[1]): id(pair[1]) in ours or self._claim_one(pair, claims[id(pair[1])]) for pair in keyed}
+        return [fresh.get(id(record), True) for _, record in pairs]
+
+    def _claim_together(self, keyed: Sequence[Pair], claims: dict[int, Write]) -> set[int]:
+        """The happy path: all keys are new, and one commit takes them. None are taken where one is not."""
+        writes = list(claims.values())
+        if not keyed or len(keyed) > MAX_WRITES or len({write.id for write in writes}) < len(writes):
+            return set()
+        try:
+            self._ledger.commit(writes)
+        except Conflict:
+            return set()
+        return set(claims)
+
+    def _claim_one(self, pair: Pair, claim: Write) -> bool:
+        [found] = self._ledger.get(COLLECTION, [claim.id])
+        if found is not None and found.data["validUntil"] > self._clock.time():
+            return self._meet(pair, claim, found)
+        return self._take(pair, claim, found.version if found else MUST_BE_ABSENT)
+
+    def _take(self, pair: Pair, claim: Write, expect: Version | Absent) -> bool:
+        try:
+            self._ledger.commit([replace(claim, expect=expect)])
+        except Conflict:
+            return self._refuse(
+                pair[1],
+                ErrorKind.IN_PROGRESS,
+                "another request with this key came at the same moment; ask again in some seconds",
+            )
+        return True
+
+    def _meet(self, pair: Pair, claim: Write, found: Document) -> bool:
+        record = pair[1]
+        if found.data["message"] == record.id:
+            return True
+        [existing] = self._store.get([found.data["message"]])
+        if existing is not None and self.is_free(existing):
+            return self._take(pair, claim, found.version)
+        if claim.data is None or found.data["digest"] != claim.data["digest"]:
+            message = f"this key was used for another message, {found.data['message']}; use a new key for a new message"
+            return self._refuse(record, ErrorKind.KEY_REUSED, message)
+        if existing is not None:
+            become(record, existing)
+            record.replayed = True
+            return False
+        if self._lease.living([found.data["holder"]]):
+            return self._refuse(
+                record, ErrorKind.IN_PROGRESS, "the first record with this key is being sent; ask again in some seconds"
+            )
+        return self._take(
+            pair, claim, found.version
+        )  # its node died before the intent was written: nothing was ever sent
+
+    def is_free(self, record: MessageRecord) -> bool:
+        """Whether its key may send again: it failed, and certainly nothing was sent. So it is with an opt-out that has ended since."""
+        failure = record.failure
+        if failure is None or not record.final:
+            return False
+        if failure.kind is ErrorKind.OPTED_OUT:
+            return not self._opt_outs.among([record.to])
+        return failure.retry is RetrySafety.SAFE
+
+    def _refuse(self, record: MessageRecord, kind: ErrorKind, message: str) -> bool:
+        retry = RetrySafety.SAFE if kind is ErrorKind.IN_PROGRESS else RetrySafety.NEVER
+        record.refuse(FailureReason("connector", kind, message, retry=retry), at=self._clock.time())
+        return False
+
+    def _claim(self, pair: Pair, attachment: str) -> Write:
+        draft, record = pair
+        valid_until = self._clock.time() + self._policy.key_seconds
+        message = "\0".join((draft.to, record.sender, draft.text, attachment))
+        data = {
+            "digest": hashlib.sha256(message.encode()).hexdigest()[:32],
+            "message": record.id,
+            "holder": record.holder,
+            "validUntil": valid_until,
+            "expiresAt": valid_until + 24 * 3600.0,
+        }
+        return Write(COLLECTION, "record:" + key_id(draft.key or ""), data, MUST_BE_ABSENT)

@@ -1,0 +1,122 @@
+"""Blocks: up to 25 messages of a chunk in one document, with what is told of them afterwards.
+
+While a block is `held`, the worker that carries its chunk out alone writes it (`ChunkStore`): intents some ahead of the calls,
+outcomes when it is complete. So a message costs a quarter of a write, and a worker that dies leaves the few messages it was
+calling. From then on whoever has news folds it in, guarded by the document's version (`merge_events`). A chunk's counts are those of its
+blocks that are not held: a block and what it counts for change in one commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from sms_connector.model.person import person_key
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
+from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
+from sms_connector.store.message_record import MessageRecord, from_document, to_document
+
+BLOCKS = "blocks"
+# What every message of a block shares with its campaign is not kept again for each.
+_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
+
+
+class Block(msgspec.Struct):
+    """The messages of a block by position. `created_at` is the time of its latest intent: none of its messages is younger."""
+
+    id: str
+    campaign: str
+    created_at: float
+    sender: str
+    interval: float
+    attempts_allowed: int
+    callback_url: str | None
+    held: bool = False
+    records: dict[int, MessageRecord] = msgspec.field(default_factory=dict)
+    version: Version | Absent | None = MUST_BE_ABSENT
+
+    @property
+    def chunk_id(self) -> str:
+        return self.id.rpartition("-")[0]
+
+    def open(self) -> list[MessageRecord]:
+        return [record for record in self.records.values() if not record.final]
+
+    def to_write(self, *, held: bool = False) -> Write:
+        return Write(BLOCKS, self.id, self._to_document(held), self.version)
+
+    def _to_document(self, held: bool) -> Json:
+        items = {str(position): _item(record) for position, record in sorted(self.records.items())}
+        data: Json = {
+            "campaign": self.campaign,
+            "createdAt": self._latest_intent(),
+            "from": self.sender,
+            "interval": self.interval,
+            "attemptsAllowed": self.attempts_allowed,
+            "callbackUrl": self.callback_url,
+            "held": held,
+            "items": items,
+            "people": sorted({person_key(record.to) for record in self.records.values()}),
+            "references": sorted({each.reference for each in self.records.values() if each.reference}),
+            "providerMessageIds": [id_ for each in self.records.values() if (id_ := each.provider_message_id)],
+            "expiresAt": max([self.created_at, *(each.begins_at for each in self.records.values())])
+            + RETENTION_SECONDS,
+        }
+        # When somebody should look after its messages; a held block's are its worker's business.
+        times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]
+        return data | {"nextCheckAt": min(times)} if times and not held else data
+
+    def _latest_intent(self) -> float:
+        return max([self.created_at, *(record.created_at for record in self.records.values())])
+
+    @classmethod
+    def of(cls, document: Document) -> Block:
+        data = document.data
+        block = cls(
+            id=document.id,
+            campaign=data["campaign"],
+            created_at=data["createdAt"],
+            sender=data["from"],
+            interval=data["interval"],
+            attempts_allowed=data["attemptsAllowed"],
+            callback_url=data["callbackUrl"],
+            held=data["held"],
+            version=document.version,
+        )
+        chunk = int(document.id.rsplit("-", 2)[1])
+        for position, item in data["items"].items():
+            message_id = MessageLocation(block.campaign, chunk, int(position)).message_id
+            block.records[int(position)] = block.read_item(message_id, item)
+        return block
+
+    def read_item(self, message_id: str, item: Json) -> MessageRecord:
+        shared = {
+            "campaign": self.campaign,
+            "from": self.sender,
+            "interval": self.interval,
+            "attemptsAllowed": self.attempts_allowed,
+            "callbackUrl": self.callback_url,
+        }
+        return from_document(Document(message_id, shared | item, 0))
+
+
+def _item(record: MessageRecord) -> Json:
+    document = to_document(record)
+    for name in _SHARED:
+        document.pop(name, None)
+    return document
+
+
+def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
+    of_chunks: dict[str, list[Block]] = {}
+    for block in blocks:
+        of_chunks.setdefault(block.chunk_id, []).append(block)
+    return list(of_chunks.values())
+
+
+def read_blocks(ledger: Ledger, ids: Iterable[str]) -> dict[str, Block]:
+    """The blocks that are there, by id."""
+    wanted: Sequence[str] = list(ids)
+    documents = ledger.get(BLOCKS, wanted) if wanted else []
+    return {document.id: Block.of(document) for document in documents if document is not None}

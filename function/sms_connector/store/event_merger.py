@@ -1,0 +1,119 @@
+"""Merge the pending events of campaigns' messages (`news`) into their blocks, and count those that are not merged yet.
+
+A block that is due takes its events with it. Late ones, of a block that no run would read for hours, are found by their age.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+
+import msgspec
+
+from sms_connector.ports import Document, Ledger
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.blocks import Block, by_chunk, read_blocks
+from sms_connector.store.campaign_record import Tally
+from sms_connector.store.status_events import (
+    change_of,
+    delete_events,
+    is_awaited,
+    merge_events,
+    read_campaign_events,
+    read_late_events,
+    read_status_events,
+)
+
+# By then a block that is still followed has been read.
+LATE_SECONDS = 15.0
+LATE_PER_RUN = 500
+
+
+class EventMerger:
+    """What a maintenance run merges."""
+
+    def __init__(self, ledger: Ledger, store: BlockStore) -> None:
+        self._ledger = ledger
+        self._store = store
+
+    def merge_due(self, blocks: Mapping[str, Block]) -> None:
+        """Merge what was reported of these blocks since the last run."""
+        events: dict[str, list[Document]] = {}
+        # Any event settles an unknown outcome; of the others only a final one is worth a write.
+        for settled in (True, False):
+            some = [block for block in blocks.values() if _is_settled(block) is settled]
+            for found in self._store.each(
+                partial(read_status_events, self._ledger, final_only=settled), by_chunk(some)
+            ):
+                events |= found
+        self._merge(blocks, events)
+
+    def merge_late(self, now: float) -> set[str]:
+        """Merge final events that have been waiting, except those of blocks whose worker still holds them.
+
+        Return the campaigns that were changed.
+        """
+        events = _by_block(read_late_events(self._ledger, until=now - LATE_SECONDS, limit=LATE_PER_RUN))
+        blocks = {id_: block for id_, block in read_blocks(self._ledger, events).items() if not block.held}
+        self.merge_due({id_: block for id_, block in blocks.items() if not _is_settled(block)})
+        self._merge(blocks, {id_: events[id_] for id_, block in blocks.items() if _is_settled(block)})
+        return {block.campaign for block in blocks.values()}
+
+    def _merge(self, blocks: Mapping[str, Block], events: Mapping[str, Sequence[Document]]) -> None:
+        awaited = {id_: _awaited(blocks[id_], some) for id_, some in events.items()}
+        changes = [
+            (blocks[id_].records[each.data["position"]], change_of(each))
+            for id_, some in awaited.items()
+            for each in some
+        ]
+        saved = self._store.save_in_blocks(changes, loaded=dict(blocks))
+        delete_events(
+            self._ledger,
+            [
+                each
+                for id_, some in events.items()
+                for each in some
+                # A worker may have filled the block up since it was read: the event of a new message comes with the next run.
+                if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
+            ],
+        )
+
+
+class Pending(msgspec.Struct, frozen=True):
+    """What events that are not merged yet change in a campaign's counts; `chunks` are those it concerns."""
+
+    counts: Counter[str]
+    open_messages: int
+    chunks: list[str]
+
+
+def count_pending(ledger: Ledger, campaign_id: str) -> Pending:
+    """Return what a page of results shows already, as a difference to the sums."""
+    events = _by_block(read_campaign_events(ledger, campaign_id))
+    blocks = [block for block in read_blocks(ledger, events).values() if not block.held]
+    before = Tally.of(record for block in blocks for record in block.records.values())
+    for block in blocks:
+        merge_events(block, _awaited(block, events[block.id]))
+    after = Tally.of(record for block in blocks for record in block.records.values())
+    counts = Counter(after.counts)
+    counts.subtract(before.counts)
+    return Pending(counts, after.open_messages - before.open_messages, sorted({block.chunk_id for block in blocks}))
+
+
+def _by_block(events: Iterable[Document]) -> dict[str, list[Document]]:
+    found: dict[str, list[Document]] = {}
+    for each in events:
+        found.setdefault(each.data["block"], []).append(each)
+    return found
+
+
+def _awaited(block: Block, events: Iterable[Document]) -> list[Document]:
+    """Those that may change one of its messages, oldest first."""
+    in_order = sorted(events, key=lambda each: float(each.data["at"]))
+    records = [(block.records.get(each.data["position"]), each) for each in in_order]
+    return [each for record, each in records if record is not None and is_awaited(record, each)]
+
+
+def _is_settled(block: Block) -> bool:
+    return not any(record.is_unsettled for record in block.records.values())

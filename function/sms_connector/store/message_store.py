@@ -1,0 +1,223 @@
+"""Messages in the ledger: created as intents, changed only by changes that can be applied again.
+
+A callback may change a document while its sender still holds the record. So every change is a function of a record: when the
+ledger has moved on, the change is applied to what is there now, and the holder's record becomes that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+import msgspec
+from msgspec.structs import fields
+
+from sms_connector.errors import Conflict
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
+from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
+from sms_connector.store.message_record import COLLECTION, MessageRecord, from_document
+
+COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
+
+
+# Where a page of messages ends: the time and the id it was found by.
+Cursor = tuple[float, str]
+
+
+class Outbox(Protocol):
+    """Tells callers' callback addresses what became of messages (`notifications`)."""
+
+    def writes(self, records: Sequence[MessageRecord]) -> list[Write]: ...
+
+    def enqueue(self, ids: Sequence[str]) -> None: ...
+
+
+Change = Callable[[MessageRecord], object]
+Changes = Sequence[tuple[MessageRecord, Change]]
+
+
+class PersonQuery(msgspec.Struct, frozen=True):
+    """Messages by one of person, reference and campaign, or all, created from `since` to `until` (both included), that follow
+    `after`; `page`: read at a time."""
+
+    person: str | None = None
+    reference: str | None = None
+    campaign: str | None = None
+    since: float | None = None
+    until: float | None = None
+    after: Cursor | None = None
+    page: int = 100
+
+
+class MessageStore:
+    """The only writer of the `messages` collection. What changes announce and whose consent they end is seen to here, for all of them."""
+
+    def __init__(self, ledger: Ledger, outbox: Outbox | None = None, opt_outs: OptOutRecorder | None = None) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._opt_outs = opt_outs
+
+    def create(self, records: Sequence[MessageRecord]) -> None:
+        """Write the intents, all or none. Raises Conflict where one of them is there already."""
+        for record in records:
+            record.version = MUST_BE_ABSENT
+        self._commit(records)
+
+    def get(self, ids: Sequence[str]) -> list[MessageRecord | None]:
+        return [from_document(document) if document else None for document in self._ledger.get(COLLECTION, ids)]
+
+    def find(self, query: Query) -> list[MessageRecord]:
+        return [from_document(document) for document in self._ledger.find(query)]
+
+    def find_by_person(
+        self,
+        person: str,
+        *,
+        limit: int,
+        since: float | None = None,
+        until: float | None = None,
+        after: Cursor | None = None,
+    ) -> tuple[list[MessageRecord], Cursor | None]:
+        """Return a person's messages (`person_key`), newest first, and where the next page begins.
+
+        They are as their documents have them: `get` adds what callbacks reported of a campaign's message since.
+        """
+        query = PersonQuery(person, since=since, until=until, after=after, page=limit + 1)
+        found = list(islice(self._by_person(query), limit + 1))
+        return [record for _, record in found[:limit]], found[limit - 1][0] if len(found) > limit else None
+
+    def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Find candidates, newest first, each with its place in the list: the caller drops those that don't match.
+
+        Only so the caller can bound how much is read.
+        """
+        return self._own(query)
+
+    def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        return self._own(query)
+
+    def _own(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Those with a document of their own."""
+        if query.campaign is not None:
+            return  # its messages are in blocks
+        where: tuple[Condition, ...] = ()
+        if query.person is not None:
+            where = (("person", "==", query.person),)
+        elif query.reference is not None:
+            where = (("reference", "==", query.reference),)
+        if query.until is not None:
+            where = (*where, ("createdAt", "<=", query.until))
+        for document in self._pages(COLLECTION, where, query):
+            yield (document.data["createdAt"], document.id), from_document(document)
+
+    def _pages(self, collection: str, where: tuple[Condition, ...], query: PersonQuery) -> Iterator[Document]:
+        """Newest first, a page at a time."""
+        if query.since is not None:
+            where = (*where, ("createdAt", ">=", query.since))
+        after = query.after
+        while True:
+            page = self._ledger.find(Query(collection, where, "createdAt", True, query.page, after))
+            yield from page
+            if len(page) < query.page:
+                return
+            after = (page[-1].data["createdAt"], page[-1].id)
+
+    def find_by_provider_id(self, provider_message_id: str) -> str | None:
+        """Return the id of the message of ours that has that id of the provider's."""
+        found = self._ledger.find(Query(COLLECTION, (("providerMessageId", "==", provider_message_id),), limit=1))
+        return found[0].id if found else None
+
+    def register_unknown(self, records: Sequence[MessageRecord]) -> None:
+        """What callbacks told of unknown outcomes, where it waits for whoever holds the records. (Of these it is applied as it comes.)"""
+
+    def fill_history(self, record: MessageRecord) -> None:
+        """What was told of it and is kept elsewhere. (Of these it is all in the record.)"""
+
+    def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
+        """Apply a report about a message that the caller has not read. False where there is no such message."""
+        [record] = self.get([message_id])
+        if record is None:
+            return False
+        change = ApplyReport(report, at, source)
+        if change(record):
+            self.save([(record, change)])
+        return True
+
+    def save(self, changes: Changes) -> None:
+        """The records were changed already by their changes; make that durable, on top of whatever has happened since."""
+        self._end_consent(changes)
+        for part in _parts(changes):
+            left = part
+            while left:
+                try:
+                    self._commit([record for record, _ in left])
+                    break
+                except Conflict:
+                    left = self._catch_up(left)
+
+    def apply(self, record: MessageRecord, change: Change) -> None:
+        """Change one record and make it durable."""
+        change(record)
+        self.save([(record, change)])
+
+    def rewrite(self, records: Sequence[MessageRecord]) -> None:
+        """Make the records durable as they are, all or none. Raises Conflict where somebody else has touched one."""
+        self._commit(records)
+
+    def _end_consent(self, changes: Changes) -> None:
+        for record, change in changes:
+            record_opt_out(self._opt_outs, record.to, change)
+
+    def _catch_up(self, changes: Changes) -> Changes:
+        """Where the ledger has moved on, apply the change to what is there now. What has been deleted is left out."""
+        found = self.get([record.id for record, _ in changes])
+        for (record, change), current in zip(changes, found, strict=True):
+            if current is not None and current.version != record.version:
+                change(current)
+                become(record, current)
+        return [pair for pair, current in zip(changes, found, strict=True) if current is not None]
+
+    def _commit(self, records: Sequence[MessageRecord]) -> None:
+        flags = [record.announced for record in records]
+        announced = self.announce(records)
+        writes: list[Write] = [record.to_write() for record in records]
+        committed = False
+        try:
+            versions = self._ledger.commit([*writes, *announced])
+            committed = True
+        finally:
+            if not committed:  # neither were the announcements
+                for record, flag in zip(records, flags, strict=True):
+                    record.announced = flag
+        for record, version in zip(records, versions, strict=False):
+            record.version = version
+        self.announced(announced)
+
+    def announce(self, records: Sequence[MessageRecord]) -> list[Write]:
+        """What tells the caller's callback of those that have become final: part of the same commit."""
+        return self._outbox.writes(records) if self._outbox is not None else []
+
+    def announced(self, writes: Sequence[Write]) -> None:
+        """The commit went through."""
+        if self._outbox is not None and writes:
+            self._outbox.enqueue([write.id for write in writes])
+
+
+def _parts(changes: Changes) -> Iterator[Changes]:
+    """What fits into a commit. Two requests may follow the same message: a commit takes it once."""
+    part: dict[str, tuple[MessageRecord, Change]] = {}
+    for pair in changes:
+        if len(part) == COMMIT_LIMIT or pair[0].id in part:
+            yield list(part.values())
+            part = {}
+        part[pair[0].id] = pair
+    yield list(part.values())
+
+
+def become(record: MessageRecord, other: MessageRecord) -> None:
+    """The holder's record takes over what the ledger knows; its place in the holder's request stays."""
+    for field in fields(MessageRecord):
+        if field.name not in ("index", "replayed"):
+            setattr(record, field.name, getattr(other, field.name))

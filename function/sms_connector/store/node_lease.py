@@ -1,0 +1,147 @@
+"""A node's word that it is alive: one document, renewed while requests are in flight.
+
+Every intent names the lease it was written under. When the lease has ended without an outcome, nobody knows whether the call was
+made: the message is *unknown*, never *retry* (sending.md section 2). One lease a node instead of one a message costs one write in
+five seconds, whatever the number of messages.
+"""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+
+import msgspec
+
+from sms_connector.errors import RequestError
+from sms_connector.model.policy import Policy
+from sms_connector.ports import Clock, Ledger, Write
+
+COLLECTION = "state"
+FORGET_AFTER = 24 * 3600.0
+# Parts of a lease: how often it is looked at, and what has to be left of it then. So it always lasts for a call of a node whose
+# ledger answers, and the ledger may be away for some seconds.
+CHECK_EVERY = 1 / 6
+RENEW_BELOW = 0.85
+
+
+class _Lease(msgspec.Struct, frozen=True):
+    """`until` is monotonic time, counted from before the renewal was written; `ends` is the time that others go by (epoch). A node that
+    was frozen may find that the one has stood still, and one whose clock was set back that the other has: the earlier end counts."""
+
+    name: str
+    until: float
+    ends: float
+
+    def lasts(self, seconds: float, clock: Clock) -> bool:
+        return clock.monotonic() + seconds <= self.until and clock.time() + seconds <= self.ends
+
+
+class NodeLease:
+    """`held()` around everything that may call a provider. Thread-safe."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock, policy: Policy) -> None:
+        self._ledger = ledger
+        self._clock = clock
+        self._policy = policy
+        self._lock = threading.Lock()
+        self._renewing = threading.Lock()
+        self._in_flight = 0
+        self._lease: _Lease | None = None
+        self._idle = threading.Event()
+
+    @contextmanager
+    def held(self) -> Iterator[str]:
+        """The lease's name; it is renewed in the background until the block ends.
+
+        A block that breaks off may leave intents without an outcome. Their lease must end although the node lives on, so it is
+        retired; a request that was refused (RequestError) leaves none.
+        """
+        self.enter()
+        broken = True
+        try:
+            yield self.name()
+            broken = False
+        except RequestError:
+            broken = False
+            raise
+        finally:
+            self.leave(broken=broken)
+
+    def name(self) -> str:
+        """The name intents are written under now; renewed first where it is old. Raises what the ledger raises."""
+        if (lease := self._young()) is not None:
+            return lease.name
+        with self._renewing:
+            return (self._young() or self._renew()).name
+
+    def covers(self, holder: str | None, seconds: float) -> bool:
+        """Is that the present lease, and does it last that long from now? Only then may a call be started under it."""
+        lease = self._lease
+        return lease is not None and lease.name == holder and lease.lasts(seconds, self._clock)
+
+    def retire(self) -> None:
+        """Let the present lease end: it is not renewed any more, and what follows gets another one. Requests in flight that wrote
+        intents under it write them anew before they call."""
+        self._lease = None
+
+    def living(self, names: Iterable[str]) -> set[str]:
+        """Which of these leases still hold, as far as anybody can tell."""
+        wanted = sorted(set(names))
+        now = self._clock.time()
+        documents = self._ledger.get(COLLECTION, [f"node:{name}" for name in wanted]) if wanted else []
+        return {
+            name
+            for name, document in zip(wanted, documents, strict=True)
+            if document is not None and document.data["leaseUntil"] + self._policy.clock_skew > now
+        }
+
+    def enter(self) -> None:
+        with self._lock:
+            self._in_flight += 1
+            if self._in_flight == 1:
+                self._idle = threading.Event()
+                threading.Thread(target=self._keep, args=(self._idle,), name="node-lease", daemon=True).start()
+
+    def leave(self, *, broken: bool = False) -> None:
+        if broken:
+            self.retire()
+        with self._lock:
+            self._in_flight -= 1
+            if not self._in_flight:
+                self._idle.set()
+
+    def _keep(self, idle: threading.Event) -> None:
+        while not self._clock.wait(idle, self._policy.lease_seconds * CHECK_EVERY):
+            if self._renewing.locked():
+                continue
+            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and whoever needs it renewed
+            # (`name`) gets the store's error.
+            with suppress(Exception):
+                self.name()
+
+    def _young(self) -> _Lease | None:
+        lease = self._lease
+        enough = self._policy.lease_seconds * RENEW_BELOW
+        return lease if lease is not None and lease.lasts(enough, self._clock) else None
+
+    def _renew(self) -> _Lease:
+        """A lease that has lapsed may have been called dead already: its name is not used again, nor where it lapsed while its
+        renewal was on the way."""
+        old = self._lease
+        if old is not None:
+            renewed = self._write(old.name)
+            if old.lasts(0.0, self._clock) and self._lease is old:
+                self._lease = renewed
+                return renewed
+        self._lease = fresh = self._write(uuid.uuid4().hex)
+        return fresh
+
+    def _write(self, name: str) -> _Lease:
+        asked = self._clock.monotonic()
+        until = self._clock.time() + self._policy.lease_seconds
+        self._ledger.commit(
+            [Write(COLLECTION, f"node:{name}", {"leaseUntil": until, "expiresAt": until + FORGET_AFTER})]
+        )
+        return _Lease(name, asked + self._policy.lease_seconds, until)

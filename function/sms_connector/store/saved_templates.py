@@ -1,0 +1,116 @@
+"""Saved templates: a message with its mapping, sender and options under a name, in versions.
+
+A version counts the changes of one template. An entity tag names a version and its content, so that a template that was deleted
+and made again is not taken for the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from sms_connector.errors import Conflict, ErrorKind, NotFound
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
+from sms_connector.ports import Version as StoredVersion
+
+COLLECTION = "templates"
+
+
+class SavedTemplate(msgspec.Struct, frozen=True):
+    """`content` is what a request would say, as JSON. Times are epoch seconds."""
+
+    name: str
+    content: Json
+    version: int
+    created_at: float
+    updated_at: float
+    stored: StoredVersion | None = None
+
+    @property
+    def reference(self) -> str:
+        """Name it in a message's record."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def tag(self) -> str:
+        """Identify this version and its content (an entity tag without its quotes)."""
+        digest = hashlib.sha256(msgspec.json.encode(self.content, order="sorted")).hexdigest()
+        return f"{self.version}-{digest[:8]}"
+
+    @classmethod
+    def of(cls, document: Document) -> SavedTemplate:
+        data = document.data
+        times = (data["createdAt"], data["updatedAt"])
+        return cls(document.id, data["content"], data["version"], *times, stored=document.version)
+
+    def to_write(self, *, expected: SavedTemplate | None) -> Write:
+        data = {
+            "content": self.content,
+            "version": self.version,
+            "createdAt": self.created_at,
+            "updatedAt": self.updated_at,
+        }
+        return Write(COLLECTION, self.name, data, MUST_BE_ABSENT if expected is None else expected.stored)
+
+
+# What a caller expects to find before a change; raises where it is something else.
+Check = Callable[[SavedTemplate | None], None]
+
+
+class Templates:
+    """Reads and changes templates. Names are checked by who calls."""
+
+    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
+        self._ledger = ledger
+        self._clock = clock
+
+    def find(self, name: str) -> SavedTemplate | None:
+        [document] = self._ledger.get(COLLECTION, [name])
+        return SavedTemplate.of(document) if document is not None else None
+
+    def get(self, name: str) -> SavedTemplate:
+        """Raises NotFound."""
+        found = self.find(name)
+        if found is None:
+            raise NotFound(f"there is no template {name!r}; GET /v1/templates lists them", kind=ErrorKind.NOT_FOUND)
+        return found
+
+    def page(self, *, limit: int, after: str | None = None) -> tuple[Sequence[SavedTemplate], str | None]:
+        """Return templates in the order of their names; the second value is the name the next page begins after."""
+        query = Query(COLLECTION, limit=limit + 1, after=None if after is None else (0, after))
+        found = [SavedTemplate.of(document) for document in self._ledger.find(query)]
+        return found[:limit], found[limit - 1].name if len(found) > limit else None
+
+    def save(self, name: str, content: Json, check: Check) -> tuple[SavedTemplate, bool]:
+        """Write the next version; also say whether the template is new. The same content again is the same version.
+
+        Raises what `check` raises.
+        """
+        while True:
+            before = self.find(name)
+            check(before)
+            if before is not None and before.content == content:
+                return before, False
+            now = self._clock.time()
+            created_at = now if before is None else before.created_at
+            saved = SavedTemplate(name, content, 1 if before is None else before.version + 1, created_at, now)
+            if self._commit(saved.to_write(expected=before)):
+                return saved, before is None
+
+    def delete(self, name: str, check: Check) -> None:
+        """Raises NotFound and what `check` raises. Campaigns keep the text they were created with."""
+        while True:
+            before = self.get(name)
+            check(before)
+            if self._commit(Write(COLLECTION, name, None, before.stored)):
+                return
+
+    def _commit(self, write: Write) -> bool:
+        """False where another change came first."""
+        try:
+            self._ledger.commit([write])
+        except Conflict:
+            return False
+        return True

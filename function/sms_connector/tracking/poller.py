@@ -1,0 +1,311 @@
+"""Following messages to a final status: by the request that waits for them, or by maintenance runs (sending.md section 4).
+
+All waiting requests of a node share one round of questions: whoever finds it due asks for everybody. A round takes the cheaper
+way, the provider's list or single questions, from what is due; what a list tells of messages that are not due yet is heard, too.
+A round is put off for half an interval so that more messages are due together, yet not past the moment when the last one is due.
+What is to be sent later (`sendAt`) is asked for from then on, and holds no request for longer than the tracking would have taken now.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Container, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from math import inf
+
+import msgspec
+
+from sms_connector.errors import CallError, ProviderRefused, RequestError
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.policy import Policy
+from sms_connector.model.send_request import Tracking
+from sms_connector.ports import Clock
+from sms_connector.provider import Provider, ReportQuery
+from sms_connector.store.apply_report import ApplyReport
+from sms_connector.store.message_record import SLOW_CHECK_SECONDS, MessageRecord, Phase
+from sms_connector.store.message_store import MessageStore, become
+from sms_connector.store.node_lease import NodeLease
+from sms_connector.tracking.reconciler import Reconciler
+from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
+
+MAX_PAGES = 20
+# Whoever asks for everybody wakes the others. They look up by themselves this often at most.
+LONGEST_NAP = 60.0
+# Whose messages are overdue as it joins waits this long first: requests that join together share one round.
+GATHER_SECONDS = 0.05
+# How much longer than its tracking a request may be held: a request's time on the platform is limited.
+MOST_OVERTIME = 60.0
+LOST = "the node that was sending it stopped before it recorded an outcome"
+
+
+class _Following(msgspec.Struct, eq=False):
+    """One request's messages; `news` wakes its thread. `until` is when its tracking would end, were all of them sent now.
+
+    An update that puts the last question off may hold the request a little longer.
+    """
+
+    records: list[MessageRecord]
+    tracking: Tracking
+    until: float
+    news: threading.Event = msgspec.field(default_factory=threading.Event)
+
+    def open(self) -> list[MessageRecord]:
+        return [
+            record
+            for record in self.records
+            if not record.final and record.attempts < self.tracking.attempts and record.due_at <= self._limit(record)
+        ]
+
+    def _limit(self, record: MessageRecord) -> float:
+        counted = not record.is_unsettled and record.begins_at <= record.created_at
+        return self.until + min(self.tracking.interval, MOST_OVERTIME) if counted else self.until
+
+
+class Asking(msgspec.Struct, frozen=True):
+    """How messages are asked for. `keep`: whoever asks next has only the ledger to tell when and how often they were asked for, so that
+    is written. `attempt` False: a look-up, which takes no attempt. No call is started after `until` (epoch seconds)."""
+
+    keep: bool = False
+    attempt: bool = True
+    until: float = inf
+
+
+DEFAULT = Asking()
+
+
+class Poller:
+    """`follow` blocks until the records are final or their attempts are used up. Thread-safe."""
+
+    def __init__(
+        self,
+        provider: Provider,
+        store: MessageStore,
+        reconciler: Reconciler,
+        lease: NodeLease,
+        *,
+        clock: Clock,
+        policy: Policy,
+        callbacks: bool,
+    ) -> None:
+        self._provider = provider
+        self._store = store
+        self._reconciler = reconciler
+        self._lease = lease
+        self._clock = clock
+        self._policy = policy
+        self._callbacks = callbacks
+        self._lock = threading.Lock()
+        self._asking = threading.Lock()
+        self._waiting: list[_Following] = []
+
+    def follow(self, records: Sequence[MessageRecord], tracking: Tracking) -> None:
+        until = self._clock.time() + tracking.interval * tracking.attempts
+        following = _Following([record for record in records if not record.final], tracking, until)
+        with self._lock:
+            self._waiting.append(following)
+        try:
+            if following.open() and self._until_next_poll() <= 0:
+                self._clock.wait(following.news, GATHER_SECONDS)
+            while following.open():
+                self._ask_or_wait(following)
+        finally:
+            with self._lock:
+                self._waiting.remove(following)
+
+    def ask(
+        self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: Asking = DEFAULT
+    ) -> set[str]:
+        """Ask for those of these messages that are due, in as few calls as can be. What is reported of the `also` ones is taken, and
+        not counted. Return the ids of those that the provider could not be asked about."""
+        first = {record.id: record for record in reversed([*records, *also])}
+        distinct = [record for record in records if record is first[record.id]]
+        unasked = self._ask(distinct, [record for record in also if record is first[record.id]], how)
+        for record in (*records, *also):  # two requests may follow the same message
+            if record is not first[record.id]:
+                become(record, first[record.id])
+        return unasked
+
+    def expire(self, records: Iterable[MessageRecord], *, unasked: Container[str]) -> None:
+        """End those that had no update for too long. What has just been asked for in vain has an hour more."""
+        now, limit = self._clock.time(), self._policy.expire_after
+        for record in records:
+            end = record.begins_at + limit + (SLOW_CHECK_SECONDS if record.id in unasked else 0.0)
+            if not record.final and end <= now:
+                self._store.apply(record, lambda current: current.expire(at=now))
+
+    def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
+        """What a node was calling whose lease has ended is unknown from now on."""
+        calling = [record for record in records if record.phase == Phase.CALLING]
+        living = self._lease.living(record.holder or "" for record in calling)
+        now, window = self._clock.time(), self._policy.unknown_window
+        changes = [(r, _Abandon(r.holder, now, window)) for r in calling if r.holder not in living]
+        for record, change in changes:
+            change(record)
+        self._store.save(changes)
+
+    # --- rounds -------------------------------------------------------------------------------------------------------
+
+    def _ask_or_wait(self, following: _Following) -> None:
+        """One of the waiting requests asks for all of them; the others look again when it has."""
+        pause = self._until_next_poll()
+        if pause <= 0 and self._asking.acquire(blocking=False):
+            try:
+                due, others = self._open_messages()
+                self.ask(due, also=others)
+            finally:
+                self._asking.release()
+                self._wake_all()
+        else:
+            self._clock.wait(following.news, pause if pause > 0 else LONGEST_NAP)
+            following.news.clear()
+
+    def _until_next_poll(self) -> float:
+        times = [(record.due_at, record.interval) for following in self._snapshot() for record in following.open()]
+        if not times:
+            return 0.0
+        first, interval = min(times)
+        latest = max(due for due, _ in times)
+        return min(first + interval / 2, latest) - self._clock.time()
+
+    def _open_messages(self) -> tuple[list[MessageRecord], list[MessageRecord]]:
+        """What is due, and what is not yet."""
+        now = self._clock.time()
+        waiting = [record for following in self._snapshot() for record in following.open()]
+        due = [record for record in waiting if record.due_at <= now]
+        return due, [record for record in waiting if record.due_at > now]
+
+    def _snapshot(self) -> list[_Following]:
+        with self._lock:
+            return list(self._waiting)
+
+    def _wake_all(self) -> None:
+        for following in self._snapshot():
+            following.news.set()
+
+    # --- questions ----------------------------------------------------------------------------------------------------
+
+    def _ask(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], how: Asking) -> set[str]:
+        # What was reported of a campaign's messages is merged by whoever asks.
+        alone = [record for record in records if record.campaign is None]
+        self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
+        now = self._clock.time()
+        due = [record for record in records if not record.final and record.due_at <= now]
+        self.mark_abandoned(due)
+        settled = [record for record in due if record.phase == Phase.DONE]
+        self._reconciler.resolve(due)
+        reports, failed, left = self._reports(settled, also, how.until)
+        if how.attempt or self._can_pull:
+            # What has just been found in the provider's list has had its answer; what is being called can't be looked up.
+            phases = (Phase.UNKNOWN, Phase.CALLING) if how.attempt else (Phase.UNKNOWN,)
+            asked = [record for record in settled if record.provider_message_id not in left]
+            self._store_reports([*asked, *(record for record in due if record.phase in phases)], also, reports, how)
+        return {record.id for record in settled if record.provider_message_id in failed | left}
+
+    @property
+    def _can_pull(self) -> bool:
+        capabilities = self._provider.capabilities
+        return bool(capabilities.reports_by_id or capabilities.reports_per_page)
+
+    def _reread(self, records: Sequence[MessageRecord]) -> None:
+        """A callback may have reported to the ledger: reading that costs no call. It does not know of questions that were not worth a
+        write."""
+        for record, current in zip(
+            records, self._store.get([record.id for record in records]) if records else [], strict=True
+        ):
+            if current is not None and current.version != record.version:
+                attempts, asked_at = record.attempts, record.asked_at or 0.0
+                become(record, current)
+                record.attempts = max(attempts, record.attempts)
+                record.asked_at = max(asked_at, record.asked_at or 0.0) or None
+
+    def _reports(
+        self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], until: float
+    ) -> tuple[dict[str, DeliveryReport], set[str], set[str]]:
+        """What could be learned, by the provider's ids; which of them could not be asked for; and which were left for the next time.
+
+        A provider that can't be asked must not hold its callers for ever: the attempt counts all the same.
+        """
+        capabilities = self._provider.capabilities
+        missing = {id_: record for record in records if (id_ := record.provider_message_id) and not record.final}
+        others = {id_ for record in also if (id_ := record.provider_message_id)}
+        found: dict[str, DeliveryReport] = {}
+        try:
+            if capabilities.reports_per_page and len(missing) > capabilities.reports_by_id:
+                self._read_list(missing, others, found, until)
+            left = self._read_each([id_ for id_ in missing if id_ not in found], found, until)
+        except (CallError, ProviderRefused, RequestError):
+            return found, missing.keys() - found.keys(), set()
+        return found, set(), set(left)
+
+    def _read_list(
+        self, missing: dict[str, MessageRecord], others: set[str], found: dict[str, DeliveryReport], until: float
+    ) -> None:
+        """Page after page, while the pages are fewer than the single questions that would be left."""
+        query, page = _query_for(list(missing.values())), None
+        for pages in range(1, MAX_PAGES + 1):
+            if self._clock.time() >= until:
+                return
+            answer = self._provider.list_reports(query, page)
+            listed = {report.provider_message_id: report for report in answer.reports}
+            found.update({id_: report for id_, report in listed.items() if id_ in missing or id_ in others})
+            if self._provider.capabilities.consuming_reports:
+                store_unsolicited_reports(self._store, answer.reports, awaited=found, at=self._clock.time())
+            page, left = answer.next_page, sum(id_ not in found for id_ in missing)
+            by_id = self._provider.capabilities.reports_by_id
+            if page is None or not left or (by_id and pages * by_id >= left):
+                return
+
+    def _read_each(self, ids: Sequence[str], found: dict[str, DeliveryReport], until: float) -> Sequence[str]:
+        """The ids that are left when the time is up."""
+        size = self._provider.capabilities.reports_by_id
+        for start in range(0, len(ids) if size else 0, size or 1):
+            if self._clock.time() >= until:
+                return ids[start:]
+            with suppress(ProviderRefused):  # one that is refused stops no other
+                for report in self._provider.fetch_reports(ids[start : start + size]):
+                    found[report.provider_message_id] = report
+        return []
+
+    def _store_reports(
+        self,
+        asked: Sequence[MessageRecord],
+        also: Sequence[MessageRecord],
+        reports: dict[str, DeliveryReport],
+        how: Asking,
+    ) -> None:
+        now = self._clock.time()
+        changes: list[tuple[MessageRecord, ApplyReport]] = []
+        for record in asked:
+            report = reports.get(record.provider_message_id or "")
+            changes.append((record, ApplyReport(report, now, "poll", question=True, attempt=how.attempt)))
+        listed = [(record, reports.get(record.provider_message_id or "")) for record in also]
+        changes += [(record, ApplyReport(report, now, "poll")) for record, report in listed if report is not None]
+        for record, change in changes:
+            change(record)
+        # The ledger is written for news, and when the attempts end; a question without an answer costs no write.
+        self._store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
+
+
+class _Abandon(msgspec.Struct, frozen=True):
+    """The lease has ended under which it was called. Somebody may have begun to send it again under another one meanwhile."""
+
+    holder: str | None
+    at: float
+    window: float
+
+    def __call__(self, record: MessageRecord) -> None:
+        if record.phase == Phase.CALLING and record.holder == self.holder:
+            record.mark_unknown(LOST, at=self.at, window=self.window)
+
+
+def _is_used_up(record: MessageRecord) -> bool:
+    return record.attempts >= record.attempts_allowed
+
+
+def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:
+    """The narrowest list that holds all of them."""
+    recipients, senders = {record.to for record in records}, {record.sender for record in records}
+    since = datetime.fromtimestamp(min(record.created_at for record in records) - 1, UTC)
+    from_one = senders.pop() if len(senders) == 1 else None
+    return ReportQuery(since, to=recipients.pop() if len(recipients) == 1 else None, sender=from_one)

@@ -1,0 +1,250 @@
+"""Resolving unknown outcomes by the provider's own list (sending.md section 3).
+
+A message of the list could be meant where it has the same person as recipient and the same sender (or messaging service), was
+created between the intent and the end of the last call, and belongs to no other message of ours. It is the same where its text, or
+without a text the number of its media, is the same too. One such message and one intent: adopted.
+
+When the window has ended and a list was read to its end after that: a message that the list does not show was not sent. Providers
+change texts (smart encoding, shortened links, trimmed spaces), so another text is no absence: while a message could be meant, and
+where there is no list, the outcome ends as unknown, with the evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from math import floor
+from typing import Any
+
+import msgspec
+
+from sms_connector.errors import CallError, ErrorKind, ProviderRefused, RequestError
+from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.message import text_digest
+from sms_connector.model.person import person_key
+from sms_connector.model.phone_number import SenderKind, parse_sender
+from sms_connector.model.policy import Policy
+from sms_connector.model.status import MessageStatus
+from sms_connector.ports import Clock
+from sms_connector.provider import Provider, ReportQuery
+from sms_connector.store.apply_report import ApplyReport
+from sms_connector.store.message_record import UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
+from sms_connector.store.message_store import MessageStore
+from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
+
+# Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
+CLOCK_TOLERANCE = 1.0
+# A request that timed out may be carried out so much later.
+LATE_SECONDS = 60.0
+NO_TEXT = text_digest("")
+# Up to so many recipients a list for each is cheaper than the sender's: it is short, and read to its end.
+LISTS_BY_RECIPIENT = 3
+# Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look, in turn.
+PAGES = 5
+LISTS_PER_RUN = 25
+ALIKE = 1000
+# Refusals that end when somebody has mended something, or by themselves: they say nothing about what the list holds.
+_FOR_NOW = frozenset(
+    {
+        ErrorKind.AUTHENTICATION,
+        ErrorKind.ACCOUNT,
+        ErrorKind.RATE_LIMITED,
+        ErrorKind.QUEUE_FULL,
+        ErrorKind.UNAVAILABLE,
+        ErrorKind.TIMEOUT,
+    }
+)
+
+
+class _Seen(msgspec.Struct):
+    """Ids of messages that a look has come to a conclusion about: their list was `read` to its end, or can't be; of those, whom
+    the provider doesn't have (`absent`), as far as it can be asked, and whom its list does not show (`unlisted`)."""
+
+    read: set[str] = msgspec.field(default_factory=set)
+    absent: set[str] = msgspec.field(default_factory=set)
+    unlisted: set[str] = msgspec.field(default_factory=set)
+
+
+class Reconciler:
+    """Asks the provider what became of messages in phase UNKNOWN."""
+
+    def __init__(self, provider: Provider, store: MessageStore, *, clock: Clock, policy: Policy) -> None:
+        self._provider = provider
+        self._store = store
+        self._clock = clock
+        self._policy = policy
+
+    def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
+        """Settle what can be settled now; what the window has ended for is closed as unknown, where this look was a whole one.
+
+        Returns the ids of those the provider does not have as far as it can be asked: its list was read to the end and shows
+        none that could be meant, or it has no list.
+        """
+        self._store.register_unknown(records)
+        unknown = [record for record in records if record.phase == Phase.UNKNOWN]
+        seen, now = _Seen(), self._clock.time()
+        self._look(unknown, seen)
+        self._close_overdue([record for record in unknown if record.id in seen.read], seen, looked_at=now)
+        return seen.absent
+
+    def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+        """What can't be read just now says nothing."""
+        ids = {record.id for record in unknown}
+        if ids and not self._provider.capabilities.reports_per_page:
+            self._note(unknown, "the provider has no list of messages to look in")
+            seen.read, seen.absent = ids, ids
+            return
+        try:
+            self._look_in_lists(unknown, seen)
+        except (CallError, ProviderRefused, RequestError) as error:
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
+            self._note(left, f"the provider's list could not be read: {error}")
+            if isinstance(error, ProviderRefused) and error.kind not in _FOR_NOW:
+                seen.read = ids
+
+    def _look_in_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+        by_recipient = _grouped(unknown, _recipient_and_pool)
+        if len(by_recipient) > LISTS_BY_RECIPIENT:
+            for sender, meant in _grouped(unknown, lambda record: record.sender).items():
+                self._look_in(ReportQuery(_since(meant), sender=sender), meant, seen)
+            left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
+            by_recipient = self._in_turn(_grouped(left, _recipient_and_pool))
+        for (recipient, pool), meant in by_recipient.items():
+            self._look_in(ReportQuery(_since(meant), to=recipient, sender=pool), meant, seen)
+
+    def _in_turn(self, by_recipient: dict[Any, list[MessageRecord]]) -> dict[Any, list[MessageRecord]]:
+        """As many as a look may ask for, others each time: a list that is too long for a look keeps none from being read."""
+        groups = list(by_recipient.items())
+        first = int(self._clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_PER_RUN % max(1, len(groups))
+        return dict((groups[first:] + groups[:first])[:LISTS_PER_RUN])
+
+    def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
+        """Settle those that the list has; where it was read to its end, they are all seen."""
+        reports, page = list[DeliveryReport](), None
+        for _ in range(PAGES):
+            answer = self._provider.list_reports(query, page)
+            reports.extend(answer.reports)
+            page = answer.next_page
+            if page is None:
+                break
+        missing = [record for record in meant if not self._settle(record, reports)]
+        unclear = {record.id for record in missing if self._could_be_meant(record, reports)}
+        if self._provider.capabilities.consuming_reports:
+            adopted = {record.provider_message_id for record in meant}
+            store_unsolicited_reports(self._store, reports, awaited=adopted, at=self._clock.time())
+        if page is not None:
+            self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
+            return
+        absent = [record for record in missing if record.id not in unclear]
+        self._note(absent, "the provider's list does not have it yet")
+        seen.read |= {record.id for record in meant}
+        seen.absent |= {record.id for record in absent}
+        seen.unlisted |= {record.id for record in absent}
+
+    def _could_be_meant(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
+        """Whether the list has a message to that person, of that sender and time, with a text that none of our intents has."""
+        alike = [report for report in reports if _could_be(record, report) and self._owner(report) is None]
+        others = self._intents_alike(record, alike) if alike else []
+        alike = [report for report in alike if not any(_matches(other, report) for other in others)]
+        if alike:
+            ids = ", ".join(report.provider_message_id for report in alike)
+            self._note([record], f"the provider's list has {ids} to the same recipient, with another text")
+        return bool(alike)
+
+    def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
+        """False where none of the reports could be meant."""
+        matches = [report for report in reports if _matches(record, report)]
+        unclaimed = [report for report in matches if self._owner(report) in (None, record.id)]
+        if not unclaimed:
+            return False
+        rivals = self._rivals(record, unclaimed)
+        if len(unclaimed) == 1 and not rivals:
+            self._adopt(record, unclaimed[0])
+        else:
+            ids = ", ".join(report.provider_message_id for report in unclaimed)
+            others = ", ".join(sorted(rivals)) or "none"
+            self._note([record], f"cannot be told apart: the provider has {ids}; other intents alike: {others}")
+        return True
+
+    def _owner(self, report: DeliveryReport) -> str | None:
+        return self._store.find_by_provider_id(report.provider_message_id)
+
+    def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
+        """Other intents that one of these reports could mean, and that have no message of the provider's."""
+        return {
+            other.id
+            for other in self._intents_alike(record, reports)
+            if other.provider_message_id is None
+            and (other.phase != Phase.DONE or other.status is MessageStatus.UNKNOWN)
+            and any(_matches(other, report) for report in reports)
+        }
+
+    def _intents_alike(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> list[MessageRecord]:
+        """Our other messages to that person that one of the reports could be about, by their time."""
+        since = record.created_at - self._policy.unknown_window
+        until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
+        found, _ = self._store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
+        return [other for other in found if other.id != record.id]
+
+    def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:
+        now = self._clock.time()
+        self._store.apply(record, ApplyReport(report, now, "reconcile"))
+
+    def _note(self, records: Iterable[MessageRecord], evidence: str) -> None:
+        for record in records:
+            if evidence not in record.evidence:
+                self._store.apply(record, lambda current: current.add_evidence(evidence))
+
+    def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, looked_at: float) -> None:
+        now = self._clock.time()
+        for record in records:
+            if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= looked_at:
+                close = MessageRecord.prove_absent if record.id in seen.unlisted else MessageRecord.close_unresolved
+                self._store.apply(record, partial(close, at=now))
+
+
+def _could_be(record: MessageRecord, report: DeliveryReport) -> bool:
+    created = report.created_at
+    return (
+        person_key(report.to or "") == person_key(record.to)
+        and report.sender == record.sender
+        and created is not None
+        and _earliest(record.created_at) <= created.timestamp() <= record.updated_at + LATE_SECONDS
+        and report.status is not MessageStatus.UNKNOWN
+    )
+
+
+def _matches(record: MessageRecord, report: DeliveryReport) -> bool:
+    if not _could_be(record, report):
+        return False
+    if record.text_digest != NO_TEXT:
+        return report.text_digest == record.text_digest
+    return report.text_digest in (None, NO_TEXT) and report.media in (None, record.media)
+
+
+def _created(report: DeliveryReport) -> float:
+    """`_matches` has seen that it is there."""
+    return report.created_at.timestamp() if report.created_at else 0.0
+
+
+def _since(records: Sequence[MessageRecord]) -> datetime:
+    return datetime.fromtimestamp(_earliest(min(record.created_at for record in records)), UTC)
+
+
+def _grouped(
+    records: Iterable[MessageRecord], key: Callable[[MessageRecord], object]
+) -> dict[Any, list[MessageRecord]]:
+    groups: dict[Any, list[MessageRecord]] = {}
+    for record in records:
+        groups.setdefault(key(record), []).append(record)
+    return groups
+
+
+def _earliest(intent: float) -> float:
+    return floor(intent) - CLOCK_TOLERANCE
+
+
+def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
+    """A list shows a pool's messages as such only when it is asked for the pool; a number is shown anyhow."""
+    return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None

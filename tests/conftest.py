@@ -1,0 +1,5 @@
+"""Fixtures that the tests of several subjects share."""
+
+from tests.fixtures.nodes import clock, world
+
+__all__ = ["clock", "world"]
