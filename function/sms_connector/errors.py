@@ -16,10 +16,10 @@
     │   │   ├── CredentialsMissing  our secret for it is missing: no call was made
     │   │   └── RefusedOnTheWay     a server that is not the provider refused this request: a firewall, a gateway
     │   └── OutcomeUnknown        it may have been taken; never repeated blindly
-    ├── OutOfReach                503  ledger or queue for the moment; what was asked may be asked again
+    ├── BackendUnavailable        503  ledger or queue for the moment; what was asked may be asked again
     │   ├── LedgerUnavailable     nobody knows what was written
     │   └── QueueUnavailable      durable work could not be put; put it again, or have a sweep find what it was for
-    ├── LedgerUnusable            500  the ledger refuses us until somebody has mended something; names what
+    ├── StoreMisconfigured        500  the ledger refuses us until somebody has mended something; names what
     ├── ProviderRefused           502  the provider answered with its own error; final
     │   └── StateRefused          422  that error says that the message's state does not allow it
     └── Conflict                  a ledger document changed underneath us; read again and decide anew

@@ -177,7 +177,7 @@ def test_filters_listen_to_lines_that_are_written() -> None:
 def test_the_reason_an_alert_asks_for_is_one_that_is_given() -> None:
     given = {
         node.value
-        for node in ast.walk(ast.parse((FUNCTION / "messaging" / "events.py").read_text()))
+        for node in ast.walk(ast.parse((FUNCTION / "callbacks" / "event_handler.py").read_text()))
         if isinstance(node, ast.Constant)
     }
     assert "signature" in given

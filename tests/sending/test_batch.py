@@ -388,14 +388,16 @@ def test_a_share_of_the_rate_that_the_ledger_did_not_give_is_no_messages_outcome
 
 
 def test_capabilities_are_asked_and_never_the_name() -> None:
-    """Nothing under messaging/ branches on a provider's name: it is for people only."""
+    """No subject branches on a provider's name: it is for people only."""
     import ast
     from pathlib import Path
 
-    import sms_connector.messaging
+    import sms_connector
 
-    folder = Path(sms_connector.messaging.__path__[0])
-    for path in folder.rglob("*.py"):
+    package = Path(sms_connector.__path__[0])
+    subjects = ("sending", "tracking", "campaigns", "callbacks", "notifications", "rate_limit", "store")
+    paths = [path for subject in subjects for path in (package / subject).rglob("*.py")]
+    for path in (*paths, package / "engine.py", package / "maintenance.py", package / "connection_control.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Compare):
                 assert "provider.name" not in ast.unparse(node), path.name

@@ -37,7 +37,7 @@ CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("why", "document", "results", "flaw"), CASES, ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(("why", "document", "results", "problem_text"), CASES, ids=[case[0] for case in CASES])
 def test_what_does_not_add_up_is_seen(
     why: str, document: dict[str, Any], results: list[dict[str, Any]], problem_text: str | None
 ) -> None:

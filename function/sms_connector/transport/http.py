@@ -74,7 +74,8 @@ Gate = Callable[[Lane], Written | None]
 class Transport(Protocol):
     """Sends a request and returns the provider's answer.
 
-    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_provider_error` finds final (what asks to come back later, once the
+    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_provider_error` finds final (what asks to
+    come back later, once the
     repetitions are used up). Repeats what is safe to repeat, within its budget, each attempt through
     the gate. Raises:
       errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with

@@ -1,5 +1,5 @@
 """The webhook function: the one public door. It looks at an address's token and a body's size, puts the request into the
-queue as it came, and answers; whether it is the provider's is checked behind the queue (`messaging.events`).
+queue as it came, and answers; whether it is the provider's is checked behind the queue (`callbacks.event_handler`).
 
 It has no ledger and no credentials of the provider's: all it can do to anybody is to make the queue longer, and for that
 one has to know the token.
