@@ -209,10 +209,17 @@ def test_a_maintenance_run_needs_no_body(worker: Worker, request_options: dict[s
     assert worker.functions.called == [("tick",)]
 
 
-def test_a_maintenance_run_beside_another_comes_again_without_an_alarm(worker: Worker) -> None:
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({"X-CloudTasks-TaskName": "t"}, (409, True), id="a planned run is not done: the queue repeats it"),
+        pytest.param({"X-CloudScheduler": "true"}, (200, False), id="the schedule calls again: no failed attempt"),
+    ],
+)
+def test_a_maintenance_run_beside_another(worker: Worker, headers: dict[str, str], expected: tuple[int, bool]) -> None:
     worker.functions.held = True
-    answer = worker.client.post("/tasks/tick")
-    assert (answer.status_code, "Retry-After" in answer.headers) == (409, True)
+    answer = worker.client.post("/tasks/tick", headers=headers)
+    assert (answer.status_code, "Retry-After" in answer.headers) == expected
     assert worker.severities() == {"INFO"}
     with pytest.raises(TaskLater):
         carry_out(worker.functions.table, Delivery(Task("events", "/tasks/tick", {}), 1))

@@ -26,6 +26,8 @@ from sms_connector.tracking.schedule import PATH as MAINTENANCE_PATH
 
 # A chunk whose provider takes nothing for the moment, or that another worker carries out.
 LATER_SECONDS = 10.0
+# "This header will be set to true": google.cloud.scheduler.v1.HttpTarget.headers. A task comes without it.
+SCHEDULED = "X-CloudScheduler"
 
 TaskFunction = Callable[[Json], None]
 TaskTable = Mapping[str, TaskFunction]
@@ -88,6 +90,8 @@ def _route(path: str, function: TaskFunction) -> Route:
         try:
             function(call.document or {})
         except TaskLater as later:
+            if SCHEDULED in call.headers:
+                return Answer(Done())  # another run is at work, and the schedule calls again: no failed attempt
             # No failure: it is told as an answer, and not as an error in the log.
             return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
         return Answer(Done())
