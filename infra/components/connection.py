@@ -11,7 +11,7 @@ from components.component import Component
 from components.dashboard import ConnectionDashboard
 from components.database import LedgerDatabase
 from components.functions import ConnectionFunctions
-from components.maintenance import ConnectionMaintenance
+from components.jobs import ConnectionJobs
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
@@ -20,7 +20,6 @@ from components.rotation import RotationNotices
 from components.secrets import ConnectionSecrets
 from components.storage import CampaignSources
 from components.uptime import WebhookUptime
-from components.watch import ConnectionWatch
 from connection_config import ConnectionConfig
 from lookups import Lookups
 
@@ -71,18 +70,8 @@ class Connection(Component):
             f"{name}-access", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
         )
         connector = self.functions.get("connector")
-        self.watch = (
-            ConnectionWatch(f"{name}-watch", config, platform, accounts=self.accounts, connector=connector, opts=inside)
-            if connector
-            else None
-        )
-        self.maintenance = (
-            ConnectionMaintenance(
-                f"{name}-maintenance", config, platform, accounts=self.accounts, connector=connector, opts=inside
-            )
-            if connector
-            else None
-        )
+        if connector:
+            ConnectionJobs(f"{name}-jobs", config, platform, accounts=self.accounts, connector=connector, opts=inside)
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)
         RequestLog(f"{name}-request-log", config, platform, opts=inside)
         if config.uptime and config.webhook_public != "none":
