@@ -17,7 +17,8 @@ from sms_connector.errors import StartError
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.settings import LedgerAddress, ProxySettings, QueueAddress, TrackingSettings, load
 
-LOCAL = {"SMS_LEDGER": "sqlite:/tmp/ledger.db"}
+LEDGER = Path(__file__).with_name("ledger.db")  # nothing makes it
+LOCAL = {"SMS_LEDGER": f"sqlite:{LEDGER}"}
 PLATFORM = {"SMS_LEDGER": "firestore:a-project/sms", "K_SERVICE": "sms-connector"}
 TASKS = {
     "SMS_QUEUE": "cloud-tasks:a-project/europe-west3",
@@ -36,7 +37,7 @@ def problems(environ: dict[str, str]) -> list[str]:
 
 def test_the_ledger_is_all_that_has_to_be_said() -> None:
     settings = load(LOCAL)
-    assert settings.ledger == LedgerAddress("sqlite", path=Path("/tmp/ledger.db"))
+    assert settings.ledger == LedgerAddress("sqlite", path=LEDGER)
     assert (settings.connection.name, settings.provider, settings.sender) == ("local", "twilio", None)
     assert settings.tracking == TrackingSettings(10_000, 6, expire_after_hours=72)
     assert (settings.node_rate, settings.connection_rate) == (25, None)
@@ -113,7 +114,7 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param(
             {"SMS_LEDGER": ""}, "SMS_LEDGER is missing: looked in the environment; set it to sqlite", id="none"
         ),
-        pytest.param({"SMS_LEDGER": "/tmp/x"}, "it has to be sqlite:<path> or firestore:", id="a path alone"),
+        pytest.param({"SMS_LEDGER": "/data/x"}, "it has to be sqlite:<path> or firestore:", id="a path alone"),
         pytest.param({"SMS_LEDGER": "sqlite:"}, "it has to be sqlite:<path>", id="no path"),
         pytest.param({"SMS_LEDGER": "firestore:p"}, "firestore:<project>/<database>", id="no database"),
         pytest.param({"SMS_LEDGER": "firestore:p/a/b"}, "firestore:<project>/<database>", id="three parts"),
@@ -204,8 +205,8 @@ def test_one_problem(wrong: dict[str, str], told: str) -> None:
 @pytest.mark.parametrize(
     ("local", "wanted"),
     [
-        ({"SMS_LEDGER": "sqlite:/tmp/x"}, "firestore:<project>/<database>"),
-        ({"SMS_QUEUE": "sqlite:/tmp/x"}, "cloud-tasks:<project>/<location>"),
+        ({"SMS_LEDGER": "sqlite:{folder}/x"}, "firestore:<project>/<database>"),
+        ({"SMS_QUEUE": "sqlite:{folder}/x"}, "cloud-tasks:<project>/<location>"),
         ({"SMS_PROVIDER_URL": "http://127.0.0.1:8080"}, "https://"),
         ({"SMS_WEBHOOK_URL": "http://hooks.example"}, "https://"),
         (TASKS | {"SMS_CALLBACK_URL": "http://crm.example"}, "https://"),
@@ -214,7 +215,10 @@ def test_one_problem(wrong: dict[str, str], told: str) -> None:
     ],
     ids=lambda value: next(reversed(value)) if isinstance(value, dict) else "",
 )
-def test_local_surroundings_are_refused_on_the_platform_only(local: dict[str, str], wanted: str) -> None:
+def test_local_surroundings_are_refused_on_the_platform_only(
+    local: dict[str, str], wanted: str, tmp_path: Path
+) -> None:
+    local = {name: value.replace("{folder}", str(tmp_path)) for name, value in local.items()}
     load(LOCAL | local)
     [problem] = problems(PLATFORM | local)
     assert "K_SERVICE is set" in problem
