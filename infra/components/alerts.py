@@ -37,7 +37,7 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
         # that are excluded from storage, as these are (`request_log.py`). The maintenance run sends nothing by itself.
         "sends": (
             f'{of}=("{connector}" OR "{worker}") AND logName:"run.googleapis.com%2Frequests" AND httpRequest.requestMethod="POST"'
-            f' AND httpRequest.status<300 AND NOT httpRequest.requestUrl=~"/tasks/tick$"'
+            f' AND httpRequest.status<300 AND NOT httpRequest.requestUrl=~"/tasks/maintenance$"'
             f' AND (resource.labels.service_name="{worker}" OR httpRequest.requestUrl=~"/v1/(messages:send|campaigns)$")'
         ),
         # The connector tells the state at every connection test; the scheduler asks for one every few minutes.

@@ -29,7 +29,7 @@ CALLS = {
     "test": ScheduledCall("*/5 * * * *", "/v1/connection:test", "check", "Asks SMS connection {} how it is"),
     # Not the worker's: an instance of it takes one request at a time, so that a run would wait while all of them send.
     "maintenance": ScheduledCall(
-        "* * * * *", "/tasks/tick", "scheduler", "Finds and continues the open work of SMS connection {}"
+        "* * * * *", "/tasks/maintenance", "scheduler", "Finds and continues the open work of SMS connection {}"
     ),
 }
 # A maintenance run that takes longer is given up before the next one begins; the functions have a time budget below it.

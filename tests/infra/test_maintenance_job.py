@@ -23,7 +23,7 @@ def test_each_deployed_connector_is_called_each_minute(name: str) -> None:
         job = stack.named(JOB, f"{connection}-maintenance").inputs
         assert job["schedule"] == "* * * * *"
         assert job["region"] == REGION
-        assert job["httpTarget"]["uri"].endswith(f"/{connector}/tasks/tick")
+        assert job["httpTarget"]["uri"].endswith(f"/{connector}/tasks/maintenance")
         assert job["httpTarget"]["httpMethod"] == "POST"
         assert "body" not in job["httpTarget"]
 

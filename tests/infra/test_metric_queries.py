@@ -30,7 +30,7 @@ def test_every_log_metric_is_looked_at() -> None:
 
 def test_the_maintenance_run_is_no_send() -> None:
     """It is a request to the worker each minute; counted as sends it would raise `no-callbacks` on an idle connection."""
-    assert 'NOT httpRequest.requestUrl=~"/tasks/tick$"' in log_filters(NAMES)["sends"]
+    assert 'NOT httpRequest.requestUrl=~"/tasks/maintenance$"' in log_filters(NAMES)["sends"]
 
 
 def test_each_secret_has_its_own_alert() -> None:

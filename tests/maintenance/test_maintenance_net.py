@@ -101,7 +101,7 @@ def test_a_run_whose_claim_is_held_is_for_later() -> None:
 
     def again() -> None:
         other = world.node()
-        task = Task("events", "/tasks/tick", {"at": 1})
+        task = Task("events", "/tasks/maintenance", {"at": 1})
         function = event_tasks(None, cast(Any, None), other.engine.maintenance)[task.path]
         pause, refused = 1.0, 0
         while True:
@@ -137,13 +137,13 @@ def test_a_run_ends_before_its_task_is_given_up() -> None:
 
         node.provider.fetch_reports = slowly  # type: ignore[method-assign]
         world.clock.sleep(15.0)
-        world.queue.take("/tasks/tick")
+        world.queue.take("/tasks/maintenance")
         begun = world.clock.time()
         assert node.engine.maintenance.run_maintenance()
         assert RUN_SECONDS <= world.clock.time() - begun <= RUN_SECONDS + 5
         attempts = [record.attempts for record in node.engine.runner._tools.send.store.get(ids) if record is not None]
         assert 0.75 * RUN_SECONDS <= sum(attempts) <= RUN_SECONDS + 5, "a question a second"
-        [planned] = world.queue.take("/tasks/tick")
+        [planned] = world.queue.take("/tasks/maintenance")
         assert (planned.not_before or 0.0) <= world.clock.time() + 2.0
         node.engine.maintenance.run_maintenance()
         attempts = [record.attempts for record in node.engine.runner._tools.send.store.get(ids) if record is not None]
@@ -155,7 +155,7 @@ def test_a_run_ends_before_its_task_is_given_up() -> None:
 def test_a_queue_out_of_reach_stops_no_run_and_no_send() -> None:
     """At both planning moments; by the clock of a node that is ahead; and nothing is planned at all."""
     world, ids = scene()
-    world.queue.take("/tasks/tick")
+    world.queue.take("/tasks/maintenance")
 
     def scenario() -> None:
         other = world.node()

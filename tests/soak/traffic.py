@@ -130,7 +130,10 @@ def read_messages(url: str, ids: Sequence[str], *, until_final: float) -> dict[s
         while True:
             still_open = [id_ for id_ in ids if not known.get(id_, {}).get("final")]
             for id_ in still_open:
-                answer = session.get(f"{url}/v1/messages/{id_}", timeout=READ_SECONDS)
+                try:
+                    answer = session.get(f"{url}/v1/messages/{id_}", timeout=READ_SECONDS)
+                except requests.ConnectionError:
+                    break  # the connector was killed and is starting again; a message still unread at the deadline counts as lost
                 if answer.status_code == 200:
                     known[id_] = answer.json()
             if not still_open or time.monotonic() > deadline:

@@ -53,7 +53,7 @@ class Functions:
         self.note("deliver", id_)
 
     def run_maintenance(self) -> bool:
-        self.note("tick")
+        self.note("maintenance")
         return not self.held
 
     def run(self, campaign: str, chunk: int) -> Attempt:
@@ -97,7 +97,7 @@ def worker() -> Worker:
 TASKS = [
     pytest.param("/tasks/callback", {"kind": "status"}, ("handle", {"kind": "status"}), id="callback"),
     pytest.param("/tasks/announce", {"id": "cb_1"}, ("deliver", "cb_1"), id="announce"),
-    pytest.param("/tasks/tick", {"at": 1}, ("tick",), id="tick"),
+    pytest.param("/tasks/maintenance", {"at": 1}, ("maintenance",), id="maintenance"),
     pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": 0}, ("run", "cmp_1", 0), id="chunk"),
 ]
 
@@ -187,7 +187,7 @@ def test_a_worker_has_nothing_else(worker: Worker, path: str) -> None:
 def test_without_callbacks_in_there_is_no_task_for_them() -> None:
     functions = Functions()
     table = event_tasks(None, cast(NotificationDispatcher, functions), cast(Maintenance, functions))
-    assert sorted(table) == ["/tasks/announce", "/tasks/tick"]
+    assert sorted(table) == ["/tasks/announce", "/tasks/maintenance"]
 
 
 def test_tasks_are_no_part_of_the_api() -> None:
@@ -205,8 +205,8 @@ def test_tasks_are_no_part_of_the_api() -> None:
     ],
 )
 def test_a_maintenance_run_needs_no_body(worker: Worker, request_options: dict[str, Any]) -> None:
-    assert worker.client.post("/tasks/tick", **request_options).status_code == 200
-    assert worker.functions.called == [("tick",)]
+    assert worker.client.post("/tasks/maintenance", **request_options).status_code == 200
+    assert worker.functions.called == [("maintenance",)]
 
 
 @pytest.mark.parametrize(
@@ -218,8 +218,8 @@ def test_a_maintenance_run_needs_no_body(worker: Worker, request_options: dict[s
 )
 def test_a_maintenance_run_beside_another(worker: Worker, headers: dict[str, str], expected: tuple[int, bool]) -> None:
     worker.functions.held = True
-    answer = worker.client.post("/tasks/tick", headers=headers)
+    answer = worker.client.post("/tasks/maintenance", headers=headers)
     assert (answer.status_code, "Retry-After" in answer.headers) == expected
     assert worker.severities() == {"INFO"}
     with pytest.raises(TaskLater):
-        carry_out(worker.functions.table, Delivery(Task("events", "/tasks/tick", {}), 1))
+        carry_out(worker.functions.table, Delivery(Task("events", "/tasks/maintenance", {}), 1))

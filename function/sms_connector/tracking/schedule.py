@@ -11,7 +11,7 @@ from math import ceil
 from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import Clock, Task, TaskQueue
 
-PATH = "/tasks/tick"
+PATH = "/tasks/maintenance"
 # A run is never planned for the present second: by a clock that is ahead of ours it may have been already.
 LEAST_PAUSE = 1.0
 # Cloud Tasks takes no task for more than 30 days ahead (https://cloud.google.com/tasks/docs/quotas). A run in which nothing is due
