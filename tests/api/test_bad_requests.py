@@ -169,6 +169,12 @@ TEXTS = [
         ("message",),
         "INVALID_MESSAGE",
     ),
+    Bad(
+        "801 emoji in a dry run",
+        {**GOOD, "message": "\U0001f600" * 801, "dryRun": True},
+        ("message",),
+        "INVALID_MESSAGE",
+    ),
     Bad("1 601 characters", {**GOOD, "message": "x" * 1601}, ("message",), "INVALID_MESSAGE"),
     Bad(
         "1 601 characters once rendered: names the record",

@@ -205,6 +205,12 @@ FIELDS = [
     Bad("a mapping of nothing", document(mapping={"x": "y"}), fields=("mapping.x",)),
     Bad("an empty text", document(message=" "), fields=("message",), says="is empty"),
     Bad("a text too long", document(message="x" * 1601), fields=("message",), says="1601"),
+    Bad(
+        "801 emoji, 1 602 of the provider's units",
+        document(message="\U0001f600" * 801),
+        fields=("message",),
+        says="1602",
+    ),
     Bad("a NUL character in the text", document(message="a\x00"), fields=("message",), says="NUL"),
     Bad(
         "several at once",

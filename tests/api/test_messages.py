@@ -196,6 +196,8 @@ def test_a_preview_of_records_shows_flaws_beside_texts(api: Any) -> None:
         pytest.param({"message": "Hi <name>"}, 1, [], id="placeholders alone are measured as they are written"),
         pytest.param({"message": ""}, 0, [], id="nothing yet"),
         pytest.param({"message": "x" * 1601}, 11, ["INVALID_MESSAGE"], id="too long is told and measured"),
+        pytest.param({"message": "\U0001f600" * 800}, 25, [], id="800 emoji are the provider's 1 600 units"),
+        pytest.param({"message": "\U0001f600" * 801}, 25, ["INVALID_MESSAGE"], id="801 emoji are 1 602 of them"),
         pytest.param({"message": "x", "to": TO}, 1, [], id="for one recipient"),
     ],
 )

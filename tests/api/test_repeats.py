@@ -123,6 +123,24 @@ def test_a_refused_request_stores_nothing(api: CampaignApi, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", [SEND, CAMPAIGNS_PATH])
+def test_what_broke_off_and_is_refused_by_now_is_not_called_unsent(api: CampaignApi, path: str) -> None:
+    """Its node died before the answer was kept: messages may have left, so a plain refusal would be a lie."""
+    save(api, "Hi <name>")
+    body = of_template(api)
+    assert post(api, path, body).status_code in (200, 202)
+    [kept] = api.world.ledger.get(COLLECTION, [key_id("order-1")])
+    assert kept is not None
+    api.world.ledger.commit([Write(COLLECTION, kept.id, {**kept.data, "state": "running", "holder": ""})])
+    delete(api)
+    answer = post(api, path, body)
+    assert answer.status_code == 422
+    assert "broke off" in answer.json["error"]["message"]
+    assert "shipped" in answer.json["error"]["message"]
+    [detail] = answer.json["error"]["details"]
+    assert (detail["kind"], detail["retry"]) == ("UNKNOWN_OUTCOME", "unknown_outcome")
+
+
+@pytest.mark.parametrize("path", [SEND, CAMPAIGNS_PATH])
 def test_a_repeat_after_a_day_is_a_new_request(api: CampaignApi, path: str) -> None:
     body = (scheduled if path == SEND else scheduled_campaign)(api)
     assert post(api, path, body).status_code in (200, 202)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.errors import ErrorKind, KeyInProgress, LedgerUnavailable, PreconditionFailed, Throttled
+from sms_connector.errors import ErrorKind, KeyInProgress, LedgerUnavailable, PreconditionFailed, RetrySafety, Throttled
 from sms_connector.model.status import MessageStatus
 from sms_connector.sending.idempotency import Replay, Started, message_id
 from sms_connector.store.message_record import MessageRecord
@@ -271,7 +271,7 @@ def test_a_node_that_dies_between_key_and_intent_has_sent_nothing() -> None:
         world.node(fate=Fate(die_at=claimed), executor=NoHelpers(1)).send([draft(0, key="a")], nonce="first")
     [busy] = world.node().send([draft(0, key="a")], nonce="second")
     assert busy.failure is not None
-    assert busy.failure.kind is ErrorKind.IN_PROGRESS
+    assert (busy.failure.kind, busy.failure.retry) == (ErrorKind.IN_PROGRESS, RetrySafety.SAFE)
     world.clock.now += 60
     [sent] = world.node().send([draft(0, key="a")], nonce="third")
     assert (sent.status, len(world.network.stored)) == (MessageStatus.QUEUED, 1)

@@ -10,7 +10,15 @@ from typing import TypeVar
 import msgspec
 
 from sms_connector.api.routing import Answer, ParsedRequest, Services
-from sms_connector.errors import BackendUnavailable, FieldProblem, InvalidRequest, RequestError, RetrySafety
+from sms_connector.errors import (
+    BackendUnavailable,
+    ErrorKind,
+    FieldProblem,
+    InvalidRequest,
+    PreconditionFailed,
+    RequestError,
+    RetrySafety,
+)
 from sms_connector.sending.idempotency import Replay
 
 T = TypeVar("T")
@@ -22,6 +30,11 @@ _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSURE = (
     "ledger or queue went out of reach meanwhile, and without an Idempotency-Key nobody can tell how far the request came: look what is "
     "there before you repeat it, and repeat it with a key of its own, so that it may be asked again safely"
+)
+_BROKEN_OFF = (
+    "the first request with this idempotency key broke off before it was answered, and it can't be carried on, because it would be "
+    "refused by now ({refusal}). It may have sent messages: look at GET /v1/messages and GET /v1/campaigns, which follow them to their "
+    "final status, before you send the rest with a new key"
 )
 
 
@@ -37,15 +50,20 @@ def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: C
     """Return what `read` makes of the request, or the stored answer of a request that was right when it first came.
 
     Time and templates go on: what is refused now may be the repeat of a request that was carried out. Only what is refused costs a look-up.
+    Raises PreconditionFailed where the first request broke off: it may have sent messages, and can't be carried on.
     """
     try:
         return read()
-    except InvalidRequest:
+    except InvalidRequest as refusal:
         key = call.headers.get(KEY_HEADER)
-        replay = services.engine.keys.find(key, digest) if key else None
-        if replay is None:
+        found = services.engine.keys.find(key, digest) if key else None
+        if found is None:
             raise
-        return _replay(replay)
+        if isinstance(found, Replay):
+            return _replay(found)
+        error = PreconditionFailed(_BROKEN_OFF.format(refusal=refusal), kind=ErrorKind.UNKNOWN_OUTCOME)
+        error.retry = RetrySafety.UNKNOWN_OUTCOME
+        raise error from None
 
 
 @contextmanager

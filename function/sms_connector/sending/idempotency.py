@@ -28,6 +28,10 @@ class Replay(msgspec.Struct, frozen=True):
     status: int
 
 
+class BrokenOff(msgspec.Struct, frozen=True):
+    """The first request stopped in the middle, and its node is gone."""
+
+
 class Started(msgspec.Struct):
     """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce of the
     first."""
@@ -71,12 +75,12 @@ class IdempotencyKeys:
                 self._lease.leave(broken=broken)
         return begun
 
-    def find(self, key: str, digest: str) -> Replay | None:
-        """Return the stored answer of the same request. Raises KeyInProgress while the first one is still running."""
+    def find(self, key: str, digest: str) -> Replay | BrokenOff | None:
+        """Return what the same request came to before; None where there was none. Raises KeyInProgress while it is still running."""
         [found] = self._ledger.get(COLLECTION, [key_id(key)])
         if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
             return None
-        return self._answer(found)
+        return self._answer(found) or BrokenOff()
 
     def finish(self, started: Started, answer: bytes, status: int) -> None:
         """Keep the answer. If another node has taken the request over meanwhile, its answer counts."""
