@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.errors import PreconditionFailed
 from sms_connector.model.status import MessageStatus
@@ -13,7 +15,7 @@ from sms_connector.store.message_record import MessageRecord
 from tests.fixtures.campaign_api import CampaignApi
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import REFUSALS
+from tests.fixtures.fake_provider import ONE_BY_ONE, REFUSALS
 
 HOUR = 3600.0
 
@@ -184,5 +186,33 @@ def test_a_campaign_that_is_still_taken_in_is_not_retried(world: CampaignWorld) 
         world.ledger.commit([campaign.to_write()])
         with pytest.raises(PreconditionFailed, match="still being taken in"):
             node.engine.retries.take(campaign.id, request_id="req_2")
+
+    run_in(world.clock, scenario)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "wait", "least", "why"),
+    [
+        (3600.0, 0.0, 3600.0, "far enough ahead: as it was asked for"),
+        (400.0, 200.0, 300.0, "ahead, but nearer than the provider's notice: later, never early"),
+        (400.0, 500.0, 0.0, "its time has passed: at once"),
+    ],
+)
+def test_a_retry_is_never_earlier_than_was_asked_for(ahead: float, wait: float, least: float, why: str) -> None:
+    """The provider takes a message for later at least 300 s ahead."""
+    world = CampaignWorld(ThreadedClock())
+    node = world.node(capabilities=replace(ONE_BY_ONE, schedule_window=(300, 35 * 86_400)))
+    world.network.fate[number(0)].append("not reached")
+
+    def scenario() -> None:
+        send_at = datetime.fromtimestamp(world.clock.time() + ahead, UTC)
+        campaign = node.take([accepted(0)], send_at=send_at)
+        world.run_chunks(node)
+        world.clock.sleep(wait)
+        again = node.engine.retries.take(campaign.id, request_id="req_2")
+        wanted = again.options.send_at
+        left = (wanted.timestamp() if wanted else world.clock.time()) - world.clock.time()
+        assert left >= least, why
+        assert wanted is None or wanted >= send_at, why
 
     run_in(world.clock, scenario)

@@ -7,6 +7,7 @@ retry that broke off half-way is found by its id, which follows from the campaig
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from itertools import chain
 
 from msgspec.structs import replace
@@ -22,6 +23,9 @@ from sms_connector.ports import Clock, Ledger
 from sms_connector.sending.record_keys import RecordKeys
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
+
+# Between the plan of a retry and its last call at a usual size; larger campaigns are held against the notice by their forecast.
+MARGIN_SECONDS = 60.0
 
 
 class Retries:
@@ -85,9 +89,12 @@ class Retries:
         )
 
     def _options(self, options: SendOptions) -> SendOptions:
-        """Sent at once where the time it was meant for has come."""
-        is_ahead = options.send_at is not None and options.send_at.timestamp() > self._clock.time() + self._notice
-        return options if is_ahead else replace(options, send_at=None)
+        """Keep `sendAt` while it is ahead, as late as the provider's notice makes it; send at once where it has passed."""
+        now = self._clock.time()
+        if options.send_at is None or options.send_at.timestamp() <= now:
+            return replace(options, send_at=None)
+        earliest = datetime.fromtimestamp(now + self._notice + MARGIN_SECONDS, UTC)
+        return replace(options, send_at=max(options.send_at, earliest))
 
     def _sendable(self, origin: Campaign) -> Iterator[AcceptedRecord]:
         taken = self._taken(origin)
