@@ -29,6 +29,7 @@ _COMMANDS = {
     "POST /v1/connection:resume": "resume",
     "GET /v1/limits": "limits",
     "GET /v1/optOuts": "opt-outs list",
+    "POST /v1/optOuts:import": "opt-outs import",
     "PUT /v1/optOuts/*": "opt-outs add *",
     "DELETE /v1/optOuts/*": "opt-outs remove *",
     "GET /v1/inboundMessages": "inbound",

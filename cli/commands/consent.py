@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
 import csv
-import io
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +16,7 @@ from cli.client import in_path
 from cli.commands.options import Limit
 from cli.context import context_of
 from cli.errors import REFUSED, Misused, Refused
+from cli.upload import CSV, packed
 
 Number = Annotated[str, typer.Argument(help="Such as +15558675310.")]
 
@@ -88,38 +87,19 @@ def export_opt_outs(ctx: typer.Context, file: OptOutFile) -> None:
 def import_opt_outs(ctx: typer.Context, file: OptOutFile, *, column: Column = "number", reason: Reason = "") -> None:
     """Add every number of a CSV file as an opt-out; those that are no numbers are shown, the others are added."""
     run = context_of(ctx)
-    added, refused = 0, []
-    for line, row in _read_file(file, column):
-        number = (row[column] or "").strip()
-        why = reason or (row.get("reason") or "").strip()
+    with packed(file, CSV) as upload:
+        query = {"column": column, "reason": reason or None}
         try:
-            run.client.call("PUT", f"/v1/optOuts/{in_path(number or '-')}", document={"reason": why[:500]})
-            added += 1
+            answer = run.client.upload("/v1/optOuts:import", upload.file, headers=upload.headers, query=query)
         except Refused as error:
-            refused.append({"line": line, "number": number, "message": str(error)})
-    lines = [f"line {each['line']}: {each['message']}" for each in refused]
-    run.output.show({"added": added, "refused": refused}, f"{added} opt-outs added, {len(refused)} refused", *lines)
-    if refused:
+            if str(error).startswith("column:"):
+                raise Misused(f"{file}: {error}; name the right one with --column") from None
+            raise
+    problems = [f"line {each['line']}: {each['message']}" for each in answer["problems"]]
+    said = f"{answer['added']} opt-outs added, {answer['unchanged']} had opted out already, {answer['refused']} refused"
+    run.output.show(answer, said, *problems)
+    if answer["refused"]:
         raise typer.Exit(REFUSED)
-
-
-def _read_file(file: Path, column: str) -> Iterator[tuple[int, dict[str, str | None]]]:
-    """The rows that `export` writes, or a spreadsheet, each with its line. The delimiter is the one by which the header has the column."""
-    try:
-        raw = file.read_bytes()
-        text = raw.decode("utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
-    except OSError as error:
-        raise Misused(f"{file} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise Misused(f'{file} is not UTF-8; save it as "CSV UTF-8"') from None
-    tables = [csv.DictReader(io.StringIO(text, newline=""), delimiter=mark) for mark in ",;\t|"]
-    rows = next((table for table in tables if column in (table.fieldnames or ())), None)
-    if rows is None:
-        names = max((table.fieldnames or () for table in tables), key=len)
-        raise Misused(f"{file} has no column '{column}'; it has {', '.join(names)}: name it with --column")
-    for row in rows:
-        if any(cell and cell.strip() for cell in row.values() if isinstance(cell, str)):
-            yield rows.line_num, row
 
 
 @opt_outs.command("remove")

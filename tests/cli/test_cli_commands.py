@@ -303,7 +303,7 @@ def test_opt_outs_to_a_file_and_back(sms: Run, tmp_path: Path) -> None:
     other.write_text("Mobil;Grund\n+52 1 55 6200 0077;by phone\n0123;\n+15558675398;letter\n", encoding="utf-8")
     ran = sms("--json", "opt-outs", "import", str(other), "--column", "Mobil", "--reason", "legacy")
     assert ran.code == 2
-    assert (ran.document["added"], [each["line"] for each in ran.document["refused"]]) == (2, [3])
+    assert (ran.document["added"], [each["line"] for each in ran.document["problems"]]) == (2, [3])
     assert sms("opt-outs", "export", str(file)).code == 0
     exported = file.read_text(encoding="utf-8-sig")
     assert exported.startswith("number,source,reason,since")

@@ -112,6 +112,7 @@ REQUESTS: dict[str, Any] = {
     "saveTemplate": _TEMPLATE,
     "suspendConnection": {"reason": "an audit"},
     "saveOptOut": {"reason": "asked by phone"},
+    "importOptOuts": {"records": [{"number": "+15558675310", "reason": "asked by letter"}, {"number": "0123"}]},
 }
 
 ANSWERS: dict[str, Any] = {
@@ -173,6 +174,19 @@ ANSWERS: dict[str, Any] = {
     },
     "getOptOut": _CONSENT,
     "saveOptOut": _CONSENT,
+    "importOptOuts": {
+        "added": 1,
+        "unchanged": 0,
+        "refused": 1,
+        "problems": [
+            {
+                "index": 1,
+                "number": "0123",
+                "kind": "INVALID_RECIPIENT",
+                "message": "'0123' is not a phone number in E.164 form; write + and the country code, such as +15558675310",
+            }
+        ],
+    },
     "listOptOuts": {"optOuts": [_OPT_OUT], "nextPageToken": None},
     "listInboundMessages": {
         "inboundMessages": [

@@ -285,7 +285,7 @@ class MessageRecord(msgspec.Struct):
         if left > 0:
             early = at - self.created_at < self.interval * self.attempts_allowed
             return at + min(self.interval if early else UNKNOWN_CHECK_SECONDS, left)
-        return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left))
+        return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left / 4))
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         document = to_document(self) | {"person": person_key(self.to)}

@@ -20,6 +20,7 @@ from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, 
 COLLECTION = "optOuts"
 # What a document holds of a history: some 200 KB. Of a longer one the first entry and the latest are kept.
 MAX_HISTORY = 1000
+PUT_AT_ONCE = 200
 
 _PLAIN_ID = re.compile(r"[+A-Za-z0-9][A-Za-z0-9+:_.@ -]{0,200}")
 
@@ -86,6 +87,33 @@ class OptOuts:
             return False
         return self._add(number, ConsentChange(True, source, at, reason)).opted_out
 
+    def put_all(
+        self, wanted: Sequence[tuple[str, str | None]], source: str, *, caller: str | None = None
+    ) -> list[bool]:
+        """Add that each person (number, reason) opted out now; False for those who have opted out already, which stays as it is."""
+        parts = [wanted[start : start + PUT_AT_ONCE] for start in range(0, len(wanted), PUT_AT_ONCE)]
+        return [added for part in parts for added in self._put_part(part, source, caller)]
+
+    def _put_part(self, part: Sequence[tuple[str, str | None]], source: str, caller: str | None) -> list[bool]:
+        ids = [_document_id(number) for number, _ in part]
+        while True:
+            distinct = list(dict.fromkeys(ids))
+            known = dict(zip(distinct, self._ledger.get(COLLECTION, distinct), strict=True))
+            writes: dict[str, Write] = {}
+            added = []
+            for id_, (number, reason) in zip(ids, part, strict=True):
+                found = _read(document) if (document := known[id_]) else None
+                added.append(id_ not in writes and not (found is not None and found.opted_out))
+                if added[-1]:
+                    change = ConsentChange(True, source, self._after(found), reason, caller=caller)
+                    writes[id_] = self._write(number, change, known[id_])[0]
+            try:
+                if writes:
+                    self._ledger.commit(list(writes.values()))
+            except Conflict:
+                continue  # another change came first: read them again
+            return added
+
     def record_reported(self, recipient: str, reason: str, *, at: float) -> None:
         """`apply_report.OptOutRecorder`: a provider says so, at that time; a START since then still counts."""
         self.put_once(recipient, "provider", reason, at=at)
@@ -118,6 +146,9 @@ class OptOuts:
 
     def _extend(self, number: str, change: ConsentChange) -> tuple[Write, OptOut]:
         [document] = self._ledger.get(COLLECTION, [_document_id(number)])
+        return self._write(number, change, document)
+
+    def _write(self, number: str, change: ConsentChange, document: Document | None) -> tuple[Write, OptOut]:
         earlier = _read(document).history if document else ()
         # At the same moment an opt-out counts for more.
         history = tuple(sorted((*earlier, change), key=lambda each: (each.at, each.opted_out)))

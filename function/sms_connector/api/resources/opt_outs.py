@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from base64 import urlsafe_b64decode
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +14,19 @@ from msgspec.structs import replace
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
 from sms_connector.api.schemas import opt_out as payloads
-from sms_connector.errors import ErrorKind, InvalidRequest, NotFound
+from sms_connector.api.schemas.opt_out_import import (
+    OptOutImportAnswer,
+    OptOutImportBody,
+    OptOutImportQuery,
+    write_import,
+)
+from sms_connector.api.uploads.content_type import FORMS, read_content_type
+from sms_connector.api.uploads.raw_record import Located
+from sms_connector.api.uploads.record_stream import read_form, read_rows
+from sms_connector.api.validation.drafts import read_country
+from sms_connector.api.validation.opt_out_records import check_opt_outs
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
+from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.phone_number import parse_recipient
 
@@ -46,6 +60,34 @@ def delete_opt_out(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payloads.Nothing())
 
 
+def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
+    """Read as every file of records is. Harmless to repeat: who has opted out already stays as they are."""
+    said: OptOutImportBody | OptOutImportQuery = call.body or call.query
+    country = read_country(said.default_country or "", services.profile.default_country)
+    mapping = FieldMapping(said.column, ())
+    parse = partial(_parse_number, services, country=country)
+    try:
+        checked = list(check_opt_outs(_read_rows(call, mapping), mapping, parse, reason=said.reason))
+    except InvalidRequest as error:  # the reader of files knows the field by its place in a mapping
+        raise InvalidRequest(
+            *(replace(each, field=_FIELDS.get(each.field, each.field)) for each in error.problems)
+        ) from None
+    wanted = [(each.number, each.reason) for each in checked if each.problem is None and each.number is not None]
+    added = services.engine.opt_outs.put_all(wanted, "api", caller=_caller(services, call))
+    return Answer(write_import(checked, added=added))
+
+
+def _read_rows(call: ParsedRequest, mapping: FieldMapping) -> Iterable[Located]:
+    if call.body is not None:
+        if call.query != OptOutImportQuery():
+            raise InvalidRequest(
+                FieldProblem("", "the query has fields of a file, and the body is JSON; write them there")
+            )
+        return ((None, record) for record in call.body.records)
+    sent = read_content_type(call.headers)
+    return read_rows(call.stream, read_form(sent.form or "csv", sent, call.query), mapping)
+
+
 def list_inbound(services: Services, call: ParsedRequest) -> Answer:
     query: payloads.InboundQuery = call.query
     sender = _read_sender(services, query.sender)
@@ -68,14 +110,20 @@ def _read_sender(services: Services, text: str) -> str | None:
 
 
 def _number(services: Services, call: ParsedRequest) -> str:
-    """A recipient; a short code, or whoever else the list shows, keeps consent too."""
-    text = call.path["number"]
     try:
-        return parse_recipient(text, country=services.profile.default_country)
+        return _parse_number(services, call.path["number"], country=services.profile.default_country)
     except InvalidValueError as error:
+        raise InvalidRequest(*(replace(problem, field="number") for problem in error.problems)) from None
+
+
+def _parse_number(services: Services, text: str, *, country: str | None) -> str:
+    """Read a recipient; a short code, or another address that the list shows, keeps consent too. Raises InvalidValueError."""
+    try:
+        return parse_recipient(text, country=country)
+    except InvalidValueError:
         if _SHORT_CODE.fullmatch(text) or services.engine.opt_outs.get(text) is not None:
             return text
-        raise InvalidRequest(*(replace(problem, field="number") for problem in error.problems)) from None
+        raise
 
 
 def _caller(services: Services, call: ParsedRequest) -> str | None:
@@ -96,11 +144,24 @@ def _not_found() -> NotFound:
     return NotFound("this recipient has not opted out", kind=ErrorKind.NOT_FOUND)
 
 
+_FIELDS = {"mapping.to": "column"}
+IMPORT_BODY_LIMIT = 4 * 1024 * 1024
 _SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
 _ONE = "/v1/optOuts/<address:number>"
 
 ROUTES = (
     Route("GET", "/v1/optOuts", list_opt_outs, "List opt-outs", payloads.OptOutList, query=payloads.PageQuery),
+    Route(
+        "POST",
+        "/v1/optOuts:import",
+        import_opt_outs,
+        "Add the opt-outs of a file, or of up to 10 000 records",
+        OptOutImportAnswer,
+        body=OptOutImportBody,
+        body_limit=IMPORT_BODY_LIMIT,
+        files=tuple(FORMS),
+        query=OptOutImportQuery,
+    ),
     Route("GET", _ONE, get_opt_out, "Look up an opt-out", payloads.OptOutDetail, errors=(404,)),
     Route(
         "PUT",

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET
 
 from sms_connector.api.schemas.campaign_body import CampaignBody, FileQuery
+from sms_connector.api.schemas.opt_out_import import OptOutImportQuery
 from sms_connector.api.uploads.content import Content
 from sms_connector.api.uploads.content_type import ContentType, Format
 from sms_connector.api.uploads.csv_file import read_csv
@@ -33,7 +34,7 @@ class FileForm(msgspec.Struct, frozen=True):
     charset: str | None = None
 
 
-def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery) -> FileForm:
+def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
     """How a file in `format_` is read, by its headers and by what the request says. Raises InvalidRequest."""
     charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
     return FileForm(format_, sent.compressed, None if chosen.delimiter is UNSET else chosen.delimiter, charset)
