@@ -14,10 +14,10 @@ COLLECTIONS = (
     "chunks",
     "progress",
     "blocks",
-    "news",
-    "callbacks",
+    "statusEvents",
+    "notifications",
     "templates",
-    "shares",
+    "connectionRate",
     "state",
 )
 TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
@@ -37,7 +37,7 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("blocks", ("campaign",), "createdAt", True),
     ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
-    ("callbacks", ("state",), "createdAt", True),
+    ("notifications", ("state",), "createdAt", True),
 )
 
 

@@ -15,7 +15,8 @@ from sms_connector.campaigns import results as results_module
 from sms_connector.campaigns.columns import MAX_COLUMNS, MAX_ROW, Columns
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document
-from sms_connector.store.message_record import MessageRecord, from_document
+from sms_connector.ports.ledger_access import read_document
+from sms_connector.store.message_record import MessageRecord
 from tests.fixtures.campaign_api import CSV, NDJSON, TO, CampaignApi, ndjson
 from tests.fixtures.campaign_world import run_in
 
@@ -112,7 +113,7 @@ def test_a_replayed_record_has_the_reference_of_its_own_request() -> None:
 
 def test_a_notification_has_key_and_reference() -> None:
     record = MessageRecord("msg_1", TO, OTHER, "0" * 32, 0.0, 0.0, key="k", reference="r")
-    kept = from_document(Document("msg_1", record.to_write().data or {}, 1))
+    kept = read_document(Document("msg_1", record.to_write().data or {}, 1), MessageRecord)
     data = json.loads(render_result(kept))
     assert (data["key"], data["reference"]) == ("k", "r")
 

@@ -102,7 +102,7 @@ def test_a_rate_of_the_whole_connection_is_the_gate(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"127\.0\.0\.1"):
         start({**settings, "SMS_PROVIDER_URL": "http://127.0.0.1:9"}).provider.fetch_reports(["SM" + "0" * 32])
     assert isinstance(node.throttle, Throttle)
-    [document] = node.ledger.get("shares", ["allocation"])
+    [document] = node.ledger.get("connectionRate", ["allocation"])
     assert document is not None
     [(share, *_)] = document.data["nodes"].values()
     assert share == 7
@@ -112,7 +112,7 @@ def test_the_gate_is_the_throttles_own_without_one(tmp_path: Path) -> None:
     ledger = f"sqlite:{tmp_path / 'ledger.db'}"
     node = start(environ(tmp_path, *SECRETS, SMS_LEDGER=ledger))
     node.throttle.wait_turn(Lane.SEND)
-    assert node.ledger.get("shares", ["allocation"]) == [None]
+    assert node.ledger.get("connectionRate", ["allocation"]) == [None]
 
 
 @pytest.mark.parametrize(("hours", "status"), [("1", MessageStatus.EXPIRED), ("3", MessageStatus.SENT)])

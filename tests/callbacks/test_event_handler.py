@@ -252,7 +252,7 @@ def test_news_of_a_campaigns_message_is_written_blindly_and_once(stage: EventSta
     callback = callback_of(stage, place.message_id)
     for _ in range(3):
         stage.events.handle(stage.payload(callback))
-    found = stage.ledger.find(Query("news", (("block", "==", place.block_id),)))
+    found = stage.ledger.find(Query("statusEvents", (("block", "==", place.block_id),)))
     [news] = found
     assert (news.data["position"], news.data["status"]) == (7, "delivered")
 

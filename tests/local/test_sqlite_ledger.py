@@ -186,7 +186,7 @@ def write(thread):
         key = f"{thread}-{n}"
         ledger.commit([
             Write("messages", key, {"n": n, "status": "sent"}, MUST_BE_ABSENT),
-            Write("callbacks", key, {"n": n}, MUST_BE_ABSENT),
+            Write("notifications", key, {"n": n}, MUST_BE_ABSENT),
             Write("state", f"{thread}", {"n": n}),
         ])
         print(f"{key} ", end="", flush=True)
@@ -218,7 +218,8 @@ def test_what_was_committed_when_it_was_killed_is_there_and_nothing_is_half(tmp_
     assert process.stdout
     said = ""
     while said.count(" ") < commits:
-        said += process.stdout.read(1)
+        said += (piece := process.stdout.read(1))
+        assert piece, "the writer ended by itself"
     process.send_signal(signal.SIGKILL)
     said += process.stdout.read()
     process.wait()
@@ -226,7 +227,7 @@ def test_what_was_committed_when_it_was_killed_is_there_and_nothing_is_half(tmp_
 
     ledger = SqliteLedger(path, clock=SystemClock())
     messages = {document.id for document in ledger.find(Query("messages", limit=100_000))}
-    callbacks = {document.id for document in ledger.find(Query("callbacks", limit=100_000))}
+    callbacks = {document.id for document in ledger.find(Query("notifications", limit=100_000))}
     last = {document.id: document.data["n"] for document in ledger.find(Query("state"))}
     assert committed <= messages
     assert messages == callbacks

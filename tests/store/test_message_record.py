@@ -12,8 +12,9 @@ from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, ProviderRef
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document
+from sms_connector.ports.ledger_access import read_document
 from sms_connector.provider import SendReceipt
-from sms_connector.store.message_record import HISTORY_LIMIT, MessageRecord, Phase, from_document, to_document
+from sms_connector.store.message_record import HISTORY_LIMIT, MessageRecord, Phase
 from sms_connector.store.outcome import ApplyOutcome, Resend
 
 S = MessageStatus
@@ -317,7 +318,7 @@ def test_a_record_survives_its_document(data: st.DataObject) -> None:
         redacted=data.draw(st.booleans()),
         history=[(1.0, "sent", "poll", "sent")] * data.draw(st.integers(0, 3)),
     )
-    assert from_document(Document(record.id, to_document(record), 7)) == replace(record, version=7)
+    assert read_document(Document(record.id, record.to_data(), 7), MessageRecord) == replace(record, version=7)
 
 
 # --- any order --------------------------------------------------------------------------------------------------------

@@ -116,7 +116,7 @@ class NotificationOutbox:
         due = [record for record in records if record.final and not record.announced]
         for record in due:
             record.announced = 1.0  # type: ignore[assignment]
-        return [Write("callbacks", record.id, {"createdAt": 1.0}) for record in due]
+        return [Write("notifications", record.id, {"createdAt": 1.0}) for record in due]
 
     def enqueue(self, ids: Sequence[str]) -> None:
         self.sent += ids
@@ -133,7 +133,7 @@ def test_an_announcement_is_made_once_and_with_its_commit(world: World) -> None:
         change(record)
     store.save(changes)
     assert sorted(announcements.sent) == ["msg_0", "msg_1", "msg_2"]
-    assert all(document is not None for document in world.ledger.get("callbacks", ["msg_0", "msg_1", "msg_2"]))
+    assert all(document is not None for document in world.ledger.get("notifications", ["msg_0", "msg_1", "msg_2"]))
 
 
 def test_many_writers_at_once_lose_nothing(world: World) -> None:

@@ -93,7 +93,7 @@ def test_a_round_forgets_no_news_of_messages_it_has_not_seen(world: CampaignWorl
                 world.tell(stored.message.id, MessageStatus.DELIVERED)
 
         world.clock.sleep(12.0)
-        ledger.before["find news"] = carry_on
+        ledger.before["find statusEvents"] = carry_on
         node.engine.maintenance.run_maintenance()
         world.run_maintenance(node, until=world.clock.time() + 30)
         assert node.engine.campaigns.get(campaign.id).counts == {"delivered": 20 - begun, "queued": begun}
@@ -102,7 +102,7 @@ def test_a_round_forgets_no_news_of_messages_it_has_not_seen(world: CampaignWorl
 
 
 @pytest.mark.parametrize(
-    "step", ["find news", "commit blocks"], ids=["before it looks for news", "before it writes what it found"]
+    "step", ["find statusEvents", "commit blocks"], ids=["before it looks for news", "before it writes what it found"]
 )
 @pytest.mark.parametrize("source", ["callback", "poll"])
 def test_read_is_not_lost_while_a_round_notes_delivered(world: CampaignWorld, step: str, source: str) -> None:
@@ -222,7 +222,7 @@ def test_a_status_that_was_shown_is_not_taken_back(world: CampaignWorld) -> None
         world.tell(record.id, MessageStatus.DELIVERED)
         assert called(node.results(campaign.id))[0].status is MessageStatus.DELIVERED
         world.clock.sleep(12.0)
-        ledger.before["find news"] = other.engine.maintenance.run_maintenance
+        ledger.before["find statusEvents"] = other.engine.maintenance.run_maintenance
         assert called(node.results(campaign.id))[0].status is MessageStatus.DELIVERED
 
     run_in(world.clock, scenario)
@@ -237,5 +237,5 @@ def test_a_reported_failure_keeps_whether_it_is_safe_to_repeat() -> None:
     )
     report = DeliveryReport("SM1", MessageStatus.FAILED, "failed", failure=failure)
     write_status_event(ledger, MessageLocation("cmp_c" + "0" * 20, 0, 3), report, at=now)
-    documents = ledger.find(Query("news"))
+    documents = ledger.find(Query("statusEvents"))
     assert [report_of(each).failure for each in documents] == [failure]

@@ -12,7 +12,8 @@ from sms_connector.model.consent_words import ConsentWords, classify
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, kind_of, parse_sender
-from sms_connector.ports import MUST_BE_ABSENT, Document, Json, Ledger, Operator, Query, Write
+from sms_connector.ports import MUST_BE_ABSENT, Json, Ledger, Operator, Query, Write
+from sms_connector.ports.ledger_access import Cursor, page, read_document
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.store.opt_outs import ConsentChange, OptOuts
@@ -24,14 +25,14 @@ LATEST: Final = 10
 CONSENT: Final = (Keyword.STOP, Keyword.START)
 
 
-class StoredInbound(msgspec.Struct, frozen=True):
+class StoredInbound(msgspec.Struct, frozen=True, rename="camel"):
     """An inbound message as it is listed. `received_at` is epoch seconds."""
 
     id: str
-    sender: str
+    sender: str = msgspec.field(name="from")
     to: str
     text: str
-    received_at: float
+    received_at: float = msgspec.field(name="createdAt")
     media_urls: tuple[str, ...]
     keyword: str | None
     in_reply_to: str | None
@@ -45,29 +46,12 @@ class InboundMessages:
         self._ledger = ledger
 
     def list(
-        self, *, limit: int, after: tuple[float, str] | None = None, sender: str | None = None
-    ) -> tuple[list[StoredInbound], tuple[float, str] | None]:
+        self, *, limit: int, after: Cursor | None = None, sender: str | None = None
+    ) -> tuple[list[StoredInbound], Cursor | None]:
         """The second value is where the next page begins."""
         where: tuple[tuple[str, Operator, str], ...] = (("person", "==", person_key(sender)),) if sender else ()
-        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = [_read(document) for document in self._ledger.find(query)]
-        more = (found[limit - 1].received_at, found[limit - 1].id) if len(found) > limit else None
-        return found[:limit], more
-
-
-def _read(document: Document) -> StoredInbound:
-    data = document.data
-    return StoredInbound(
-        id=document.id,
-        sender=data["from"],
-        to=data["to"],
-        text=data["text"],
-        received_at=data["createdAt"],
-        media_urls=tuple(data.get("mediaUrls", ())),
-        keyword=data.get("keyword"),
-        in_reply_to=data.get("inReplyTo"),
-        provider_message_id=data["providerMessageId"],
-    )
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
+        return page(self._ledger, query, lambda document: read_document(document, StoredInbound))
 
 
 class InboxRules(msgspec.Struct, frozen=True):

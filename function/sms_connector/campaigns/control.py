@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
 from sms_connector.campaigns.tasks import enqueue_chunks
 from sms_connector.errors import Conflict, ErrorKind, NotFound, PreconditionFailed
-from sms_connector.ports import Clock, Condition, Ledger, Query, TaskQueue, Version, Write
+from sms_connector.ports import Clock, Condition, Document, Ledger, Query, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import page, scan, update
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -117,10 +118,8 @@ class Campaigns:
     ) -> tuple[list[Campaign], Cursor | None]:
         """Newest first, without their counts; the second value is where the next page begins."""
         where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
-        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = [Campaign.of(document) for document in self._ledger.find(query)]
-        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
-        return found[:limit], more
+        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit, after=after)
+        return page(self._ledger, query, Campaign.of)
 
     def pause(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Workers stop within seconds; what they are calling gets its outcome. Pausing what is paused changes nothing.
@@ -160,17 +159,14 @@ class Campaigns:
 
     def note_taken_back(self, progress: Progress) -> None:
         """The provider was asked for all that it held of the chunk."""
-        while True:
-            [document] = self._ledger.get(PROGRESS, [progress.id])
+
+        def change(document: Document | None) -> Write | None:
             if document is None:
-                return
-            current = Progress.of(document)
-            current.taken_back = True
-            try:
-                self._ledger.commit([current.to_write(expires_at=float(document.data["expiresAt"]))])
-            except Conflict:
-                continue
-            return
+                return None
+            current = replace(Progress.of(document), taken_back=True)
+            return current.to_write(expires_at=float(document.data["expiresAt"]))
+
+        update(self._ledger, PROGRESS, progress.id, change)
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Workers take up what is left, at their rate."""
@@ -188,11 +184,9 @@ class Campaigns:
 
     def release(self) -> None:
         """The connection's suspension has ended: whatever runs goes on at once, and not when its tasks come again."""
-        running, after = self.page(limit=PAGE, state=CampaignState.RUNNING)
-        while running:
-            for campaign in running:
-                self.enqueue_left(campaign.id)
-            running, after = self.page(limit=PAGE, after=after, state=CampaignState.RUNNING) if after else ([], None)
+        where: tuple[Condition, ...] = (("state", "==", str(CampaignState.RUNNING)),)
+        for document in scan(self._ledger, Query(CAMPAIGNS, where, order_by="createdAt", descending=True)):
+            self.enqueue_left(document.id)
 
     def read(self, campaign_id: str) -> Campaign:
         """Raises NotFound."""
@@ -224,7 +218,7 @@ class Campaigns:
 
     def _is_busy(self, campaign_id: str) -> bool:
         """Something is left to send or to ask after."""
-        return any(self._find(campaign_id, state, limit=1) for state in ("pending", "running", SENT))
+        return any(self._ledger.find(_in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
 
     def _aggregate(self, campaign: Campaign, over: list[Progress]) -> None:
         for progress in over:
@@ -247,19 +241,7 @@ class Campaigns:
 
     def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:
-            after: tuple[str, str] | None = None
-            while page := self._find(campaign_id, state, limit=PAGE, after=after):
-                yield from page
-                if len(page) < PAGE:
-                    break
-                after = (page[-1].id, page[-1].id)
-
-    def _find(
-        self, campaign_id: str, state: str, *, limit: int, after: tuple[str, str] | None = None
-    ) -> list[Progress]:
-        where: tuple[Condition, ...] = (("campaign", "==", campaign_id), ("state", "==", state))
-        found = self._ledger.find(Query(PROGRESS, where, limit=limit, after=after))
-        return [Progress.of(document) for document in found]
+            yield from map(Progress.of, scan(self._ledger, _in_state(campaign_id, state)))
 
     def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:
         counts = sums.counts.copy()
@@ -318,6 +300,10 @@ class Campaigns:
             except Conflict:
                 continue
             return campaign
+
+
+def _in_state(campaign_id: str, state: str, *, limit: int = PAGE) -> Query:
+    return Query(PROGRESS, (("campaign", "==", campaign_id), ("state", "==", state)), limit=limit)
 
 
 def _finish(now: float) -> Callable[[Campaign], None]:

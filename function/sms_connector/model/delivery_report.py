@@ -10,7 +10,7 @@ from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.status import MessageStatus
 
 
-class FailureReason(msgspec.Struct, frozen=True):
+class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Why a message did not arrive. `code`, `message`, `more_info` are the source's own words, `kind` ours.
 
     `source`: `provider` (it refused or reported), `transport` (no answer came), `connector` (refused before any call).

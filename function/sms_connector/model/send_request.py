@@ -18,7 +18,7 @@ class OnUnknown(StrEnum):
     RESEND = "resend"
 
 
-class Tracking(msgspec.Struct, frozen=True):
+class Tracking(msgspec.Struct, frozen=True, rename="camel"):
     """How a message is followed: ask every `interval` seconds, at most `attempts` times; `wait` holds the answer until then."""
 
     interval: float = 10.0
@@ -42,7 +42,7 @@ class Draft(msgspec.Struct, frozen=True):
     line: int | None = None
 
 
-class SendOptions(msgspec.Struct, frozen=True):
+class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """What holds for every record of a request. `template` is the saved template it was made from, with its version (`name@3`)."""
 
     sender: str

@@ -15,13 +15,14 @@ import msgspec
 
 from sms_connector.errors import CallError, Conflict, ErrorKind, NotFound, QueueUnavailable
 from sms_connector.notifications.signature import Signer
-from sms_connector.ports import Clock, Document, Json, Ledger, Operator, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports import Clock, Document, Ledger, Operator, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import Cursor, document_data, page, read_document
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import HttpRequest, Transport
 
-COLLECTION = "callbacks"
+COLLECTION = "notifications"
 PATH = "/tasks/announce"
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
 STATES = (PENDING, DELIVERED, GIVEN_UP)
@@ -40,10 +41,8 @@ HOPELESS = frozenset({ErrorKind.NOT_PERMITTED, ErrorKind.INVALID_REQUEST, ErrorK
 OVERDUE_SECONDS = 60.0
 SWEEP_LIMIT = 300
 
-Cursor = tuple[float, str]
 
-
-class Notification(msgspec.Struct):
+class Notification(msgspec.Struct, rename="camel"):
     """One thing to tell. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
 
     id: str
@@ -60,38 +59,12 @@ class Notification(msgspec.Struct):
     version: Version | None = None
 
     def to_write(self) -> Write:
-        data: Json = {
-            "message": self.message,
-            "campaign": self.campaign,
-            "index": self.index,
-            "url": self.url,
-            "createdAt": self.created_at,
-            "state": self.state,
-            "attempts": self.attempts,
-            "nextAttemptAt": self.next_attempt_at,
-            "lastError": self.last_error,
-            "deliveredAt": self.delivered_at,
-            "expiresAt": self.created_at + RETENTION_SECONDS,
-        }
+        data = document_data(self) | {"expiresAt": self.created_at + RETENTION_SECONDS}
         return Write(COLLECTION, self.id, data, self.version)
 
     @classmethod
     def of(cls, document: Document) -> Notification:
-        data = document.data
-        return cls(
-            id=document.id,
-            message=data["message"],
-            campaign=data["campaign"],
-            index=data["index"],
-            url=data["url"],
-            created_at=data["createdAt"],
-            state=data["state"],
-            attempts=data["attempts"],
-            next_attempt_at=data["nextAttemptAt"],
-            last_error=data["lastError"],
-            delivered_at=data["deliveredAt"],
-            version=document.version,
-        )
+        return read_document(document, cls)
 
 
 def notification_id(message_id: str, status: str) -> str:
@@ -189,10 +162,8 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
     ) -> tuple[list[Notification], Cursor | None]:
         """Newest first; the second value is where the next page begins."""
         where: tuple[tuple[str, Operator, str], ...] = (("state", "==", state),) if state else ()
-        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = [Notification.of(document) for document in self.ledger.find(query)]
-        more = (found[limit - 1].created_at, found[limit - 1].id) if len(found) > limit else None
-        return found[:limit], more
+        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
+        return page(self.ledger, query, Notification.of)
 
     def replay(self, id_: str) -> Notification:
         """Tell it again from the start, whatever became of it. Raises NotFound."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -11,13 +10,11 @@ import msgspec
 Json = dict[str, Any]
 
 
-class Absent(Enum):
-    """Marks of what a write expects instead of a version."""
-
-    MUST_BE_ABSENT = "must be absent"
+class Absent(msgspec.Struct, frozen=True):
+    """What a write expects instead of a version: that no document is there."""
 
 
-MUST_BE_ABSENT = Absent.MUST_BE_ABSENT
+MUST_BE_ABSENT = Absent()
 Version = str | int
 
 
@@ -162,10 +159,10 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "chunks": (),
     "progress": ("campaign", "state"),
     "blocks": ("createdAt", "nextCheckAt", "campaign", "people", "references", "providerMessageIds"),
-    "news": ("block", "finalIn", "finalAt"),
-    "callbacks": ("createdAt", "state", "nextAttemptAt"),
+    "statusEvents": ("block", "finalIn", "finalAt"),
+    "notifications": ("createdAt", "state", "nextAttemptAt"),
     "templates": (),
-    "shares": (),
+    "connectionRate": (),
     "state": (),
 }
 # (collection, field) of the indexed fields that are lists of strings: asked for with `contains`.
@@ -182,7 +179,7 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("blocks", ("campaign",), "createdAt", True),
     ("inboundMessages", ("person",), "createdAt", True),
     ("campaigns", ("state",), "createdAt", True),
-    ("callbacks", ("state",), "createdAt", True),
+    ("notifications", ("state",), "createdAt", True),
 )
 
 

@@ -30,7 +30,7 @@ from sms_connector.rate_limit.start_schedule import WINDOW
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Lane, Written
 
-COLLECTION, DOCUMENT = "shares", "allocation"
+COLLECTION, DOCUMENT = "connectionRate", "allocation"
 # A call that was let through may be written so much later: a connection may have to be opened for it.
 DEPARTURE = 0.15
 SETTLING = WINDOW + DEPARTURE

@@ -11,24 +11,26 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
+from sms_connector.ports.ledger_access import document_data, read_document
 from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
-from sms_connector.store.message_record import MessageRecord, from_document, to_document
+from sms_connector.store.message_record import MessageRecord
 
 BLOCKS = "blocks"
 # What every message of a block shares with its campaign is not kept again for each.
-_SHARED = ("campaign", "expiresAt", "interval", "attemptsAllowed", "from", "callbackUrl")
+_SHARED = ("campaign", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, rename="camel"):
     """The messages of a block by position. `created_at` is the time of its latest intent: none of its messages is younger."""
 
     id: str
     campaign: str
     created_at: float
-    sender: str
+    sender: str = msgspec.field(name="from")
     interval: float
     attempts_allowed: int
     callback_url: str | None
@@ -48,14 +50,9 @@ class Block(msgspec.Struct):
 
     def _to_document(self, held: bool) -> Json:
         items = {str(position): _item(record) for position, record in sorted(self.records.items())}
-        data: Json = {
-            "campaign": self.campaign,
-            "createdAt": self._latest_intent(),
-            "from": self.sender,
-            "interval": self.interval,
-            "attemptsAllowed": self.attempts_allowed,
-            "callbackUrl": self.callback_url,
-            "held": held,
+        data = document_data(replace(self, records={}, created_at=self._latest_intent(), held=held))
+        del data["records"]
+        data |= {
             "items": items,
             "people": sorted({person_key(record.to) for record in self.records.values()}),
             "references": sorted({each.reference for each in self.records.values() if each.reference}),
@@ -72,40 +69,19 @@ class Block(msgspec.Struct):
 
     @classmethod
     def of(cls, document: Document) -> Block:
-        data = document.data
-        block = cls(
-            id=document.id,
-            campaign=data["campaign"],
-            created_at=data["createdAt"],
-            sender=data["from"],
-            interval=data["interval"],
-            attempts_allowed=data["attemptsAllowed"],
-            callback_url=data["callbackUrl"],
-            held=data["held"],
-            version=document.version,
-        )
+        data = dict(document.data)
+        items = data.pop("items")
+        block = read_document(Document(document.id, data, document.version), cls)
+        shared = {name: data[name] for name in _SHARED if name in data}
         chunk = int(document.id.rsplit("-", 2)[1])
-        for position, item in data["items"].items():
+        for position, item in items.items():
             message_id = MessageLocation(block.campaign, chunk, int(position)).message_id
-            block.records[int(position)] = block.read_item(message_id, item)
+            block.records[int(position)] = read_document(Document(message_id, shared | item, 0), MessageRecord)
         return block
-
-    def read_item(self, message_id: str, item: Json) -> MessageRecord:
-        shared = {
-            "campaign": self.campaign,
-            "from": self.sender,
-            "interval": self.interval,
-            "attemptsAllowed": self.attempts_allowed,
-            "callbackUrl": self.callback_url,
-        }
-        return from_document(Document(message_id, shared | item, 0))
 
 
 def _item(record: MessageRecord) -> Json:
-    document = to_document(record)
-    for name in _SHARED:
-        document.pop(name, None)
-    return document
+    return {name: value for name, value in record.to_data().items() if name not in (*_SHARED, "expiresAt")}
 
 
 def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:

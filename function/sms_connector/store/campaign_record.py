@@ -14,15 +14,14 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from enum import StrEnum
 
 import msgspec
-from msgspec.structs import fields
 
 from sms_connector.model.record_warnings import KeptWarning
-from sms_connector.model.send_request import OnUnknown, SendOptions, Tracking
-from sms_connector.ports import Absent, Document, Json, Version, Write
+from sms_connector.model.send_request import SendOptions
+from sms_connector.ports import Absent, Document, Version, Write
+from sms_connector.ports.ledger_access import document_data, read_document
 from sms_connector.store.message_record import MessageRecord
 
 CAMPAIGNS, CHUNKS, PROGRESS = "campaigns", "chunks", "progress"
@@ -75,7 +74,7 @@ def block_id(campaign: str, chunk: int, block: int) -> str:
     return f"{campaign}-{chunk:06d}-{block:02d}"
 
 
-class Campaign(msgspec.Struct):
+class Campaign(msgspec.Struct, rename="camel"):
     """Times are epoch seconds. `counts` are the sums of chunks that are over (`aggregated` of them), by status."""
 
     id: str
@@ -136,28 +135,16 @@ class Campaign(msgspec.Struct):
         self.counts, self.aggregated, progress.state = dict(+counts), self.aggregated - 1, COMPLETE
 
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
-        return Write(CAMPAIGNS, self.id, self._to_document(), self.version if expect is None else expect)
-
-    def _to_document(self) -> Json:
-        skipped = ("id", "version", "options")
-        data: Json = {_camel(each.name): getattr(self, each.name) for each in fields(self) if each.name not in skipped}
-        return data | {
-            "state": str(self.state),
-            "options": options_to_json(self.options),
-            "expiresAt": self._expires_at,
-        }
+        data = document_data(self) | {"expiresAt": self._expires_at}
+        return Write(CAMPAIGNS, self.id, data, self.version if expect is None else expect)
 
     @classmethod
     def of(cls, document: Document) -> Campaign:
-        data = document.data
-        names = {each.name for each in fields(cls)} - {"id", "version", "options", "state"}
-        values = {name: data[_camel(name)] for name in names if _camel(name) in data}
-        state, options = CampaignState(data["state"]), options_from_json(data["options"])
-        return cls(id=document.id, version=document.version, state=state, options=options, **values)
+        return read_document(document, cls)
 
 
 # Every call was made: messages are still asked after; only late news may come; all are final.
-SENT, UNTRACKED, COMPLETE, AGGREGATED = "sent", "quiet", "over", "rolled"
+SENT, UNTRACKED, COMPLETE, AGGREGATED = "sent", "untracked", "complete", "aggregated"
 CHUNK_STATES = {
     "pending": "nobody has begun",
     "running": "begun; with a living holder: carried out at this moment",
@@ -168,7 +155,7 @@ CHUNK_STATES = {
 }
 
 
-class Progress(msgspec.Struct):
+class Progress(msgspec.Struct, rename="camel"):
     """How far a chunk is. `counts` are its messages by status, as far as its worker has given them away; `open_messages` of
     them are not final, and `tracked` of those are still asked after. `state` is one of `CHUNK_STATES`."""
 
@@ -188,35 +175,12 @@ class Progress(msgspec.Struct):
         return chunk_id(self.campaign, self.chunk)
 
     def to_write(self, *, expires_at: float, expect: Version | Absent | None = None) -> Write:
-        data = {
-            "campaign": self.campaign,
-            "chunk": self.chunk,
-            "valid": self.valid,
-            "state": self.state,
-            "holder": self.holder,
-            "counts": self.counts,
-            "openMessages": self.open_messages,
-            "tracked": self.tracked,
-            "takenBack": self.taken_back,
-            "expiresAt": expires_at,
-        }
+        data = document_data(self) | {"expiresAt": expires_at}
         return Write(PROGRESS, self.id, data, self.version if expect is None else expect)
 
     @classmethod
     def of(cls, document: Document) -> Progress:
-        data = document.data
-        return cls(
-            campaign=data["campaign"],
-            chunk=data["chunk"],
-            valid=data["valid"],
-            state=data["state"],
-            holder=data["holder"],
-            counts=dict(data["counts"]),
-            open_messages=data["openMessages"],
-            tracked=data["tracked"],
-            taken_back=data.get("takenBack", False),
-            version=document.version,
-        )
+        return msgspec.convert({**document.data, "version": document.version}, cls)
 
     def recount(self, before: Tally, after: Tally) -> None:
         """Some of the chunk's messages have moved on."""
@@ -256,35 +220,3 @@ class Tally(msgspec.Struct, frozen=True):
             open_messages += not record.final
             tracked += not record.final and record.attempts < record.attempts_allowed
         return cls(counts, open_messages, tracked)
-
-
-def options_to_json(options: SendOptions) -> Json:
-    return {
-        "sender": options.sender,
-        "interval": options.tracking.interval,
-        "attempts": options.tracking.attempts,
-        "onUnknown": str(options.on_unknown),
-        "mediaUrls": list(options.media_urls),
-        "validitySeconds": options.validity_seconds,
-        "sendAt": options.send_at.timestamp() if options.send_at else None,
-        "callbackUrl": options.callback_url,
-        "template": options.template,
-    }
-
-
-def options_from_json(data: Json) -> SendOptions:
-    return SendOptions(
-        sender=data["sender"],
-        tracking=Tracking(data["interval"], data["attempts"], wait=False),
-        on_unknown=OnUnknown(data["onUnknown"]),
-        media_urls=tuple(data["mediaUrls"]),
-        validity_seconds=data["validitySeconds"],
-        send_at=datetime.fromtimestamp(data["sendAt"], UTC) if data["sendAt"] is not None else None,
-        callback_url=data["callbackUrl"],
-        template=data.get("template"),
-    )
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(part.title() for part in rest)

@@ -8,8 +8,8 @@ from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.person import person_key
 from sms_connector.model.status import MessageStatus, advance
-from sms_connector.ports import Absent, Document, Json, Version, Write
-from sms_connector.store.failure_document import failure_from_json, failure_to_json
+from sms_connector.ports import Absent, Json, Version, Write
+from sms_connector.ports.ledger_access import document_data
 
 COLLECTION = "messages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
@@ -62,13 +62,13 @@ class Phase:
     DONE = "done"  # the provider took or refused it, or no call was made
 
 
-class MessageRecord(msgspec.Struct):
+class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     """Mutable on purpose: one holder at a time works on it, and the ledger's version guards the rest. Times are epoch seconds."""
 
     id: str
     to: str
-    sender: str
-    text_digest: str
+    sender: str = msgspec.field(name="from")
+    text_digest: str = msgspec.field(name="digest")
     created_at: float
     updated_at: float
     status: MessageStatus = MessageStatus.ACCEPTED
@@ -287,97 +287,14 @@ class MessageRecord(msgspec.Struct):
             return at + min(self.interval if early else UNKNOWN_CHECK_SECONDS, left)
         return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left / 4))
 
+    def to_data(self) -> Json:
+        """The document: what has its default is left out, so that a plain message's is about 400 bytes."""
+        data = document_data(self)
+        data.pop("replayed", None)
+        if self.final:
+            data.pop("follower", None)
+        return data | {"status": str(self.status), "expiresAt": self.begins_at + RETENTION_SECONDS}
+
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
-        document = to_document(self) | {"person": person_key(self.to)}
-        return Write(COLLECTION, self.id, document, self.version if expect is None else expect)
-
-
-def to_document(record: MessageRecord) -> Json:
-    """Empty values are left out: a document of a plain message is about 400 bytes."""
-    document: Json = {
-        "to": record.to,
-        "from": record.sender,
-        "digest": record.text_digest,
-        "status": str(record.status),
-        "phase": record.phase,
-        "createdAt": record.created_at,
-        "updatedAt": record.updated_at,
-        "index": record.index,
-        "segments": record.segments,
-        "encoding": record.encoding,
-        "attempts": record.attempts,
-        "interval": record.interval,
-        "attemptsAllowed": record.attempts_allowed,
-        "history": record.history,
-        "expiresAt": record.begins_at + RETENTION_SECONDS,
-    }
-    optional: Json = {
-        "holder": record.holder,
-        "follower": None if record.final else record.follower,
-        "askedAt": record.asked_at,
-        "providerMessageId": record.provider_message_id,
-        "failure": failure_to_json(record.failure),
-        "sentAt": record.sent_at,
-        "nextCheckAt": record.next_check_at,
-        "unknownUntil": record.unknown_until,
-        "validitySeconds": record.validity_seconds,
-        "media": record.media or None,
-        "sendAt": record.send_at,
-        "resends": record.resends or None,
-        "evidence": record.evidence or None,
-        "callbackUrl": record.callback_url,
-        "campaign": record.campaign,
-        "key": record.key,
-        "reference": record.reference,
-        "template": record.template,
-        "sameAs": record.same_as,
-        "line": record.line,
-        "redacted": record.redacted or None,
-        "announced": record.announced,
-    }
-    document.update((name, value) for name, value in optional.items() if value is not None)
-    return document
-
-
-def from_document(document: Document) -> MessageRecord:
-    data = document.data
-    return MessageRecord(
-        id=document.id,
-        to=data["to"],
-        sender=data["from"],
-        text_digest=data["digest"],
-        created_at=data["createdAt"],
-        updated_at=data["updatedAt"],
-        status=MessageStatus(data["status"]),
-        phase=data["phase"],
-        index=data.get("index", 0),
-        segments=data["segments"],
-        encoding=data["encoding"],
-        holder=data.get("holder"),
-        provider_message_id=data.get("providerMessageId"),
-        failure=failure_from_json(data.get("failure")),
-        attempts=data["attempts"],
-        asked_at=data.get("askedAt"),
-        follower=data.get("follower"),
-        sent_at=data.get("sentAt"),
-        next_check_at=data.get("nextCheckAt"),
-        interval=data["interval"],
-        attempts_allowed=data["attemptsAllowed"],
-        unknown_until=data.get("unknownUntil"),
-        validity_seconds=data.get("validitySeconds"),
-        media=data.get("media", 0),
-        send_at=data.get("sendAt"),
-        resends=data.get("resends", 0),
-        evidence=list(data.get("evidence", ())),
-        callback_url=data.get("callbackUrl"),
-        campaign=data.get("campaign"),
-        key=data.get("key"),
-        reference=data.get("reference"),
-        template=data.get("template"),
-        same_as=data.get("sameAs"),
-        line=data.get("line"),
-        redacted=data.get("redacted", False),
-        announced=data.get("announced"),
-        history=[(float(entry[0]), entry[1], entry[2], entry[3]) for entry in data["history"]],
-        version=document.version,
-    )
+        data = self.to_data() | {"person": person_key(self.to)}
+        return Write(COLLECTION, self.id, data, self.version if expect is None else expect)

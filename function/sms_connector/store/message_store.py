@@ -16,8 +16,9 @@ from msgspec.structs import fields
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
+from sms_connector.ports.ledger_access import read_document, scan
 from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
-from sms_connector.store.message_record import COLLECTION, MessageRecord, from_document
+from sms_connector.store.message_record import COLLECTION, MessageRecord
 
 COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
 
@@ -66,10 +67,11 @@ class MessageStore:
         self._commit(records)
 
     def get(self, ids: Sequence[str]) -> list[MessageRecord | None]:
-        return [from_document(document) if document else None for document in self._ledger.get(COLLECTION, ids)]
+        found = self._ledger.get(COLLECTION, ids)
+        return [read_document(document, MessageRecord) if document else None for document in found]
 
     def find(self, query: Query) -> list[MessageRecord]:
-        return [from_document(document) for document in self._ledger.find(query)]
+        return [read_document(document, MessageRecord) for document in self._ledger.find(query)]
 
     def find_by_person(
         self,
@@ -110,19 +112,13 @@ class MessageStore:
         if query.until is not None:
             where = (*where, ("createdAt", "<=", query.until))
         for document in self._pages(COLLECTION, where, query):
-            yield (document.data["createdAt"], document.id), from_document(document)
+            yield (document.data["createdAt"], document.id), read_document(document, MessageRecord)
 
     def _pages(self, collection: str, where: tuple[Condition, ...], query: PersonQuery) -> Iterator[Document]:
         """Newest first, a page at a time."""
         if query.since is not None:
             where = (*where, ("createdAt", ">=", query.since))
-        after = query.after
-        while True:
-            page = self._ledger.find(Query(collection, where, "createdAt", True, query.page, after))
-            yield from page
-            if len(page) < query.page:
-                return
-            after = (page[-1].data["createdAt"], page[-1].id)
+        return scan(self._ledger, Query(collection, where, "createdAt", True, query.page, query.after))
 
     def find_by_provider_id(self, provider_message_id: str) -> str | None:
         """Return the id of the message of ours that has that id of the provider's."""
@@ -183,14 +179,12 @@ class MessageStore:
         flags = [record.announced for record in records]
         announced = self.announce(records)
         writes: list[Write] = [record.to_write() for record in records]
-        committed = False
         try:
             versions = self._ledger.commit([*writes, *announced])
-            committed = True
-        finally:
-            if not committed:  # neither were the announcements
-                for record, flag in zip(records, flags, strict=True):
-                    record.announced = flag
+        except BaseException:  # neither were the notifications
+            for record, flag in zip(records, flags, strict=True):
+                record.announced = flag
+            raise
         for record, version in zip(records, versions, strict=False):
             record.version = version
         self.announced(announced)

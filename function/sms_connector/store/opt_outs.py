@@ -16,6 +16,7 @@ import msgspec
 from sms_connector.errors import Conflict
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
+from sms_connector.ports.ledger_access import Cursor, page
 
 COLLECTION = "optOuts"
 # What a document holds of a history: some 200 KB. Of a longer one the first entry and the latest are kept.
@@ -159,14 +160,11 @@ class OptOuts:
             COLLECTION, _document_id(number), _to_data(opt_out), document.version if document else MUST_BE_ABSENT
         ), opt_out
 
-    def list(
-        self, *, limit: int, after: tuple[float, str] | None = None
-    ) -> tuple[Sequence[OptOut], tuple[float, str] | None]:
+    def list(self, *, limit: int, after: Cursor | None = None) -> tuple[Sequence[OptOut], Cursor | None]:
         """Return those who have opted out, newest first; the second value is where the next page begins."""
-        query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit + 1, after=after)
-        found = self._ledger.find(query)
-        more = (found[limit - 1].data["createdAt"], found[limit - 1].id) if len(found) > limit else None
-        return [_read(document) for document in found[:limit]], more
+        return page(
+            self._ledger, Query(COLLECTION, order_by="createdAt", descending=True, limit=limit, after=after), _read
+        )
 
 
 def _to_data(opt_out: OptOut) -> dict[str, object]:

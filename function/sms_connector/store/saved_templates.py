@@ -14,6 +14,7 @@ import msgspec
 from sms_connector.errors import Conflict, ErrorKind, NotFound
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
 from sms_connector.ports import Version as StoredVersion
+from sms_connector.ports.ledger_access import page
 
 COLLECTION = "templates"
 
@@ -79,9 +80,9 @@ class Templates:
 
     def page(self, *, limit: int, after: str | None = None) -> tuple[Sequence[SavedTemplate], str | None]:
         """Return templates in the order of their names; the second value is the name the next page begins after."""
-        query = Query(COLLECTION, limit=limit + 1, after=None if after is None else (0, after))
-        found = [SavedTemplate.of(document) for document in self._ledger.find(query)]
-        return found[:limit], found[limit - 1].name if len(found) > limit else None
+        query = Query(COLLECTION, limit=limit, after=None if after is None else (0, after))
+        found, cursor = page(self._ledger, query, SavedTemplate.of)
+        return found, cursor and cursor[1]
 
     def save(self, name: str, content: Json, check: Check) -> tuple[SavedTemplate, bool]:
         """Write the next version; also say whether the template is new. The same content again is the same version.

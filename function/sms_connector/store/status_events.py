@@ -13,17 +13,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import msgspec
+
 from sms_connector.errors import Conflict
-from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
+from sms_connector.ports.ledger_access import scan
 from sms_connector.store.apply_report import ApplyReport, Source
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
-from sms_connector.store.failure_document import failure_from_json, failure_to_json
 from sms_connector.store.message_record import MessageRecord
 
-STATUS_EVENTS = "news"
+STATUS_EVENTS = "statusEvents"
 PAGE = 500
 
 
@@ -43,7 +45,7 @@ def write_status_event(
         "at": at,
         "source": source,
         "segments": report.segments,
-        "failure": failure_to_json(report.failure),
+        "failure": msgspec.to_builtins(report.failure),
         "expiresAt": at + RETENTION_SECONDS,
     }
     what = source if source == "redact" else report.status
@@ -90,13 +92,7 @@ def read_campaign_events(ledger: Ledger, campaign: str) -> Iterator[Document]:
 
 def _read(ledger: Ledger, field: str, first: str, last: str) -> Iterator[Document]:
     where: tuple[Condition, ...] = ((field, ">=", first), (field, "<=", last))
-    after: tuple[float | str, str] | None = None
-    while True:
-        page = ledger.find(Query(STATUS_EVENTS, where, order_by=field, limit=PAGE, after=after))
-        yield from page
-        if len(page) < PAGE:
-            return
-        after = (page[-1].data[field], page[-1].id)
+    return scan(ledger, Query(STATUS_EVENTS, where, order_by=field, limit=PAGE))
 
 
 def read_late_events(ledger: Ledger, *, until: float, limit: int) -> list[Document]:
@@ -135,7 +131,7 @@ def report_of(document: Document) -> DeliveryReport:
         provider_message_id=data["providerMessageId"],
         status=MessageStatus(data["status"]),
         raw_status=data["word"],
-        failure=failure_from_json(data["failure"]),
+        failure=msgspec.convert(data["failure"], FailureReason | None),
         segments=data["segments"],
         updated_at=datetime.fromtimestamp(data["at"], UTC),
     )

@@ -68,7 +68,7 @@ def test_get_keeps_the_order_asked_for_and_says_none_for_the_absent(ledger: Ledg
         ("c", versions[2]),
     ]
     assert ledger.get("messages", []) == []
-    assert read(ledger, "a", "callbacks") is None, "collections are apart"
+    assert read(ledger, "a", "notifications") is None, "collections are apart"
 
 
 def test_every_write_changes_the_version_even_one_that_changes_nothing(ledger: Ledger) -> None:
@@ -117,7 +117,7 @@ def test_expectations(
     writes = [
         Write("messages", "other", {"n": 1}),
         Write("messages", "a", None if deletes else {"n": 2}, expect),
-        Write("callbacks", "third", {"n": 1}, MUST_BE_ABSENT),
+        Write("notifications", "third", {"n": 1}, MUST_BE_ABSENT),
     ]
     if holds:
         versions = ledger.commit(writes)
@@ -129,7 +129,7 @@ def test_expectations(
     assert (conflict.value.collection, conflict.value.document_id) == ("messages", "a")
     assert read(ledger, "a") == kept
     assert read(ledger, "other") is None, "all or nothing"
-    assert read(ledger, "third", "callbacks") is None, "all or nothing"
+    assert read(ledger, "third", "notifications") is None, "all or nothing"
 
 
 REFUSED = [
@@ -165,8 +165,8 @@ def test_what_no_store_takes_is_refused_before_anything_is_written(
     ledger: Ledger, writes: list[Write], message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        ledger.commit([Write("callbacks", "first", {}), *writes])
-    assert read(ledger, "first", "callbacks") is None
+        ledger.commit([Write("notifications", "first", {}), *writes])
+    assert read(ledger, "first", "notifications") is None
 
 
 def test_an_empty_commit_is_nothing(ledger: Ledger) -> None:
@@ -233,7 +233,7 @@ QUERIES = [
         id="from to",
     ),
     pytest.param(Query("messages", (("campaign", "==", "nobody"),)), "", id="nothing"),
-    pytest.param(Query("callbacks"), "", id="another collection"),
+    pytest.param(Query("notifications"), "", id="another collection"),
 ]
 
 
@@ -250,7 +250,7 @@ COUNTS = [
     pytest.param(Query("messages", (("person", "==", "+1"),), limit=1, after=("", "m3")), 4, id="pages don't matter"),
     pytest.param(Query("messages", (("nextCheckAt", "<=", 6),), order_by="nextCheckAt"), 2, id="by range"),
     pytest.param(Query("messages"), 6, id="everything"),
-    pytest.param(Query("callbacks"), 0, id="nothing"),
+    pytest.param(Query("notifications"), 0, id="nothing"),
 ]
 
 

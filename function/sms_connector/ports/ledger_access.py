@@ -1,0 +1,67 @@
+"""What every user of the ledger does: read a page, read on to the end, change a document that others change too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec.structs import replace
+
+from sms_connector.errors import Conflict
+from sms_connector.ports.ledger import Document, Json, Ledger, Query, Write
+
+T = TypeVar("T")
+
+# Where a page ends: the value it is ordered by, and the id.
+Cursor = tuple[Any, str]
+
+
+def read_document(document: Document, kind: type[T]) -> T:
+    """Make a struct of a document; its fields `id` and `version` come from the store."""
+    return msgspec.convert({**document.data, "id": document.id, "version": document.version}, kind)
+
+
+def document_data(value: msgspec.Struct) -> Json:
+    """Return what `read_document` makes the struct of again."""
+    data: Json = msgspec.to_builtins(value)
+    data.pop("id", None)
+    data.pop("version", None)
+    return data
+
+
+def page(ledger: Ledger, query: Query, read: Callable[[Document], T]) -> tuple[list[T], Cursor | None]:
+    """Return `query.limit` entries at most, and where the next page begins; None at the end."""
+    found = ledger.find(replace(query, limit=query.limit + 1))
+    more = len(found) > query.limit
+    return [read(each) for each in found[: query.limit]], _cursor(query, found[query.limit - 1]) if more else None
+
+
+def scan(ledger: Ledger, query: Query) -> Iterator[Document]:
+    """Yield every document of the query, `query.limit` of them read at a time."""
+    while True:
+        found = ledger.find(query)
+        yield from found
+        if len(found) < query.limit:
+            return
+        query = replace(query, after=_cursor(query, found[-1]))
+
+
+def update(
+    ledger: Ledger, collection: str, document_id: str, change: Callable[[Document | None], Write | None]
+) -> None:
+    """Commit what `change` makes of the document as it is now, again and again until nothing came in between; None changes nothing."""
+    while True:
+        [document] = ledger.get(collection, [document_id])
+        write = change(document)
+        if write is None:
+            return
+        try:
+            ledger.commit([write])
+        except Conflict:
+            continue
+        return
+
+
+def _cursor(query: Query, last: Document) -> Cursor:
+    return (last.data[query.order_by] if query.order_by else 0, last.id)
