@@ -132,7 +132,7 @@ def read_messages(url: str, ids: Sequence[str], *, until_final: float) -> dict[s
             for id_ in still_open:
                 try:
                     answer = session.get(f"{url}/v1/messages/{id_}", timeout=READ_SECONDS)
-                except requests.ConnectionError:
+                except requests.RequestException:
                     break  # the connector was killed and is starting again; a message still unread at the deadline counts as lost
                 if answer.status_code == 200:
                     known[id_] = answer.json()
