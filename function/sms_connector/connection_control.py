@@ -86,11 +86,11 @@ class ConnectionControl:
         self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
         self._suspension, self._read_at = None, self._clock.monotonic()
 
-    def suspended(self, *, anew: bool = False) -> Suspension | None:
-        """As it was a second ago at most; `anew`: as it is."""
+    def suspended(self, *, fresh: bool = False) -> Suspension | None:
+        """As it was a second ago at most; `fresh`: as it is."""
         if self._configured:
             return Suspension("suspended by configuration", 0.0)
-        if anew:
+        if fresh:
             return self._read()
         if self._clock.monotonic() - self._read_at < CACHE_SECONDS:
             return self._suspension
@@ -99,6 +99,10 @@ class ConnectionControl:
         if self._read_at == before:  # else somebody has suspended or resumed it while we were reading
             self._suspension, self._read_at = found, self._clock.monotonic()
         return self._suspension
+
+    def is_suspended_now(self) -> bool:
+        """Whether the connection is suspended, read from the ledger at this moment."""
+        return self.suspended(fresh=True) is not None
 
     def require_active(self) -> None:
         """Raises PreconditionFailed (422) while suspended."""

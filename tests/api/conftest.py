@@ -12,7 +12,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import Client
 
 from sms_connector.api.dispatcher import build_api
-from sms_connector.api.routing import ConnectionProfile, Services
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.model.phone_number import Sender, SenderKind
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog

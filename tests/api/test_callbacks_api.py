@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.api.routing import ConnectionProfile
+from sms_connector.api.services import ConnectionProfile
 from sms_connector.notifications.delivery import Notification
 from tests.fixtures.engine_double import NOW
 

@@ -115,7 +115,7 @@ def test_no_answer_is_kept_by_a_cache(api: Any) -> None:
 
 SOURCE = """
 from sms_connector.api.dispatcher import build_api
-from sms_connector.api.routing import ConnectionProfile, Services
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 from tests.fixtures.engine_double import EngineDouble

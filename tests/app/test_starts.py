@@ -11,7 +11,7 @@ import pytest
 
 from sms_connector import app
 from sms_connector.api.resources.tasks import TaskLater
-from sms_connector.app.node import start
+from sms_connector.app.container import start
 from sms_connector.app.webhook import start_webhook
 from sms_connector.app.worker import LOOPS, Loops
 from sms_connector.errors import LedgerUnavailable, StartError, StoreMisconfigured

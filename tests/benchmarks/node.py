@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sms_connector.engine import Engine, EngineParts, build_engine
+from sms_connector.engine import Engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
 from sms_connector.local.secrets import FileSecrets
@@ -49,8 +49,8 @@ def compose(
     transport = HttpTransport(TransportSettings(), clock=clock, gate=gate, secrets=secrets)
     provider = TwilioProvider(provider_url, secrets, transport)
     ledger = SqliteLedger(folder / "ledger.db", clock=clock)
-    parts = EngineParts(provider=provider, ledger=ledger, throttle=throttle, clock=clock, policy=policy or Policy())
-    return BareNode(build_engine(parts), provider, throttle)
+    engine = Engine(provider=provider, ledger=ledger, throttle=throttle, clock=clock, policy=policy)
+    return BareNode(engine, provider, throttle)
 
 
 def make_request(count: int, tracking: Tracking | None = None, *, first: int = 0) -> SendRequest:

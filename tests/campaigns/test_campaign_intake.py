@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from sms_connector.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
 from sms_connector.campaigns.forecast import Ahead, Forecaster, Pace
 from sms_connector.campaigns.intake import MAX_RECORDS, CampaignOrder, Totals
-from sms_connector.engine import EngineParts, build_engine
+from sms_connector.engine import Engine
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, PreconditionFailed
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.send_request import SendOptions
@@ -167,8 +167,7 @@ def test_without_a_queue_campaigns_are_refused_and_can_be_looked_at(world: Campa
     def scenario() -> None:
         node = world.node()
         campaign = node.take([accepted(0)])
-        parts_without = EngineParts(node.provider, world.ledger, node.throttle, world.clock)
-        engine = build_engine(parts_without)
+        engine = Engine(provider=node.provider, ledger=world.ledger, throttle=node.throttle, clock=world.clock)
         with pytest.raises(PreconditionFailed, match="SMS_QUEUE"):
             engine.intake.take(CampaignOrder("x", 0, SendOptions(SENDER), "n", "r"), [accepted(0)])
         assert engine.campaigns.get(campaign.id).waiting == 1

@@ -5,7 +5,7 @@ import os
 import flask
 
 from sms_connector.app.connector import build_connector
-from sms_connector.app.node import start
+from sms_connector.app.container import start
 from sms_connector.app.webhook import serve as serve_webhook
 from sms_connector.app.worker import build_worker
 from tests.soak.patience import POLICY, TIMING

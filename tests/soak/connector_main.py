@@ -5,7 +5,7 @@ import os
 import flask
 
 from sms_connector.app.connector import build_connector
-from sms_connector.app.node import start
+from sms_connector.app.container import start
 from tests.soak.patience import POLICY, TIMING
 
 _handle = build_connector(start(os.environ, policy=POLICY, timing=TIMING))

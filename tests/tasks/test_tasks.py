@@ -16,7 +16,7 @@ from werkzeug.test import Client
 from sms_connector.api.dispatcher import ROUTES, serve
 from sms_connector.api.resources.health import ROUTES as HEALTH
 from sms_connector.api.resources.tasks import TaskLater, carry_out, chunk_tasks, event_tasks, task_routes
-from sms_connector.api.routing import ConnectionProfile, Services
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker
 from sms_connector.errors import InvalidRequest, LedgerUnavailable

@@ -14,8 +14,9 @@ from sms_connector.api.handler import Handle, RequestContext, RequestHandler
 from sms_connector.api.openapi import with_document
 from sms_connector.api.resources import campaigns, connection, health, messages, notifications, opt_outs, templates
 from sms_connector.api.router import Router
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.conversion import convert, convert_query
+from sms_connector.api.services import Services
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 
 ROUTES = (

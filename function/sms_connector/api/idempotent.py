@@ -9,7 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from sms_connector.api.routing import Answer, ParsedRequest, Services
+from sms_connector.api.routing import Answer, ParsedRequest
+from sms_connector.api.services import Services
 from sms_connector.errors import (
     BackendUnavailable,
     ErrorKind,

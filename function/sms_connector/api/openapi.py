@@ -11,9 +11,10 @@ import msgspec
 
 from sms_connector.api import examples
 from sms_connector.api.operations import TAGS, operation_id, tag_of
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.base import ENTITY_TAGS, Payload
 from sms_connector.api.schemas.problem import ProblemDocument
+from sms_connector.api.services import Services
 
 API_VERSION = "1.0.0"
 EVERYWHERE = (400, 401, 403, 405, 500, 503)

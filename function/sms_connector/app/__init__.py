@@ -1,7 +1,7 @@
 """The composition root: settings in, a wired function out. The one place where everything meets.
 
-node          what connector and worker share: the engine and what it stands on
-surroundings  settings whose secrets are there
+container     what connector and worker share: the engine and what it stands on
+startup_checks  settings whose secrets are there
 adapters      from a setting to what it names
 connector, worker, webhook   the three functions
 """

@@ -21,8 +21,8 @@ from sms_connector.api.resources.tasks import (
     task_routes,
 )
 from sms_connector.app.adapters import make_log
-from sms_connector.app.connector import make_event_tasks, make_services
-from sms_connector.app.node import Node, start
+from sms_connector.app.connector import make_event_tasks
+from sms_connector.app.container import Node, make_services, start
 from sms_connector.errors import StartError
 from sms_connector.local.queue import SqliteQueue
 from sms_connector.local.worker_loop import MinuteTimer, WorkerLoop

@@ -21,11 +21,12 @@ from sms_connector.api.idempotent import (
     unrepeatable_without_key,
 )
 from sms_connector.api.paging import read_offset, read_token, write_offset, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import campaign as payloads
 from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.connection_info import EmptyBody
 from sms_connector.api.schemas.result_csv import write_csv
+from sms_connector.api.services import Services
 from sms_connector.api.spool import Spooled, spool
 from sms_connector.api.uploads.content_type import FORMS
 from sms_connector.api.validation.campaign_request import CampaignRequest, digest_request, open_records, read_request

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import connection_info as payloads
+from sms_connector.api.services import Services
 from sms_connector.model.connection_status import ConnectionState
 
 

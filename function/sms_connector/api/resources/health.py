@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.base import Payload
+from sms_connector.api.services import Services
 
 
 class Health(Payload):

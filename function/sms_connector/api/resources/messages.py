@@ -23,13 +23,14 @@ from sms_connector.api.idempotent import (
 )
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.resources.templates import fill
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import message as payloads
 from sms_connector.api.schemas.campaign_body import SendQuery, read_send_query, refuse_query
 from sms_connector.api.schemas.connection_info import EmptyBody
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.preview import write_preview
 from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, SendBody
+from sms_connector.api.services import Services
 from sms_connector.api.uploads.content_type import FORMS, read_content_type
 from sms_connector.api.uploads.raw_record import Located
 from sms_connector.api.uploads.record_stream import read_form, read_rows

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec import UNSET
 
 from sms_connector.api.paging import read_token, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import notification as payloads
+from sms_connector.api.services import Services
 
 
 def list_callbacks(services: Services, call: ParsedRequest) -> Answer:

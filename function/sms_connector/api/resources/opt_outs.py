@@ -12,7 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.api.paging import read_token, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
 from sms_connector.api.schemas.opt_out_import import (
     OptOutImportAnswer,
@@ -20,6 +20,7 @@ from sms_connector.api.schemas.opt_out_import import (
     OptOutImportQuery,
     write_import,
 )
+from sms_connector.api.services import Services
 from sms_connector.api.uploads.content_type import FORMS, read_content_type
 from sms_connector.api.uploads.raw_record import Located
 from sms_connector.api.uploads.record_stream import read_form, read_rows

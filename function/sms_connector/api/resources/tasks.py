@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.base import Payload
+from sms_connector.api.services import Services
 from sms_connector.callbacks.callback_event import PATH as CALLBACK
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker

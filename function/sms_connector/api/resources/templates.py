@@ -11,12 +11,13 @@ from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
 from sms_connector.api.paging import read_token, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route, Services
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import template as payloads
 from sms_connector.api.schemas.base import ENTITY_TAGS
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.opt_out import Nothing
 from sms_connector.api.schemas.send_body import SendBody
+from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import check_text, read_template
 from sms_connector.api.validation.options import read_options
 from sms_connector.api.validation.request_rules import option_rules, recipient_rules

@@ -11,7 +11,7 @@ from sms_connector.model.connection_status import ConnectionState
 from sms_connector.provider import Capabilities
 
 if TYPE_CHECKING:
-    from sms_connector.api.routing import ConnectionProfile
+    from sms_connector.api.services import ConnectionProfile
     from sms_connector.connection_control import ConnectionTest, Limits, Suspension
 
 

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
 from sms_connector.api.resources.templates import fill
-from sms_connector.api.routing import ParsedRequest, Services
+from sms_connector.api.routing import ParsedRequest
 from sms_connector.api.schemas.campaign_body import CampaignBody, read_query, refuse_query
 from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.services import Services
 from sms_connector.api.spool import Spooled
 from sms_connector.api.uploads.content import Content, is_gzip
 from sms_connector.api.uploads.content_type import Format, read_content_type

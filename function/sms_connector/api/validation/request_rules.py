@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from sms_connector.api.routing import Services
 from sms_connector.api.schemas.send_body import MAX_TEXT
+from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import RecipientRules, read_country
 from sms_connector.api.validation.options import OptionRules
 from sms_connector.model.phone_number import region_of

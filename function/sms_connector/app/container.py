@@ -1,4 +1,4 @@
-"""One process that can send: everything wired, from its settings. Connector and worker are made of it."""
+"""The container: settings in, a wired node out. Connector and worker are made of it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,21 @@ from msgspec.structs import replace
 
 from sms_connector import registry
 from sms_connector.api.schemas.notification import render_result
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.app.adapters import (
     build_callbacks,
     make_log,
     make_transport_settings,
     open_ledger,
     open_queue,
+    open_sources,
 )
 from sms_connector.app.startup_checks import load_settings
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.event_handler import CallbackHandler, EventTools
 from sms_connector.callbacks.inbound import Inbox, InboxRules
 from sms_connector.campaigns.forecast import Pace
-from sms_connector.engine import Engine, EngineParts, build_engine
+from sms_connector.engine import Engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.model.policy import Policy
@@ -81,7 +83,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     planner = MaintenanceSchedule(queue, connection=settings.connection.name, clock=clock)
     outbox = NotificationOutbox(queue, clock=clock, log=make_log(settings))
     notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)
-    parts = EngineParts(
+    engine = Engine(
         provider=provider,
         ledger=ledger,
         throttle=throttle,
@@ -96,6 +98,9 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         pace=Pace(settings.node_rate, settings.workers_max, settings.connection_rate),
         sweep=notifications.sweep,
     )
+    events = None
+    if callbacks is not None:
+        events = _build_events(settings, provider, ledger, callbacks=callbacks, outbox=outbox, queue=queue, clock=clock)
     return Node(
         settings=settings,
         provider=provider,
@@ -104,10 +109,10 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         secrets=secrets,
         throttle=throttle,
         clock=clock,
-        engine=build_engine(parts),
+        engine=engine,
         callbacks=callbacks,
         notifications=notifications,
-        events=_build_events(settings, parts),
+        events=events,
     )
 
 
@@ -131,19 +136,62 @@ def _build_notifications(
     return NotificationDispatcher(ledger, BlockStore(ledger), queue, outgoing, clock, make_log(settings))
 
 
-def _build_events(settings: Settings, parts: EngineParts) -> CallbackHandler | None:
-    if parts.callbacks is None:
-        return None
-    opt_outs = OptOuts(parts.ledger, clock=parts.clock)
-    store = BlockStore(parts.ledger, parts.outbox, opt_outs)
-    rules = InboxRules(parts.provider.consent_words, settings.stop_words)
-    tools = EventTools(
-        provider=parts.provider,
-        store=store,
-        address=parts.callbacks,
-        inbox=Inbox(parts.ledger, store, opt_outs, rules=rules),
-        clock=parts.clock,
-        log=make_log(settings),
-        queue=parts.queue,
+def _build_events(
+    settings: Settings,
+    provider: Provider,
+    ledger: Ledger,
+    *,
+    callbacks: CallbackAddress,
+    outbox: NotificationOutbox,
+    queue: TaskQueue | None,
+    clock: Clock,
+) -> CallbackHandler:
+    opt_outs = OptOuts(ledger, clock=clock)
+    store = BlockStore(ledger, outbox, opt_outs)
+    rules = InboxRules(provider.consent_words, settings.stop_words)
+    return CallbackHandler(
+        EventTools(
+            provider=provider,
+            store=store,
+            address=callbacks,
+            inbox=Inbox(ledger, store, opt_outs, rules=rules),
+            clock=clock,
+            log=make_log(settings),
+            queue=queue,
+        )
     )
-    return CallbackHandler(tools)
+
+
+def make_services(node: Node) -> Services:
+    return Services(
+        node.engine,
+        make_profile(node.settings),
+        node.provider.capabilities,
+        make_log(node.settings),
+        node.notifications,
+        objects=open_sources(node.settings),
+    )
+
+
+def make_profile(settings: Settings) -> ConnectionProfile:
+    connection, proxy = settings.connection, settings.proxy
+    return ConnectionProfile(
+        name=connection.name,
+        provider=settings.provider,
+        description=connection.description,
+        labels=connection.labels,
+        region=connection.region,
+        nodes_min=connection.nodes_min,
+        nodes_max=connection.nodes_max,
+        proxy_url=proxy.url if proxy else None,
+        proxy_auth=proxy.auth if proxy else "none",
+        proxy_ssl=proxy.ssl if proxy else "auto",
+        sender=settings.sender,
+        default_country=settings.default_country,
+        retry_interval_millis=settings.tracking.retry_interval_millis,
+        retry_attempts=settings.tracking.retry_attempts,
+        callbacks=settings.webhook_url is not None,
+        callback_url=settings.callback_url,
+        has_queue=settings.queue is not None,
+        on_platform=settings.on_platform,
+    )

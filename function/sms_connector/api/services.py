@@ -1,0 +1,60 @@
+"""What the functions behind the routes work with: the engine, and what is known of the connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from sms_connector.campaigns.sources import NO_SOURCES
+from sms_connector.model.phone_number import Sender
+from sms_connector.ports import ObjectSource
+from sms_connector.provider import Capabilities
+from sms_connector.structured_log import StructuredLog
+
+if TYPE_CHECKING:
+    from sms_connector.engine import Engine
+    from sms_connector.notifications.delivery import NotificationDispatcher
+
+
+class ConnectionProfile(msgspec.Struct, frozen=True):
+    """What the API tells of the connection, and the defaults it fills into requests. `proxy_url` holds no credentials.
+
+    `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
+    `callback_url` is where results are posted that a request names no address for.
+    `callbacks` says whether the provider reaches us; without it, news comes by asking. `has_queue` says whether anything can be
+    posted to a `callbackUrl`: that is the queue's work.
+    """
+
+    name: str
+    provider: str
+    description: str = ""
+    labels: Mapping[str, str] = msgspec.field(default_factory=dict)
+    region: str | None = None
+    nodes_min: int | None = None
+    nodes_max: int | None = None
+    proxy_url: str | None = None
+    proxy_auth: str = "none"
+    proxy_ssl: str = "auto"
+    sender: Sender | None = None
+    default_country: str | None = None
+    retry_interval_millis: int = 10_000
+    retry_attempts: int = 6
+    callbacks: bool = False
+    callback_url: str | None = None
+    has_queue: bool = True
+    on_platform: bool = False
+
+
+class Services(msgspec.Struct, frozen=True):
+    """All that the functions behind the routes work with. `now` is epoch seconds."""
+
+    engine: Engine
+    profile: ConnectionProfile
+    capabilities: Capabilities
+    log: StructuredLog
+    notifications: NotificationDispatcher
+    now: Callable[[], float] = time.time
+    objects: ObjectSource = NO_SOURCES
