@@ -1,4 +1,4 @@
-"""Every provider the connector knows, one line each. A room that is imported here is deployed; nothing else names providers."""
+"""Every provider the connector knows, one line each. Nothing else names providers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from sms_connector.transport.http import Transport
 
 ProviderFactory = Callable[[str | None, SecretSource, Transport], Provider]
 
-# Name → the module and class of its room. A room is imported when it is asked for: a cold start pays for one provider only.
+# Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider only.
 PROVIDERS: Mapping[str, tuple[str, str]] = {
     "twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider"),
 }
+DEFAULT = next(iter(PROVIDERS))
 
 
 def provider_factory(name: str) -> ProviderFactory:

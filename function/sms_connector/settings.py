@@ -13,6 +13,7 @@ from typing import Final, Literal, TypeVar
 
 import msgspec
 
+from sms_connector import registry
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import Sender, parse_country, parse_sender
@@ -86,7 +87,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     ledger: LedgerAddress
     connection: ConnectionSettings = msgspec.field(default_factory=ConnectionSettings)
-    provider: str = "twilio"
+    provider: str = registry.DEFAULT
     provider_url: str | None = None
     sender: Sender | None = None
     default_country: str | None = None
@@ -119,7 +120,7 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     settings = Settings(
         ledger=ledger or LedgerAddress("sqlite"),
         connection=_read_connection(reader),
-        provider=reader.read("SMS_PROVIDER", values.one_of(*values.PROVIDERS), "twilio"),
+        provider=reader.read("SMS_PROVIDER", values.one_of(*registry.PROVIDERS), registry.DEFAULT),
         provider_url=reader.read("SMS_PROVIDER_URL", values.base_url, None),
         sender=reader.read("SMS_SENDER", parse_sender, None),
         default_country=reader.read("SMS_DEFAULT_COUNTRY", parse_country, None),

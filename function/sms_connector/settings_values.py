@@ -7,10 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TypeVar
 from urllib.parse import SplitResult, urlsplit
-
-PROVIDERS: Final = ("twilio", "azure", "infobip", "link-mobility", "telesign", "vibes", "custom")
 
 CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")

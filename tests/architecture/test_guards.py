@@ -9,7 +9,8 @@ from importlib.metadata import version
 import pytest
 from packaging.requirements import Requirement
 
-from sms_connector import registry, settings_values
+import providers
+from sms_connector import registry
 from tests.architecture.source_tree import PRODUCT_ROOMS, ROOT, Source, expect_none, sources
 
 REQUIREMENTS = ("requirements.txt", "requirements-run.txt", "function/requirements.in", "infra/requirements.txt")
@@ -20,9 +21,6 @@ EVERYTHING = sources(*PRODUCT_ROOMS, "tests")
 # Where a provider's name may stand in code that is not its own, and why.
 NAMES_ALLOWED = {
     "function/sms_connector/registry.py": "the list of providers",
-    "function/sms_connector/settings_values.py": "the values SMS_PROVIDER may have",
-    "function/sms_connector/settings.py": "the default of SMS_PROVIDER",
-    "function/sms_connector/app/startup_checks.py": "the default of SMS_PROVIDER, where the settings themselves are wrong",
     "function/sms_connector/transport/redaction.py": "a header that may be logged, by its name on the wire",
 }
 
@@ -86,7 +84,7 @@ def test_nothing_is_left_for_later() -> None:
 
 def test_providers_are_named_in_their_own_rooms_only() -> None:
     """Whoever needs to know what a provider can do asks its capabilities."""
-    names = re.compile("|".join(sorted({*registry.PROVIDERS, *settings_values.PROVIDERS} - {"custom"})), re.IGNORECASE)
+    names = re.compile("|".join(sorted({*registry.PROVIDERS, *providers.PROVIDERS} - {"custom"})), re.IGNORECASE)
     leaks = [
         f"{source.name}:{line} {text!r}"
         for source in sources("function")

@@ -123,7 +123,7 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_CONNECTION": "2-orders"}, "starting with a letter", id="starts with a digit"),
         pytest.param({"SMS_CONNECTION": "orders-"}, "ending with a letter or digit", id="ends with a hyphen"),
         pytest.param({"SMS_CONNECTION": "o" * 64}, "at most 63", id="64 characters"),
-        pytest.param({"SMS_PROVIDER": "nexmo"}, "'nexmo' is not one of twilio, azure", id="another provider"),
+        pytest.param({"SMS_PROVIDER": "nexmo"}, "'nexmo' is not one of twilio", id="another provider"),
         pytest.param({"SMS_PROVIDER_URL": "api.example"}, "absolute http:// or https://", id="no scheme"),
         pytest.param({"SMS_PROVIDER_URL": "https://a.example?x=1"}, "no user name, password, query", id="a query"),
         pytest.param({"SMS_PROVIDER_URL": "https://a.example:x"}, "check brackets and port", id="a port that is none"),

@@ -48,7 +48,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
     def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
         """As far as it can be told from settings some of which are wrong."""
         return cls(
-            environ.get("SMS_PROVIDER", "").strip() or "twilio",
+            environ.get("SMS_PROVIDER", "").strip() or registry.DEFAULT,
             environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",
             environ.get("SMS_PROXY_AUTH", "").strip() in ("basic", "digest"),
             bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
@@ -56,8 +56,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
 
     def secret_problems(self, clock: Clock) -> list[str]:
         if self.provider not in registry.PROVIDERS:
-            known = ", ".join(registry.PROVIDERS)
-            return [f"SMS_PROVIDER (environment): {self.provider!r} is not built in; available: {known}"]
+            return []  # a problem of the settings already
         secrets = FileSecrets(self.secrets_dir, clock=clock)
         provider = registry.provider_factory(self.provider)(None, secrets, NoTransport())
         wanted = [KEY_SECRETS[0]] if self.callbacks else []
