@@ -244,6 +244,13 @@ KEYS: tuple[Key, ...] = (
         "backup.days", read.integer(0, 98), 14, "How long a daily backup of the database is kept; 0: no backups.", "14"
     ),
     Key("backup.pointInTime", read.boolean, False, "Keep every version of the last seven days, to the minute.", "true"),
+    Key(
+        "grants.seconds",
+        read.integer(0, 900),
+        60,
+        "How long a new grant takes to act; functions, and secrets that rotate, are made that much later.",
+        "120",
+    ),
     Key("protect", read.boolean, True, "Keep the database and the secrets when the stack is destroyed.", "true"),
     Key(
         "logLevel",

@@ -74,6 +74,7 @@ class ConnectionConfig:
     uptime: bool
     backup_days: int
     point_in_time: bool
+    grant_seconds: int
 
     @property
     def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
@@ -129,6 +130,7 @@ def build(values: Mapping[str, Any], secrets: Mapping[str, SecretText]) -> Conne
         uptime=values["alerts.uptime"],
         backup_days=values["backup.days"],
         point_in_time=values["backup.pointInTime"],
+        grant_seconds=values["grants.seconds"],
     )
 
 

@@ -20,10 +20,14 @@ ROLES = {
     "scheduler": "is whom the scheduled maintenance job calls the connector as",
 }
 
+MINTS_TOKENS = "roles/iam.serviceAccountOpenIdTokenCreator"
+# Accounts that a service calls as, and the service.
+CALLED_BY = {"tasks": "cloudtasks", "check": "cloudscheduler", "scheduler": "cloudscheduler"}
+
 
 class ConnectionAccounts(Component):
-    """Owns one account for each of the connection's roles, that the functions may hand tasks to the `tasks` account, and that
-    connector and worker may use the connection's database.
+    """Owns one account for each of the connection's roles, who may act as those that call, and that connector and worker may use the
+    connection's database.
 
     Refuses to make keys: every identity here is attached, or impersonated for minutes.
     """
@@ -51,14 +55,13 @@ class ConnectionAccounts(Component):
             for role, what in ROLES.items()
         }
         self.grants: list[pulumi.Resource] = [
-            gcp.serviceaccount.IAMMember(
-                f"{config.name}-{role}-uses-tasks",
-                service_account_id=self["tasks"].name,
-                role="roles/iam.serviceAccountUser",
-                member=self[role].member,
-                opts=self.child(),
-            )
+            self._grant(f"{config.name}-{role}-uses-tasks", "tasks", "roles/iam.serviceAccountUser", self[role].member)
             for role in ("connector", "worker", "webhook")
+        ]
+        # Google grants as much on the project by itself, but late, and a project may lack it (docs/permissions.md).
+        self.grants += [
+            self._grant(f"{config.name}-{api}-calls-as-{role}", role, MINTS_TOKENS, platform.agents[api])
+            for role, api in CALLED_BY.items()
         ]
         self.grants += [
             gcp.projects.IAMMember(
@@ -78,6 +81,11 @@ class ConnectionAccounts(Component):
             for role in ("connector", "worker")
         ]
         self.register_outputs({})
+
+    def _grant(self, name: str, on: str, role: str, member: pulumi.Input[str]) -> pulumi.Resource:
+        return gcp.serviceaccount.IAMMember(
+            name, service_account_id=self[on].name, role=role, member=member, opts=self.child()
+        )
 
     def __getitem__(self, role: str) -> gcp.serviceaccount.Account:
         return self.by_role[role]

@@ -17,6 +17,7 @@ from components.queues import ConnectionQueues
 from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
 from connection_config import ConnectionConfig
+from grants import once_they_act
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames, function_address
@@ -69,6 +70,7 @@ class ConnectionFunctions(Component):
         super().__init__(name, opts)
         self._config, self._platform, self._secrets, self._network = config, platform, secrets, network
         self._names, self._lookups = ConnectionNames(config.name), lookups
+        self._once_granted = once_they_act(config, "functions")
         self._variables = environment.variables(config, self._surroundings(ledger, accounts))
         waits: list[pulumi.Resource] = [*platform.build.grants, *accounts.grants, *queues.grants]
         waits += network.ready if network else []
@@ -128,6 +130,7 @@ class ConnectionFunctions(Component):
                 platform.apis["cloudbuild"],
                 *waits,
                 *self._secrets.ready(role),
+                hooks=self._once_granted,
             ),
         )
 

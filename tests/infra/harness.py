@@ -45,6 +45,7 @@ class Registration:
     ignore: tuple[str, ...]
     depends_on: tuple[str, ...]
     replace_with: tuple[str, ...]
+    before_create: tuple[str, ...]
 
     @property
     def is_component(self) -> bool:
@@ -216,6 +217,7 @@ class Recorder(mocks.MockMonitor):
                     ignore=tuple(request.ignoreChanges),
                     depends_on=tuple(request.dependencies),
                     replace_with=tuple(getattr(request, "replace_with", ())),
+                    before_create=tuple(request.hooks.before_create),
                 )
             )
         return answer

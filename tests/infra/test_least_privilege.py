@@ -33,6 +33,8 @@ def who(member: str) -> str:
         "gcp-sa-secretmanager": "Secret Manager",
         "gcf-admin-robot": "Cloud Functions",
         "serverless-robot-prod": "Cloud Run",
+        "gcp-sa-cloudtasks": "Cloud Tasks",
+        "gcp-sa-cloudscheduler": "Cloud Scheduler",
     }
     for agent, name in agents.items():
         if agent in member:

@@ -59,6 +59,16 @@ def grants(stack: Stack) -> Iterator[Registration]:
     return (r for r in stack.resources if "role" in r.inputs and "member" in r.inputs)
 
 
+def test_what_takes_new_grants_is_made_when_they_act() -> None:
+    """Secret Manager publishes to the topic of a secret that rotates; a build and a function read with grants of the same update."""
+    stack = configurations.stack("everything")
+    functions = stack.of("gcp:cloudfunctionsv2/function:Function")
+    secrets = stack.of("gcp:secretmanager/secret:Secret")
+    assert {f.before_create for f in functions} == {("orders-functions-wait-for-grants",)}
+    assert {bool(s.before_create) for s in secrets if s.inputs.get("rotation")} == {True}
+    assert {bool(s.before_create) for s in secrets if not s.inputs.get("rotation")} == {False}
+
+
 def test_no_role_on_the_project_outside_the_list(stack: Stack) -> None:
     for grant in stack.of("gcp:projects/iAMMember:IAMMember"):
         assert grant.inputs["role"] in PROJECT_ROLES, grant.name
