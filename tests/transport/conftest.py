@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-import trustme
 
 from sms_connector.ports import Secret
 from sms_connector.transport.http import HttpRequest, Lane
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
+from tests.fixtures.certificates import Authority as Authority
 from tests.fixtures.clocks import FakeClock
 
 
@@ -92,23 +91,6 @@ def make_bench() -> Iterator[MakeBench]:
         bench.transport.close()
 
 
-@dataclass
-class Authority:
-    """A certificate authority made for this run: `ca_file` is what SMS_CA_FILE names."""
-
-    ca: trustme.CA
-    ca_file: str
-
-    def server_context(self, *names: str) -> ssl.SSLContext:
-        """A TLS server whose certificate holds these names (127.0.0.1 where none is given)."""
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*(names or ("127.0.0.1",))).configure_cert(context)
-        return context
-
-
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    ca = trustme.CA()
-    path = tmp_path_factory.mktemp("ca") / "ca.pem"
-    ca.cert_pem.write_to_path(str(path))
-    return Authority(ca, str(path))
+    return Authority(tmp_path_factory.mktemp("ca"))
