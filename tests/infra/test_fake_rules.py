@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import http.client
+import http.server
 import json
+import queue
+import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from google.cloud import tasks_v2
 
+from sms_connector.api.resources.tasks import TaskLater
+from tests.fixtures.cloud_tasks_emulator import FIRST_INTERVAL, EmulatedQueue
+from tests.fixtures.functions import Received, answering
 from tests.infra import deployer
 from tests.infra.fake_google import tokens
 from tests.infra.fake_google.catalog import AGENTS, NUMBER, PROJECT
@@ -68,6 +77,11 @@ def google() -> Iterator[Client]:
         client.done("POST", f"serviceusage/v1/{OWN}/services/{api}.googleapis.com:enable", {})
     yield client
     fake.close()
+
+
+def settle(google: Client) -> None:
+    """Let the grants that were made act."""
+    google.done("POST", "_fake/advance", {"seconds": 300})
 
 
 def message(answer: Any) -> str:
@@ -156,9 +170,63 @@ def test_a_task_takes_the_right_to_enqueue_and_to_act_as_whom_it_calls(google: C
 
     assert create() == 403
     google.grant(f"{QUEUES}/sms-chunks", "roles/cloudtasks.enqueuer", f"serviceAccount:{worker}")
+    settle(google)
     assert create() == 403, "may enqueue, but not as the other account"
     google.grant(f"iam/v1/{OWN}/serviceAccounts/{tasks}", "roles/iam.serviceAccountUser", f"serviceAccount:{worker}")
+    assert create() == 403, "a grant acts late"
+    settle(google)
     assert create() == 200
+
+
+@pytest.mark.parametrize(
+    ("status", "slowed", "why"),
+    [
+        (503, True, "overloaded, as Google takes it"),
+        (429, True, "as above"),
+        (TaskLater("not yet").http_status, False, "how our functions say that a task is not done yet"),
+        (500, False, "one error"),
+    ],
+)
+def test_answers_that_slow_the_whole_queue(status: int, slowed: bool, why: str) -> None:
+    arrived: queue.Queue[tuple[str, float]] = queue.Queue()
+
+    def answer(request: Received) -> int:
+        arrived.put((request.path, time.monotonic()))
+        return status if request.path == "/first" else 204
+
+    with answering(answer) as address, emulated() as emulator:
+        emulator.add(task(f"{address}/first"))
+        path, refused = arrived.get(timeout=30)
+        assert path == "/first"
+        emulator.settled()
+        assert (emulator.interval > 0) is slowed, why
+        emulator.add(task(f"{address}/second"))
+        while path == "/first":
+            path, at = arrived.get(timeout=30)
+        assert not slowed or at - refused >= FIRST_INTERVAL, "what has nothing to do with it waits too"
+
+
+def test_a_slowed_queue_recovers() -> None:
+    answers = iter([503, *[204] * 10])
+    with answering(lambda _: next(answers)) as address, emulated() as emulator:
+        for number in range(6):
+            emulator.add(task(f"{address}/{number}"))
+        while emulator.known:
+            time.sleep(0.05)
+        assert emulator.interval == 0.0
+
+
+@contextlib.contextmanager
+def emulated() -> Iterator[EmulatedQueue]:
+    retries = tasks_v2.RetryConfig(max_attempts=-1, min_backoff={"nanos": 100_000_000}, max_backoff={"seconds": 1})
+    emulator = EmulatedQueue(tasks_v2.Queue(name=f"{PLACE}/queues/q", retry_config=retries), lambda _oidc: None, None)
+    emulator.start()
+    yield emulator
+    emulator.close()
+
+
+def task(url: str) -> tasks_v2.Task:
+    return tasks_v2.Task(name=f"{PLACE}/queues/q/tasks/{url.rpartition('/')[2]}", http_request={"url": url})
 
 
 # --- secrets and their notices -------------------------------------------------------------------------------------------
@@ -173,6 +241,7 @@ def rotating(google: Client, *names: str) -> None:
     google.done("POST", f"serviceusage/v1beta1/{OWN}/services/secretmanager.googleapis.com:generateServiceIdentity", {})
     agent = f"serviceAccount:{AGENTS['secretmanager']}"
     google.grant(f"pubsub/v1/{OWN}/topics/rotation", "roles/pubsub.publisher", agent)
+    settle(google)
     soon = "2026-01-01T00:00:00Z"
     for name in names:
         rotation = {"rotationPeriod": f"{3000 * 24 * 3600}s", "nextRotationTime": soon}
@@ -209,7 +278,7 @@ def test_pub_sub_forgets(google: Client) -> None:
 FUNCTIONS = f"cloudfunctions/v2/{PLACE}/functions"
 
 
-def deployable(google: Client) -> dict[str, Any]:
+def deployable(google: Client, *, settled: bool = True) -> dict[str, Any]:
     """A function with a secret, and everything it needs."""
     who = account(google, "sms-webhook")
     google.done("POST", f"{SECRETS}?secretId=key", REPLICATION)
@@ -219,6 +288,8 @@ def deployable(google: Client) -> dict[str, Any]:
     for agent in ("cloudfunctions", "run"):
         member = f"serviceAccount:{AGENTS[agent]}"
         google.grant(f"artifactregistry/v1/{PLACE}/repositories/images", "roles/artifactregistry.reader", member)
+    if settled:
+        settle(google)
     volume = {"mountPath": "/secrets/key", "secret": "key", "versions": [{"version": "latest", "path": "key"}]}
     return {
         "buildConfig": {
@@ -237,6 +308,35 @@ def add_version(google: Client) -> None:
 
 def test_what_is_complete_is_deployed(google: Client) -> None:
     google.done("POST", f"{FUNCTIONS}?functionId=sms-webhook", deployable(google))
+
+
+def test_a_function_is_not_deployed_with_grants_that_do_not_act_yet(google: Client) -> None:
+    wanted = deployable(google, settled=False)
+    assert google("POST", f"{FUNCTIONS}?functionId=sms-webhook", wanted)[0] == 400
+    settle(google)
+    google.done("POST", f"{FUNCTIONS}?functionId=sms-webhook", wanted)
+
+
+@pytest.mark.parametrize(("runtime", "status"), [("python312", 200), ("python37", 400), ("python3.12", 400)])
+def test_a_runtime_that_google_does_not_have(google: Client, runtime: str, status: int) -> None:
+    wanted = deployable(google)
+    wanted["buildConfig"]["runtime"] = runtime
+    assert google("POST", f"{FUNCTIONS}?functionId=sms-webhook", wanted)[0] == status
+
+
+@pytest.mark.parametrize("without", ["logging.logWriter", "artifactregistry.writer"])
+def test_a_build_account_has_what_it_was_granted(google: Client, without: str) -> None:
+    wanted, builder = deployable(google), account(google, "sms-build")
+    wanted["buildConfig"]["serviceAccount"] = f"{OWN}/serviceAccounts/{builder}"
+    for role, path in (
+        ("logging.logWriter", f"resourcemanager/v1/{OWN}"),
+        ("artifactregistry.writer", f"artifactregistry/v1/{PLACE}/repositories/images"),
+    ):
+        if role != without:
+            google.grant(path, f"roles/{role}", f"serviceAccount:{builder}")
+    settle(google)
+    status, answer = google("POST", f"{FUNCTIONS}?functionId=sms-webhook", wanted)
+    assert (status, f"lacks roles/{without}" in message(answer)) == (400, True)
 
 
 def test_a_disabled_newest_version_can_not_be_mounted(google: Client) -> None:
@@ -289,6 +389,7 @@ def test_a_grant_reaches_the_front_door_later(google: Client) -> None:
     [
         ({}, 411, "a POST without a length, as `curl -X POST` sends it"),
         ({"Content-Length": str((32 << 20) + 1)}, 413, "more than 32 MiB"),
+        ({"Transfer-Encoding": "chunked"}, 413, "nor in chunks"),
         ({"Content-Length": "0"}, 404, "an empty body is one: this goes on to the service, which isn't there"),
     ],
 )
@@ -300,9 +401,87 @@ def test_the_front_door_and_bodies(headers: dict[str, str], status: int, why: st
         for key, value in headers.items():
             connection.putheader(key, value)
         connection.endheaders()
+        if "Transfer-Encoding" in headers:
+            connection.send(f"{(32 << 20) + 1:x}\r\n".encode())
         assert connection.getresponse().status == status, why
     finally:
         door.close()
+
+
+def test_an_answer_that_is_too_large() -> None:
+    class Large(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", str((32 << 20) + 1))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    served = http.server.HTTPServer(("127.0.0.1", 0), Large)
+    threading.Thread(target=served.handle_request).start()
+    door = FrontDoor(lambda _who: True)
+    door.backend = served.server_port
+    try:
+        with pytest.raises(urllib.error.HTTPError, match="500"):
+            urllib.request.urlopen(door.address)
+    finally:
+        door.close()
+        served.server_close()
+
+
+# --- service agents ------------------------------------------------------------------------------------------------------
+
+TOKENS = "roles/iam.serviceAccountOpenIdTokenCreator"
+
+
+def agent(google: Client, api: str) -> str:
+    google.done("POST", f"serviceusage/v1beta1/{OWN}/services/{api}.googleapis.com:generateServiceIdentity", {})
+    return f"serviceAccount:{AGENTS[api]}"
+
+
+@pytest.mark.parametrize("api", ["cloudtasks", "cloudscheduler", "secretmanager"])
+def test_an_agent_is_there_once_it_was_asked_for(google: Client, api: str) -> None:
+    email = account(google, "sms-tasks")
+    path, member = f"iam/v1/{OWN}/serviceAccounts/{email}", f"serviceAccount:{AGENTS[api]}"
+    status, answer = google.grant(path, TOKENS, member)
+    assert (status, "does not exist" in message(answer)) == (400, True)
+    assert google.grant(path, TOKENS, agent(google, api))[0] == 200
+
+
+def test_a_job_calls_as_an_account_if_the_agent_may(google: Client) -> None:
+    caller, received = account(google, "sms-scheduler"), []
+
+    def answer(request: Received) -> int:
+        received.append(request)
+        return 204 if len(received) == 1 else 409
+
+    with answering(answer) as address:
+        token = {"serviceAccountEmail": caller, "audience": address}
+        target = {"uri": f"{address}/tasks/tick", "httpMethod": "POST", "oidcToken": token}
+        job = {"name": f"{PLACE}/jobs/sms-maintenance", "schedule": "* * * * *", "httpTarget": target}
+        path = f"cloudscheduler/v1/{PLACE}/jobs"
+        google.done("POST", path, job)
+
+        def run() -> Any:
+            return google.done("POST", f"{path}/sms-maintenance:run", {})["status"]
+
+        assert run()["code"] == 7, "the agent holds nothing by itself"
+        google.grant(f"iam/v1/{OWN}/serviceAccounts/{caller}", TOKENS, agent(google, "cloudscheduler"))
+        settle(google)
+        assert run() == {}
+        headers = received[0].headers
+        assert headers["X-CloudScheduler"] == "true"
+        assert tokens.read(headers["Authorization"].removeprefix("Bearer "))["email"] == caller  # type: ignore[index]
+        assert "409" in run()["message"], "a failed attempt"
+
+
+def test_a_queue_calls_as_an_account_if_the_agent_may(google: Client) -> None:
+    tasks, mint = account(google, "sms-tasks"), google.fake.cloud.mint
+    assert mint("cloudtasks", tasks, "https://x") is None
+    google.grant(f"iam/v1/{OWN}/serviceAccounts/{tasks}", TOKENS, agent(google, "cloudtasks"))
+    settle(google)
+    assert tokens.read(mint("cloudtasks", tasks, "https://x") or "")
 
 
 # --- metrics -------------------------------------------------------------------------------------------------------------
@@ -331,6 +510,13 @@ def test_a_deployer_is_held_to_the_documented_roles(google: Client) -> None:
     assert google("POST", f"{SECRETS}?secretId=key", REPLICATION, "fake")[0] == 200
     status, answer = google("GET", f"{SECRETS}/key/versions/1:access", None, "fake")
     assert (status, "secretmanager.versions.access" in message(answer)) == (403, True)
+
+
+def test_the_deployers_own_roles_act_late(google: Client) -> None:
+    google.fake.cloud.deployer = deployer.documented()
+    google.done("POST", "_fake/switch", {"late_roles": 1})
+    assert google("POST", f"{SECRETS}?secretId=key", REPLICATION, "fake")[0] == 403
+    assert google("POST", f"{SECRETS}?secretId=key", REPLICATION, "fake")[0] == 200
 
 
 def test_each_missing_permission_is_refused_by_name(google: Client) -> None:

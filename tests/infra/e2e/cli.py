@@ -74,6 +74,8 @@ class Project:
             "NO_PROXY": "127.0.0.1,localhost",
             "no_proxy": "127.0.0.1,localhost",
             "NO_COLOR": "1",
+            # The program asks the deployed connector.
+            **({"SSL_CERT_FILE": fake.cloud.runner.authority.ca_file} if fake.cloud.runner else {}),
         }
         self.state = state
         self.pulumi("stack", "init", "dev")

@@ -12,6 +12,7 @@ from tests.infra import deployer, harness
 from tests.infra.e2e import cli
 from tests.infra.fake_google.http import FakeGoogle
 
+GRANTS = {"grants.seconds": "2"}  # they act after a second here
 SECRETS = {"accountSid": "AC0123456789abcdef0123456789abcdef", "authToken": "e2e-auth-token-0123456789abcdef"}
 
 
@@ -53,5 +54,5 @@ def new_project(fake: FakeGoogle, tmp_path: Path) -> Callable[..., cli.Project]:
 def project(new_project: Callable[..., cli.Project]) -> cli.Project:
     """The two keys that suffice for a first connection, and the token."""
     made = new_project()
-    made.set_all({"sender": "+15551234567"}, SECRETS)
+    made.set_all({"sender": "+15551234567"} | GRANTS, SECRETS)
     return made

@@ -14,7 +14,7 @@ from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
 from tests.fixtures.emulators import firestore_emulator as firestore_emulator  # a fixture
 from tests.fixtures.processes import SENDER
 from tests.infra.e2e.cli import AT_ONCE, Project
-from tests.infra.e2e.conftest import strict_fake
+from tests.infra.e2e.conftest import GRANTS, strict_fake
 from tests.infra.e2e.test_stack_changes import add_version
 from tests.infra.e2e.world import World, around, eventually
 from tests.infra.harness import PROJECT, ROOT
@@ -57,12 +57,13 @@ def world(deployment: tuple[Project, World]) -> World:
 
 def configure(project: Project, world: World, *, token: str, **more: str) -> None:
     plain = {
-        "providerUrl": world.sandbox.url,
+        "providerUrl": world.provider,
+        "network.ca": Path(world.runner.authority.ca_file).read_text(),
         "sender": SENDER,
         "callers[0]": f"serviceAccount:{CALLER}",
         "tracking.retryIntervalMillis": "500",
     }
-    project.set_all(plain | more, {"accountSid": ACCOUNT_SID, "authToken": token})
+    project.set_all(plain | GRANTS | more, {"accountSid": ACCOUNT_SID, "authToken": token})
 
 
 def test_one_up_says_that_it_works(deployed: Project, world: World) -> None:
@@ -128,6 +129,19 @@ def test_a_campaign_runs_through_queue_and_worker(deployed: Project, world: Worl
     _, page = world.call("sms-connector", f"/v1/campaigns/{campaign['id']}/results", account=CALLER, method="GET")
     assert len(page["results"]) == len(records)
     assert {result["status"] for result in page["results"]} == {"delivered"}
+
+
+def test_the_scheduled_jobs_call_the_connector(world: World) -> None:
+    assert world.run_job("sms-maintenance") == {}
+    assert world.run_job("sms-test") == {}
+
+
+def test_the_functions_run_as_the_platform_runs_them(world: World) -> None:
+    """The settings that the platform refuses were not used, and no instance took more memory than it has."""
+    for name, service in world.runner.served.items():
+        assert service.declaration is not None
+        assert service.declaration.runtime == "python312"
+        assert "Memory limit" not in world.runner.log(name), name
 
 
 def test_no_log_holds_a_secret_value(world: World) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.infra.e2e.cli import AT_ONCE, Project
-from tests.infra.e2e.conftest import SECRETS
+from tests.infra.e2e.conftest import GRANTS, SECRETS
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.harness import PROJECT
 
@@ -51,6 +51,7 @@ def variables(fake: FakeGoogle, function: str) -> dict[str, str]:
 
 def test_a_secret_that_is_added_later_by_hand(new_project: Callable[..., Project], fake: FakeGoogle) -> None:
     project = new_project()
+    project.set_all(GRANTS)
     project.run("up")
     missing = project.connection()["missingSecrets"]
     assert set(missing) == {"account-sid", "auth-token"}
@@ -92,6 +93,7 @@ def test_a_second_connection_changes_nothing_of_the_first(
             "connections.retail.provider": "twilio",
             "connections.retail.sender": SENDER,
             "connections.retail.protect": "false",
+            "connections.retail.grants.seconds": "2",
         },
         {f"connections.retail.{key}": value for key, value in SECRETS.items()},
     )
@@ -100,7 +102,10 @@ def test_a_second_connection_changes_nothing_of_the_first(
     of_first = {k: v for k, v in fake.cloud.shown().items() if "/retail-" in k and "serviceAccounts/" not in k}
 
     project.set_all(
-        {"connections.alarms.provider": "telesign", "connections.alarms.protect": "false"},
+        {
+            f"connections.alarms.{key}": value
+            for key, value in {"provider": "telesign", "protect": "false", **GRANTS}.items()
+        },
         {f"connections.alarms.{key}": "a-value-of-telesign" for key in ("customerId", "apiKey")},
     )
     changes = project.run("up")

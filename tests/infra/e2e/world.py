@@ -9,15 +9,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from google.cloud import tasks_v2
 
 from sandbox import AdminClient
+from tests.fixtures.certificates import Authority
 from tests.fixtures.cloud_tasks_emulator import emulating
+from tests.fixtures.firestore_front import fronting
 from tests.fixtures.processes import sandbox_process
 from tests.infra.fake_google import tokens
+from tests.infra.fake_google.front_door import FrontDoor
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.fake_google.running import Runner
 from tests.infra.harness import PROJECT, REGION
@@ -32,6 +37,7 @@ class World:
     fake: FakeGoogle
     runner: Runner
     sandbox: AdminClient
+    provider: str  # the sandbox by https, which the platform insists on
 
     def call(
         self, service: str, path: str, body: object = None, *, account: str | None = None, method: str = "POST"
@@ -44,10 +50,17 @@ class World:
         data = None if method == "GET" else json.dumps(body if body is not None else {}).encode()
         request = urllib.request.Request(address + path, data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
+            trusted = self.runner.authority.client_context()
+            with urllib.request.urlopen(request, timeout=60, context=trusted) as answer:
                 return answer.status, json.load(answer)
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode(errors="replace")
+
+    def run_job(self, name: str) -> Any:
+        """What came of a scheduled job that is run now: nothing where all is well."""
+        url = f"{self.fake.address}/cloudscheduler/v1/projects/{PROJECT}/locations/{REGION}/jobs/{name}:run"
+        with urllib.request.urlopen(urllib.request.Request(url, b"", method="POST"), timeout=120) as answer:
+            return json.load(answer)["status"]
 
     def logs(self) -> str:
         return "\n".join(f"--- {name}\n{self.runner.log(name)}" for name in self.runner.served)
@@ -62,9 +75,23 @@ def around(fake: FakeGoogle, folder: Path, *, firestore: str, environments: Path
         tasks_v2.Queue(name=f"{QUEUES}/sms-{role}", rate_limits=limits, retry_config=retries)
         for role in ("chunks", "events")
     ]
-    with emulating(*queues) as tasks, sandbox_process() as sandbox:
-        extra = {"FIRESTORE_EMULATOR_HOST": firestore, "CLOUD_TASKS_EMULATOR_HOST": tasks}
-        yield World(fake, fake.serve_functions(folder, extra, environments=environments), sandbox)
+    authority = Authority(folder / "authority")
+    with (
+        fronting(firestore) as database,
+        emulating(*queues, mint=partial(_token, fake), ca_file=authority.ca_file) as tasks,
+        sandbox_process(SSL_CERT_FILE=authority.ca_file) as sandbox,
+    ):
+        provider = FrontDoor(lambda _who: True, authority.server_context())
+        provider.backend = urlsplit(sandbox.url).port
+        extra = {"FIRESTORE_EMULATOR_HOST": database, "CLOUD_TASKS_EMULATOR_HOST": tasks}
+        runner = fake.serve_functions(folder, extra, authority=authority, environments=environments)
+        yield World(fake, runner, sandbox, provider.address)
+        provider.close()
+
+
+def _token(fake: FakeGoogle, oidc: Any) -> str | None:
+    """What the agent of Cloud Tasks calls with, if it may."""
+    return fake.cloud.mint("cloudtasks", oidc.service_account_email, oidc.audience)
 
 
 def eventually(holds: Callable[[], object], *, within: float, what: str) -> None:

@@ -11,6 +11,9 @@ POST /_fake/advance {"seconds": n} (names become free, notices are sent and forg
 
 Strict (also --strict) refuses what a fresh project refuses: services that are not enabled, functions whose account can't read
 their secrets or whose newest versions aren't enabled, secrets whose topics the Secret Manager agent can't publish to, images that
-the agents can't read, `allUsers`, log metrics queried without their resource, operations on fields that meet, names that existed
-a moment ago, regions without a service, and (where `deployer` is set) calls that the deployer has no permission for.
+the agents can't read, builds whose account lacks a role, what relies on a grant of the last second, `allUsers`, log metrics queried
+without their resource, operations on fields that meet, names that existed a moment ago, regions without a service, and (where
+`deployer` is set) calls that the deployer has no permission for.
+
+What is deployed may really run (`running.py`): with the platform's variables, Python version, memory, TLS and limits of sizes.
 """

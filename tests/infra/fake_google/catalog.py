@@ -53,11 +53,11 @@ AGENTS = {
     api: f"service-{NUMBER}@{domain or 'gcp-sa-' + api}.iam.gserviceaccount.com"
     for api, _, domain in (entry.partition("=") for entry in _AGENTS.split())
 }
-LATE = {"eventarc", "firestore", "logging", "monitoring", "secretmanager"}
+LATE = {"cloudscheduler", "cloudtasks", "eventarc", "firestore", "logging", "monitoring", "secretmanager"}
 
 
 @dataclass
-class ErrorKind:
+class ResourceKind:
     """How a collection behaves. `id_from`: '?query parameter', a field of the body, 'put', 'patch', 'verb', '' (generated)."""
 
     service: str
@@ -81,12 +81,14 @@ class ErrorKind:
 LOC, DNS = "projects/*/locations/*/", "[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 DB, TOPIC = "projects/*/databases/*", "[A-Za-z][A-Za-z0-9._~+%-]{2,254}"
 KINDS = [
-    ErrorKind("clouddns", "projects/*/managedZones/*", "name", "", DNS, required="dnsName"),
-    ErrorKind("artifactregistry", LOC + "repositories/*", "?repository_id", "POST DELETE", DNS, required="format"),
-    ErrorKind("cloudfunctions", LOC + "functions/*", "?functionId", "POST PATCH DELETE", DNS),
-    ErrorKind("cloudscheduler", LOC + "jobs/*", "name", "", "[A-Za-z0-9_-]{1,500}", replace=True, required="schedule"),
-    ErrorKind("cloudtasks", LOC + "queues/*", "name", "", "[A-Za-z0-9-]{1,100}", replace=True),
-    ErrorKind(
+    ResourceKind("clouddns", "projects/*/managedZones/*", "name", "", DNS, required="dnsName"),
+    ResourceKind("artifactregistry", LOC + "repositories/*", "?repository_id", "POST DELETE", DNS, required="format"),
+    ResourceKind("cloudfunctions", LOC + "functions/*", "?functionId", "POST PATCH DELETE", DNS),
+    ResourceKind(
+        "cloudscheduler", LOC + "jobs/*", "name", "", "[A-Za-z0-9_-]{1,500}", replace=True, required="schedule"
+    ),
+    ResourceKind("cloudtasks", LOC + "queues/*", "name", "", "[A-Za-z0-9-]{1,100}", replace=True),
+    ResourceKind(
         "firestore",
         DB,
         "?databaseId",
@@ -94,11 +96,11 @@ KINDS = [
         r"\(default\)|[a-z][a-z0-9-]{3,62}",
         required="locationId type",
     ),
-    ErrorKind("firestore", DB + "/backupSchedules/*", ""),
-    ErrorKind("firestore", DB + "/collectionGroups/*/fields/*", "patch", "PATCH"),
-    ErrorKind("firestore", DB + "/collectionGroups/*/indexes/*", "", "POST", required="fields"),
-    ErrorKind("iam", "projects/*/roles/*", "roleId"),
-    ErrorKind(
+    ResourceKind("firestore", DB + "/backupSchedules/*", ""),
+    ResourceKind("firestore", DB + "/collectionGroups/*/fields/*", "patch", "PATCH"),
+    ResourceKind("firestore", DB + "/collectionGroups/*/indexes/*", "", "POST", required="fields"),
+    ResourceKind("iam", "projects/*/roles/*", "roleId"),
+    ResourceKind(
         "iam",
         "projects/*/serviceAccounts/*",
         "accountId",
@@ -106,18 +108,20 @@ KINDS = [
         "[a-z][-a-z0-9]{4,28}[a-z0-9](@.+)?",
         wrap="serviceAccount",
     ),
-    ErrorKind("logging", "projects/*/metrics/*", "name", "", ".{1,100}", required="filter"),
-    ErrorKind("logging", "projects/*/exclusions/*", "name", "", "[A-Za-z0-9_.-]{1,100}", required="filter"),
-    ErrorKind("monitoring", "projects/*/dashboards/*", "", replace=True, numbered=True),
-    ErrorKind("monitoring", "projects/*/alertPolicies/*", "", replace=True, required="conditions combiner displayName"),
-    ErrorKind("monitoring", "projects/*/notificationChannels/*", "", replace=True, required="type"),
-    ErrorKind("monitoring", "projects/*/uptimeCheckConfigs/*", "", replace=True, required="displayName"),
-    ErrorKind("pubsub", "projects/*/topics/*", "put", "", TOPIC, wrap="topic"),
-    ErrorKind("pubsub", "projects/*/subscriptions/*", "put", "", TOPIC, wrap="subscription", required="topic"),
-    ErrorKind(
+    ResourceKind("logging", "projects/*/metrics/*", "name", "", ".{1,100}", required="filter"),
+    ResourceKind("logging", "projects/*/exclusions/*", "name", "", "[A-Za-z0-9_.-]{1,100}", required="filter"),
+    ResourceKind("monitoring", "projects/*/dashboards/*", "", replace=True, numbered=True),
+    ResourceKind(
+        "monitoring", "projects/*/alertPolicies/*", "", replace=True, required="conditions combiner displayName"
+    ),
+    ResourceKind("monitoring", "projects/*/notificationChannels/*", "", replace=True, required="type"),
+    ResourceKind("monitoring", "projects/*/uptimeCheckConfigs/*", "", replace=True, required="displayName"),
+    ResourceKind("pubsub", "projects/*/topics/*", "put", "", TOPIC, wrap="topic"),
+    ResourceKind("pubsub", "projects/*/subscriptions/*", "put", "", TOPIC, wrap="subscription", required="topic"),
+    ResourceKind(
         "run", LOC + "services/*", "verb", "PATCH"
     ),  # only what functions make; a deployment puts their switches back
-    ErrorKind(
+    ResourceKind(
         "secretmanager",
         "projects/*/secrets/*",
         "?secretId",
@@ -126,17 +130,20 @@ KINDS = [
         numbered=True,
         required="replication",
     ),
-    ErrorKind("secretmanager", "projects/*/secrets/*/versions/*", "verb", numbered=True),
-    ErrorKind("storage", "b/*", "name", "", "[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"),
-    ErrorKind("storage", "b/*/o/*", "verb"),
-    ErrorKind("vpcaccess", LOC + "connectors/*", "?connectorId", "POST PATCH DELETE", "[a-z][-a-z0-9]{0,23}[a-z0-9]"),
+    ResourceKind("secretmanager", "projects/*/secrets/*/versions/*", "verb", numbered=True),
+    ResourceKind("storage", "b/*", "name", "", "[a-z0-9][a-z0-9._-]{1,61}[a-z0-9]"),
+    ResourceKind("storage", "b/*/o/*", "verb"),
+    ResourceKind(
+        "vpcaccess", LOC + "connectors/*", "?connectorId", "POST PATCH DELETE", "[a-z][-a-z0-9]{0,23}[a-z0-9]"
+    ),
 ]
 for _scope, _names in (
     ("regions/*", "addresses forwardingRules networkAttachments subnetworks serviceAttachments routers"),
     ("global", "addresses forwardingRules networks firewalls routes"),
 ):
     KINDS += [
-        ErrorKind("compute", f"projects/*/{_scope}/{n}/*", "name", "POST PUT PATCH DELETE", DNS) for n in _names.split()
+        ResourceKind("compute", f"projects/*/{_scope}/{n}/*", "name", "POST PUT PATCH DELETE", DNS)
+        for n in _names.split()
     ]
 
 # What the server fills in where the client said nothing: constants, @id, @now, @number, @uuid; updateTime anew each time.
@@ -264,7 +271,7 @@ METHODS = {
     "versions": "GET",
 }
 VERBS: dict[str, dict[str, Json]] = {
-    "cloudscheduler": {"pause": {"state": "PAUSED"}, "resume": {"state": "ENABLED"}, "run": {}},
+    "cloudscheduler": {"pause": {"state": "PAUSED"}, "resume": {"state": "ENABLED"}},
     "cloudtasks": {"pause": {"state": "PAUSED"}, "resume": {"state": "RUNNING"}, "purge": {}},
     "iam": {"enable": {"disabled": False}, "disable": {"disabled": True}},
 }

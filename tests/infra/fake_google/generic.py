@@ -21,8 +21,8 @@ from tests.infra.fake_google.catalog import (
     SERVICES,
     STATE,
     VERBS,
-    ErrorKind,
     Json,
+    ResourceKind,
 )
 from tests.infra.fake_google.rules import Rules
 from tests.infra.fake_google.values import ApiError, Call, apply_mask, need, no_nulls, stamp
@@ -72,6 +72,9 @@ class Generic(Rules):
             return
         if self.deployer is not None and call.headers.get("authorization") == DEPLOYER:
             missing = permissions.lacking(call, self.deployer)
+            if self.switches.late_roles > 0:
+                self.switches.late_roles -= 1
+                missing = permissions.needed(call)
             need(
                 not missing,
                 403,
@@ -116,13 +119,13 @@ class Generic(Rules):
         self.operations[f"{call.service}/{name}"] = op
         return op
 
-    def check_body(self, kind: ErrorKind, short: str, body: Json) -> None:
+    def check_body(self, kind: ResourceKind, short: str, body: Json) -> None:
         need(re.fullmatch(kind.id_regex, short), 400, f"Invalid resource id {short!r}: must match {kind.id_regex}")
         for key, value in body.get("labels", {}).items() if kind.service not in ("monitoring", "logging") else ():
             fine = re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key) and re.fullmatch(r"[a-z0-9_-]{0,63}", value or "")
             need(fine, 400, f"Invalid label {key}={value}: lower case letters, digits, _ and - only.")
 
-    def on_collection(self, call: Call, kind: ErrorKind) -> Json:
+    def on_collection(self, call: Call, kind: ResourceKind) -> Json:
         if call.method == "GET":
             held = [v for k, v in self.below(call.key) if "/" not in k[len(call.key) + 1 :]]
             return {"items" if call.service in ("compute", "storage") else kind.collection: held}
@@ -147,7 +150,7 @@ class Generic(Rules):
         res = self.put(key, copy.deepcopy(body))
         return self.operation(call, res, {"index": res["name"]}) if "POST" in kind.lro.split() else res
 
-    def on_resource(self, call: Call, kind: ErrorKind) -> Any:
+    def on_resource(self, call: Call, kind: ResourceKind) -> Any:
         methods = METHODS.get(kind.collection) or METHODS.get(call.service, "GET PATCH DELETE")
         need(call.method in methods.split(), 400, f"No {call.method} {call.name}")
         key, held = call.key, self.resources.get(call.key)
@@ -173,7 +176,7 @@ class Generic(Rules):
             res = self.put(key, res)
         return self.begun(call, self.operation(call, res)) if call.method in kind.lro.split() else res
 
-    def changed(self, call: Call, kind: ErrorKind, held: Json) -> Json:
+    def changed(self, call: Call, kind: ResourceKind, held: Json) -> Json:
         body = call.body.get(kind.wrap, call.body)
         self.check_body(kind, unquote(call.parts[-1]), body)
         need(body.get("etag", "") in ("", held.get("etag")), 409, "The etag does not match the current one.", "ABORTED")

@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
+from tests.fixtures.certificates import Authority
 from tests.infra.fake_google.catalog import NUMBER, PROJECT, REGION, SERVICES, Json
+from tests.infra.fake_google.front_door import read_chunks
 from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.services import Cloud
 from tests.infra.fake_google.traits import Switches
@@ -89,12 +91,7 @@ class Handler(BaseHTTPRequestHandler):
     def read_body(self) -> bytes:
         if "chunked" not in self.headers.get("Transfer-Encoding", ""):
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        data = b""
-        while size := int(self.rfile.readline().split(b";")[0], 16):
-            data += self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-        return data
+        return read_chunks(self.rfile)
 
     def parse(self, path: str, query: dict[str, str], raw: bytes) -> Call:
         segments = path.strip("/").split("/")
@@ -197,10 +194,12 @@ class FakeGoogle:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
 
-    def serve_functions(self, folder: Path, extra: Mapping[str, str], *, environments: Path | None = None) -> Runner:
+    def serve_functions(
+        self, folder: Path, extra: Mapping[str, str], *, authority: Authority, environments: Path | None = None
+    ) -> Runner:
         """From now on what is deployed really runs, below `folder`; `extra` variables lead to emulators."""
         cloud = self.cloud
-        cloud.runner = Runner(folder, cloud.may_call, cloud.latest_payload, extra, environments)
+        cloud.runner = Runner(folder, cloud.may_call, cloud.latest_payload, authority, extra, environments)
         return cloud.runner
 
     def fail(self, match: str, *, times: int = 1, status: int = 503, message: str = "injected fault") -> None:

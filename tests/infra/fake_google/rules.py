@@ -9,6 +9,7 @@ from urllib.parse import quote, urlsplit
 
 from tests.infra.fake_google import traits
 from tests.infra.fake_google.catalog import AGENTS, COMPUTE_AGENT, COMPUTE_URL, NUMBER, NUMBERS, PROJECT, STATE, Json
+from tests.infra.fake_google.instances import RUNTIMES, size
 from tests.infra.fake_google.running import Declaration, StartFailed
 from tests.infra.fake_google.store import Store
 from tests.infra.fake_google.values import ApiError, digest, fill, need, stamp
@@ -129,12 +130,16 @@ class Rules(Store):
         source = next(data for name, data in self.sources.items() if name.endswith(f"/functions/{short}"))
         variables = service.get("environmentVariables", {})
         try:
-            return self.runner.deploy(Declaration(short, build["entryPoint"], variables, mounts, source))
+            memory = size(service["availableMemory"])
+            return self.runner.deploy(
+                Declaration(short, build["runtime"], build["entryPoint"], memory, variables, mounts, source)
+            )
         except StartFailed as failure:
             raise ApiError(400, f"Container failed to start. {failure}", STATE) from None
 
     def check_function(self, name: str, build: Json, service: Json) -> None:
         need(build.get("runtime") and build.get("source"), 400, "build_config needs runtime and source.")
+        need(build["runtime"] in RUNTIMES, 400, f"runtime: Runtime {build['runtime']} is unsupported on GCF Gen2.")
         source, copies = build["source"].get("storageSource", {}), f"gcf-v2-sources-{NUMBER}-{name.split('/')[3]}"
         if source and source.get("bucket") != copies:  # new: a copy is built from, its origin stays in sourceProvenance
             held = self.resources.get(
@@ -149,6 +154,7 @@ class Rules(Store):
                 "generation": next(NUMBERS),
             }
         repository = build.get("dockerRepository", "")
+        self.check_builder(build, repository)
         for agent in (AGENTS["cloudfunctions"], AGENTS["run"]) if self.strict and repository else ():
             fine = self.granted("roles/artifactregistry.reader", agent, f"artifactregistry/{repository}")
             need(
@@ -169,6 +175,21 @@ class Rules(Store):
             )
             fine = self.granted("roles/secretmanager.secretAccessor", service["serviceAccountEmail"], key)
             need(fine, 400, f"Permission denied on secret: {key} for {service['serviceAccountEmail']}")
+
+    def check_builder(self, build: Json, repository: str) -> None:
+        """A build account of one's own has nothing but what it was granted: https://cloud.google.com/functions/docs/securing/build-custom-sa"""
+        email, origin = build["serviceAccount"].rpartition("/")[2], build.get("sourceProvenance", {})
+        needs = {
+            f"resourcemanager/projects/{PROJECT}": "roles/logging.logWriter",
+            f"artifactregistry/{repository}": "roles/artifactregistry.writer",
+        }
+        if source := origin.get("resolvedStorageSource"):
+            needs[f"storage/b/{source['bucket']}"] = "roles/storage.objectViewer"
+        for key, role in needs.items() if self.strict and email != COMPUTE_AGENT else ():
+            fine = self.granted(role, email, key)
+            need(
+                fine, 400, f"Build failed: the service account {email} running this build lacks {role} on {key}.", STATE
+            )
 
     def fill_b(self, name: str, res: Json) -> None:
         res["location"] = res["location"].upper()

@@ -4,8 +4,11 @@ Each service has a front door that stands for the platform's: it checks the iden
 request on. What only the platform can give is stood in for, and nothing else of the declaration is changed:
 
 - `https://<service>-<number>.<region>.run.app` is where the door listens (as DNS would say), in every variable that names it;
-- mount paths lie below the service's own folder (as a container's root would);
-- `FIRESTORE_EMULATOR_HOST` and whatever else `extra` holds leads to emulators.
+- mount paths and the disk lie below the service's own folder (as a container's root would);
+- `FIRESTORE_EMULATOR_HOST` and whatever else `extra` holds leads to emulators;
+- certificates of front doors are of the `authority`.
+
+An instance that holds more memory than declared is killed, and another one takes its place.
 """
 
 from __future__ import annotations
@@ -23,25 +26,29 @@ import subprocess
 import sys
 import threading
 import time
-import venv
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.fixtures.certificates import Authority
 from tests.infra.fake_google.front_door import FrontDoor
+from tests.infra.fake_google.instances import interpreter, memory_of, platform_variables
 
 START_SECONDS = 60.0
+MEASURED_EVERY = 0.2
 PREDICTABLE = re.compile(r"https://([a-z0-9-]+)-\d{12}\.[a-z0-9-]+\.run\.app")
 MayCall = Callable[[str, str | None], bool]  # (service, e-mail or None for nobody): does a grant say so?
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """A function as its resource declares it. `mounts` maps a file's path to the key of the secret behind it."""
+    """A function as its resource declares it. `mounts` maps a file's path to the key of the secret behind it; `memory` is in bytes."""
 
     name: str
+    runtime: str
     entry_point: str
+    memory: int
     environment: Mapping[str, str]
     mounts: Mapping[str, str]
     archive: bytes
@@ -71,6 +78,7 @@ class Runner:
     folder: Path
     may_call: MayCall
     secret: Callable[[str], bytes | None]
+    authority: Authority
     extra: Mapping[str, str] = field(default_factory=dict)
     environments: Path | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
@@ -80,7 +88,7 @@ class Runner:
         """Where a service is reached, whether or not it was deployed yet."""
         with self.lock:
             if name not in self.served:
-                door = FrontDoor(lambda email: self.may_call(name, email))
+                door = FrontDoor(lambda email: self.may_call(name, email), self.authority.server_context())
                 self.served[name] = Served(door, self.folder / name)
             return self.served[name].door.address
 
@@ -93,11 +101,31 @@ class Runner:
             archive.extractall(revision / "source")
         service.declaration = declaration
         self.refresh_secrets(declaration.name)
-        process, port = self._start(declaration, revision, service.folder)
-        old, service.process = service.process, process
-        service.door.backend = port
+        old = service.process
+        self._run(service, declaration, revision)
         _end(old)
         return address
+
+    def _run(self, service: Served, declaration: Declaration, revision: Path) -> None:
+        service.process, service.door.backend = self._start(declaration, revision, service.folder)
+        watched = (service, declaration, revision, service.process)
+        threading.Thread(target=self._limit_memory, args=watched, daemon=True).start()
+
+    def _limit_memory(
+        self, service: Served, declaration: Declaration, revision: Path, process: subprocess.Popen[bytes]
+    ) -> None:
+        """Kill the instance where it holds more than declared, and start another one."""
+        while process.poll() is None:
+            used = memory_of(process.pid, service.folder / "tmp")
+            if used > declaration.memory:
+                with (revision / "log").open("a") as log:
+                    log.write(f"Memory limit of {declaration.memory >> 20} MiB exceeded with {used >> 20} MiB used.\n")
+                _end(process)
+                with self.lock:
+                    if self.served.get(declaration.name) is service and service.process is process:
+                        self._run(service, declaration, revision)
+                return
+            time.sleep(MEASURED_EVERY)
 
     def refresh_secrets(self, name: str | None = None) -> None:
         """Writes the secret files anew, as a mount of `latest` shows a new version."""
@@ -132,13 +160,15 @@ class Runner:
 
     def _start(self, declaration: Declaration, revision: Path, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
         port, log = free_port(), revision / "log"
-        python = self._environment_of(revision / "source" / "requirements.txt")
+        python = self._environment_of(declaration.runtime, revision / "source" / "requirements.txt")
         command = [str(python.parent / "functions-framework"), "--source", str(revision / "source" / "main.py")]
         command += ["--target", declaration.entry_point, "--host", "127.0.0.1", "--port", str(port)]
-        with log.open("wb") as output:
+        (folder / "tmp").mkdir(exist_ok=True)
+        own = platform_variables(declaration.name, revision.name, target=declaration.entry_point, port=port)
+        with log.open("ab") as output:
             process = subprocess.Popen(
                 command,
-                env=self._variables(declaration, folder, python),
+                env=self._variables(declaration, folder, python) | own,
                 cwd=revision / "source",
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -154,24 +184,20 @@ class Runner:
         roots = {mount.split("/")[1] for mount in declaration.mounts}
         for root in roots:
             declared = {k: re.sub(rf"^/{root}(?=/|$)", f"{folder}/root/{root}", v) for k, v in declared.items()}
-        platform = {
-            "PATH": f"{python.parent}:/usr/bin:/bin",
-            "HOME": str(folder),
-            "FUNCTION_TARGET": declaration.entry_point,
-        }
-        return {**platform, **declared, **self.extra}
+        machine = {"PATH": f"{python.parent}:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
+        return {**machine, **declared, **self.extra}
 
     def _resolved(self, value: str) -> str:
         return PREDICTABLE.sub(lambda found: self.address(found[1]), value)
 
-    def _environment_of(self, requirements: Path) -> Path:
+    def _environment_of(self, runtime: str, requirements: Path) -> Path:
         """An environment made from the archive's requirements and nothing else; one for all archives that say the same."""
         kept = self.environments or self.folder
-        place = kept / f"venv-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
+        place = kept / f"{runtime}-{hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]}"
         python = place / "bin" / "python"
         with self.lock, _locked(place.with_suffix(".lock")):
             if not (place / "ready").exists():
-                venv.create(place, with_pip=True, clear=True)
+                subprocess.run([interpreter(runtime), "-m", "venv", "--clear", place], check=True, stdout=sys.stderr)
                 install = [python, "-m", "pip", "install", "-q", "--disable-pip-version-check", "-r", requirements]
                 subprocess.run(install, check=True, stdout=sys.stderr)
                 (place / "ready").touch()

@@ -9,6 +9,8 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import requests
+
 from tests.infra.fake_google import tokens
 from tests.infra.fake_google.catalog import AGENTS, KNOWN_APIS, LATE, NUMBER, NUMBERS, STATE, Json
 from tests.infra.fake_google.generic import Generic
@@ -54,6 +56,30 @@ class Cloud(Generic):
         fine = not target or self.granted("roles/iam.serviceAccountUser", who, account)
         need(fine, 403, f"{who} lacks iam.serviceAccounts.actAs on {target}")
         return {"name": f"{call.name}/{next(NUMBERS)}"}
+
+    def on_cloudscheduler(self, call: Call) -> Json | None:
+        """A job that is run now calls its target, with a token where the service's agent may make it.
+
+        Headers: google.cloud.scheduler.v1.HttpTarget.
+        """
+        if (call.method, call.verb) != ("POST", "run"):
+            return None
+        job = self.find(call.key)
+        target, oidc = job["httpTarget"], job["httpTarget"].get("oidcToken")
+        headers = target["headers"] | {"X-CloudScheduler": "true", "X-CloudScheduler-JobName": call.parts[-1]}
+        token = self.mint("cloudscheduler", oidc["serviceAccountEmail"], oidc["audience"]) if oidc else ""
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        trusted = self.runner.authority.ca_file if self.runner else True
+        if token is None:
+            job["status"] = {
+                "code": 7,
+                "message": f"{AGENTS['cloudscheduler']} can't act as {oidc['serviceAccountEmail']}",
+            }
+        else:
+            answer = requests.request(target["httpMethod"], target["uri"], headers=headers, verify=trusted, timeout=180)
+            told = f"Original HTTP response code number = {answer.status_code}"
+            job["status"] = {} if answer.ok else {"code": 2, "message": told}
+        return job
 
     def on_clouddns(self, call: Call) -> Json | None:
         """Record sets live in a zone and change by changes, all of which are done at once."""

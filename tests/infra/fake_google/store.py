@@ -9,7 +9,8 @@ import time
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, ErrorKind, Json
+from tests.infra.fake_google import tokens
+from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, Json, ResourceKind
 from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.traits import GRANT_SECONDS, TOMBSTONES, Passing, Switches, due, wants
 from tests.infra.fake_google.values import digest, fill, need, stamp
@@ -38,7 +39,7 @@ class Store:
         self.journal: list[Json] = []
         self.faults: list[Json] = []
 
-    def kind(self, service: str, parts: list[str], collection: bool = False) -> ErrorKind | None:
+    def kind(self, service: str, parts: list[str], collection: bool = False) -> ResourceKind | None:
         return next((k for k in KINDS if k.service == service and k.matches(parts, collection)), None)
 
     def below(self, prefix: str) -> list[tuple[str, Json]]:
@@ -152,17 +153,8 @@ class Store:
         member = f"serviceAccount:{email}" if email else "allUsers"
         if any(v.get("invokerIamDisabled") for k, v in self.resources.items() if k.endswith(f"/services/{service}")):
             return True
-        held = [
-            g
-            for g in self.grants()
-            if g["resource"].endswith(f"/services/{service}") and g["role"] == "roles/run.invoker"
-        ]
-        since = self.passing.granted
-        return any(
-            g["member"] in (member, "allUsers")
-            and self.now() >= since.get((g["resource"], g["role"], g["member"]), 0.0) + GRANT_SECONDS
-            for g in held
-        )
+        held = [g for g in self.grants() if g["resource"].endswith(f"/services/{service}") and self.acts(g)]
+        return any(g["role"] == "roles/run.invoker" and g["member"] in (member, "allUsers") for g in held)
 
     def latest_payload(self, secret: str) -> bytes | None:
         """The value of a secret's newest version, None where that is disabled or there is none."""
@@ -171,5 +163,16 @@ class Store:
         return self.payloads.get(key) if newest["state"] == "ENABLED" else None
 
     def granted(self, role: str, email: str, key: str) -> bool:
+        """Whether a grant on a resource, or on the project, acts by now."""
         spots, want = (key, f"resourcemanager/projects/{PROJECT}"), (role, f"serviceAccount:{email}")
-        return any((g["role"], g["member"]) == want and g["resource"] in spots for g in self.grants())
+        return any((g["role"], g["member"]) == want and g["resource"] in spots and self.acts(g) for g in self.grants())
+
+    def acts(self, grant: Json) -> bool:
+        since = self.passing.granted.get((grant["resource"], grant["role"], grant["member"]), 0.0)
+        return self.now() >= since + GRANT_SECONDS
+
+    def mint(self, api: str, email: str, audience: str) -> str | None:
+        """An identity token of an account that a service's agent makes, to call as it; None where it may not."""
+        account = f"iam/projects/{PROJECT}/serviceAccounts/{email}"
+        may = self.granted("roles/iam.serviceAccountOpenIdTokenCreator", AGENTS[api], account)
+        return tokens.issue(email, audience) if may else None

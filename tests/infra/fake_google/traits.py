@@ -1,7 +1,8 @@
 """What the real Google Cloud refuses, delays or forgets, as rules of the fake. Each is on wherever the fake is strict.
 
 Switches stand for what differs between real projects: `restrict_sharing` (an organisation made since May 2024 refuses `allUsers`),
-`late_reads` (how often a new database reads as absent: now and then one does).
+`late_reads` (how often a new database reads as absent: now and then one does), `late_roles` (how many calls of the deployer are
+refused before the roles that it was granted act).
 """
 
 from __future__ import annotations
@@ -17,8 +18,11 @@ DAY = 24 * 3600.0
 # After a deletion the name is refused for so long. https://cloud.google.com/tasks/docs/deleting-appengine-queues-and-tasks and
 # https://cloud.google.com/firestore/docs/manage-databases#delete_a_database
 TOMBSTONES = {"queues": 7 * DAY, "databases": 300.0}
-GRANT_SECONDS = 1.0  # for a grant to reach the services' front doors; in reality minutes
-BODY_LIMIT = 32 << 20  # https://cloud.google.com/run/quotas#request_limits
+# For a grant to act; in reality two minutes, at times seven and more: https://cloud.google.com/iam/docs/access-change-propagation
+GRANT_SECONDS = 1.0
+BODY_LIMIT = (
+    32 << 20
+)  # of requests, and of responses that are not sent in chunks: https://cloud.google.com/run/quotas#request_limits
 CONTENTION = "Aborted due to cross-transaction contention. This occurs when multiple transactions attempt to access the same data."
 
 # Where App Engine is: https://cloud.google.com/about/locations
@@ -34,6 +38,7 @@ class Switches:
 
     restrict_sharing: bool = True
     late_reads: int = 0
+    late_roles: int = 0
 
 
 @dataclass
