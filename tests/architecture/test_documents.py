@@ -118,3 +118,18 @@ def anchors(page: Path) -> Mapping[str, str]:
     """As they are made of headings: lower case, blanks as hyphens, no punctuation."""
     titles = HEADING.findall(page.read_text(encoding="utf-8"))
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-"): title for title in titles}
+
+
+def test_the_walks_name_modules_that_exist() -> None:
+    """docs/architecture.md: a path in backticks is one below the package or the project."""
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = {path for path in re.findall(r"`([\w/<>.-]+(?:\.py|/))`", text) if "<" not in path}
+    places = [
+        ROOT,
+        ROOT / "function" / "sms_connector",
+        *(ROOT / "function" / "sms_connector").iterdir(),
+        ROOT / "infra",
+    ]
+    missing = [path for path in sorted(named) if not any((place / path).exists() for place in places)]
+    assert len(named) > 40
+    expect_none(missing)
