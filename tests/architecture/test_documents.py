@@ -124,12 +124,8 @@ def test_the_walks_name_modules_that_exist() -> None:
     """docs/architecture.md: a path in backticks is one below the package or the project."""
     text = (ROOT / "docs" / "architecture.md").read_text()
     named = {path for path in re.findall(r"`([\w/<>.-]+(?:\.py|/))`", text) if "<" not in path}
-    places = [
-        ROOT,
-        ROOT / "function" / "sms_connector",
-        *(ROOT / "function" / "sms_connector").iterdir(),
-        ROOT / "infra",
-    ]
+    package = ROOT / "function" / "sms_connector"
+    places = [ROOT, ROOT / "infra", package, *package.iterdir(), *(package / "providers").iterdir()]
     missing = [path for path in sorted(named) if not any((place / path).exists() for place in places)]
     assert len(named) > 40
     expect_none(missing)
