@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Any
+
 import pytest
 
 from tests.infra.e2e.cli import AT_ONCE, Changes, CommandFailed, Project
@@ -71,6 +74,23 @@ def test_a_stack_from_preview_to_destroy(project: Project, fake: FakeGoogle) -> 
     project.run("up")
     project.run("destroy")
     assert left(fake) == []
+
+
+def test_what_relies_on_new_grants_is_made_when_they_act(project: Project, fake: FakeGoogle) -> None:
+    """Between the last grant and what takes it; the fake's act after a second, which the command's own slowness often covers."""
+    project.set_all({"grants.seconds": "20"})
+    project.run("up")
+    for made, grant in (
+        ("POST .*/functions$", "repositories.*:setIamPolicy"),
+        ("POST .*/secrets$", "topics.*:setIamPolicy"),
+    ):
+        granted = max(told(call) for call in fake.calls(grant))
+        first = min(told(call) for call in fake.calls(made) if "functions" in made or "rotation" in call["body"])
+        assert (first - granted).total_seconds() >= 20
+
+
+def told(call: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(call["time"])
 
 
 def test_a_failed_create_is_healed_by_the_next_up(project: Project, fake: FakeGoogle) -> None:
