@@ -130,7 +130,7 @@ class ConnectionFunctions(Component):
                 platform.apis["cloudbuild"],
                 *waits,
                 *self._secrets.ready(role),
-                hooks=None,
+                hooks=self._once_granted,
             ),
         )
 
