@@ -1,9 +1,9 @@
-"""Maintenance: what follows everything that is open, one run at a time for the whole connection.
+"""Maintenance: one run at a time for the whole connection finds and continues everything that is open.
 
-A run merges status events into blocks, asks the provider for what is due in as few calls as can be, looks into unknown outcomes, ends
-what had no update for too long, sends notifications whose task was lost, and finishes what a dead node has left of a campaign's
-creation. A scheduler starts one each minute, which is what everything relies on; a run that is planned for the second when something
-is due makes it quicker. A run starts no new work after `RUN_SECONDS`: what is left comes with the next.
+A run merges status events into blocks, polls the messages that are due in as few calls as possible, looks up unknown outcomes, ends
+messages without an update for too long, enqueues notifications whose task was lost, and finishes campaigns whose creation a dead node
+left. A scheduler starts one each minute, and everything relies on that; a run planned for the second when something is due is only
+quicker. A run starts no new work after `RUN_SECONDS`: the rest comes with the next.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sms_connector.tracking.schedule import MaintenanceSchedule
 STATE, DOCUMENT = "state", "ticker"
 MESSAGES_PER_RUN = 1000
 BLOCKS_PER_RUN = 400
-# Campaigns that run at the same time; more are looked at when one of their messages is due.
+# Running campaigns that a run settles; more are settled when one of their messages is due.
 CAMPAIGNS_PER_RUN = 100
 # The queue and the scheduler give a run up after 60 s (cloud/queue.py). A call that has started takes 45 s at most, its repetitions
 # included (transport/settings.py). What is left comes with the next run, which is planned at once.
@@ -40,8 +40,8 @@ MERGE_LATE_EVERY = 45.0
 
 
 class MaintenanceParts(msgspec.Struct, frozen=True):
-    """What a run needs. `polls_per_run` is how many messages it asks after at most. `sweep` sends notifications whose task was lost.
-    `news`: callbacks write some (`campaigns.news`); without them a cancel or a redact may, which is late then."""
+    """The parts of a run. `polls_per_run`: messages polled at most. `sweep` enqueues notifications whose task was lost.
+    `has_events`: callbacks write status events; without them only a cancel or a redact does, which is late then."""
 
     ledger: Ledger
     store: BlockStore
@@ -51,27 +51,27 @@ class MaintenanceParts(msgspec.Struct, frozen=True):
     planner: MaintenanceSchedule
     clock: Clock
     policy: Policy
-    news: bool
+    has_events: bool
     polls_per_run: int = 1000
     sweep: Callable[[float], None] | None = None
 
 
 class _Claim(msgspec.Struct):
-    """The run's: `version` is of its document. `merged_at` is when late events were merged last."""
+    """A run's claim: `version` of its document; `merged_at` is when late events were merged last."""
 
     version: Version
     merged_at: float
 
 
 class Maintenance:
-    """`run_maintenance` is what the task and the scheduler call."""
+    """Runs maintenance for a task or the schedule."""
 
     def __init__(self, tools: MaintenanceParts) -> None:
         self._tools = tools
         self._merger = EventMerger(tools.ledger, tools.store)
 
     def run_maintenance(self) -> bool:
-        """One run. False where another node's holds, or where one has died whose lease has not ended: try again later."""
+        """Make one run. Return False if another node is at work, or has died and its lease has not ended."""
         tools = self._tools
         with tools.lease.held() as holder:
             claim = self._claim(holder)
@@ -101,10 +101,10 @@ class Maintenance:
         try:
             self._tools.ledger.commit([_state("", claim.merged_at, claim.version)])
         except Conflict:
-            return  # our lease ended: another node is at it
+            return  # our lease ended: another node is at work
 
     def _run(self, claim: _Claim, now: float) -> bool:
-        """False where the time was up before everything was done."""
+        """Return False if the time was up before everything was done."""
         tools, until = self._tools, now + RUN_SECONDS
         touched = self._merge_late(claim, now) | self._follow(now, until)
         running = self._campaigns(CampaignState.RUNNING)
@@ -118,7 +118,7 @@ class Maintenance:
         return tools.clock.time() < until
 
     def _merge_late(self, claim: _Claim, now: float) -> set[str]:
-        """What is late can wait for its minute: the events of blocks that are held are read each time."""
+        """Merge late events once a minute at most: each time reads also the events of owned blocks."""
         if now < claim.merged_at + MERGE_LATE_EVERY:
             return set()
         claim.merged_at = now
@@ -127,11 +127,11 @@ class Maintenance:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def _follow(self, now: float, until: float) -> set[str]:
-        """Everything that is due; returns the campaigns that were touched."""
+        """Poll everything that is due; return the campaigns concerned."""
         tools = self._tools
         messages = tools.store.find(_due(MESSAGES, now, MESSAGES_PER_RUN))
         blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
-        if tools.news:
+        if tools.has_events:
             self._merger.merge_due(blocks)
         records = [record for block in blocks.values() for record in block.records.values()] + messages
         due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
@@ -156,7 +156,7 @@ class Maintenance:
         return {block.campaign for block in blocks.values()}
 
     def _left_to_followers(self, due: Sequence[MessageRecord]) -> set[str]:
-        """Messages that a waiting request asks for by itself, as long as its node lives."""
+        """Return messages that a waiting request polls, as long as its node lives."""
         living = self._tools.lease.living({record.follower for record in due if record.follower})
         return {record.id for record in due if record.follower in living}
 
@@ -174,7 +174,7 @@ class Maintenance:
         return [Campaign.of(document) for document in self._tools.ledger.find(query)]
 
     def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
-        """A node that died while it took records in leaves nothing; one that died while it made tasks, all of them."""
+        """Finish creations of dead nodes: discard one that died during the intake, enqueue all tasks of one that died after it."""
         tools = self._tools
         begun = [campaign for campaign in campaigns if campaign.holder]
         living = tools.lease.living(campaign.holder for campaign in begun)
@@ -206,7 +206,7 @@ class _Later(msgspec.Struct, frozen=True):
 
 
 def _is_asked_for(record: MessageRecord) -> bool:
-    """Attempts are left; or its outcome is open, which is looked into for as long as its window lasts."""
+    """Whether attempts are left, or the outcome is open, which is looked up until its window ends."""
     return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
 
 

@@ -48,7 +48,7 @@ def test_it_is_kept_once_and_listed(stage: EventStage) -> None:
 
 
 def test_the_second_telling_says_so(stage: EventStage) -> None:
-    assert [stage.inbox.take(message()), stage.inbox.take(message())] == [True, False]
+    assert [stage.inbox.accept(message()), stage.inbox.accept(message())] == [True, False]
 
 
 def test_it_is_kept_for_thirty_days(stage: EventStage) -> None:
@@ -76,14 +76,14 @@ def test_it_is_kept_for_thirty_days(stage: EventStage) -> None:
     ],
 )
 def test_stop_ends_consent(stage: EventStage, text: str, keyword: Keyword | None, opted_out: bool) -> None:
-    stage.inbox.take(message(text, keyword=keyword))
+    stage.inbox.accept(message(text, keyword=keyword))
     assert bool(stage.opt_outs.among([SENDER])) is opted_out
 
 
 @pytest.mark.parametrize("text", ["START", "unstop", "Yes"])
 def test_start_gives_it_again(stage: EventStage, text: str) -> None:
-    stage.inbox.take(message("STOP", 1))
-    stage.inbox.take(message(text, 2, after=60.0))
+    stage.inbox.accept(message("STOP", 1))
+    stage.inbox.accept(message(text, 2, after=60.0))
     assert stage.opt_outs.among([SENDER]) == set()
 
 
@@ -95,7 +95,7 @@ WORDS = [("STOP", 0.0), ("START", 10.0), ("STOP", 20.0), ("START", 30.0)]
 def test_the_last_word_counts_in_whatever_order_words_arrive(stage: EventStage, last: int, reverse: bool) -> None:
     said = [message(text, number, after=after) for number, (text, after) in enumerate(WORDS[:last], start=1)]
     for each in reversed(said) if reverse else said:
-        stage.inbox.take(each)
+        stage.inbox.accept(each)
     assert bool(stage.opt_outs.among([SENDER])) is (WORDS[last - 1][0] == "STOP")
 
 
@@ -103,7 +103,7 @@ def test_the_last_word_counts_in_whatever_order_words_arrive(stage: EventStage, 
 def test_and_however_often_they_are_told(stage: EventStage, order: Sequence[int]) -> None:
     said = [message(text, number, after=after) for number, (text, after) in enumerate(WORDS[:3], start=1)]
     for position in (*order, *order):
-        stage.inbox.take(said[position])
+        stage.inbox.accept(said[position])
     assert stage.opt_outs.among([SENDER]) == {SENDER}
 
 
@@ -119,7 +119,7 @@ def test_the_last_word_counts_by_whichever_channel(
         for number, (channel, word) in enumerate(zip(channels, (first, last), strict=True), start=1)
     ]
     for each in reversed(said) if reverse else said:
-        stage.inbox.take(each)
+        stage.inbox.accept(each)
     assert bool(stage.opt_outs.among([SENDER])) is (last == "STOP")
 
 
@@ -127,7 +127,7 @@ def test_a_start_does_not_undo_an_opt_out_that_is_younger(stage: EventStage) -> 
     """Somebody called in to be left alone; a START from before that comes late."""
     stage.clock.now += 100.0
     stage.opt_outs.put(SENDER, "api", "asked by phone")
-    stage.inbox.take(message("START", after=50.0))
+    stage.inbox.accept(message("START", after=50.0))
     assert stage.opt_outs.among([SENDER]) == {SENDER}
 
 
@@ -140,14 +140,14 @@ def test_a_repeated_stop_does_not_undo_what_came_after_it(stage: EventStage) -> 
 
 @pytest.mark.parametrize("sender", ["ACME", "12345", "rcs:brand/agent", "messenger:1234", "+0", "+1234", "unknown"])
 def test_a_stop_is_kept_whoever_sent_it(stage: EventStage, sender: str) -> None:
-    assert stage.inbox.take(message("STOP", sender=sender))
+    assert stage.inbox.accept(message("STOP", sender=sender))
     assert [each.number for each in stage.opt_outs.list(limit=10)[0]] == [sender]
     [kept], _ = stage.inbound.list(limit=10, sender=sender)
     assert kept.sender == sender
 
 
 def test_a_stop_of_no_sender_is_nobodys(stage: EventStage) -> None:
-    assert stage.inbox.take(message("STOP", sender=""))
+    assert stage.inbox.accept(message("STOP", sender=""))
     assert stage.opt_outs.list(limit=10)[0] == []
 
 
@@ -163,7 +163,7 @@ def test_a_stop_of_no_sender_is_nobodys(stage: EventStage) -> None:
 )
 def test_a_reply_from_another_spelling_of_the_number(stage: EventStage, sent_to: str, from_: str) -> None:
     record = stage.sent(1, to=sent_to)
-    stage.inbox.take(message("STOP", after=1.0, sender=from_))
+    stage.inbox.accept(message("STOP", after=1.0, sender=from_))
     assert stage.opt_outs.among([sent_to, from_]) == {sent_to, from_}
     for spelling in (sent_to, from_):
         [kept], _ = stage.inbound.list(limit=10, sender=spelling)
@@ -171,8 +171,8 @@ def test_a_reply_from_another_spelling_of_the_number(stage: EventStage, sent_to:
 
 
 def test_the_history_names_the_message(stage: EventStage) -> None:
-    stage.inbox.take(message("STOP", 1))
-    stage.inbox.take(message("Start", 2, after=60.0))
+    stage.inbox.accept(message("STOP", 1))
+    stage.inbox.accept(message("Start", 2, after=60.0))
     found = stage.opt_outs.get(SENDER)
     assert found is not None
     [start, stop], _ = stage.inbound.list(limit=10)
@@ -184,8 +184,8 @@ def test_the_history_names_the_message(stage: EventStage) -> None:
 
 @pytest.mark.parametrize(("text", "restored"), [("YES", False), ("START", True), ("unstop", True)])
 def test_what_restores_consent_at_a_toll_free_number(stage: EventStage, text: str, restored: bool) -> None:
-    stage.inbox.take(message("STOP", 1, to="+18005551234"))
-    stage.inbox.take(message(text, 2, after=60.0, to="+18005551234"))
+    stage.inbox.accept(message("STOP", 1, to="+18005551234"))
+    stage.inbox.accept(message(text, 2, after=60.0, to="+18005551234"))
     assert bool(stage.opt_outs.among([SENDER])) is not restored
 
 
@@ -193,9 +193,9 @@ def test_words_are_the_providers_own(stage: EventStage) -> None:
     silent = Inbox(
         stage.ledger, stage.store, stage.opt_outs, rules=InboxRules(type(stage.provider.consent_words)(), ("ENOUGH",))
     )
-    silent.take(message("enough", 1))
+    silent.accept(message("enough", 1))
     assert stage.opt_outs.among([SENDER]) == {SENDER}
-    silent.take(message("START", 2, after=1.0))
+    silent.accept(message("START", 2, after=1.0))
     assert stage.opt_outs.among([SENDER]) == {SENDER}
 
 
@@ -210,7 +210,7 @@ def test_a_reply_names_the_latest_message_to_its_sender(stage: EventStage) -> No
     stage.sent(3, sender="+15550009999")  # from another number
     stage.sent(4, to="+15558675311")  # to somebody else
     stage.intent(5, status=MessageStatus.ERROR)  # never went out
-    stage.inbox.take(message(after=30.0))
+    stage.inbox.accept(message(after=30.0))
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to == latest.id
 
@@ -218,14 +218,14 @@ def test_a_reply_names_the_latest_message_to_its_sender(stage: EventStage) -> No
 def test_nothing_that_was_sent_later(stage: EventStage) -> None:
     stage.clock.now += 10.0
     stage.sent(1)
-    stage.inbox.take(message(after=0.0))
+    stage.inbox.accept(message(after=0.0))
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to is None
 
 
 def test_a_pool_may_have_used_any_number(stage: EventStage) -> None:
     record = stage.sent(1, sender=wire.POOL)
-    stage.inbox.take(message(after=1.0))
+    stage.inbox.accept(message(after=1.0))
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to == record.id
 
@@ -249,12 +249,12 @@ def test_a_reply_is_to_the_newest_message_before_it_also_a_campaigns(
     record = stage.campaign_message(MessageLocation("cmp_c" + "0" * 20, 0, 0), MessageStatus.DELIVERED)
     stage.clock.now += 2 * after
     stage.sent(8)  # after the reply was written
-    stage.inbox.take(message(after=5.0 + after, sender=sender))
+    stage.inbox.accept(message(after=5.0 + after, sender=sender))
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to == record.id
 
 
 def test_a_text_out_of_the_blue_answers_nothing(stage: EventStage) -> None:
-    stage.inbox.take(message())
+    stage.inbox.accept(message())
     [kept], _ = stage.inbound.list(limit=1)
     assert kept.in_reply_to is None

@@ -302,7 +302,7 @@ def test_everything_ends(world: CampaignWorld) -> None:
         world.run_maintenance(node, until=world.clock.time() + 73 * HOUR)
         assert counts(node, campaign) == {"expired": 30}
         records = called(node.results(campaign))
-        assert all("no news since queued" in record.history[-1][3] for record in records)
+        assert all("no update since queued" in record.history[-1][3] for record in records)
         assert world.queue.tasks == []
 
     run_in(world.clock, scenario)

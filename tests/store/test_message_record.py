@@ -297,7 +297,7 @@ def test_expiry_keeps_the_last_known_status_in_the_history() -> None:
     record.apply_report(report(S.SENT), at=101, source="callback")
     record.expire(at=300_000.0)
     assert (record.status, record.final) == (S.EXPIRED, True)
-    assert record.history[-1] == (300_000.0, "sent", "connector", "no news since sent")
+    assert record.history[-1] == (300_000.0, "sent", "connector", "no update since sent")
     record.expire(at=300_001.0)
     assert len(record.history) == 2
 

@@ -1,11 +1,11 @@
-"""Callbacks from behind the queue: is it the provider's, which message is it about, and apply it once.
+"""Check callbacks from the queue, find their message, and apply them once.
 
-    not signed by the provider             nothing is applied; counted, never repeated
-    names one of our messages              applied: to its document, or as news of a campaign's block
-    named by the provider's id alone       looked up; not known yet: kept in the queue and tried again, for an hour
-    an inbound message                     kept, consent applied, tied to what it answers (`inbound`)
+    not signed by the provider             not applied; counted, never repeated
+    names one of our messages              applied to its document, or kept as a status event of a campaign's block
+    has the provider's id only             looked up; if unknown, enqueued again for an hour
+    an inbound message                     kept, consent applied, tied to the message it answers (`inbound`)
 
-Whatever can't be carried out now raises, and the queue brings it again. All of it can be applied twice without harm.
+A callback that can't be applied now raises, and the queue delivers it again. Applying it twice is harmless.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from sms_connector.provider import Provider
 from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
 
-# When a callback is looked at again whose message nobody knows: it may have overtaken the answer that brings the id.
+# When a callback of an unknown message is tried again: it may have overtaken the answer with the id.
 AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
 
 
 class EventTools(msgspec.Struct, frozen=True):
-    """What an event needs. `queue` takes back what can't be placed yet; without one (tests) it is counted and dropped."""
+    """The parts of the handler. `queue` takes callbacks of unknown messages again; without one (tests) they are counted and dropped."""
 
     provider: Provider
     store: MessageStore
@@ -39,13 +39,13 @@ class EventTools(msgspec.Struct, frozen=True):
 
 
 class CallbackHandler:
-    """`handle` is what the task calls."""
+    """Handles callbacks from the queue."""
 
     def __init__(self, tools: EventTools) -> None:
         self._tools = tools
 
     def handle(self, payload: Json) -> None:
-        """Apply one callback. Raises InvalidRequest where the payload is none, and whatever the ledger or the queue raises."""
+        """Apply one callback. Raises InvalidRequest for an invalid payload, and what ledger or queue raise."""
         event = CallbackEvent.of(payload)
         if not self._tools.provider.verify_callback(event.callback):
             return self._reject(event, "signature")
@@ -58,7 +58,7 @@ class CallbackHandler:
         provider = self._tools.provider
         if event.kind == "inbound":
             for message in provider.read_inbound(event.callback):
-                self._tools.inbox.take(message)
+                self._tools.inbox.accept(message)
             return
         reports = provider.read_status_callback(event.callback)
         unplaced = [report for report in reports if not self._apply_report(report, event, alone=len(reports) == 1)]
@@ -66,7 +66,7 @@ class CallbackHandler:
             self._try_again(event)
 
     def _apply_report(self, report: DeliveryReport, event: CallbackEvent, *, alone: bool) -> bool:
-        """False where nobody knows the message (yet)."""
+        """Return False if the message is not known (yet)."""
         named = self._tools.address.message_of(event.callback.url) if alone else None
         message_id = named or self._find(report)
         if message_id is None:
@@ -87,5 +87,5 @@ class CallbackHandler:
         tools.queue.enqueue([event.again().to_task(not_before=due)])
 
     def _reject(self, event: CallbackEvent, why: str) -> None:
-        """Counted by its name in the log, without its content. It stays what it is: no repetition."""
+        """Count it by a log entry without its content; it is not repeated."""
         self._tools.log.warning("callback_rejected", callback=event.kind, why=why)

@@ -1,4 +1,4 @@
-"""What came in: kept, counted towards consent and tied to the message it answers, once, however often it is told."""
+"""Inbound messages: kept once, applied to consent, and tied to the message they answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sms_connector.store.opt_outs import ConsentChange, OptOuts
 
 COLLECTION = "inboundMessages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
-# How many messages to a person are looked at for the one that is answered.
+# How many messages to a person are examined for the one that is answered.
 LATEST: Final = 10
 CONSENT: Final = (Keyword.STOP, Keyword.START)
 
@@ -48,21 +48,21 @@ class InboundMessages:
     def list(
         self, *, limit: int, after: Cursor | None = None, sender: str | None = None
     ) -> tuple[list[StoredInbound], Cursor | None]:
-        """The second value is where the next page begins."""
+        """Return a page, and where the next one begins."""
         where: tuple[tuple[str, Operator, str], ...] = (("person", "==", person_key(sender)),) if sender else ()
         query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
         return page(self._ledger, query, lambda document: read_document(document, StoredInbound))
 
 
 class InboxRules(msgspec.Struct, frozen=True):
-    """How words are read: the provider's documented lists and the connection's own STOP words."""
+    """The provider's documented keywords, and the connection's own STOP words."""
 
     words: ConsentWords
     stop_words: tuple[str, ...] = ()
 
 
 class Inbox:
-    """Takes inbound messages in."""
+    """Accepts inbound messages."""
 
     def __init__(self, ledger: Ledger, store: MessageStore, opt_outs: OptOuts, *, rules: InboxRules) -> None:
         self._ledger = ledger
@@ -70,10 +70,10 @@ class Inbox:
         self._opt_outs = opt_outs
         self._rules = rules
 
-    def take(self, message: InboundMessage) -> bool:
-        """Keep it, and let STOP and START count. False where it was taken before: then nothing changes.
+    def accept(self, message: InboundMessage) -> bool:
+        """Keep it, and apply STOP and START. Return False if it was accepted before: then nothing changes.
 
-        The message and what it does to consent are one commit.
+        The message and the change of consent are one commit.
         """
         document_id = inbound_id(message.provider_message_id)
         if self._ledger.get(COLLECTION, [document_id])[0] is not None:
@@ -94,7 +94,7 @@ class Inbox:
                 return True
 
     def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
-        """Whoever sent it: consent does not depend on whether we could write to the sender."""
+        """Return the change of consent, for any sender: also for one we could not write to."""
         if keyword not in CONSENT or not message.sender.strip():
             return []
         change = ConsentChange(
@@ -122,7 +122,7 @@ class Inbox:
         }
 
     def _answered(self, message: InboundMessage) -> str | None:
-        """Our message it answers: the one the provider names, else the latest one from the number that was written to."""
+        """Return our message it answers: the one the provider names, else the latest from the number that was written to."""
         at = message.received_at.timestamp()
         if message.in_reply_to and (named := self._store.find_by_provider_id(message.in_reply_to)):
             return named
@@ -132,10 +132,10 @@ class Inbox:
 
 
 def inbound_id(provider_message_id: str) -> str:
-    """The same message told again has the same id."""
+    """Return the same id for a repeated message."""
     return "inb_" + hashlib.sha256(provider_message_id.encode()).hexdigest()[:26]
 
 
 def _could_be_from(record: MessageRecord, number: str) -> bool:
-    """A pool chooses one of its numbers for each recipient and stays with it: any of ours may be meant."""
+    """Whether the message may come from that number: a pool chooses one of its numbers for each recipient."""
     return person_key(record.sender) == person_key(number) or parse_sender(record.sender).kind is SenderKind.POOL

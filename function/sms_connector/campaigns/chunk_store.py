@@ -1,8 +1,8 @@
-"""The message store of a worker that carries a chunk out: the same promises as `MessageStore`, kept a block at a time.
+"""The message store of a worker: the same promises as `MessageStore`, kept a block at a time.
 
-`create` writes a block with its new intents. `save` remembers outcomes until all of the block's are there; then the block is
-written, counted, and given away to whoever has news of its messages. A worker that dies in between leaves those messages as
-being called, hence unknown, and they are looked up at the provider: the rule of every message.
+`create` writes a block with its new intents. `save` keeps outcomes in memory until the block is complete; then the block is written,
+counted and released. A worker that dies in between leaves those messages as being called, hence unknown, and they are looked up at the
+provider, as every message is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Count = Callable[[Progress], None]
 
 
 class ChunkStore(BlockStore):
-    """One chunk's messages. Thread-safe. Raises Conflict where another worker has taken the chunk over: then this one must stop.
+    """The messages of one chunk. Thread-safe. Raises Conflict if another worker has reclaimed the chunk: this one must stop.
 
     `progress` is the chunk's, claimed by this worker.
     """
@@ -58,10 +58,10 @@ class ChunkStore(BlockStore):
         self._dirty: set[str] = set()
 
     def reclaim(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
-        """What earlier attempts at this chunk have begun. Blocks that were not given away, and those that have room for more
-        messages or an outcome that is unknown, are this worker's from now on; `abandon` is told of messages that were being called.
+        """Take over what earlier attempts at this chunk have begun: blocks that were not released, and those with room for more messages
+        or with an unknown outcome. `abandon` is called for messages that were being called.
 
-        Returns all messages there are; those in held blocks are the worker's own.
+        Return all messages; those in owned blocks are this worker's.
         """
         numbers = range(-(-self._progress.valid // BLOCK_RECORDS))
         ids = [block_id(self._campaign.id, self._progress.chunk, number) for number in numbers]
@@ -72,7 +72,7 @@ class ChunkStore(BlockStore):
         return [record for block in self._blocks.values() for record in block.records.values()]
 
     def changing(self) -> AbstractContextManager[object]:
-        """Around changes of records: no block is written in the middle of one."""
+        """Keep blocks from being written during a change of records."""
         return self._lock
 
     def create(self, records: Sequence[MessageRecord]) -> None:
@@ -82,55 +82,55 @@ class ChunkStore(BlockStore):
 
     def rewrite(self, records: Sequence[MessageRecord]) -> None:
         with self._lock:
-            self._write(self._held_blocks_of(records), released=False)
+            self._write(self._owned_blocks_of(records), released=False)
 
     def save(self, changes: Changes) -> None:
-        """The records are the blocks' own and changed already. One that is to be called (again) is written at once."""
+        """Keep outcomes of records, which are the blocks' own. One that is about to be called (again) is written at once."""
         self._end_consent(changes)
         with self._lock:
-            touched = self._held_blocks_of([record for record, _ in changes])
+            touched = self._owned_blocks_of([record for record, _ in changes])
             self._dirty |= {block.id for block in touched}
             called = [block for block in touched if self._is_called(block)]
             self._write([block for block in called if _is_settled(block)], released=True)
-            intents = self._held_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
-            self._write([block for block in touched if block.held and block in [*called, *intents]], released=False)
+            intents = self._owned_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
+            self._write([block for block in touched if block.owned and block in [*called, *intents]], released=False)
 
     def apply(self, record: MessageRecord, change: Change) -> None:
         change(record)
         self.save([(record, change)])
 
     def register_unknown(self, records: Sequence[MessageRecord]) -> None:
-        """Callbacks have nobody else to fold them in while the blocks are held: they settle what is unknown before anybody is asked,
-        and before anything is sent again."""
+        """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is asked and before anything
+        is sent again."""
         with self._lock:
-            blocks = self._held_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
+            blocks = self._owned_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
             for id_, news in (read_status_events(self._ledger, blocks) if blocks else {}).items():
                 merge_events(self._blocks[id_], news)
                 self._dirty.add(id_)
 
     def withdraw(self, record: MessageRecord) -> None:
-        """No call was made and none is to be made now: as if it had never been meant."""
+        """Remove intents of messages that were not called and will not be now."""
         with self._lock:
             block = self._block_of(record)
             block.records.pop(_position(record), None)
             self._dirty.add(block.id)
 
     def flush(self) -> None:
-        """Write what is only remembered."""
+        """Write what is only in memory."""
         with self._lock:
             self._write([self._blocks[id_] for id_ in sorted(self._dirty)], released=False)
 
     def finish_chunk(self) -> Progress:
-        """The worker is done with the chunk, for now or for good: whoever has news of its messages may write it."""
+        """Release the chunk's blocks after the attempt: from then on events are merged into them."""
         with self._lock:
-            held = [block for block in self._blocks.values() if block.held]
-            tally = Tally.of(record for block in held for record in block.records.values())
+            owned = [block for block in self._blocks.values() if block.owned]
+            tally = Tally.of(record for block in owned for record in block.records.values())
 
             def count(progress: Progress) -> None:
                 progress.recount(Tally(), tally)
                 progress.finish_chunk()
 
-            self._store_blocks(held, count, held=False)
+            self._store_blocks(owned, count, owned=False)
             return self._progress
 
     # --- inside, under the lock -------------------------------------------------------------------------------------
@@ -153,14 +153,14 @@ class ChunkStore(BlockStore):
                 interval=tracking.interval,
                 attempts_allowed=tracking.attempts,
                 callback_url=record.callback_url,
-                held=True,
+                owned=True,
             )
             self._blocks[block.id] = block
         return block
 
     def _take(self, block: Block, abandon: Callable[[MessageRecord], None]) -> bool:
-        """False where somebody had news of it at the same moment."""
-        counted = Tally() if block.held else Tally.of(block.records.values())
+        """Return False after a conflict with a change of the block."""
+        counted = Tally() if block.owned else Tally.of(block.records.values())
         for record in block.records.values():
             if record.phase == Phase.CALLING:
                 abandon(record)
@@ -174,15 +174,15 @@ class ChunkStore(BlockStore):
 
     def _has_work(self, block: Block) -> bool:
         has_unknown = any(record.phase == Phase.UNKNOWN for record in block.records.values())
-        return block.held or has_unknown or len(block.records) < self._room(block)
+        return block.owned or has_unknown or len(block.records) < self._room(block)
 
     def _room(self, block: Block) -> int:
         first = int(block.id.rpartition("-")[2]) * BLOCK_RECORDS
         return min(BLOCK_RECORDS, self._progress.valid - first)
 
-    def _held_blocks_of(self, records: Sequence[MessageRecord]) -> list[Block]:
+    def _owned_blocks_of(self, records: Sequence[MessageRecord]) -> list[Block]:
         blocks = {block.id: block for block in map(self._block_of, records)}
-        return [block for block in blocks.values() if block.held]
+        return [block for block in blocks.values() if block.owned]
 
     def _is_called(self, block: Block) -> bool:
         full = len(block.records) == self._room(block)
@@ -193,15 +193,15 @@ class ChunkStore(BlockStore):
             return
         tally = Tally.of(record for block in blocks for record in block.records.values())
         count = (lambda progress: progress.recount(Tally(), tally)) if released else None
-        self._store_blocks(blocks, count, held=not released)
+        self._store_blocks(blocks, count, owned=not released)
         self._dirty -= {block.id for block in blocks}
 
-    def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, held: bool = True) -> None:
-        """One commit of blocks and, where it counts, of the chunk's progress, which news of other blocks may have changed."""
+    def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, owned: bool = True) -> None:
+        """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have changed."""
         records = [record for block in blocks for record in block.records.values()]
         flags = [record.announced for record in records]
         announced = self.announce(records)
-        writes = [*(block.to_write(held=held) for block in blocks), *announced]
+        writes = [*(block.to_write(owned=owned) for block in blocks), *announced]
         try:
             versions = self._commit_counting(writes, count) if count is not None else self._ledger.commit(writes)
         except BaseException:
@@ -209,7 +209,7 @@ class ChunkStore(BlockStore):
                 record.announced = flag
             raise
         for block, version in zip(blocks, versions, strict=False):
-            block.version, block.held = version, held
+            block.version, block.owned = version, owned
         self.announced(announced)
 
     def _commit_counting(self, writes: Sequence[Write], count: Count) -> list[Version | None]:
@@ -229,7 +229,7 @@ class ChunkStore(BlockStore):
             return versions
 
     def _read_progress(self) -> None:
-        """Raises Conflict where it is not this worker's any more."""
+        """Raises Conflict if another worker has reclaimed the chunk."""
         [document] = self._ledger.get(PROGRESS, [self._progress.id])
         current = Progress.of(document) if document is not None else None
         if current is None or current.holder != self._progress.holder:
@@ -238,7 +238,7 @@ class ChunkStore(BlockStore):
 
 
 def _is_settled(block: Block) -> bool:
-    """Nothing is left that its worker could still do: what is unknown may be called again."""
+    """Whether its worker is done with it; an unknown outcome may be called again."""
     return all(record.phase == Phase.DONE for record in block.records.values())
 
 

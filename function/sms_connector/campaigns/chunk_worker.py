@@ -1,9 +1,8 @@
-"""Carrying out one chunk of a campaign: what a worker does with a task.
+"""Carry out one chunk of a campaign.
 
-The same steps as any other send (`send.FirstCall`), with three differences: outcomes are kept a block at a time, the campaign's
-state is looked at every few seconds (`halting`: pause and cancel act within five), and a provider that takes nothing for the moment
-ends the attempt instead of the messages: what was not sent is tried again with the next attempt. Where no attempt can help until
-somebody has mended something (credentials, the account), the campaign pauses by itself and says why.
+The steps are those of any send (`send.FirstCall`), with three differences: outcomes are stored a block at a time; the campaign's state is
+checked every few seconds (`stop_monitor`); and a provider that accepts nothing for the moment ends the attempt, not the messages: the next
+attempt sends the rest. If no attempt can succeed before an operator acts (credentials, the account), the campaign pauses and says why.
 """
 
 from __future__ import annotations
@@ -47,16 +46,16 @@ LOST = "the worker that was sending it stopped before it recorded an outcome"
 
 
 class Attempt(Enum):
-    """How an attempt at a chunk ended."""
+    """The result of an attempt at a chunk."""
 
-    SENT = "sent"  # every record has its outcome (or is unknown and looked into)
-    STOPPED = "halted"  # paused (by somebody, or by itself) or canceled; resuming makes a new task
-    BUSY = "busy"  # another worker carries it out; should that one die, it has to be tried again
-    AGAIN = "again"  # the provider took no more, or the connection is suspended; try again later
+    SENT = "sent"  # every record has its outcome (or an unknown one, which is looked up)
+    STOPPED = "halted"  # paused or canceled; resuming makes a new task
+    BUSY = "busy"  # another worker carries it out; if that one dies, the task is tried again
+    AGAIN = "again"  # the provider accepted no more, or the connection is suspended: try again later
 
 
 class WorkerParts(msgspec.Struct, frozen=True):
-    """`suspended` says, without any memory, whether the whole connection is."""
+    """`suspended` tells whether the connection is, read at that moment."""
 
     send: SendTools
     ledger: Ledger
@@ -68,7 +67,7 @@ class WorkerParts(msgspec.Struct, frozen=True):
 
 
 class _Work(msgspec.Struct, frozen=True):
-    """One chunk, as it was read."""
+    """One chunk as read."""
 
     campaign: Campaign
     chunk: Chunk
@@ -81,12 +80,12 @@ class _Work(msgspec.Struct, frozen=True):
 
     @property
     def nothing_to_do(self) -> bool:
-        """It is halted, and no earlier attempt has left anything behind."""
+        """Whether it is stopped and no earlier attempt has left anything."""
         return self.stopped and not self.progress.holder
 
 
 class ChunkWorker:
-    """`run` is what the task calls. One chunk is carried out by one thread of one node at a time."""
+    """Carries out chunks, each by one thread of one node at a time."""
 
     def __init__(self, tools: WorkerParts) -> None:
         self._tools = tools
@@ -98,18 +97,18 @@ class ChunkWorker:
         self._at_work: set[str] = set()
 
     def run(self, campaign_id: str, number: int) -> Attempt:
-        """Raises what the ledger raises; whatever it breaks off, the next attempt carries on."""
+        """Raises what the ledger raises; the next attempt carries on."""
         with self._alone(chunk_id(campaign_id, number)) as alone, self._tools.send.lease.held() as holder:
             if not alone:
                 return Attempt.BUSY
             try:
                 return self._run(campaign_id, number, holder)
             except Conflict:
-                return Attempt.BUSY  # another node has called this one dead and taken the chunk over
+                return Attempt.BUSY  # another node has found this one dead and reclaimed the chunk
 
     @contextmanager
     def _alone(self, chunk: str) -> Iterator[bool]:
-        """A task may be delivered twice to the same node."""
+        """Yield False if this node works on the chunk already: a task may be delivered twice."""
         with self._lock:
             alone = chunk not in self._at_work
             self._at_work.add(chunk)
@@ -136,7 +135,7 @@ class ChunkWorker:
         return self._carry_out(work, self._claim(work, holder))
 
     def _cancel_held(self, work: _Work, holder: str) -> Attempt:
-        """Take back what the provider holds for later. What an earlier attempt left behind gets its outcome first."""
+        """Cancel scheduled messages at the provider. What an earlier attempt left gets its outcome first."""
         if work.progress.taken_back or work.progress.state == "pending":
             return Attempt.STOPPED
         if not work.is_sent and work.progress.holder:
@@ -161,7 +160,7 @@ class ChunkWorker:
         return _Work(Campaign.of(campaign), Chunk.of(chunk), Progress.of(progress), stopped)
 
     def _claim(self, work: _Work, holder: str) -> Progress:
-        """Raises Conflict where another worker was quicker."""
+        """Raises Conflict if another worker was quicker."""
         progress = replace(work.progress, state="running", holder=holder)
         [progress.version] = self._tools.ledger.commit([progress.to_write(expires_at=work.campaign.keep_until)])
         return progress
@@ -187,12 +186,12 @@ class ChunkWorker:
         return self._stopped() if stopped else Attempt.AGAIN
 
     def _settle(self, progress: Progress) -> None:
-        """Of a chunk that is over nothing is ever due: no round would see that a campaign paused meanwhile has come to its end."""
+        """Settle the campaign of a complete chunk: nothing of it is ever due, so that no run would end a campaign paused meanwhile."""
         if progress.state in (COMPLETE, AGGREGATED):
             self._tools.campaigns.settle(progress.campaign)
 
     def _stopped(self) -> Attempt:
-        """A suspension may end by a deployment that tells nobody: its tasks stay in the queue."""
+        """Keep tasks in the queue while the connection is suspended: a deployment may end that without an event."""
         return Attempt.AGAIN if self._tools.suspended() else Attempt.STOPPED
 
     def _send(self, sender: SendService, jobs: Sequence[Job], new: Sequence[Job], steps: ChunkSend) -> None:
@@ -212,7 +211,7 @@ class ChunkWorker:
         return replace(send, store=store, reconciler=reconciler)
 
     def _abandon(self, record: MessageRecord) -> None:
-        """An attempt before this one died over it: what it was calling is unknown, and looked up."""
+        """Mark unknown what an attempt was calling that died."""
         record.mark_unknown(LOST, at=self._clock.time(), window=self._tools.send.context.policy.unknown_window)
 
     def _jobs(self, work: _Work, left: dict[str, MessageRecord]) -> list[Job]:
@@ -224,7 +223,7 @@ class ChunkWorker:
         return jobs
 
     def _plan_maintenance(self, progress: Progress, jobs: Sequence[Job]) -> None:
-        """For when the first of the messages is due; at once, where the chunk may have been the campaign's last."""
+        """Plan a run for when the first message is due; at once if the chunk may be the campaign's last."""
         times = [job.record.next_check_at for job in jobs if job.record.next_check_at is not None]
         if progress.state == COMPLETE or not times:
             times.append(self._clock.time())

@@ -1,4 +1,4 @@
-"""A campaign from its creation to its end, as the API sees it."""
+"""States, counts and totals of campaigns."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ from sms_connector.store.node_lease import NodeLease
 
 Cursor = tuple[float, str]
 PAGE = 1000
-# A cancellation that broke off half-way is completed so many seconds later.
+# Seconds after which a cancellation that broke off is completed.
 TAKE_BACK_AGAIN = 60.0
-# A paused one that has nothing left to send has come to its end too.
+# A paused campaign with nothing left to send is done too.
 _UNFINISHED = (CampaignState.RUNNING, CampaignState.PAUSED)
 # One commit takes 500 writes: the campaign's and its chunks'.
 AGGREGATE_PER_RUN = 400
 
 
 class CampaignProgress(msgspec.Struct, frozen=True):
-    """What a campaign has come to. `counts` by status hold every record but the `waiting` ones, which have not been called (or
+    """The progress of a campaign. `counts` by status hold every record but the `waiting` ones, which have not been called (or
     are being called this second).
 
     `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may
-    call at most until they see that it was just paused or canceled. Of a canceled campaign that was scheduled: `taking_back` of its
-    open messages are yet to be canceled at the provider, `not_taken_back` could not be.
+    call at most until they see that it was paused or canceled. Of a canceled, scheduled campaign: `taking_back` of its open messages
+    are yet to be canceled at the provider, `not_taken_back` could not be.
     """
 
     campaign: Campaign
@@ -59,7 +59,7 @@ class CampaignProgress(msgspec.Struct, frozen=True):
 
 
 class _Sums(msgspec.Struct, frozen=True):
-    """`versions` are those of the chunks that were counted one by one."""
+    """`versions` are those of the chunks that were counted by themselves."""
 
     counts: Counter[str]
     open_messages: int
@@ -77,7 +77,7 @@ class _Sums(msgspec.Struct, frozen=True):
 
 
 class Campaigns:
-    """Looking up, pausing, resuming, canceling; noticing that one is done."""
+    """Looks up, pauses, resumes, cancels and ends campaigns."""
 
     def __init__(
         self,
@@ -102,12 +102,12 @@ class Campaigns:
             campaign = self.read(campaign_id)
             sums = self._sum(campaign)
             pending = count_pending(self._ledger, campaign_id) if counts_pending else None
-            if self._is_current(campaign, sums, pending):  # else a chunk is counted twice, or not at all
+            if self._is_current(campaign, sums, pending):  # else a chunk may be counted twice, or not at all
                 break
         return self._describe(campaign, sums.with_pending(pending) if pending is not None else sums)
 
     def _is_current(self, campaign: Campaign, sums: _Sums, pending: Pending | None) -> bool:
-        """Nothing that was counted has changed while it was counted."""
+        """Whether nothing has changed while it was counted."""
         chunks = pending.chunks if pending is not None else []
         found = self._ledger.get(PROGRESS, chunks) if chunks else []
         versions = {each.id: each.version for each in found if each is not None and each.data["state"] != AGGREGATED}
@@ -116,21 +116,21 @@ class Campaigns:
     def page(
         self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
     ) -> tuple[list[Campaign], Cursor | None]:
-        """Newest first, without their counts; the second value is where the next page begins."""
+        """Return campaigns, newest first, without their counts, and where the next page begins."""
         where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
         query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit, after=after)
         return page(self._ledger, query, Campaign.of)
 
     def pause(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
-        """Workers stop within seconds; what they are calling gets its outcome. Pausing what is paused changes nothing.
+        """Stop workers within seconds; calls under way get their outcome. Pausing a paused campaign changes nothing.
 
-        Raises NotFound, and PreconditionFailed from a state that can't be left so; as `resume` and `cancel` do.
+        Raises NotFound, and PreconditionFailed from a state that does not allow it; as `resume` and `cancel` do.
         """
         return self._stop(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
 
     def pause_by_itself(self, campaign: Campaign, reason: str) -> bool:
-        """The provider takes nothing until somebody has mended what `reason` says: nothing more is tried. False where it has been
-        resumed since the caller read it: what was met then may have been mended."""
+        """Pause because the provider accepts nothing until an operator has fixed what `reason` says. Return False if the campaign was
+        resumed since the caller read it: the cause may be fixed."""
 
         def change(current: Campaign) -> None:
             if current.state is CampaignState.RUNNING and current.running_since == campaign.running_since:
@@ -140,9 +140,9 @@ class Campaigns:
         return self._change(campaign.id, change, new_stop_version()).state is not CampaignState.RUNNING
 
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
-        """What was not called never will be. What the provider holds for later is taken back by workers, where it can be."""
+        """Send nothing more. Workers cancel scheduled messages at the provider, where it can."""
         is_held = self._takes_back and self.read(campaign_id).options.send_at is not None
-        if is_held:  # first of all for later: this request may break off before it has made the tasks for now
+        if is_held:  # first for later: this request may break off before it has made the tasks for now
             self._enqueue_held(campaign_id, not_before=self._clock.time() + TAKE_BACK_AGAIN)
         progress = self._stop(
             campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason
@@ -158,7 +158,7 @@ class Campaigns:
             enqueue_chunks(self._queue, campaign_id, numbers, not_before=not_before)
 
     def note_taken_back(self, progress: Progress) -> None:
-        """The provider was asked for all that it held of the chunk."""
+        """Record that the provider was asked to cancel the chunk's scheduled messages."""
 
         def change(document: Document | None) -> Write | None:
             if document is None:
@@ -169,21 +169,21 @@ class Campaigns:
         update(self._ledger, PROGRESS, progress.id, change)
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
-        """Workers take up what is left, at their rate."""
+        """Let workers send the rest."""
         with self._lease.held():
             resumed = self._move(campaign_id, CampaignState.RUNNING, {CampaignState.PAUSED}, reason)
             self.enqueue_left(campaign_id)
         return resumed
 
     def enqueue_left(self, campaign_id: str) -> None:
-        """A task for every chunk that is not sent. One too many does no harm: a chunk is carried out by one worker."""
+        """Enqueue a task for every chunk that is not sent. A task too many is harmless: one worker carries a chunk out."""
         numbers = [progress.chunk for progress in self._progress(campaign_id, ("pending", "running"))]
         if self._queue is not None:
             enqueue_chunks(self._queue, campaign_id, sorted(numbers))
-        self._change(campaign_id, _let_go)
+        self._change(campaign_id, _clear_holder)
 
     def release(self) -> None:
-        """The connection's suspension has ended: whatever runs goes on at once, and not when its tasks come again."""
+        """Enqueue the rest of running campaigns after a suspension, so that they go on at once."""
         where: tuple[Condition, ...] = (("state", "==", str(CampaignState.RUNNING)),)
         for document in scan(self._ledger, Query(CAMPAIGNS, where, order_by="createdAt", descending=True)):
             self.enqueue_left(document.id)
@@ -208,8 +208,7 @@ class Campaigns:
         self._change(campaign_id, change)
 
     def settle(self, campaign_id: str) -> None:
-        """Add chunks that are over to the campaign's own sums, so that counting stays cheap however large it is; see whether it
-        is done."""
+        """Add complete chunks to the campaign's totals, so that counting stays cheap, and end the campaign if it is done."""
         over = list(self._progress(campaign_id, (COMPLETE,)))
         for start in range(0, len(over), AGGREGATE_PER_RUN):
             self._aggregate(self.read(campaign_id), over[start : start + AGGREGATE_PER_RUN])
@@ -217,7 +216,7 @@ class Campaigns:
             self._change(campaign_id, _finish(self._clock.time()))
 
     def _is_busy(self, campaign_id: str) -> bool:
-        """Something is left to send or to ask after."""
+        """Whether something is left to send or to poll."""
         return any(self._ledger.find(_in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
 
     def _aggregate(self, campaign: Campaign, over: list[Progress]) -> None:
@@ -227,10 +226,10 @@ class Campaigns:
         try:
             self._ledger.commit([campaign.to_write(), *writes])
         except Conflict:
-            return  # somebody was quicker; the next round sees what is left
+            return  # another run was quicker; the next one sees the rest
 
     def _sum(self, campaign: Campaign) -> _Sums:
-        """The states in the order a chunk goes through them: one that moves on meanwhile is met twice, and not missed."""
+        """Sum the chunks by state, in the order of their life: one that changes meanwhile is met twice, and never missed."""
         chunks = {each.chunk: each for each in self._progress(campaign.id, ("running", SENT, UNTRACKED, COMPLETE))}
         counts = Counter(campaign.counts)
         for progress in chunks.values():
@@ -314,6 +313,6 @@ def _finish(now: float) -> Callable[[Campaign], None]:
     return change
 
 
-def _let_go(campaign: Campaign) -> None:
-    """Every task was made: nobody has to make sure of it."""
+def _clear_holder(campaign: Campaign) -> None:
+    """Clear the holder: every task was made."""
     campaign.holder = ""

@@ -1,8 +1,8 @@
-"""Whether a node's workers may go on with a campaign.
+"""Tell a node's workers whether a campaign may go on.
 
-Whoever stops anything, a campaign or the whole connection, writes a new mark in the same commit (`new_stop_version`). So a look is one read
-while nobody stops anything: as long as the mark is the one that was read before the campaign was, it is still running. A look is due
-after so many calls, but within seconds: it costs a message next to nothing, however slow the node is, and stops in time.
+Every pause, cancellation and suspension writes a new stop version in the same commit (`new_stop_version`). While that version is the one
+read before the campaign was, the campaign is still running, so that a check is one read. A check is due after some calls, and within
+seconds on a slow node.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ SOONEST, LATEST = 0.8, 4.0
 
 
 def new_stop_version() -> Write:
-    """Part of a commit that stops something."""
+    """Return a part of each commit that stops something."""
     return Write(STATE, DOCUMENT, {"mark": uuid.uuid4().hex})
 
 
 class StopCheck(msgspec.Struct, frozen=True):
-    """`at` (monotonic) and `version` are from before the campaign was read."""
+    """`at` (monotonic) and `version` were read before the campaign."""
 
     at: float
     version: str | None
@@ -35,8 +35,8 @@ class StopCheck(msgspec.Struct, frozen=True):
 
 
 class StopMonitor:
-    """One look serves all the chunks of a campaign that the node carries out. `suspended` says, without any memory, whether the
-    whole connection is. Thread-safe: two looks at the same moment do no harm."""
+    """One check serves all chunks of a campaign on this node. `suspended` tells whether the connection is, read at that moment.
+    Thread-safe: two checks at the same moment are harmless."""
 
     def __init__(self, ledger: Ledger, suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
         self._ledger = ledger
@@ -46,13 +46,13 @@ class StopMonitor:
         self._checks: dict[str, StopCheck] = {}
 
     def begin(self) -> StopCheck:
-        """To be taken before a campaign is read; `end` says what was found."""
+        """Begin a check, before the campaign is read; `end` completes it."""
         at = self._clock.monotonic()
         [document] = self._ledger.get(STATE, [DOCUMENT])
         return StopCheck(at, document.data["mark"] if document is not None else None)
 
     def end(self, campaign_id: str, begun: StopCheck, *, running: bool) -> bool:
-        """Is it halted?"""
+        """Return whether it is stopped."""
         return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self._suspended()))
 
     def must_stop(self, campaign_id: str) -> bool:

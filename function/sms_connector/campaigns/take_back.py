@@ -1,4 +1,4 @@
-"""Cancel at the provider what it holds for later of a canceled campaign, a chunk at a time, within the node's rate."""
+"""Cancel a canceled campaign's scheduled messages at the provider, a chunk at a time, within the node's rate."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ Answered = tuple[MessageRecord, DeliveryReport | ConnectorError]
 
 
 class TakeBack(msgspec.Struct, frozen=True):
-    """May be run again: what is canceled already is final, and left alone."""
+    """May run again: canceled messages are final."""
 
     send: SendTools
 
     def run(self, progress: Progress) -> bool:
-        """False where it has to be tried again: the provider took no more calls, or whether it has a message is not known yet.
+        """Return False if it has to be tried again: the provider accepted no more calls, or an outcome is still unknown.
 
-        What the provider refuses to cancel stays as it is."""
+        A message that the provider refuses to cancel stays as it is."""
         locations = [MessageLocation(progress.campaign, progress.chunk, position) for position in range(progress.valid)]
         records = [r for r in self.send.store.get([location.message_id for location in locations]) if r is not None]
         now = self.send.context.clock.time()
@@ -47,7 +47,7 @@ class TakeBack(msgspec.Struct, frozen=True):
         return not is_unsure and not any(isinstance(answer, CallError | RequestError) for _, answer in answers)
 
     def _cancel_all(self, held: Sequence[MessageRecord]) -> list[Answered]:
-        """A few calls at a time, so that a slow provider does not keep them below the rate."""
+        """Cancel a few at a time, so that a slow provider does not keep them below the rate."""
         executor, clock = self.send.context.executor, self.send.context.clock
         left, answers = deque(held), list[Answered]()
 

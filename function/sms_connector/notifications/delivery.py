@@ -1,9 +1,8 @@
-"""Results posted to callers: every final state of a message with a callback URL, at least once, signed, retried, kept.
+"""Notifications: every final status of a message with a callback URL, posted at least once, signed, retried, kept.
 
-What is to be told is written in the same commit as the state itself (`NotificationOutbox`), so that neither is ever without the
-other. A task delivers it (`NotificationDispatcher.deliver`); a task that was lost is found by the ticker's sweep. The form and the
-signature are those of Standard Webhooks (https://www.standardwebhooks.com), so that receivers have a library for it:
-`webhook-id` is the same in every attempt, and the key to tell a repeated one by.
+A notification is written in the same commit as the status (`NotificationOutbox`), so that neither is stored without the other. A task
+delivers it (`NotificationDispatcher.deliver`); a maintenance run finds lost tasks (`sweep`). Form and signature are those of Standard
+Webhooks (https://www.standardwebhooks.com), for which receivers have a library; `webhook-id` is the same in every attempt.
 """
 
 from __future__ import annotations
@@ -27,23 +26,23 @@ PATH = "/tasks/announce"
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
 STATES = (PENDING, DELIVERED, GIVEN_UP)
 RETENTION_SECONDS = 30 * 24 * 3600.0
-# Pauses after the first, second … attempt that failed: nine attempts in 21 hours.
+# Pauses after the first, second … failed attempt: nine attempts in 21 hours.
 PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0, 43200.0)
 ATTEMPTS = len(PAUSES) + 1
-# An answer that says the request itself is wrong rarely changes: five attempts in three quarters of an hour.
+# A 4xx answer rarely changes: five attempts in three quarters of an hour.
 REFUSED_ATTEMPTS = 5
 # 4xx that say "later": time-out, conflict, too early, too many (RFC 9110, RFC 8470).
 PASSING = frozenset({408, 409, 425, 429})
 GONE = 410
-# An address that leads into a private network, or that is none at all.
+# An address in a private network, or an invalid one.
 HOPELESS = frozenset({ErrorKind.NOT_PERMITTED, ErrorKind.INVALID_REQUEST, ErrorKind.UNSUPPORTED})
-# A callback that is overdue by so much has lost its task.
+# A notification that is overdue by this time has lost its task.
 OVERDUE_SECONDS = 60.0
 SWEEP_LIMIT = 300
 
 
 class Notification(msgspec.Struct, rename="camel"):
-    """One thing to tell. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
+    """One notification. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
 
     id: str
     message: str
@@ -68,12 +67,12 @@ class Notification(msgspec.Struct, rename="camel"):
 
 
 def notification_id(message_id: str, status: str) -> str:
-    """A message's final state is told once, however often it is written."""
+    """Return one id for a message's final status, however often it is written."""
     return "cb_" + hashlib.sha256(f"{message_id}:{status}".encode()).hexdigest()[:26]
 
 
 class NotificationOutbox:
-    """`message_store.Outbox`: notes what is to be told."""
+    """`message_store.Outbox`: writes notifications."""
 
     def __init__(self, queue: TaskQueue | None, *, clock: Clock, log: StructuredLog) -> None:
         self._queue = queue
@@ -81,15 +80,15 @@ class NotificationOutbox:
         self._log = log
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
-        """A write for each of them that is final and whose caller has not been told."""
+        """Return a write for each final record without a notification of its status."""
         return [self._write(record) for record in records if self._is_due(record)]
 
     def enqueue(self, ids: Sequence[str]) -> None:
-        """Have them delivered. A maintenance run checks whether they were."""
+        """Enqueue their delivery. A maintenance run checks for lost tasks."""
         put_tasks(self._queue, [task_of(callback) for callback in ids], self._log)
 
     def _is_due(self, record: MessageRecord) -> bool:
-        """A final status may still yield to another (unknown to delivered, delivered to read): that is told too."""
+        """Whether the final status has no notification yet; one may follow another (unknown, delivered, read)."""
         return record.final and record.callback_url is not None and record.announced != record.status
 
     def _write(self, record: MessageRecord) -> Write:
@@ -108,7 +107,7 @@ class NotificationOutbox:
 
 
 class Outgoing(msgspec.Struct, frozen=True):
-    """How a callback is posted. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
+    """How a notification is posted. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
 
     transport: Transport
     signer: Signer
@@ -116,7 +115,7 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class _Refusal(msgspec.Struct, frozen=True):
-    """Why an attempt failed; `attempts` is how many there may be for that reason. `wait` is what the receiver asked for."""
+    """Why an attempt failed; `attempts` is the limit for that reason, `wait` the receiver's Retry-After in seconds."""
 
     why: str
     attempts: int = ATTEMPTS
@@ -124,7 +123,7 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class NotificationDispatcher(msgspec.Struct, frozen=True):
-    """Delivers, lists and repeats what is to be told."""
+    """Delivers, lists and repeats notifications."""
 
     ledger: Ledger
     store: MessageStore
@@ -134,7 +133,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
     log: StructuredLog = msgspec.field(default_factory=StructuredLog)
 
     def deliver(self, id_: str) -> None:
-        """One attempt, where one is due. Plans the next where it failed; raises only where ledger or queue do."""
+        """Make an attempt if one is due, and plan the next if it fails. Raises only what ledger or queue raise."""
         callback = self._get(id_)
         now = self.clock.time()
         if callback is None or callback.next_attempt_at is None or callback.next_attempt_at > now + 1.0:
@@ -150,23 +149,23 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         self._save(callback)
 
     def sweep(self, now: float) -> None:
-        """Put tasks for those that are overdue."""
+        """Enqueue overdue notifications."""
         where: tuple[tuple[str, Operator, float], ...] = (("nextAttemptAt", "<=", now - OVERDUE_SECONDS),)
         overdue = self.ledger.find(Query(COLLECTION, where, order_by="nextAttemptAt", limit=SWEEP_LIMIT))
-        # Named by the minute: a queue that is only slow gets no second task every round.
+        # Named by the minute: a slow queue does not get a second task in every run.
         slot = int(now // OVERDUE_SECONDS)
         put_tasks(self.queue, [task_of(each.id, name=f"{each.id}-{slot}") for each in overdue], self.log)
 
     def list(
         self, *, limit: int, after: Cursor | None = None, state: str | None = None
     ) -> tuple[list[Notification], Cursor | None]:
-        """Newest first; the second value is where the next page begins."""
+        """Return notifications, newest first, and where the next page begins."""
         where: tuple[tuple[str, Operator, str], ...] = (("state", "==", state),) if state else ()
         query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
         return page(self.ledger, query, Notification.of)
 
     def replay(self, id_: str) -> Notification:
-        """Tell it again from the start, whatever became of it. Raises NotFound."""
+        """Deliver it again from the start. Raises NotFound."""
         callback = self._get(id_)
         if callback is None:
             raise NotFound(
@@ -174,7 +173,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
             )
         callback.state, callback.attempts, callback.next_attempt_at = PENDING, 0, self.clock.time()
         callback.delivered_at = callback.last_error = None
-        callback.version = None  # whoever is delivering it now comes second
+        callback.version = None  # an attempt under way conflicts
         self.ledger.commit([callback.to_write()])
         put_tasks(self.queue, [task_of(id_)], self.log)
         return callback
@@ -215,19 +214,19 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         try:
             self.ledger.commit([callback.to_write()])
         except Conflict:
-            return  # delivered twice at the same moment, or replayed: what is there now counts
+            return  # delivered twice at the same moment, or replayed: the stored one counts
         if callback.next_attempt_at is not None:
             put_tasks(self.queue, [task_of(callback.id, not_before=callback.next_attempt_at)], self.log)
 
 
 def put_tasks(queue: TaskQueue | None, tasks: Sequence[Task], log: StructuredLog) -> None:
-    """A queue out of reach must harm no message: what is noted in the ledger and has no task is found by the sweep."""
+    """Enqueue tasks. If the queue is out of reach, the sweep finds the notifications without a task."""
     if queue is None or not tasks:
         return
     try:
         queue.enqueue(tasks)
     except QueueUnavailable as error:
-        log.error("callback tasks were not put; the sweep will", exception=error, count=len(tasks))
+        log.error("notification_tasks_lost", exception=error, count=len(tasks))
 
 
 def task_of(id_: str, *, name: str | None = None, not_before: float | None = None) -> Task:
@@ -235,5 +234,5 @@ def task_of(id_: str, *, name: str | None = None, not_before: float | None = Non
 
 
 def _describe(error: CallError) -> str:
-    """What happened on the wire; the transport masks addresses in it."""
+    """Describe what happened on the wire; the transport masks addresses in it."""
     return str(error)[:300]

@@ -1,7 +1,7 @@
-"""Every message of the ledger, whether it has a document of its own or a place in a campaign's block.
+"""The store of all messages, those with a document of their own and those in a campaign's block.
 
-This is the store of all that happens after sending: looking up, asking, reconciling. A change of a campaign's message, the
-chunk's counts and what has to be announced of it are one commit: applied once, whatever fails.
+Everything after sending uses it: look-ups, polling, reconciliation. A change of a campaign's message, the chunk's counts and its
+notifications are one commit, applied once.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from sms_connector.store.message_store import (
 from sms_connector.store.status_events import fill_history, merge_events, read_status_events, write_status_event
 
 Item = tuple[MessageLocation, MessageRecord, Change]
-# Follows every block's id.
+# Sorts after every block's id.
 LAST_ID = "~"
 # A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer.
 LONGEST_PAUSE = 24 * 3600.0
@@ -80,7 +80,7 @@ class BlockStore(MessageStore):
         return [found.get(id_) for id_ in ids]
 
     def update_copies(self, records: Sequence[MessageRecord]) -> None:
-        """Make durable what became of the messages that these stand for: it is counted, and announced."""
+        """Store the outcome of the messages that these refer to, with its counts and notifications."""
         self._mirror(records)
         self.save_in_blocks([(record, _Mirror(replace(record))) for record in records])
 
@@ -103,7 +103,7 @@ class BlockStore(MessageStore):
         return None
 
     def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
-        """A campaign's message may be its worker's alone at the moment: the report is kept as news."""
+        """Keep the report as a status event: a worker may own the message's block at the moment."""
         location = MessageLocation.of(message_id)
         if location is None:
             return super().record_event(message_id, report, at=at, source=source)
@@ -115,7 +115,7 @@ class BlockStore(MessageStore):
         return True
 
     def _end_consent_by(self, message_id: str, change: ApplyReport) -> None:
-        """Before it is noted that this was reported: what breaks off in between is done again."""
+        """End consent before the event is kept: after a failure in between, the report comes again."""
         [record] = self.get([message_id])
         recipient = record.to if record is not None else change.report and change.report.to
         change.is_change = record is None or change(record)
@@ -136,14 +136,14 @@ class BlockStore(MessageStore):
         return next((each.id for each in records if each.provider_message_id == provider_message_id), None)
 
     def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Those of blocks take their place by the time of their block, which is that of its latest intent."""
+        """Sort messages of blocks by the time of their block, which is that of its latest intent."""
         return merge(super()._by_person(query), self._by_person_in_blocks(query), key=itemgetter(0), reverse=True)
 
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
         return merge(super().newest(query), self._newest_in_blocks(query), key=itemgetter(0), reverse=True)
 
     def _newest_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Every message of the blocks that may hold one. A block begins and ends within a second, or within a pause of its campaign."""
+        """Yield every message of the blocks that may hold a match. A block covers a second, or a pause of its campaign."""
         where: tuple[Condition, ...] = ()
         if query.person is not None:
             where = (("people", "contains", query.person),)
@@ -161,7 +161,7 @@ class BlockStore(MessageStore):
                     yield cursor, record
 
     def _by_person_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        # A page may have ended within a block: it is read again, from the first of its time.
+        # A page may have ended within a block: the block is read again.
         after = None if query.after is None else (query.after[0], LAST_ID)
         where: tuple[Condition, ...] = (("people", "contains", query.person or ""),)
         for document in self._pages(BLOCKS, where, replace(query, after=after)):
@@ -173,8 +173,10 @@ class BlockStore(MessageStore):
                     yield cursor, record
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
-        """A commit for each chunk: what all its blocks count for is in one document. `loaded` saves reading blocks that were just
-        read. Returns the blocks that took their changes: one that is held does not, and what was reported of it is kept as news."""
+        """Commit the changes chunk by chunk, since the counts of a chunk are one document. `loaded` are blocks that were just read.
+
+        Return the ids of the changed blocks. An owned block is not changed: its reports are kept as status events.
+        """
         self._end_consent(changes)
         of_chunks: dict[str, list[Item]] = {}
         for record, change in changes:
@@ -195,26 +197,26 @@ class BlockStore(MessageStore):
         return saved
 
     def _keep(self, location: MessageLocation, change: Change) -> None:
-        """The block is held: its worker would write over what is changed in it."""
+        """Keep the report of an owned block, whose worker would overwrite a change."""
         if isinstance(change, ApplyReport) and change.report is not None and change.is_change and not change.stored:
             write_status_event(self._ledger, location, change.report, at=change.at, source=change.source)
 
     def each(self, work: Callable[[Each], Done], over: Sequence[Each]) -> list[Done]:
-        """The work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
+        """Work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
         if self._executor is None or len(over) < 2:
             return [work(one) for one in over]
         return list(self._executor.map(work, over))
 
     def _try_save(self, items: Sequence[Item], loaded: dict[str, Block]) -> set[str] | None:
-        """The blocks that took their changes; None where somebody else was quicker."""
+        """Return the ids of the changed blocks; None after a conflict."""
         location, wanted = items[0][0], {location.block_id for location, _, _ in items}
         blocks = {id_: loaded[id_] for id_ in wanted if id_ in loaded}
         blocks |= read_blocks(self._ledger, sorted(wanted - blocks.keys()))
-        # A held one's worker will record what it did.
-        free = {id_: block for id_, block in blocks.items() if not block.held}
+        # The worker of an owned block records its outcomes.
+        free = {id_: block for id_, block in blocks.items() if not block.owned}
         [document] = self._ledger.get(PROGRESS, [chunk_id(location.campaign, location.chunk)]) if free else [None]
         if document is None:
-            return set()  # all held; or expired with its campaign
+            return set()  # all are owned, or the chunk has expired with its campaign
         progress = Progress.of(document)
         before = _tally(free)
         _change(free, items)
@@ -225,7 +227,7 @@ class BlockStore(MessageStore):
         return set(free) if self._commit_blocks(list(free.values()), counted) else None
 
     def _removed_from_totals(self, progress: Progress) -> list[Write]:
-        """Late news of a chunk whose counts are in its campaign's sums: taken out of them, in the same commit."""
+        """Take a chunk's counts out of its campaign's totals, in the same commit as a late change."""
         [document] = self._ledger.get(CAMPAIGNS, [progress.campaign]) if progress.state == AGGREGATED else [None]
         if document is None:
             return []
@@ -246,7 +248,7 @@ class BlockStore(MessageStore):
         return True
 
     def _read_locations(self, locations: dict[str, MessageLocation]) -> dict[str, MessageRecord | None]:
-        """As the blocks have them, with the news that is not folded in yet."""
+        """Return messages of blocks, with the events that are not merged yet."""
         wanted: dict[str, list[tuple[str, int]]] = {}
         for id_, location in locations.items():
             wanted.setdefault(location.block_id, []).append((id_, location.position))
@@ -254,19 +256,18 @@ class BlockStore(MessageStore):
         open_blocks = [
             block
             for name, block in blocks.items()
-            if block.held
+            if block.owned
             or any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
         ]
-        news = self.each(partial(read_status_events, self._ledger), by_chunk(open_blocks))
-        # A round may have folded some in and forgotten it meanwhile: then the block has it by now.
+        events = self.each(partial(read_status_events, self._ledger), by_chunk(open_blocks))
+        # A run may have merged and deleted events meanwhile: then the block has them now.
         blocks |= read_blocks(self._ledger, (block.id for block in open_blocks))
-        for id_, told in chain.from_iterable(each.items() for each in news):
-            merge_events(blocks[id_], told)
+        for id_, found in chain.from_iterable(each.items() for each in events):
+            merge_events(blocks[id_], found)
         return {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
 
     def _apply_read(self, location: MessageLocation, report: DeliveryReport, at: float) -> None:
-        """`delivered` is final and yet yields to `read`: nobody looks for news of it any more, and a round may be noting it at this
-        moment. So this is applied at once."""
+        """Apply `read` at once: it follows `delivered`, which is final, so that no run would look for it."""
         blocks = read_blocks(self._ledger, [location.block_id])
         record = blocks[location.block_id].records.get(location.position) if blocks else None
         if record is not None and record.status is not advance(record.status, report.status):
@@ -275,7 +276,7 @@ class BlockStore(MessageStore):
 
 
 class _Mirror(msgspec.Struct, frozen=True):
-    """What became of the first message, as a change that can be applied again."""
+    """The outcome of the referenced message, as a change that can be applied again."""
 
     seen: MessageRecord
 

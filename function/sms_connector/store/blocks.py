@@ -1,9 +1,9 @@
-"""Blocks: up to 25 messages of a chunk in one document, with what is told of them afterwards.
+"""Blocks: up to 25 messages of a chunk in one document.
 
-While a block is `held`, the worker that carries its chunk out alone writes it (`ChunkStore`): intents some ahead of the calls,
-outcomes when it is complete. So a message costs a quarter of a write, and a worker that dies leaves the few messages it was
-calling. From then on whoever has news folds it in, guarded by the document's version (`merge_events`). A chunk's counts are those of its
-blocks that are not held: a block and what it counts for change in one commit.
+While a block is `owned`, only the worker of its chunk writes it (`ChunkStore`): intents shortly before the calls, outcomes when the block
+is complete. So a message costs a quarter of a write, and a worker that dies leaves unknown only the few messages it was calling. After
+that, status events are merged into it (`merge_events`), guarded by the document's version. A chunk's counts are those of its blocks that
+are not owned: a block and its part of the counts change in one commit.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocati
 from sms_connector.store.message_record import MessageRecord
 
 BLOCKS = "blocks"
-# What every message of a block shares with its campaign is not kept again for each.
+# Fields that all messages of a block share: stored once.
 _SHARED = ("campaign", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
 class Block(msgspec.Struct, rename="camel"):
-    """The messages of a block by position. `created_at` is the time of its latest intent: none of its messages is younger."""
+    """The messages of a block by position. `created_at` is the time of its latest intent."""
 
     id: str
     campaign: str
@@ -34,7 +34,7 @@ class Block(msgspec.Struct, rename="camel"):
     interval: float
     attempts_allowed: int
     callback_url: str | None
-    held: bool = False
+    owned: bool = False
     records: dict[int, MessageRecord] = msgspec.field(default_factory=dict)
     version: Version | Absent | None = MUST_BE_ABSENT
 
@@ -45,12 +45,12 @@ class Block(msgspec.Struct, rename="camel"):
     def open(self) -> list[MessageRecord]:
         return [record for record in self.records.values() if not record.final]
 
-    def to_write(self, *, held: bool = False) -> Write:
-        return Write(BLOCKS, self.id, self._to_document(held), self.version)
+    def to_write(self, *, owned: bool = False) -> Write:
+        return Write(BLOCKS, self.id, self._to_document(owned), self.version)
 
-    def _to_document(self, held: bool) -> Json:
+    def _to_document(self, owned: bool) -> Json:
         items = {str(position): _item(record) for position, record in sorted(self.records.items())}
-        data = document_data(replace(self, records={}, created_at=self._latest_intent(), held=held))
+        data = document_data(replace(self, records={}, created_at=self._latest_intent(), owned=owned))
         del data["records"]
         data |= {
             "items": items,
@@ -60,9 +60,9 @@ class Block(msgspec.Struct, rename="camel"):
             "expiresAt": max([self.created_at, *(each.begins_at for each in self.records.values())])
             + RETENTION_SECONDS,
         }
-        # When somebody should look after its messages; a held block's are its worker's business.
+        # When a maintenance run has to check its messages; those of an owned block are its worker's.
         times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]
-        return data | {"nextCheckAt": min(times)} if times and not held else data
+        return data | {"nextCheckAt": min(times)} if times and not owned else data
 
     def _latest_intent(self) -> float:
         return max([self.created_at, *(record.created_at for record in self.records.values())])
@@ -92,7 +92,7 @@ def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
 
 
 def read_blocks(ledger: Ledger, ids: Iterable[str]) -> dict[str, Block]:
-    """The blocks that are there, by id."""
+    """Return the existing blocks, by id."""
     wanted: Sequence[str] = list(ids)
     documents = ledger.get(BLOCKS, wanted) if wanted else []
     return {document.id: Block.of(document) for document in documents if document is not None}

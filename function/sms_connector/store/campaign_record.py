@@ -1,12 +1,12 @@
 """A campaign and its parts as the ledger keeps them.
 
-    campaigns/{campaign}                  what is sent to whom, how far the intake came, sums of what is over
+    campaigns/{campaign}                  message and options, progress of the intake, totals of complete chunks
     chunks/{campaign}-{chunk}             up to 250 records: recipients and values; refused records with their reasons
-    progress/{campaign}-{chunk}           who carries the chunk out, how far, and what became of its records (counts)
+    progress/{campaign}-{chunk}           the chunk's worker, its state, and counts by status
     blocks/{campaign}-{chunk}-{block}     up to 25 messages, a second's worth: intents and outcomes (`blocks`)
-    news/{message}:{status}:{which}       what a callback told of one message, written once and never read before (`news`)
+    statusEvents/{message}:{status}:…     a report about one message, not merged into its block yet (`status_events`)
 
-A message's id names its place, `msg_{campaign}-{chunk}-{position}`, so that nothing has to be looked up to find it.
+A message's id names its location, `msg_{campaign}-{chunk}-{position}`, so that no look-up is needed to find it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sms_connector.store.message_record import MessageRecord
 
 CAMPAIGNS, CHUNKS, PROGRESS = "campaigns", "chunks", "progress"
 CHUNK_RECORDS = 250
-# A campaign's last chunk holds about a quarter of a second's worth of calls: so much later than the others a node may end.
+# The last chunk holds about a quarter of a second's worth of calls: a node ends at most that much later than the others.
 LEAST_CHUNK_RECORDS = 6
 BLOCK_RECORDS = 25
 RETENTION_SECONDS = 30 * 24 * 3600.0
@@ -45,7 +45,7 @@ class CampaignState(StrEnum):
 
 
 class MessageLocation(msgspec.Struct, frozen=True):
-    """Where a campaign's message is: the chunk's number and the position of its record among the chunk's valid ones."""
+    """The location of a campaign's message: the chunk's number and the position among the chunk's valid records."""
 
     campaign: str
     chunk: int
@@ -61,7 +61,7 @@ class MessageLocation(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, message_id: str) -> MessageLocation | None:
-        """None for a message that is not a campaign's."""
+        """Return None for a message that is not a campaign's."""
         match = _MESSAGE_ID.fullmatch(message_id)
         return cls(f"cmp_{match['campaign']}", int(match["chunk"]), int(match["position"])) if match else None
 
@@ -75,7 +75,7 @@ def block_id(campaign: str, chunk: int, block: int) -> str:
 
 
 class Campaign(msgspec.Struct, rename="camel"):
-    """Times are epoch seconds. `counts` are the sums of chunks that are over (`aggregated` of them), by status."""
+    """Times are epoch seconds. `counts` are the totals of complete chunks (`aggregated` of them), by status."""
 
     id: str
     state: CampaignState
@@ -113,23 +113,23 @@ class Campaign(msgspec.Struct, rename="camel"):
 
     @property
     def keep_until(self) -> float:
-        """When its parts may go: a day after itself."""
+        """When its parts expire: a day after the campaign."""
         return self._expires_at + 86_400
 
     @property
     def _expires_at(self) -> float:
-        """What is to be sent later has all its time from then on."""
+        """When it expires: the retention counts from `sendAt`."""
         begins_at = self.options.send_at.timestamp() if self.options.send_at else self.updated_at
         return max(begins_at, self.updated_at) + RETENTION_SECONDS
 
     def aggregate(self, progress: Progress) -> None:
-        """A chunk that is over becomes part of the sums."""
+        """Add a complete chunk to the totals."""
         counts = Counter(self.counts)
         counts.update(progress.counts)
         self.counts, self.aggregated, progress.state = dict(counts), self.aggregated + 1, AGGREGATED
 
     def remove_from_totals(self, progress: Progress) -> None:
-        """One of its messages moves on after all: it counts by itself again."""
+        """Take a chunk out of the totals, because one of its messages has changed: it counts by itself again."""
         counts = Counter(self.counts)
         counts.subtract(progress.counts)
         self.counts, self.aggregated, progress.state = dict(+counts), self.aggregated - 1, COMPLETE
@@ -143,21 +143,21 @@ class Campaign(msgspec.Struct, rename="camel"):
         return read_document(document, cls)
 
 
-# Every call was made: messages are still asked after; only late news may come; all are final.
+# Every call was made: messages are still polled; only late events may come; all are final; counted in the campaign.
 SENT, UNTRACKED, COMPLETE, AGGREGATED = "sent", "untracked", "complete", "aggregated"
 CHUNK_STATES = {
-    "pending": "nobody has begun",
-    "running": "begun; with a living holder: carried out at this moment",
-    SENT: "every call was made, and some messages are still asked after",
-    UNTRACKED: "nobody asks any more; late news may come",
+    "pending": "not begun",
+    "running": "begun; with a living holder: carried out now",
+    SENT: "every call was made, and some messages are still polled",
+    UNTRACKED: "polling has stopped; late events may come",
     COMPLETE: "all messages are final",
-    AGGREGATED: "its counts are in the campaign's own",
+    AGGREGATED: "its counts are in the campaign's totals",
 }
 
 
 class Progress(msgspec.Struct, rename="camel"):
-    """How far a chunk is. `counts` are its messages by status, as far as its worker has given them away; `open_messages` of
-    them are not final, and `tracked` of those are still asked after. `state` is one of `CHUNK_STATES`."""
+    """The progress of a chunk. `counts` are the messages of its released blocks, by status; `open_messages` of them are not final, and
+    `tracked` of those are still polled. `state` is one of `CHUNK_STATES`."""
 
     campaign: str
     chunk: int
@@ -167,7 +167,7 @@ class Progress(msgspec.Struct, rename="camel"):
     counts: dict[str, int] = msgspec.field(default_factory=dict)
     open_messages: int = 0
     tracked: int = 0
-    taken_back: bool = False  # the provider was asked to cancel what it held of a canceled campaign
+    taken_back: bool = False  # the provider was asked to cancel its scheduled messages
     version: Version | None = None
 
     @property
@@ -183,7 +183,7 @@ class Progress(msgspec.Struct, rename="camel"):
         return msgspec.convert({**document.data, "version": document.version}, cls)
 
     def recount(self, before: Tally, after: Tally) -> None:
-        """Some of the chunk's messages have moved on."""
+        """Replace one tally of some messages by another."""
         counts = Counter(self.counts)
         counts.update(after.counts)
         counts.subtract(before.counts)
@@ -194,7 +194,7 @@ class Progress(msgspec.Struct, rename="camel"):
             self.state = self._state_when_sent()
 
     def finish_chunk(self) -> None:
-        """Its worker is done with it, for now or for good."""
+        """Release the chunk after its worker's attempt."""
         self.holder = ""
         self.state = self._state_when_sent() if sum(self.counts.values()) == self.valid else "running"
 
@@ -205,7 +205,7 @@ class Progress(msgspec.Struct, rename="camel"):
 
 
 class Tally(msgspec.Struct, frozen=True):
-    """What some messages amount to."""
+    """Counts of some messages."""
 
     counts: Counter[str] = msgspec.field(default_factory=Counter)
     open_messages: int = 0

@@ -1,6 +1,6 @@
-"""Merge the pending events of campaigns' messages (`news`) into their blocks, and count those that are not merged yet.
+"""Merge the pending status events of campaigns' messages into their blocks, and count those that are not merged yet.
 
-A block that is due takes its events with it. Late ones, of a block that no run would read for hours, are found by their age.
+The events of a block are merged when the block is due. Late ones, of a block that is not due for hours, are found by their age.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from sms_connector.store.status_events import (
     read_status_events,
 )
 
-# By then a block that is still followed has been read.
+# By then a run has read every block that is still polled.
 LATE_SECONDS = 15.0
 LATE_PER_RUN = 500
 
 
 class EventMerger:
-    """What a maintenance run merges."""
+    """Merges events for maintenance runs."""
 
     def __init__(self, ledger: Ledger, store: BlockStore) -> None:
         self._ledger = ledger
@@ -55,7 +55,7 @@ class EventMerger:
         Return the campaigns that were changed.
         """
         events = _by_block(read_late_events(self._ledger, until=now - LATE_SECONDS, limit=LATE_PER_RUN))
-        blocks = {id_: block for id_, block in read_blocks(self._ledger, events).items() if not block.held}
+        blocks = {id_: block for id_, block in read_blocks(self._ledger, events).items() if not block.owned}
         self.merge_due({id_: block for id_, block in blocks.items() if not _is_settled(block)})
         self._merge(blocks, {id_: events[id_] for id_, block in blocks.items() if _is_settled(block)})
         return {block.campaign for block in blocks.values()}
@@ -74,14 +74,14 @@ class EventMerger:
                 each
                 for id_, some in events.items()
                 for each in some
-                # A worker may have filled the block up since it was read: the event of a new message comes with the next run.
+                # A worker may have added messages to the block since it was read: their events come with the next run.
                 if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
             ],
         )
 
 
 class Pending(msgspec.Struct, frozen=True):
-    """What events that are not merged yet change in a campaign's counts; `chunks` are those it concerns."""
+    """The difference that unmerged events make to a campaign's counts; `chunks` are the chunks concerned."""
 
     counts: Counter[str]
     open_messages: int
@@ -89,9 +89,9 @@ class Pending(msgspec.Struct, frozen=True):
 
 
 def count_pending(ledger: Ledger, campaign_id: str) -> Pending:
-    """Return what a page of results shows already, as a difference to the sums."""
+    """Return the difference between the totals and what a page of results shows already."""
     events = _by_block(read_campaign_events(ledger, campaign_id))
-    blocks = [block for block in read_blocks(ledger, events).values() if not block.held]
+    blocks = [block for block in read_blocks(ledger, events).values() if not block.owned]
     before = Tally.of(record for block in blocks for record in block.records.values())
     for block in blocks:
         merge_events(block, _awaited(block, events[block.id]))
@@ -109,7 +109,7 @@ def _by_block(events: Iterable[Document]) -> dict[str, list[Document]]:
 
 
 def _awaited(block: Block, events: Iterable[Document]) -> list[Document]:
-    """Those that may change one of its messages, oldest first."""
+    """Return those that may change one of the block's messages, oldest first."""
     in_order = sorted(events, key=lambda each: float(each.data["at"]))
     records = [(block.records.get(each.data["position"]), each) for each in in_order]
     return [each for record, each in records if record is not None and is_awaited(record, each)]

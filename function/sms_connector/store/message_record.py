@@ -1,4 +1,4 @@
-"""A message as the ledger keeps it: intent, lease, outcome, history. The one place that knows the document's field names."""
+"""A message as the ledger stores it: intent, lease, outcome, history. Its fields are those of the document."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ COLLECTION = "messages"
 RETENTION_SECONDS = 30 * 24 * 3600.0
 HISTORY_LIMIT = 50
 EVIDENCE_LIMIT = 10
-# Who says what is no provider's word of a status: our own notes, and refusals, which are told by their code.
+# Sources of history entries that are not a provider's status: our own notes, and refusals, which have a code instead.
 _NOTES = frozenset({"transport", "connector", "provider"})
-# A message whose attempts are used up is looked at this seldom: for late callbacks, and for its end after 72 h.
+# How often a message is checked whose attempts are used up: for late callbacks, and for its end after 72 h.
 SLOW_CHECK_SECONDS = 3600.0
-# One whose outcome is unknown is looked for this often then, until its window ends.
+# How often an unknown outcome is looked up then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
-# An open outcome is looked into for so long at least after the last call for it (or for the whole window, where a policy has a
-# shorter one): a list that shows nothing then is proof.
+# The least time between the last call and the proof of absence (or the whole window, where a policy has a shorter one): a list that
+# does not show the message after that proves that it was not sent.
 ABSENCE_SECONDS = 60.0
-# A campaign's message that ended as unknown may still be told of: looked for first after so long, then ever more seldom.
+# When a campaign's message that ended as unknown is first checked for late events; then the interval grows.
 LATE_CHECK_SECONDS = 60.0
-# A message that a waiting request follows is left to that request; a maintenance run checks after this long whether it still does.
+# A waiting request polls its messages itself; a maintenance run checks after this time whether it still does.
 FOLLOWED_CHECK_SECONDS = 90.0
 
-# What a record shows of the message it stands for (`MessageRecord.same_as`).
+# Fields that a record shows of the message it refers to (`MessageRecord.same_as`).
 _MIRRORED = (
     *(
         "status",
@@ -55,15 +55,15 @@ NOT_SENT = FailureReason(
 
 
 class Phase:
-    """How far the one call of a message has come. Only CALLING can leave an outcome unknown."""
+    """The progress of a message's call. Only CALLING can leave an outcome unknown."""
 
     CALLING = "calling"  # the intent is durable; the holder of the lease may be calling
-    UNKNOWN = "unknown"  # the call began and nobody can say what became of it
+    UNKNOWN = "unknown"  # the call began, and its outcome is unknown
     DONE = "done"  # the provider took or refused it, or no call was made
 
 
 class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
-    """Mutable on purpose: one holder at a time works on it, and the ledger's version guards the rest. Times are epoch seconds."""
+    """Mutable: one holder at a time works on it, and the ledger's version guards the rest. Times are epoch seconds."""
 
     id: str
     to: str
@@ -80,9 +80,9 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     holder: str | None = None
     provider_message_id: str | None = None
     failure: FailureReason | None = None
-    attempts: int = 0  # questions asked since its outcome is settled
-    asked_at: float | None = None  # when the last question was asked
-    follower: str | None = None  # the lease of the request that waits for it and asks by itself
+    attempts: int = 0  # polls since its outcome was settled
+    asked_at: float | None = None  # when it was last polled
+    follower: str | None = None  # the lease of the waiting request that polls it
     sent_at: float | None = None
     next_check_at: float | None = None
     interval: float = 10.0
@@ -97,43 +97,43 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     key: str | None = None
     reference: str | None = None
     template: str | None = None
-    same_as: str | None = None  # the message that was sent under its key: what became of that one is shown
+    same_as: str | None = None  # the message that was sent under the same key, whose outcome is shown
     line: int | None = None
     redacted: bool = False
-    announced: str | None = None  # the final status its caller's callback was last noted for
-    # When, status, source, the provider's word.
+    announced: str | None = None  # the final status that the last notification was written for
+    # Time, status, source, raw status.
     history: list[tuple[float, str, str, str]] = msgspec.field(default_factory=list)
     version: Version | Absent | None = None
     replayed: bool = False
 
     @property
     def final(self) -> bool:
-        """Nothing more is expected. An unknown outcome is final only when its window has ended (phase DONE)."""
+        """Whether the status is final. An unknown outcome is final only when its window has ended (phase DONE)."""
         return self.status.final and self.phase == Phase.DONE
 
     @property
     def begins_at(self) -> float:
-        """From when on it may be on its way: it is waited for and kept from then. Later than the intent where that was asked for."""
+        """When it may leave: at `sendAt`, else at its intent. Waiting times and retention count from then."""
         return self.send_at or self.created_at
 
     @property
     def due_at(self) -> float:
-        """An interval after its last update or question; where the provider holds it for later, after its time has come."""
+        """When the next poll is due: an interval after the last update or poll, or after `sendAt` while the provider holds it."""
         last = max(self.updated_at, self.asked_at or 0.0)
         return (self.begins_at if self._is_for_later(last) else last) + self.interval
 
     def note(self, at: float, source: str, word: str = "") -> None:
-        """Keep what was heard, whether or not it changed the status. A full history keeps its beginning and the latest."""
+        """Add an entry to the history. A full history keeps its beginning and the latest entry."""
         self.updated_at = at
         if len(self.history) >= HISTORY_LIMIT:
             self.history.pop()
         self.history.append((at, str(self.status), source, word))
 
     def apply_report(self, report: DeliveryReport, *, at: float, source: str) -> bool:
-        """Apply news from the provider, however it came. True where it was news: a word heard before is none.
+        """Apply a provider's report. Return whether it changed the record; a repeated report does not.
 
-        It settles an open outcome: the provider has the message. News of another message of the provider's (ours was sent again)
-        is kept in the history only.
+        It settles an open outcome: the provider has the message. A report about another provider id (the message was sent again) is
+        kept in the history only.
         """
         if self.provider_message_id not in (None, report.provider_message_id):
             return self._record_double(report, at=at, source=source)
@@ -155,15 +155,15 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return True
 
     def refuse(self, failure: FailureReason, *, at: float) -> None:
-        """No call was made, or the provider refused: final. What is settled already stays."""
+        """End a message that was not called or that the provider refused. A settled outcome stays."""
         if self.provider_message_id is None and not self.final:
             self.phase, self.holder, self.next_check_at = Phase.DONE, None, None
             self.status, self.failure = MessageStatus.ERROR, failure
             self.note(at, failure.source, str(failure.code or failure.kind))
 
     def mark_unknown(self, evidence: str, *, at: float, window: float) -> None:
-        """The call may have been processed: nothing is repeated, and for `window` seconds (at most as long as the message is
-        valid) it is looked into. What is settled already stays."""
+        """Mark an outcome unknown: nothing is repeated, and it is looked up for `window` seconds, at most the message's validity. A
+        settled outcome stays."""
         if self.phase == Phase.DONE:
             return
         self.phase, self.holder, self.status = Phase.UNKNOWN, None, MessageStatus.UNKNOWN
@@ -178,16 +178,16 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether the provider has it is not known (yet)."""
+        """Whether it is unknown if the provider has the message."""
         return self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
 
     @property
     def may_yield(self) -> bool:
-        """Any news changes it: it is open, or final because nothing was known."""
+        """Whether a report can still change it: it is open, or final as unknown."""
         return not self.final or self.status is MessageStatus.UNKNOWN
 
     def mirror(self, first: MessageRecord) -> None:
-        """Take over what became of the message it stands for; an outcome that is still open does not end it."""
+        """Copy the outcome of the message it refers to; an open outcome does not end it."""
         for name in _MIRRORED:
             setattr(self, name, getattr(first, name))
         self.phase, self.holder = Phase.DONE, None
@@ -196,27 +196,27 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         self.next_check_at = None if self.final else first.next_check_at or first.updated_at + SLOW_CHECK_SECONDS
 
     def close_unresolved(self, *, at: float) -> None:
-        """The window for looking into an unknown outcome has ended: final, with the evidence, unless news comes after all. A
-        campaign's news is kept until somebody looks for it."""
+        """End an unknown outcome at the end of its window: final, with the evidence, unless a report comes later. Late events of a
+        campaign's message are checked for."""
         if self.phase == Phase.UNKNOWN:
             self.phase = Phase.DONE
             self.next_check_at = None if self.campaign is None else at + LATE_CHECK_SECONDS
             self.note(at, "connector", "window ended")
 
     def prove_absent(self, *, at: float) -> None:
-        """The provider's list, read to its end after the window, does not have it: it was not sent."""
+        """End a message as not sent: the provider's list, read to its end after the window, does not show it."""
         if self.phase == Phase.UNKNOWN:
             self.refuse(NOT_SENT, at=at)
 
     def expire(self, *, at: float) -> None:
-        """No news for too long: final, the last known status stays in the history."""
+        """End a message that had no update for too long; the last known status stays in the history."""
         if not self.final:
-            self.note(at, "connector", f"no news since {self.status}")
+            self.note(at, "connector", f"no update since {self.status}")
             self.status, self.phase = MessageStatus.EXPIRED, Phase.DONE
             self.holder = self.next_check_at = None
 
     def add_evidence(self, evidence: str) -> bool:
-        """True where it is new."""
+        """Return whether the evidence is new."""
         is_new = evidence not in self.evidence
         if is_new and len(self.evidence) < EVIDENCE_LIMIT:
             self.evidence.append(evidence)
@@ -237,18 +237,17 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return True
 
     def plan_check(self, at: float) -> None:
-        """Polling is a fallback: it begins an interval after the last update, or after its time has come. Whether the provider has it
-        is looked into before that."""
+        """Plan the next poll: an interval after the last update, or after `sendAt` while the provider holds it."""
         since = self.begins_at if self._is_for_later(at) else at
         pause = self.interval if self.follower is None else max(self.interval, FOLLOWED_CHECK_SECONDS)
         self.next_check_at = None if self.final else since + pause
 
     def _is_for_later(self, at: float) -> bool:
-        """The provider has it, and keeps it until its time has come."""
+        """Whether the provider holds it until `sendAt`."""
         return self.phase == Phase.DONE and self.begins_at > max(at, self.created_at)
 
     def back_off_checks(self, *, at: float, limit: float) -> None:
-        """Nobody asks any more; late news is looked for ever more seldom, until `limit` seconds after it was to be sent."""
+        """Plan the next check after polling has stopped, at growing intervals, until `limit` seconds after it was due to leave."""
         age, end = at - self.begins_at, self.begins_at + limit
         if self.follower is not None and not self.final:
             self.next_check_at = at + FOLLOWED_CHECK_SECONDS
@@ -259,9 +258,9 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             self.next_check_at = min(end, at + pause) if at < end else None
 
     def asked(self, at: float, *, counts: bool = True) -> None:
-        """Plan the next check after a question: an interval later, or far later once the attempts are used up.
+        """Plan the next check after a poll: an interval later, or far later once the attempts are used up.
 
-        A question is an attempt where the provider has the message and is not told to hold it for later.
+        A poll is an attempt if the provider has the message and does not hold it for later.
         """
         self.asked_at = at
         settled = self.phase == Phase.DONE
@@ -279,8 +278,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             self.plan_check(at)
 
     def _next_lookup(self, at: float) -> float:
-        """As often as attempts would be made, then each minute, and at the end of the window; after that, for as long as the provider's
-        list can't be read, ever more seldom."""
+        """Return when an unknown outcome is looked up next: at the poll interval, then each minute, and at the end of the window. After
+        that, while the provider's list can't be read, at growing intervals."""
         left = (self.unknown_until or at) - at
         if left > 0:
             early = at - self.created_at < self.interval * self.attempts_allowed
@@ -288,7 +287,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return at + min(SLOW_CHECK_SECONDS, max(UNKNOWN_CHECK_SECONDS, -left / 4))
 
     def to_data(self) -> Json:
-        """The document: what has its default is left out, so that a plain message's is about 400 bytes."""
+        """Return the document. Defaults are left out: a plain message takes about 400 bytes."""
         data = document_data(self)
         data.pop("replayed", None)
         if self.final:

@@ -1,7 +1,7 @@
 """Messages in the ledger: created as intents, changed only by changes that can be applied again.
 
-A callback may change a document while its sender still holds the record. So every change is a function of a record: when the
-ledger has moved on, the change is applied to what is there now, and the holder's record becomes that.
+A callback may change a document while its sender still has the record in hand. So every change is a function of a record: after a
+conflict it is applied to the current document, and the sender's record becomes that.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sms_connector.ports.ledger_access import read_document, scan
 from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
 from sms_connector.store.message_record import COLLECTION, MessageRecord
 
-COMMIT_LIMIT = 250  # a final message may bring an announcement: two writes each, at most 500 in a commit
+COMMIT_LIMIT = 250  # a final message may bring a notification: two writes each, at most 500 in a commit
 
 
 # Where a page of messages ends: the time and the id it was found by.
@@ -28,7 +28,7 @@ Cursor = tuple[float, str]
 
 
 class Outbox(Protocol):
-    """Tells callers' callback addresses what became of messages (`notifications`)."""
+    """Takes notifications of final messages (`notifications.delivery.NotificationOutbox`)."""
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]: ...
 
@@ -53,7 +53,7 @@ class PersonQuery(msgspec.Struct, frozen=True):
 
 
 class MessageStore:
-    """The only writer of the `messages` collection. What changes announce and whose consent they end is seen to here, for all of them."""
+    """The only writer of the `messages` collection. Notifications and ended consent of a change are stored with it."""
 
     def __init__(self, ledger: Ledger, outbox: Outbox | None = None, opt_outs: OptOutRecorder | None = None) -> None:
         self._ledger = ledger
@@ -91,17 +91,14 @@ class MessageStore:
         return [record for _, record in found[:limit]], found[limit - 1][0] if len(found) > limit else None
 
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Find candidates, newest first, each with its place in the list: the caller drops those that don't match.
-
-        Only so the caller can bound how much is read.
-        """
+        """Yield candidates, newest first, each with its cursor. The caller drops those that don't match, and so bounds how much is read."""
         return self._own(query)
 
     def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
         return self._own(query)
 
     def _own(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Those with a document of their own."""
+        """Yield those with a document of their own."""
         if query.campaign is not None:
             return  # its messages are in blocks
         where: tuple[Condition, ...] = ()
@@ -126,13 +123,13 @@ class MessageStore:
         return found[0].id if found else None
 
     def register_unknown(self, records: Sequence[MessageRecord]) -> None:
-        """What callbacks told of unknown outcomes, where it waits for whoever holds the records. (Of these it is applied as it comes.)"""
+        """Apply reports that wait for the owner of the records. (Here they are applied as they come.)"""
 
     def fill_history(self, record: MessageRecord) -> None:
-        """What was told of it and is kept elsewhere. (Of these it is all in the record.)"""
+        """Add events that are kept elsewhere. (Here all are in the record.)"""
 
     def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
-        """Apply a report about a message that the caller has not read. False where there is no such message."""
+        """Apply a report about a message that the caller has not read. Return False if there is no such message."""
         [record] = self.get([message_id])
         if record is None:
             return False
@@ -142,7 +139,7 @@ class MessageStore:
         return True
 
     def save(self, changes: Changes) -> None:
-        """The records were changed already by their changes; make that durable, on top of whatever has happened since."""
+        """Store records that were changed by their changes; after a conflict the changes are applied to the current documents."""
         self._end_consent(changes)
         for part in _parts(changes):
             left = part
@@ -159,7 +156,7 @@ class MessageStore:
         self.save([(record, change)])
 
     def rewrite(self, records: Sequence[MessageRecord]) -> None:
-        """Make the records durable as they are, all or none. Raises Conflict where somebody else has touched one."""
+        """Store the records as they are, all or none. Raises Conflict if one was changed meanwhile."""
         self._commit(records)
 
     def _end_consent(self, changes: Changes) -> None:
@@ -167,7 +164,7 @@ class MessageStore:
             record_opt_out(self._opt_outs, record.to, change)
 
     def _catch_up(self, changes: Changes) -> Changes:
-        """Where the ledger has moved on, apply the change to what is there now. What has been deleted is left out."""
+        """Apply changes to current documents where these have changed. Deleted ones are left out."""
         found = self.get([record.id for record, _ in changes])
         for (record, change), current in zip(changes, found, strict=True):
             if current is not None and current.version != record.version:
@@ -190,17 +187,17 @@ class MessageStore:
         self.announced(announced)
 
     def announce(self, records: Sequence[MessageRecord]) -> list[Write]:
-        """What tells the caller's callback of those that have become final: part of the same commit."""
+        """Return the writes of notifications about those that have become final: part of the same commit."""
         return self._outbox.writes(records) if self._outbox is not None else []
 
     def announced(self, writes: Sequence[Write]) -> None:
-        """The commit went through."""
+        """Enqueue notifications whose commit went through."""
         if self._outbox is not None and writes:
             self._outbox.enqueue([write.id for write in writes])
 
 
 def _parts(changes: Changes) -> Iterator[Changes]:
-    """What fits into a commit. Two requests may follow the same message: a commit takes it once."""
+    """Split changes into commits. Two requests may follow the same message: a commit takes it once."""
     part: dict[str, tuple[MessageRecord, Change]] = {}
     for pair in changes:
         if len(part) == COMMIT_LIMIT or pair[0].id in part:
@@ -211,7 +208,7 @@ def _parts(changes: Changes) -> Iterator[Changes]:
 
 
 def become(record: MessageRecord, other: MessageRecord) -> None:
-    """The holder's record takes over what the ledger knows; its place in the holder's request stays."""
+    """Make the record equal to the stored one, but for its index in the current request."""
     for field in fields(MessageRecord):
         if field.name not in ("index", "replayed"):
             setattr(record, field.name, getattr(other, field.name))

@@ -1,7 +1,7 @@
-"""What a call brought, as changes that can be applied to any later state of the message.
+"""The outcome of a call, as a change that can be applied to any later state of the message.
 
-While we were calling, a callback may have settled the message, or another node may have declared our lease ended and looked into
-it. So good news always counts, and bad news only where it speaks of the call that the message stands for.
+During the call a callback may have settled the message, or another node may have found our lease ended and looked the outcome up. So an
+accepted call always counts, and a failed one only if the message still stands for that call.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OPTED_OUT = FailureReason(
 
 
 class ApplyOutcome(msgspec.Struct, frozen=True):
-    """`holder` and `resends` say which call it was: the message's first one, or which repetition, under whose lease."""
+    """`holder` and `resends` identify the call: under which lease, and which repetition."""
 
     outcome: SendOutcome | ConnectorError
     at: float
@@ -46,7 +46,7 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
 
     @property
     def opt_out(self) -> str | None:
-        """Why the recipient counts as opted out, where the provider has refused the message for that."""
+        """The reason to end consent, if the provider refused the message for that."""
         outcome = self.outcome
         if isinstance(outcome, FailureReason):
             failure: FailureReason | None = outcome
@@ -55,7 +55,7 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         return f"refused with {failure.code}" if failure is not None and failure.is_opt_out else None
 
     def _is_about(self, record: MessageRecord) -> bool:
-        """Nobody has begun another call since."""
+        """Whether no other call has begun since."""
         other_call = record.phase == Phase.CALLING and record.holder != self.holder
         return record.resends == self.resends and not other_call
 
@@ -63,15 +63,15 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         failure = self.outcome if isinstance(self.outcome, FailureReason) else failure_of(self.outcome)
         if isinstance(self.outcome, OutcomeUnknown):
             record.mark_unknown(failure.message, at=self.at, window=self.window)
-        elif self.resends and failure.source != "provider":  # says nothing of the times before
+        elif self.resends and failure.source != "provider":  # does not tell the outcome of earlier calls
             record.mark_unknown(f"sent again, without success: {failure.message}", at=self.at, window=self.window)
         else:
             record.refuse(failure, at=self.at)
 
 
 class Resend(msgspec.Struct):
-    """The caller asked for at least once: the message is called again. `taken` says whether that is ours to do: another
-    request may have been quicker, or a callback may have settled it."""
+    """Begin another call of a message whose caller asked for at least once. `taken` is False if another request was quicker or a
+    callback has settled it."""
 
     holder: str
     at: float
@@ -87,7 +87,7 @@ class Resend(msgspec.Struct):
 
 
 def failure_of(error: SendReceipt | ConnectorError) -> FailureReason:
-    """An error as the message's failure, in the words of whoever raised it."""
+    """Return an error as the message's failure, in its source's words."""
     if isinstance(error, ProviderRefused):
         return FailureReason("provider", error.kind, str(error), error.code, error.more_info)
     if isinstance(error, RequestError):

@@ -1,9 +1,9 @@
-"""News of campaigns' messages: written blindly, folded in later.
+"""Status events of campaigns' messages: written without a read, merged into their block later.
 
-A callback becomes a document named by message, status and the provider's id, which must not be there yet: one write, no read, and
-the second telling of the same thing changes nothing. Whoever looks at a block next (the ticker, a page of results) folds its news in. What
-the ticker has folded it forgets: no round reads it again, and Firestore bills the deletion whoever makes it. What is reported of a
-block while its worker holds it, by a cancel or a redact too, takes the same way.
+A callback becomes a document named by message, status and the provider's id, which must not exist yet: one write, no read, and a repeated
+callback changes nothing. The next reader of a block (a maintenance run, a page of results) merges its events. A maintenance run deletes
+what it has merged, so that no later run reads it again. Reports about a block that its worker owns, also of a cancel or a redact, are
+kept the same way.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ PAGE = 500
 def write_status_event(
     ledger: Ledger, location: MessageLocation, report: DeliveryReport, *, at: float, source: Source = "callback"
 ) -> None:
-    """Keep what was reported; nothing, where the same was reported before."""
+    """Keep a report; do nothing if the same report is kept already."""
     is_awaited = report.status.final or source == "redact"
     data: Json = {
         "block": location.block_id,
@@ -40,7 +40,7 @@ def write_status_event(
         "finalAt": at if is_awaited else None,
         "position": location.position,
         "status": str(report.status),
-        "word": report.raw_status,
+        "rawStatus": report.raw_status,
         "providerMessageId": report.provider_message_id,
         "at": at,
         "source": source,
@@ -54,39 +54,38 @@ def write_status_event(
 
 
 def _id(location: MessageLocation, what: str, provider_message_id: str) -> str:
-    """A message that was sent again may have become two of the provider's: the fate of one says nothing of the other."""
+    """Name the event by the provider's id too: a message that was sent again may be two at the provider, with an outcome each."""
     which = hashlib.sha256(provider_message_id.encode()).hexdigest()[:12]
     return f"{location.message_id}:{what}:{which}"
 
 
 def fill_history(ledger: Ledger, location: MessageLocation, record: MessageRecord) -> None:
-    """With what was told on the way to the final status, which is not worth a write: it stays news. The record is not for keeping
-    afterwards."""
+    """Add the events on the way to the final status, which are never merged. The record must not be stored afterwards."""
     if record.provider_message_id is None:
         return
     found = ledger.get(
         STATUS_EVENTS,
         [_id(location, status, record.provider_message_id) for status in MessageStatus if not status.final],
     )
-    heard = {word for _, _, source, word in record.history if source == "callback"}
-    told = [each.data for each in found if each is not None and each.data["word"] not in heard]
-    record.history += [(float(each["at"]), each["status"], "callback", each["word"]) for each in told]
+    known = {word for _, _, source, word in record.history if source == "callback"}
+    missing = [each.data for each in found if each is not None and each.data["rawStatus"] not in known]
+    record.history += [(float(each["at"]), each["status"], "callback", each["rawStatus"]) for each in missing]
     record.history.sort(key=lambda entry: entry[0])
 
 
 def read_status_events(
     ledger: Ledger, blocks: Sequence[Block], *, final_only: bool = False
 ) -> dict[str, list[Document]]:
-    """What was told of blocks of one chunk, by block: a range of ids, so that ten blocks cost no more queries than one."""
+    """Return the events of blocks of one chunk, by block. One query by a range of ids, however many blocks."""
     ids = [block.id for block in blocks]
-    told: dict[str, list[Document]] = {id_: [] for id_ in ids}
+    events: dict[str, list[Document]] = {id_: [] for id_ in ids}
     for document in _read(ledger, "finalIn" if final_only else "block", min(ids), max(ids)):
-        told.get(document.data["block"], []).append(document)
-    return told
+        events.get(document.data["block"], []).append(document)
+    return events
 
 
 def read_campaign_events(ledger: Ledger, campaign: str) -> Iterator[Document]:
-    """The final news of a campaign's messages."""
+    """Return the final events of a campaign's messages."""
     return _read(ledger, "finalIn", f"{campaign}-", f"{campaign}-~")
 
 
@@ -96,21 +95,21 @@ def _read(ledger: Ledger, field: str, first: str, last: str) -> Iterator[Documen
 
 
 def read_late_events(ledger: Ledger, *, until: float, limit: int) -> list[Document]:
-    """Final news that has been waiting since that time, oldest first: of blocks that no round would look at soon."""
+    """Return final events that have waited since that time, oldest first: their blocks are not due for a long time."""
     where: tuple[Condition, ...] = (("finalAt", "<=", until),)
     return ledger.find(Query(STATUS_EVENTS, where, order_by="finalAt", limit=limit))
 
 
-def delete_events(ledger: Ledger, news: Sequence[Document]) -> None:
-    """Delete news that is in its block. Nothing is lost by a deletion that does not come about."""
-    done = [Write(STATUS_EVENTS, document.id, None) for document in news]
+def delete_events(ledger: Ledger, events: Sequence[Document]) -> None:
+    """Delete events that are merged. A deletion that fails loses nothing."""
+    done = [Write(STATUS_EVENTS, document.id, None) for document in events]
     for start in range(0, len(done), MAX_WRITES):
         ledger.commit(done[start : start + MAX_WRITES])
 
 
-def merge_events(block: Block, news: Iterable[Document]) -> None:
-    """Apply news to the block's messages, oldest first."""
-    for document in sorted(news, key=lambda each: float(each.data["at"])):
+def merge_events(block: Block, events: Iterable[Document]) -> None:
+    """Apply events to the block's messages, oldest first."""
+    for document in sorted(events, key=lambda each: float(each.data["at"])):
         record = block.records.get(document.data["position"])
         if record is not None:
             change_of(document)(record)
@@ -121,7 +120,7 @@ def change_of(document: Document) -> ApplyReport:
 
 
 def is_awaited(record: MessageRecord, document: Document) -> bool:
-    """It may change the message."""
+    """Tell whether the event may change the message."""
     return record.may_yield or document.data["source"] == "redact"
 
 
@@ -130,7 +129,7 @@ def report_of(document: Document) -> DeliveryReport:
     return DeliveryReport(
         provider_message_id=data["providerMessageId"],
         status=MessageStatus(data["status"]),
-        raw_status=data["word"],
+        raw_status=data["rawStatus"],
         failure=msgspec.convert(data["failure"], FailureReason | None),
         segments=data["segments"],
         updated_at=datetime.fromtimestamp(data["at"], UTC),

@@ -1,4 +1,4 @@
-"""Messages as they are asked about afterwards: one, many, and the two things that can still be done to one."""
+"""Look up, list, cancel and redact messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOOK_UP = Asking(keep=True, attempt=False)
 
 
 class MessageLookup:
-    """Reading, canceling and redacting."""
+    """Reads, cancels and redacts messages."""
 
     def __init__(
         self, provider: Provider, store: MessageStore, poller: Poller, *, clock: Clock, policy: Policy
@@ -32,7 +32,7 @@ class MessageLookup:
         self._policy = policy
 
     def get(self, message_id: str) -> MessageRecord:
-        """Return the message with its whole history; the provider is asked where the last update or question is older than the interval.
+        """Return the message with its whole history; it is polled if the last update or poll is older than the interval.
 
         Raises NotFound."""
         record = self._read(message_id)
@@ -48,7 +48,7 @@ class MessageLookup:
     ) -> tuple[list[MessageRecord], Cursor | None]:
         """Return messages of requests and of campaigns, newest first; the second value is where the next page begins.
 
-        At most `policy.list_examines` messages are looked at: a page of a rare status may be short, or empty, and go on.
+        At most `policy.list_examines` messages are read: a page of a rare status may be short or empty, and still have a next page.
         """
         if wanted.provider_message_id:
             owner = self._store.find_by_provider_id(wanted.provider_message_id)
@@ -80,13 +80,13 @@ class MessageLookup:
         return page, place
 
     def _refresh_open(self, part: Sequence[tuple[Cursor, MessageRecord]]) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Add what callbacks reported of campaigns' messages since their blocks were written."""
+        """Apply the events of campaigns' messages that are not merged into their blocks yet."""
         wanted = [record.id for _, record in part if record.campaign is not None and record.may_yield]
         fresh = {record.id: record for record in self._store.get(wanted) if record is not None} if wanted else {}
         return ((cursor, fresh.get(record.id, record)) for cursor, record in part)
 
     def cancel(self, message_id: str) -> MessageRecord:
-        """Raises NotFound, PreconditionFailed (already final, or the provider can't) and what the provider answers."""
+        """Cancel a message. Raises NotFound, PreconditionFailed (already final, or not supported) and the provider's error."""
         record = self._read(message_id)
         self._require(self._provider.capabilities.cancel, "cancel")
         if record.final:
@@ -96,7 +96,7 @@ class MessageLookup:
         return record
 
     def redact(self, message_id: str) -> MessageRecord:
-        """Have the provider forget the text. Raises as `cancel`."""
+        """Have the provider delete the text. Raises as `cancel`."""
         record = self._read(message_id)
         self._require(self._provider.capabilities.redact, "redact")
         report = self._provider.redact(self._provider_id(record))
@@ -113,7 +113,7 @@ class MessageLookup:
         return record
 
     def _refresh(self, record: MessageRecord) -> None:
-        """A look-up asks whatever is left of the attempts, and takes none of them."""
+        """Poll, even if the attempts are used up, without using one."""
         unasked = self._poller.ask([record], how=LOOK_UP)
         self._poller.expire([record], unasked=unasked)
 

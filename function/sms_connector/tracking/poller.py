@@ -1,9 +1,9 @@
-"""Following messages to a final status: by the request that waits for them, or by maintenance runs (sending.md section 4).
+"""Poll messages to a final status, for a waiting request or a maintenance run (sending.md section 4).
 
-All waiting requests of a node share one round of questions: whoever finds it due asks for everybody. A round takes the cheaper
-way, the provider's list or single questions, from what is due; what a list tells of messages that are not due yet is heard, too.
-A round is put off for half an interval so that more messages are due together, yet not past the moment when the last one is due.
-What is to be sent later (`sendAt`) is asked for from then on, and holds no request for longer than the tracking would have taken now.
+All waiting requests of a node share one poll: the first to find it due polls for all. A poll uses the provider's list or single look-ups,
+whichever takes fewer calls; what a list shows of messages that are not due yet is applied too. A poll is put off for half an interval so
+that more messages are due together, yet not past the moment when the last one is due. Scheduled messages (`sendAt`) are polled from that
+time on, and hold no request for longer than the tracking would take now.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ from sms_connector.tracking.reconciler import Reconciler
 from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
 
 MAX_PAGES = 20
-# Whoever asks for everybody wakes the others. They look up by themselves this often at most.
+# The polling thread wakes the others. They wake by themselves this often at most.
 LONGEST_NAP = 60.0
-# Whose messages are overdue as it joins waits this long first: requests that join together share one round.
+# A request that joins with overdue messages waits this long first, so that requests that join together share one poll.
 GATHER_SECONDS = 0.05
 # How much longer than its tracking a request may be held: a request's time on the platform is limited.
 MOST_OVERTIME = 60.0
@@ -40,15 +40,15 @@ LOST = "the node that was sending it stopped before it recorded an outcome"
 
 
 class _Following(msgspec.Struct, eq=False):
-    """One request's messages; `news` wakes its thread. `until` is when its tracking would end, were all of them sent now.
+    """One request's messages; `wakeup` wakes its thread. `until` is when its tracking would end if all were sent now.
 
-    An update that puts the last question off may hold the request a little longer.
+    An update that puts the last poll off may hold the request a little longer.
     """
 
     records: list[MessageRecord]
     tracking: Tracking
     until: float
-    news: threading.Event = msgspec.field(default_factory=threading.Event)
+    wakeup: threading.Event = msgspec.field(default_factory=threading.Event)
 
     def open(self) -> list[MessageRecord]:
         return [
@@ -63,8 +63,8 @@ class _Following(msgspec.Struct, eq=False):
 
 
 class Asking(msgspec.Struct, frozen=True):
-    """How messages are asked for. `keep`: whoever asks next has only the ledger to tell when and how often they were asked for, so that
-    is written. `attempt` False: a look-up, which takes no attempt. No call is started after `until` (epoch seconds)."""
+    """How messages are polled. `keep`: store when and how often they were polled, for the next run. `attempt` False: a look-up, which
+    uses no attempt. No call is started after `until` (epoch seconds)."""
 
     keep: bool = False
     attempt: bool = True
@@ -106,7 +106,7 @@ class Poller:
             self._waiting.append(following)
         try:
             if following.open() and self._until_next_poll() <= 0:
-                self._clock.wait(following.news, GATHER_SECONDS)
+                self._clock.wait(following.wakeup, GATHER_SECONDS)
             while following.open():
                 self._ask_or_wait(following)
         finally:
@@ -116,8 +116,8 @@ class Poller:
     def ask(
         self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: Asking = DEFAULT
     ) -> set[str]:
-        """Ask for those of these messages that are due, in as few calls as can be. What is reported of the `also` ones is taken, and
-        not counted. Return the ids of those that the provider could not be asked about."""
+        """Poll those of these messages that are due, in as few calls as possible. Reports about `also` are applied, and use no attempt.
+        Return the ids of those that could not be polled."""
         first = {record.id: record for record in reversed([*records, *also])}
         distinct = [record for record in records if record is first[record.id]]
         unasked = self._ask(distinct, [record for record in also if record is first[record.id]], how)
@@ -127,7 +127,7 @@ class Poller:
         return unasked
 
     def expire(self, records: Iterable[MessageRecord], *, unasked: Container[str]) -> None:
-        """End those that had no update for too long. What has just been asked for in vain has an hour more."""
+        """End those without an update for too long. One that has just been polled in vain has an hour more."""
         now, limit = self._clock.time(), self._policy.expire_after
         for record in records:
             end = record.begins_at + limit + (SLOW_CHECK_SECONDS if record.id in unasked else 0.0)
@@ -135,7 +135,7 @@ class Poller:
                 self._store.apply(record, lambda current: current.expire(at=now))
 
     def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
-        """What a node was calling whose lease has ended is unknown from now on."""
+        """Mark unknown what a node was calling whose lease has ended."""
         calling = [record for record in records if record.phase == Phase.CALLING]
         living = self._lease.living(record.holder or "" for record in calling)
         now, window = self._clock.time(), self._policy.unknown_window
@@ -144,10 +144,10 @@ class Poller:
             change(record)
         self._store.save(changes)
 
-    # --- rounds -------------------------------------------------------------------------------------------------------
+    # --- waiting requests ---------------------------------------------------------------------------------------------------
 
     def _ask_or_wait(self, following: _Following) -> None:
-        """One of the waiting requests asks for all of them; the others look again when it has."""
+        """Poll for all waiting requests, or wait until another thread has."""
         pause = self._until_next_poll()
         if pause <= 0 and self._asking.acquire(blocking=False):
             try:
@@ -157,8 +157,8 @@ class Poller:
                 self._asking.release()
                 self._wake_all()
         else:
-            self._clock.wait(following.news, pause if pause > 0 else LONGEST_NAP)
-            following.news.clear()
+            self._clock.wait(following.wakeup, pause if pause > 0 else LONGEST_NAP)
+            following.wakeup.clear()
 
     def _until_next_poll(self) -> float:
         times = [(record.due_at, record.interval) for following in self._snapshot() for record in following.open()]
@@ -169,7 +169,7 @@ class Poller:
         return min(first + interval / 2, latest) - self._clock.time()
 
     def _open_messages(self) -> tuple[list[MessageRecord], list[MessageRecord]]:
-        """What is due, and what is not yet."""
+        """Return the messages that are due, and those that are not yet."""
         now = self._clock.time()
         waiting = [record for following in self._snapshot() for record in following.open()]
         due = [record for record in waiting if record.due_at <= now]
@@ -181,12 +181,12 @@ class Poller:
 
     def _wake_all(self) -> None:
         for following in self._snapshot():
-            following.news.set()
+            following.wakeup.set()
 
-    # --- questions ----------------------------------------------------------------------------------------------------
+    # --- polls ------------------------------------------------------------------------------------------------
 
     def _ask(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], how: Asking) -> set[str]:
-        # What was reported of a campaign's messages is merged by whoever asks.
+        # Events of campaigns' messages are merged by the caller.
         alone = [record for record in records if record.campaign is None]
         self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
         now = self._clock.time()
@@ -196,7 +196,7 @@ class Poller:
         self._reconciler.resolve(due)
         reports, failed, left = self._reports(settled, also, how.until)
         if how.attempt or self._can_pull:
-            # What has just been found in the provider's list has had its answer; what is being called can't be looked up.
+            # A message just found in the provider's list has its answer; one that is being called can't be looked up.
             phases = (Phase.UNKNOWN, Phase.CALLING) if how.attempt else (Phase.UNKNOWN,)
             asked = [record for record in settled if record.provider_message_id not in left]
             self._store_reports([*asked, *(record for record in due if record.phase in phases)], also, reports, how)
@@ -208,8 +208,7 @@ class Poller:
         return bool(capabilities.reports_by_id or capabilities.reports_per_page)
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
-        """A callback may have reported to the ledger: reading that costs no call. It does not know of questions that were not worth a
-        write."""
+        """Read records again where a callback has changed them, which costs no call. Polls that were not stored are kept."""
         for record, current in zip(
             records, self._store.get([record.id for record in records]) if records else [], strict=True
         ):
@@ -222,9 +221,9 @@ class Poller:
     def _reports(
         self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], until: float
     ) -> tuple[dict[str, DeliveryReport], set[str], set[str]]:
-        """What could be learned, by the provider's ids; which of them could not be asked for; and which were left for the next time.
+        """Return reports by the provider's ids, the ids that could not be polled, and those left for the next time.
 
-        A provider that can't be asked must not hold its callers for ever: the attempt counts all the same.
+        A provider that does not answer must not hold its callers for ever: the attempt counts all the same.
         """
         capabilities = self._provider.capabilities
         missing = {id_: record for record in records if (id_ := record.provider_message_id) and not record.final}
@@ -241,7 +240,7 @@ class Poller:
     def _read_list(
         self, missing: dict[str, MessageRecord], others: set[str], found: dict[str, DeliveryReport], until: float
     ) -> None:
-        """Page after page, while the pages are fewer than the single questions that would be left."""
+        """Read page after page, while that takes fewer calls than single look-ups of the rest."""
         query, page = _query_for(list(missing.values())), None
         for pages in range(1, MAX_PAGES + 1):
             if self._clock.time() >= until:
@@ -257,12 +256,12 @@ class Poller:
                 return
 
     def _read_each(self, ids: Sequence[str], found: dict[str, DeliveryReport], until: float) -> Sequence[str]:
-        """The ids that are left when the time is up."""
+        """Return the ids that are left when the time is up."""
         size = self._provider.capabilities.reports_by_id
         for start in range(0, len(ids) if size else 0, size or 1):
             if self._clock.time() >= until:
                 return ids[start:]
-            with suppress(ProviderRefused):  # one that is refused stops no other
+            with suppress(ProviderRefused):  # a refusal of one stops no other
                 for report in self._provider.fetch_reports(ids[start : start + size]):
                     found[report.provider_message_id] = report
         return []
@@ -283,12 +282,12 @@ class Poller:
         changes += [(record, ApplyReport(report, now, "poll")) for record, report in listed if report is not None]
         for record, change in changes:
             change(record)
-        # The ledger is written for news, and when the attempts end; a question without an answer costs no write.
+        # Store changes, and the end of the attempts; a poll without an answer costs no write.
         self._store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
 
 
 class _Abandon(msgspec.Struct, frozen=True):
-    """The lease has ended under which it was called. Somebody may have begun to send it again under another one meanwhile."""
+    """Mark unknown a call under a lease that has ended, unless it is called again under another one."""
 
     holder: str | None
     at: float
@@ -304,7 +303,7 @@ def _is_used_up(record: MessageRecord) -> bool:
 
 
 def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:
-    """The narrowest list that holds all of them."""
+    """Return the narrowest list query for all of them."""
     recipients, senders = {record.to for record in records}, {record.sender for record in records}
     since = datetime.fromtimestamp(min(record.created_at for record in records) - 1, UTC)
     from_one = senders.pop() if len(senders) == 1 else None

@@ -1,12 +1,12 @@
-"""Resolving unknown outcomes by the provider's own list (sending.md section 3).
+"""Resolve unknown outcomes by the provider's message log (sending.md section 3).
 
-A message of the list could be meant where it has the same person as recipient and the same sender (or messaging service), was
-created between the intent and the end of the last call, and belongs to no other message of ours. It is the same where its text, or
-without a text the number of its media, is the same too. One such message and one intent: adopted.
+A listed message is a candidate if it has the same person as recipient and the same sender (or messaging service), was created between
+the intent and the end of the last call, and belongs to no other message of ours. It matches if its text, or without a text the number of
+its media, is the same too. One match and one intent: adopted.
 
-When the window has ended and a list was read to its end after that: a message that the list does not show was not sent. Providers
-change texts (smart encoding, shortened links, trimmed spaces), so another text is no absence: while a message could be meant, and
-where there is no list, the outcome ends as unknown, with the evidence.
+A message that a list, read to its end after the window, does not show was not sent. Providers change texts (smart encoding, shortened
+links, trimmed spaces), so a different text does not prove absence: while there are candidates, and without a list, the outcome ends as
+unknown, with the evidence.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
 CLOCK_TOLERANCE = 1.0
-# A request that timed out may be carried out so much later.
+# How much later a provider may process a request that timed out.
 LATE_SECONDS = 60.0
 NO_TEXT = text_digest("")
-# Up to so many recipients a list for each is cheaper than the sender's: it is short, and read to its end.
+# Up to this many recipients, a list for each is cheaper than the sender's: it is short, and read to its end.
 LISTS_BY_RECIPIENT = 3
-# Pages of one list, and lists by recipient after a sender's list that was too long: the rest waits for the next look, in turn.
+# Pages of one list, and lists by recipient after a sender's list that was too long: the rest is left for the next run, in turn.
 PAGES = 5
 LISTS_PER_RUN = 25
 ALIKE = 1000
-# Refusals that end when somebody has mended something, or by themselves: they say nothing about what the list holds.
+# Refusals that an operator fixes, or that pass: they tell nothing about the list's content.
 _FOR_NOW = frozenset(
     {
         ErrorKind.AUTHENTICATION,
@@ -58,8 +58,8 @@ _FOR_NOW = frozenset(
 
 
 class _Seen(msgspec.Struct):
-    """Ids of messages that a look has come to a conclusion about: their list was `read` to its end, or can't be; of those, whom
-    the provider doesn't have (`absent`), as far as it can be asked, and whom its list does not show (`unlisted`)."""
+    """Ids of examined messages: their list was `read` to its end, or can't be; of those, the ones that the provider does not have
+    (`absent`), as far as it can be asked, and those that its list does not show (`unlisted`)."""
 
     read: set[str] = msgspec.field(default_factory=set)
     absent: set[str] = msgspec.field(default_factory=set)
@@ -67,7 +67,7 @@ class _Seen(msgspec.Struct):
 
 
 class Reconciler:
-    """Asks the provider what became of messages in phase UNKNOWN."""
+    """Looks up messages in phase UNKNOWN at the provider."""
 
     def __init__(self, provider: Provider, store: MessageStore, *, clock: Clock, policy: Policy) -> None:
         self._provider = provider
@@ -76,10 +76,10 @@ class Reconciler:
         self._policy = policy
 
     def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
-        """Settle what can be settled now; what the window has ended for is closed as unknown, where this look was a whole one.
+        """Settle what can be settled now; after its window a message is closed as unknown, if it was examined completely.
 
-        Returns the ids of those the provider does not have as far as it can be asked: its list was read to the end and shows
-        none that could be meant, or it has no list.
+        Return the ids of those that the provider does not have as far as it can be asked: its list, read to the end, shows no
+        candidate, or it has no list.
         """
         self._store.register_unknown(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
@@ -89,7 +89,7 @@ class Reconciler:
         return seen.absent
 
     def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
-        """What can't be read just now says nothing."""
+        """Examine lists; one that can't be read now proves nothing."""
         ids = {record.id for record in unknown}
         if ids and not self._provider.capabilities.reports_per_page:
             self._note(unknown, "the provider has no list of messages to look in")
@@ -114,13 +114,13 @@ class Reconciler:
             self._look_in(ReportQuery(_since(meant), to=recipient, sender=pool), meant, seen)
 
     def _in_turn(self, by_recipient: dict[Any, list[MessageRecord]]) -> dict[Any, list[MessageRecord]]:
-        """As many as a look may ask for, others each time: a list that is too long for a look keeps none from being read."""
+        """Return as many as one run may look up, others each time, so that a long list keeps none from its turn."""
         groups = list(by_recipient.items())
         first = int(self._clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_PER_RUN % max(1, len(groups))
         return dict((groups[first:] + groups[:first])[:LISTS_PER_RUN])
 
     def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
-        """Settle those that the list has; where it was read to its end, they are all seen."""
+        """Settle those that the list shows; if it was read to its end, all are examined."""
         reports, page = list[DeliveryReport](), None
         for _ in range(PAGES):
             answer = self._provider.list_reports(query, page)
@@ -143,7 +143,7 @@ class Reconciler:
         seen.unlisted |= {record.id for record in absent}
 
     def _could_be_meant(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
-        """Whether the list has a message to that person, of that sender and time, with a text that none of our intents has."""
+        """Whether the list has a candidate with a text that none of our intents has."""
         alike = [report for report in reports if _could_be(record, report) and self._owner(report) is None]
         others = self._intents_alike(record, alike) if alike else []
         alike = [report for report in alike if not any(_matches(other, report) for other in others)]
@@ -153,7 +153,7 @@ class Reconciler:
         return bool(alike)
 
     def _settle(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
-        """False where none of the reports could be meant."""
+        """Return False if no report is a candidate."""
         matches = [report for report in reports if _matches(record, report)]
         unclaimed = [report for report in matches if self._owner(report) in (None, record.id)]
         if not unclaimed:
@@ -171,7 +171,7 @@ class Reconciler:
         return self._store.find_by_provider_id(report.provider_message_id)
 
     def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
-        """Other intents that one of these reports could mean, and that have no message of the provider's."""
+        """Return other intents that one of these reports may belong to, and that have no provider id."""
         return {
             other.id
             for other in self._intents_alike(record, reports)
@@ -181,7 +181,7 @@ class Reconciler:
         }
 
     def _intents_alike(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> list[MessageRecord]:
-        """Our other messages to that person that one of the reports could be about, by their time."""
+        """Return our other messages to that person that one of the reports may belong to, by their time."""
         since = record.created_at - self._policy.unknown_window
         until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
         found, _ = self._store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
@@ -224,7 +224,7 @@ def _matches(record: MessageRecord, report: DeliveryReport) -> bool:
 
 
 def _created(report: DeliveryReport) -> float:
-    """`_matches` has seen that it is there."""
+    """Return the creation time, which `_matches` has checked."""
     return report.created_at.timestamp() if report.created_at else 0.0
 
 
@@ -246,5 +246,5 @@ def _earliest(intent: float) -> float:
 
 
 def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
-    """A list shows a pool's messages as such only when it is asked for the pool; a number is shown anyhow."""
+    """Return the key of a list: it shows a pool's messages only if asked for the pool, a number's in any case."""
     return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None

@@ -1,4 +1,4 @@
-"""Reports that a provider gives once only (`Capabilities.consuming_reports`): whoever pulls them keeps them all, whatever was asked for."""
+"""Store the reports that a provider gives only once (`Capabilities.consuming_reports`), whatever was asked for."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from sms_connector.store.message_store import MessageStore
 def store_unsolicited_reports(
     store: MessageStore, reports: Iterable[DeliveryReport], *, awaited: Container[str | None], at: float
 ) -> None:
-    """`awaited` are the provider's ids of messages that the caller sees to. A report about nobody's message is another application's
-    of the same account."""
+    """Store all but the `awaited` ones (provider ids), which the caller applies. A report about no message of ours is another
+    application's of the same account."""
     for report in reports:
         if report.provider_message_id in awaited:
             continue
