@@ -28,7 +28,7 @@ from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
-from sms_connector.model.message import OutboundMessage
+from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
 
@@ -150,8 +150,10 @@ class Provider(Protocol):
         `callbacks`: the provider's callbacks are to be verified too.
         """
 
-    def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
-        """Send at most `recipients_per_call` messages; one outcome each, in order.
+    def send(
+        self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
+    ) -> Sequence[SendOutcome]:
+        """Send at most `recipients_per_call` messages; one outcome each, in order. `before_attempt` is the request's, for the transport.
 
         The exceptions speak for every message of the call. A refusal of the whole call is a FailureReason for each.
         """

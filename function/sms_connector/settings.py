@@ -17,6 +17,7 @@ from sms_connector import registry
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import Sender, parse_country, parse_sender
+from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl, parse_proxy_url
 
 LEDGER_FORMS: Final = "sqlite:<path> or firestore:<project>/<database>"
 QUEUE_FORMS: Final = "sqlite:<path> or cloud-tasks:<project>/<location>"
@@ -29,8 +30,6 @@ EXPIRE_AFTER_HOURS_MOST: Final = 29 * 24
 T = TypeVar("T")
 D = TypeVar("D")
 Level = Literal["error", "info", "debug"]
-ProxyAuth = Literal["none", "basic", "digest"]
-ProxySsl = Literal["auto", "always", "never", "tunnel"]
 
 
 class LedgerAddress(msgspec.Struct, frozen=True):
@@ -52,14 +51,6 @@ class QueueAddress(msgspec.Struct, frozen=True):
     worker_url: str = ""
     connector_url: str = ""
     account: str = ""
-
-
-class ProxySettings(msgspec.Struct, frozen=True):
-    """The proxy on the way to the provider. User name and password are secrets, never settings."""
-
-    url: str
-    auth: ProxyAuth = "none"
-    ssl: ProxySsl = "auto"
 
 
 class TrackingSettings(msgspec.Struct, frozen=True):
@@ -211,14 +202,14 @@ def _read_queue(reader: _Reader) -> QueueAddress | None:
 
 
 def _read_proxy(reader: _Reader) -> ProxySettings | None:
-    url = reader.read("SMS_PROXY_URL", values.proxy_url, "")
-    auth: ProxyAuth = reader.read("SMS_PROXY_AUTH", values.one_of("none", "basic", "digest"), "none")
-    ssl: ProxySsl = reader.read("SMS_PROXY_SSL", values.one_of("auto", "always", "never", "tunnel"), "auto")
-    if url:
-        return ProxySettings(url, auth, ssl)
+    address = reader.read("SMS_PROXY_URL", parse_proxy_url, None)
+    auth = ProxyAuth(reader.read("SMS_PROXY_AUTH", values.one_of(*ProxyAuth), ProxyAuth.NONE))
+    ssl = ProxySsl(reader.read("SMS_PROXY_SSL", values.one_of(*ProxySsl), ProxySsl.AUTO))
+    if address is not None:
+        return ProxySettings(*address, auth, ssl)
     idle = [
         name
-        for name, value, default in (("SMS_PROXY_AUTH", auth, "none"), ("SMS_PROXY_SSL", ssl, "auto"))
+        for name, value, default in (("SMS_PROXY_AUTH", auth, ProxyAuth.NONE), ("SMS_PROXY_SSL", ssl, ProxySsl.AUTO))
         if value != default
     ]
     if idle and not any(problem.startswith("SMS_PROXY_URL ") for problem in reader.problems):

@@ -118,24 +118,6 @@ def callback_url(raw: str) -> str:
     return raw
 
 
-def proxy_url(raw: str) -> str:
-    parts = _split(raw)
-    if parts.username is not None:
-        raise ValueError(
-            "it must hold no user name or password: put them into the secrets proxy-username and proxy-password"
-        )
-    if (
-        parts.scheme != "http"
-        or not parts.hostname
-        or parts.port is None
-        or parts.path not in ("", "/")
-        or parts.query
-        or parts.fragment
-    ):
-        raise ValueError("it has to be http://host:port")
-    return raw.rstrip("/")
-
-
 def existing_file(raw: str) -> Path:
     path = Path(raw)
     if not path.is_file():

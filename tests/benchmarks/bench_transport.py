@@ -98,7 +98,10 @@ def _answer_all(sock: socket.socket) -> None:
 def make_transport(url: str, *, rest: float) -> Call:
     """`rest` 0 keeps one connection; the default spreads a single busy thread over several."""
     transport = HttpTransport(
-        TransportSettings(rest=rest), clock=SystemClock(), gate=lambda lane: None, secrets=NoSecrets()
+        TransportSettings(rest=rest),
+        clock=SystemClock(),
+        gate=lambda lane, before_attempt=None: None,
+        secrets=NoSecrets(),
     )
     headers = {name: value for name, value in HEADERS.items() if name != "Authorization"}
     authorization = HEADERS["Authorization"]

@@ -11,6 +11,7 @@ from sms_connector.engine import Engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
 from sms_connector.local.secrets import FileSecrets
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.model.policy import Policy
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
@@ -62,8 +63,8 @@ def make_request(count: int, tracking: Tracking | None = None, *, first: int = 0
 
 
 def _stamping(wait_turn: Gate, stamp: Callable[[Lane], None]) -> Gate:
-    def gate(lane: Lane) -> Written | None:
-        written = wait_turn(lane)
+    def gate(lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> Written | None:
+        written = wait_turn(lane, before_attempt)
         stamp(lane)
         return written
 

@@ -32,9 +32,9 @@ class Node:
         self.log: Log = []
 
     def call(self, name: str, reservation: Reservation, *, takes: float = 0.0, attempts: int = 1) -> None:
-        with self.throttle.call_of(reservation, lambda attempt: self.log.append((self.clock.monotonic(), name))):
+        with self.throttle.attempting(reservation, lambda _: self.log.append((self.clock.monotonic(), name))) as call:
             for _ in range(attempts):
-                self.throttle.wait_turn(Lane.SEND)
+                self.throttle.wait_turn(Lane.SEND, call)
             self.clock.sleep(takes)
 
     def request(
@@ -202,8 +202,8 @@ def test_a_hundred_threads_at_a_fast_rate_lose_no_wake_up() -> None:
     def work() -> None:
         with throttle.reservation(15) as reservation:
             for _ in range(15):
-                with throttle.call_of(reservation, done.append):
-                    throttle.wait_turn(Lane.SEND)
+                with throttle.attempting(reservation, done.append) as call:
+                    throttle.wait_turn(Lane.SEND, call)
                 throttle.wait_turn(Lane.POLL)
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(100)]
@@ -231,8 +231,8 @@ class StillNode:
 
     def start(self, reservation: Reservation, calls: int) -> None:
         for _ in range(calls):
-            with self.throttle.call_of(reservation, lambda _: None):
-                self.throttle.wait_turn(Lane.SEND)
+            with self.throttle.attempting(reservation, lambda _: None) as call:
+                self.throttle.wait_turn(Lane.SEND, call)
 
 
 @pytest.fixture
@@ -319,20 +319,20 @@ def test_a_patient_place_is_never_refused(still: StillNode) -> None:
         assert reservation.remaining == 1
 
 
-def test_what_is_forgone_or_left_makes_room_at_once(still: StillNode) -> None:
+def test_what_is_released_or_left_makes_room_at_once(still: StillNode) -> None:
     first = still.take(700)
     with pytest.raises(ZeroDivisionError), still.throttle.reservation(500):
         raise ZeroDivisionError
-    still.throttle.forgo(first, 300)
-    still.throttle.forgo(first, 0)
+    still.throttle.release(first, 300)
+    still.throttle.release(first, 0)
     assert still.throttle.state().queued == 400
-    still.throttle.forgo(first, 9_999)
+    still.throttle.release(first, 9_999)
     assert still.throttle.state().queued == 0
 
 
 def test_a_call_that_never_came_to_the_gate_is_not_waited_for(still: StillNode) -> None:
     reservation = still.take(2)
-    with pytest.raises(ValueError, match="no secret"), still.throttle.call_of(reservation, lambda _: None):
+    with pytest.raises(ValueError, match="no secret"), still.throttle.attempting(reservation, lambda _: None):
         raise ValueError("no secret")
     assert reservation.remaining == 1
 
@@ -369,9 +369,9 @@ def test_what_hears_of_a_start_may_stop_it(node: Node) -> None:
     with (
         node.throttle.reservation(1) as reservation,
         pytest.raises(RuntimeError, match="not now"),
-        node.throttle.call_of(reservation, stop),
+        node.throttle.attempting(reservation, stop) as call,
     ):
-        node.throttle.wait_turn(Lane.SEND)
+        node.throttle.wait_turn(Lane.SEND, call)
     assert node.throttle.state().started_last_second == 1
 
 
@@ -399,7 +399,7 @@ def test_with_a_rate_of_zero_nothing_is_taken_in() -> None:
     assert refused.value.retry_after == 1.0
 
 
-# --- approaching ------------------------------------------------------------------------------------------------------
+# --- until a turn is near ---------------------------------------------------------------------------------------------
 
 
 def test_a_request_prepares_when_its_turn_is_near(node: Node) -> None:
@@ -408,28 +408,28 @@ def test_a_request_prepares_when_its_turn_is_near(node: Node) -> None:
     def second() -> None:
         node.clock.sleep(0.1)
         with node.throttle.reservation(2) as reservation:
-            node.throttle.approach(reservation, 0.2)
+            node.throttle.wait_until_near(reservation, 0.2)
             seen.append(node.clock.monotonic())
 
     node.clock.run(node.request("a", 100, workers=2), second)
     assert seen[0] == pytest.approx(nth_start(101) - 0.2)
 
 
-def test_it_comes_nearer_when_an_earlier_one_forgoes(node: Node) -> None:
+def test_it_comes_nearer_when_an_earlier_one_releases_calls(node: Node) -> None:
     seen: list[float] = []
 
     def first() -> None:
         with node.throttle.reservation(500) as reservation:
             for _ in range(60):
                 node.call("a", reservation)
-            node.throttle.forgo(reservation, 440)
+            node.throttle.release(reservation, 440)
             seen.append(node.clock.monotonic())
             node.clock.sleep(5.0)
 
     def second() -> None:
         node.clock.sleep(0.1)
         with node.throttle.reservation(2) as reservation:
-            node.throttle.approach(reservation, 0.2)
+            node.throttle.wait_until_near(reservation, 0.2)
             seen.append(node.clock.monotonic())
 
     node.clock.run(first, second)
@@ -440,7 +440,7 @@ def test_turns_that_go_by_unused_are_anybodys(node: Node) -> None:
     """An earlier request with one thread and a slow provider can't use its turns."""
     node.clock.run(node.request("a", 10, takes=3.0), node.request("b", 5, at=0.1))
     with node.throttle.reservation(1) as reservation:
-        node.throttle.approach(reservation, 0.0)
+        node.throttle.wait_until_near(reservation, 0.0)
     assert node.names().index("b") < 3
 
 
@@ -488,9 +488,9 @@ def test_looking_at_the_limits_changes_nothing() -> None:
 def test_a_lifted_limit_counts_and_refuses_nothing() -> None:
     throttle = Throttle(None, clock=FakeClock())
     heard: list[int] = []
-    with throttle.reservation(1) as reservation, throttle.call_of(reservation, heard.append):
-        throttle.approach(reservation, 0.0)
+    with throttle.reservation(1) as reservation, throttle.attempting(reservation, heard.append) as call:
+        throttle.wait_until_near(reservation, 0.0)
         for _ in range(1000):
-            throttle.wait_turn(Lane.SEND)
+            throttle.wait_turn(Lane.SEND, call)
     assert heard == list(range(1, 1001))
     assert (throttle.rate, throttle.state().queued) == (None, 0)

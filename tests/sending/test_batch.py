@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from sms_connector.errors import Conflict, ErrorKind, LedgerUnavailable, Throttled
-from sms_connector.model.message import OutboundMessage
+from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.send_request import OnUnknown
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities, SendOutcome
@@ -320,10 +320,10 @@ def test_a_room_with_a_fault_ends_the_request_and_keeps_what_is_known(world: Wor
     world.network.takes = 0.3
     inner = node.provider.send
 
-    def send(messages: list[OutboundMessage]) -> list[SendOutcome]:
+    def send(messages: list[OutboundMessage], before_attempt: BeforeAttempt | None = None) -> list[SendOutcome]:
         if messages[0].to == number(20):
             raise KeyError("sid")
-        return list(inner(messages))
+        return list(inner(messages, before_attempt))
 
     node.provider.send = send  # type: ignore[assignment,method-assign]
     with pytest.raises(KeyError, match="sid"):
@@ -373,10 +373,10 @@ def test_a_share_of_the_rate_that_the_ledger_did_not_give_is_no_messages_outcome
     node = world.node()
     turn = node.throttle.wait_turn
 
-    def gate(lane: Lane) -> Written:
+    def gate(lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> Written:
         if len(world.network.stored) == 2:
             raise LedgerUnavailable
-        return turn(lane)
+        return turn(lane, before_attempt)
 
     node.provider._gate = gate
     with pytest.raises(LedgerUnavailable):

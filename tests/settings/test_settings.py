@@ -15,7 +15,8 @@ from sms_connector import settings as settings_module
 from sms_connector.api.schemas.send_body import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.settings import LedgerAddress, ProxySettings, QueueAddress, TrackingSettings, load
+from sms_connector.settings import LedgerAddress, QueueAddress, TrackingSettings, load
+from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 
 LEDGER = Path(__file__).with_name("ledger.db")  # nothing makes it
 LOCAL = {"SMS_LEDGER": f"sqlite:{LEDGER}"}
@@ -99,7 +100,7 @@ def test_everything_said(tmp_path: Path) -> None:
     assert settings.sender is not None
     assert settings.sender.kind is SenderKind.LONG_CODE
     assert settings.tracking == TrackingSettings(100, 0, expire_after_hours=24)
-    assert settings.proxy == ProxySettings("http://proxy.example:3128", "digest", "tunnel")
+    assert settings.proxy == ProxySettings("proxy.example", 3128, ProxyAuth.DIGEST, ProxySsl.TUNNEL)
     assert settings.campaign_sources == ("gs://lists", "gs://other-lists/sms")
     assert settings.default_country == "DE"
     assert settings.stop_words == ("STOPP", "ARRÊT")

@@ -81,11 +81,11 @@ def meddle(world: CampaignWorld, node: Node, change: Callable[[str], MessageReco
     """Change the first message while the worker that sends the others holds its block; its id, and what was answered."""
     real, sent, answers = node.provider.send, list[str](), list[MessageRecord]()
 
-    def send_and_change(messages: Any) -> Any:
+    def send_and_change(messages: Any, before_attempt: Any) -> Any:
         sent.append(messages[0].id)
         if len(sent) == 20:
             answers.append(change(sent[0]))
-        return real(messages)
+        return real(messages, before_attempt)
 
     node.provider.send = send_and_change  # type: ignore[method-assign]
     send(world, node, 25)

@@ -122,12 +122,12 @@ def held_up(node: Node, seconds: float) -> None:
     inner = node.throttle.wait_turn
     once: list[Any] = []
 
-    def gate(lane: Any) -> None:
+    def gate(lane: Any, before_attempt: Any = None) -> None:
         if not once:
             once.append(lane)
             node.lease.retire = lambda: None  # type: ignore[method-assign]
             node.world.clock.now += seconds
-        inner(lane)
+        inner(lane, before_attempt)
 
     node.provider._gate = gate
 
@@ -146,13 +146,13 @@ def test_where_another_node_has_called_it_dead_it_does_not_call(world: World) ->
     node, other = world.node(), world.node()
     inner = node.throttle.wait_turn
 
-    def gate(lane: Any) -> None:
+    def gate(lane: Any, before_attempt: Any = None) -> None:
         world.clock.now += LEASE * 2
         [record] = other.store.get([message_id("nonce", 0)])
         assert record is not None
         other.poller.mark_abandoned([record])
         assert record.phase == Phase.UNKNOWN
-        inner(lane)
+        inner(lane, before_attempt)
 
     node.provider._gate = gate
     [record] = node.send([draft(0)])
@@ -167,9 +167,9 @@ def test_a_ledger_too_slow_to_keep_a_lease_keeps_calls_from_being_made(world: Wo
     held_up(node, LEASE * 2)
     inner = node.provider._gate
 
-    def gate(lane: Any) -> None:
+    def gate(lane: Any, before_attempt: Any = None) -> None:
         node.ledger.slow = LEASE - POLICY.call_seconds + 1
-        inner(lane)
+        inner(lane, before_attempt)
         node.ledger.slow = 0.0
 
     node.provider._gate = gate
@@ -185,12 +185,12 @@ def test_a_retry_is_checked_too(world: World) -> None:
     passed: list[float] = []
     inner = node.throttle.wait_turn
 
-    def gate(lane: Any) -> None:
+    def gate(lane: Any, before_attempt: Any = None) -> None:
         if passed:
             world.clock.now += LEASE * 2
             world.store.apply(world.record(message_id("nonce", 0)), lambda r: r.mark_unknown("dead", at=0, window=900))
         passed.append(world.clock.now)
-        inner(lane)
+        inner(lane, before_attempt)
 
     node.provider._gate = gate
     world.network.fate[draft(0).to].append("retried")

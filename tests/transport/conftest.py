@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Secret
-from sms_connector.transport.http import HttpRequest, Lane
+from sms_connector.transport.http import Gate, HttpRequest, Lane
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.fixtures.certificates import Authority as Authority
@@ -65,6 +66,17 @@ class Bench:
         return self.transport.send(HttpRequest("GET", url, {}, repeatable=True))
 
 
+def noting(lanes: list[Lane]) -> Gate:
+    """A gate that lets everything through and notes for which lane."""
+
+    def gate(lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> None:
+        lanes.append(lane)
+        if before_attempt is not None:
+            before_attempt()
+
+    return gate
+
+
 MakeBench = Callable[..., Bench]
 
 
@@ -81,7 +93,7 @@ def make_bench() -> Iterator[MakeBench]:
         clock, vault = clock or NotingClock(), Vault(secrets or [{}])
         more = {"resolve": resolve} if resolve else {}
         transport = HttpTransport(
-            TransportSettings(**chosen), clock=clock, gate=gates.append, secrets=vault, uniform=lambda: 1.0, **more
+            TransportSettings(**chosen), clock=clock, gate=noting(gates), secrets=vault, uniform=lambda: 1.0, **more
         )
         made.append(Bench(transport, clock, vault, gates))
         return made[-1]

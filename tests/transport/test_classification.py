@@ -108,6 +108,12 @@ FAULTS: list[tuple[str, Script, type[CallError], ErrorKind]] = [
         OutcomeUnknown,
         ErrorKind.UNKNOWN_OUTCOME,
     ),
+    (
+        "a 2xx with a header without a colon, and its length behind it",
+        answering_once(b"HTTP/1.1 201 Created\r\nno header\r\nContent-Length: 9\r\n\r\n{}"),
+        OutcomeUnknown,
+        ErrorKind.UNKNOWN_OUTCOME,
+    ),
     ("not HTTP at all", answering_once(b"SSH-2.0-OpenSSH_9.2\r\n"), OutcomeUnknown, ErrorKind.UNKNOWN_OUTCOME),
     (
         "an upgrade nobody asked for",
@@ -223,7 +229,7 @@ def test_the_providers_own_word_counts_whatever_its_status(
     assert len(bench.gates) == attempts
 
 
-def test_before_a_repetition_it_is_asked_whether_to_go_on(make_bench: MakeBench) -> None:
+def test_before_each_attempt_it_is_asked_whether_to_go_on(make_bench: MakeBench) -> None:
     bench = make_bench(attempts=4)
 
     def check() -> None:
@@ -234,7 +240,7 @@ def test_before_a_repetition_it_is_asked_whether_to_go_on(make_bench: MakeBench)
         serving(said(b"429 Slow down", b"{}")) as server,
         pytest.raises(PreconditionFailed, match="the recipient has opted out"),
     ):
-        bench.post(server.url, before_repeating=check)
+        bench.post(server.url, before_attempt=check)
     assert len(bench.gates) == 3, "the third attempt was not made"
 
 

@@ -17,12 +17,11 @@ from sms_connector.local.clock import SystemClock
 from sms_connector.transport.dial import Resolved
 from sms_connector.transport.failures import WireError
 from sms_connector.transport.http import HttpRequest
-from sms_connector.transport.outgoing import OUTGOING, AllowedHosts, GuardedResolver, is_public, make_outgoing
+from sms_connector.transport.outgoing import OUTGOING, GuardedResolver, is_public
+from sms_connector.transport.session import HttpTransport
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.functions import Received, answering
-
-NOBODY = AllowedHosts.of(())
 
 
 @pytest.mark.parametrize(
@@ -110,7 +109,7 @@ def resolving(*addresses: str) -> Any:
 def test_private_hosts_only_where_they_are_allowed(
     allowed: Sequence[str], host: str, addresses: Sequence[str], called: Sequence[str] | None
 ) -> None:
-    resolver = GuardedResolver(AllowedHosts.of(allowed), resolving(*addresses))
+    resolver = GuardedResolver(allowed, resolving(*addresses))
     if called is None:
         with pytest.raises(WireError) as refused:
             resolver(host, 443)
@@ -142,8 +141,8 @@ def inside(received: list[Received]) -> Iterator[str]:
 
 
 def post(url: str, allowed: Sequence[str] = (), resolve: Any = None) -> int:
-    guard = GuardedResolver(AllowedHosts.of(allowed), *([resolve] if resolve else []))
-    transport = make_outgoing(OUTGOING, clock=SystemClock(), secrets=CannedSecrets({}), resolve=guard)
+    guard = GuardedResolver(allowed, *([resolve] if resolve else []))
+    transport = HttpTransport(OUTGOING, clock=SystemClock(), secrets=CannedSecrets({}), resolve=guard)
     return transport.send(HttpRequest("POST", url, {}, b"{}", repeatable=True)).status
 
 
@@ -206,7 +205,7 @@ def test_connections_to_many_hosts_are_bounded_and_close_when_idle() -> None:
     thread = threading.Thread(target=serve)
     thread.start()
     clock = FakeClock()
-    transport = make_outgoing(OUTGOING, clock=clock, secrets=CannedSecrets({}), resolve=resolving("127.0.0.1"))
+    transport = HttpTransport(OUTGOING, clock=clock, secrets=CannedSecrets({}), resolve=resolving("127.0.0.1"))
     port = server.getsockname()[1]
     try:
         for number in range(2 * OUTGOING.max_pools):

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from email.utils import formatdate
 from functools import partial
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, Throttled
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.transport.failures import Failure, retry_after
 from sms_connector.transport.http import HttpRequest, Lane, Written
-from sms_connector.transport.retry import (
-    Attempted,
-    RetryBudget,
-    RetryPolicy,
-    full_jitter,
-    stop_after,
-    stop_any,
-    stop_when_hopeless,
-    stop_when_unsafe,
-    wait_first,
-    wait_for_retry_after,
-    wait_not_when_stale,
-)
+from sms_connector.transport.retry import RetryPolicy
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.transport.conftest import MakeBench, NotingClock, Vault
@@ -116,7 +106,7 @@ GONE = b""  # read, and then the connection ended
 def test_the_gate_may_refuse_a_repetition(first: bytes, error: type[Exception]) -> None:
     seen: list[Lane] = []
 
-    def gate(lane: Lane) -> None:
+    def gate(lane: Lane, _: BeforeAttempt | None = None, /) -> None:
         seen.append(lane)
         if len(seen) > 1:
             raise Throttled("queue full", retry_after=3.0)
@@ -128,7 +118,7 @@ def test_the_gate_may_refuse_a_repetition(first: bytes, error: type[Exception]) 
 
 
 def test_the_gate_is_asked_before_anything_is_opened() -> None:
-    def gate(lane: Lane) -> None:
+    def gate(lane: Lane, _: BeforeAttempt | None = None, /) -> None:
         raise Throttled("queue full", retry_after=3.0)
 
     transport = HttpTransport(TransportSettings(), clock=NotingClock(), gate=gate, secrets=Vault())
@@ -141,7 +131,7 @@ def test_the_gate_hears_when_each_request_has_been_written() -> None:
     """Between gate and wire a connection may be opened: whoever counts a second's requests counts from the wire."""
     heard: list[str] = []
 
-    def gate(lane: Lane) -> Written:
+    def gate(lane: Lane, _: BeforeAttempt | None = None, /) -> Written:
         heard.append("let in")
         return partial(heard.append, "written")
 
@@ -160,7 +150,7 @@ def test_time_at_the_gate_is_not_taken_from_the_attempt(make_bench: MakeBench) -
     """The gate held the repetition beyond the total time: the attempt it then lets in still has its own time-outs."""
     clock, held = NotingClock(), []
 
-    def gate(lane: Lane) -> None:
+    def gate(lane: Lane, _: BeforeAttempt | None = None, /) -> None:
         held.append(lane)
         if len(held) > 1:
             clock.now += 1000
@@ -199,59 +189,69 @@ def test_a_question_without_an_answer_did_nothing(make_bench: MakeBench) -> None
 # --- the pieces -------------------------------------------------------------------------------------------------------
 
 SAFE, UNSAFE = NotSent("it was refused"), OutcomeUnknown("who knows")
+LATER = NotSent("the answer was 429", kind=ErrorKind.RATE_LIMITED)
 
 
-def attempted(number: int = 1, *, remaining: float = 60.0, told: float | None = None, **marks: bool) -> Attempted:
-    return Attempted(number, Failure(NotSent("it was refused", retry_after=told), **marks), remaining)
+def make_policy(*, uniform: float = 1.0, **settings: Any) -> RetryPolicy:
+    return RetryPolicy(TransportSettings(**{"backoff_base": 0.5, "backoff_cap": 8.0} | settings), lambda: uniform)
 
 
-def test_stops() -> None:
-    stop = stop_any(stop_after(3), stop_when_unsafe, stop_when_hopeless)
-    assert not stop(attempted(2))
-    assert stop(attempted(3))
-    assert stop(attempted(1, again=False))
-    assert stop(Attempted(1, Failure(UNSAFE), 60.0))
+@pytest.mark.parametrize(
+    ("attempts", "failure", "repeated"),
+    [
+        pytest.param(2, Failure(SAFE), True, id="harmless"),
+        pytest.param(3, Failure(SAFE), False, id="the last attempt"),
+        pytest.param(1, Failure(SAFE, again=False), False, id="hopeless"),
+        pytest.param(1, Failure(UNSAFE), False, id="perhaps taken"),
+    ],
+)
+def test_what_is_repeated(attempts: int, failure: Failure, repeated: bool) -> None:
+    pause = make_policy(attempts=3).pause(attempts, failure, 60.0)
+    assert (pause is not None) is repeated
 
 
-def test_waits() -> None:
-    jitter = full_jitter(0.5, cap=8.0, random=lambda: 0.5)
-    wait = wait_first(wait_not_when_stale, wait_for_retry_after(jitter), jitter)
-    assert wait(attempted(1, at_once=True)) == 0.0
-    assert wait(attempted(2, at_once=True)) == 0.5, "a new connection that is dead too deserves a pause"
-    assert wait(attempted(1, told=4.0)) == 4.25
-    assert wait(attempted(9)) == 4.0
+@pytest.mark.parametrize(
+    ("attempts", "failure", "seconds"),
+    [
+        pytest.param(1, Failure(SAFE, at_once=True), 0.0, id="a kept connection was dead"),
+        pytest.param(2, Failure(SAFE, at_once=True), 0.5, id="a new connection that is dead too deserves a pause"),
+        pytest.param(1, Failure(NotSent("later", retry_after=4.0)), 4.25, id="what was asked for, and some spread"),
+        pytest.param(9, Failure(SAFE), 4.0, id="half of the cap"),
+    ],
+)
+def test_waits(attempts: int, failure: Failure, seconds: float) -> None:
+    assert make_policy(attempts=10, uniform=0.5).pause(attempts, failure, 60.0) == seconds
 
 
 @given(number=st.integers(1, 60), chance=st.floats(0, 1), base=st.floats(0, 10), cap=st.floats(0, 100))
 def test_jitter_stays_within_its_step(number: int, chance: float, base: float, cap: float) -> None:
-    pause = full_jitter(base, cap=cap, random=lambda: chance)(attempted(number))
+    policy = make_policy(attempts=61, uniform=chance, backoff_base=base, backoff_cap=cap)
+    pause = policy.pause(number, Failure(SAFE), 1000.0)
     assert pause is not None
     assert 0 <= pause <= min(cap, base * 2.0 ** (number - 1))
 
 
 @given(calls=st.lists(st.booleans(), max_size=300), ratio=st.floats(0, 1), reserve=st.integers(0, 20))
 def test_the_budget_never_gives_more_than_its_share(calls: list[bool], ratio: float, reserve: int) -> None:
-    budget, taken = RetryBudget(ratio=ratio, reserve=reserve), 0
+    policy, taken = make_policy(retry_ratio=ratio, retry_reserve=reserve), 0
     for fails in calls:
-        budget.deposit()
-        taken += fails and budget.take()
+        policy.begin_call()
+        taken += fails and policy.pause(1, Failure(SAFE), 60.0) is not None
     assert taken <= reserve + ratio * len(calls) + 1e-9
 
 
 def test_a_token_is_taken_only_for_an_attempt_that_comes() -> None:
-    budget = RetryBudget(ratio=0.0, reserve=1)
-    policy = RetryPolicy(stop=stop_after(4), wait=lambda attempted: 10.0, budget=budget)
-    assert policy.pause(attempted(4)) is None
-    assert policy.pause(attempted(1, remaining=5.0)) is None
-    assert policy.pause(attempted(1)) == 10.0
-    assert policy.pause(attempted(1)) is None
+    policy = make_policy(attempts=4, retry_ratio=0.0, retry_reserve=1, backoff_base=10.0, backoff_cap=10.0)
+    assert policy.pause(4, Failure(SAFE), 60.0) is None
+    assert policy.pause(1, Failure(SAFE), 5.0) is None
+    assert policy.pause(1, Failure(SAFE), 60.0) == 10.0
+    assert policy.pause(1, Failure(SAFE), 60.0) is None
 
 
 def test_a_429_takes_no_token() -> None:
-    policy = RetryPolicy(stop=stop_after(4), wait=lambda attempted: 10.0, budget=RetryBudget(ratio=0.0, reserve=0))
-    later = Failure(NotSent("the answer was 429", kind=ErrorKind.RATE_LIMITED))
-    assert policy.pause(Attempted(1, later, 60.0)) == 10.0
-    assert policy.pause(attempted(1)) is None
+    policy = make_policy(attempts=4, retry_reserve=0, backoff_base=10.0, backoff_cap=10.0)
+    assert policy.pause(1, Failure(LATER), 60.0) == 10.0
+    assert policy.pause(1, Failure(SAFE), 60.0) is None
 
 
 FORMS = [

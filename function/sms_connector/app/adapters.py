@@ -12,13 +12,7 @@ from sms_connector.local.objects import FileObjects
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.settings import Settings
 from sms_connector.structured_log import StructuredLog
-from sms_connector.transport.settings import (
-    ProxyAuth,
-    ProxySettings,
-    ProxySsl,
-    TransportSettings,
-    parse_proxy_url,
-)
+from sms_connector.transport.settings import TransportSettings
 
 if TYPE_CHECKING:
     from sms_connector.settings import LedgerAddress
@@ -29,12 +23,8 @@ def make_log(settings: Settings) -> StructuredLog:
 
 
 def make_transport_settings(settings: Settings, timing: TransportSettings | None = None) -> TransportSettings:
-    proxy = None
-    if settings.proxy is not None:
-        host, port = parse_proxy_url(settings.proxy.url)
-        proxy = ProxySettings(host, port, ProxyAuth(settings.proxy.auth), ProxySsl(settings.proxy.ssl))
     ca_file = str(settings.ca_file) if settings.ca_file else None
-    return replace(timing or TransportSettings(), proxy=proxy, ca_file=ca_file)
+    return replace(timing or TransportSettings(), proxy=settings.proxy, ca_file=ca_file)
 
 
 def build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddress | None:

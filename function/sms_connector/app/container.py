@@ -45,7 +45,7 @@ from sms_connector.store.block_store import BlockStore
 from sms_connector.store.opt_outs import OptOuts
 from sms_connector.tracking.schedule import MaintenanceSchedule
 from sms_connector.transport.http import Gate
-from sms_connector.transport.outgoing import OUTGOING, AllowedHosts, GuardedResolver, make_outgoing
+from sms_connector.transport.outgoing import OUTGOING, GuardedResolver
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 
@@ -130,8 +130,8 @@ def _build_notifications(
 ) -> NotificationDispatcher:
     """Past the provider's proxy and throttle, and into no private network."""
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
-    guard = GuardedResolver(AllowedHosts.of(settings.callback_private_hosts))
-    transport = make_outgoing(timing, clock=clock, secrets=secrets, resolve=guard)
+    guard = GuardedResolver(settings.callback_private_hosts)
+    transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)
     outgoing = Outgoing(transport, Signer(secrets), render_result)
     return NotificationDispatcher(ledger, BlockStore(ledger), queue, outgoing, clock, make_log(settings))
 

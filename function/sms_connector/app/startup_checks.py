@@ -14,7 +14,7 @@ from sms_connector.local.secrets import FileSecrets
 from sms_connector.ports import Clock
 from sms_connector.settings import Settings, load
 from sms_connector.transport.http import NoTransport
-from sms_connector.transport.settings import settings_problems
+from sms_connector.transport.settings import ProxyAuth, settings_problems
 
 
 def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
@@ -41,7 +41,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Settings) -> StartupChecks:
-        credentials = settings.proxy is not None and settings.proxy.auth != "none"
+        credentials = settings.proxy is not None and settings.proxy.auth is not ProxyAuth.NONE
         return cls(settings.provider, str(settings.secrets_dir), credentials, settings.webhook_url is not None)
 
     @classmethod

@@ -22,6 +22,7 @@ from sms_connector.errors import (
 )
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.provider import SendOutcome, SendReceipt
 from sms_connector.sending.send import FirstCall, Job, SendTools
 from sms_connector.store.campaign_record import Campaign
@@ -64,13 +65,13 @@ class ChunkSend(FirstCall):
     def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
         return [] if self._must_stop() else super().prepare(block)
 
-    def starting(self, group: list[Job]) -> None:
+    def before_attempt(self, group: list[Job], attempt: int) -> None:
         if self._must_stop():
             raise NotSent("the campaign was halted: nothing was sent")
-        super().starting(group)
+        super().before_attempt(group, attempt)
 
-    def call(self, group: list[Job]) -> Changes:
-        outcomes = self._sort_out(list(zip(group, self._outcomes(group), strict=True)))
+    def call(self, group: list[Job], before_attempt: BeforeAttempt) -> Changes:
+        outcomes = self._sort_out(list(zip(group, self._outcomes(group, before_attempt), strict=True)))
         for job, outcome in outcomes:
             if _takes_nothing(outcome):
                 self.refused_by_provider = True

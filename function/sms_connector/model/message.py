@@ -8,14 +8,16 @@ from datetime import datetime
 
 import msgspec
 
+# The checks right before an attempt of a message's call: what it raises keeps the attempt from being made.
+BeforeAttempt = Callable[[], object]
+
 
 class OutboundMessage(msgspec.Struct, frozen=True):
     """One message to one recipient, rendered and checked.
 
     `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a
     channel address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where
-    the provider reports on this very message; it names us and is keyed (sending.md section 3). `before_repeating` is to be
-    called before every repetition of its call: it raises where the message may not be sent any more.
+    the provider reports on this very message; it names us and is keyed (sending.md section 3).
     """
 
     id: str
@@ -26,7 +28,6 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     validity_seconds: int | None = None
     send_at: datetime | None = None
     callback_url: str | None = None
-    before_repeating: Callable[[], object] | None = None
 
     @property
     def digest(self) -> str:

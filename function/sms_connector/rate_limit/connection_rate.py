@@ -24,6 +24,7 @@ from math import inf
 import msgspec
 
 from sms_connector.errors import Conflict
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Write
 from sms_connector.rate_limit.allocation import Entries, NodeShare, Watch, fair_share, read_entries
 from sms_connector.rate_limit.start_schedule import WINDOW
@@ -97,10 +98,10 @@ class ConnectionRate:
         self._high, self._settled_at = 0, -inf  # the highest of the last window, until then
         self._wait_for_share()
 
-    def wait_turn(self, lane: Lane) -> Written:
+    def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
         """As the throttle's. Raises what that raises, and what the ledger does where there is no share."""
         with self.held():
-            return self._throttle.wait_turn(lane)
+            return self._throttle.wait_turn(lane, before_attempt)
 
     @contextmanager
     def held(self) -> Iterator[None]:

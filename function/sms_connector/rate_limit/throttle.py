@@ -10,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
@@ -19,6 +18,7 @@ from math import inf
 import msgspec
 
 from sms_connector.errors import Throttled
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Clock
 from sms_connector.rate_limit.start_schedule import WINDOW, Schedule
 from sms_connector.transport.http import Lane, Written
@@ -33,8 +33,6 @@ BULK = 2**62
 # Far below a millisecond, far above what sums of floats lose.
 INSTANT = 1e-6
 
-Starting = Callable[[int], None]
-
 
 class Reservation(msgspec.Struct, eq=False):
     """A request's place in the line: how many of its calls have not started."""
@@ -44,12 +42,17 @@ class Reservation(msgspec.Struct, eq=False):
     nearer: threading.Event = msgspec.field(default_factory=threading.Event)
 
 
-class _Call(msgspec.Struct, eq=False):
-    """What one thread is doing for a place. `attempts` counts how often it has passed the gate."""
+class Call(msgspec.Struct, eq=False):
+    """One call of a reservation's: `check` is called with the number (from 1) of each attempt; what it raises keeps the attempt from
+    being made."""
 
     reservation: Reservation
-    starting: Starting
+    check: Callable[[int], object]
     attempts: int = 0
+
+    def __call__(self) -> None:
+        self.attempts += 1
+        self.check(self.attempts)
 
 
 class _Waiter(msgspec.Struct, order=True):
@@ -73,9 +76,6 @@ class ThrottleState(msgspec.Struct, frozen=True):
     queue_limit_seconds: float
     wait_seconds: float
     leased: bool = True
-
-
-_current_call: ContextVar[_Call | None] = ContextVar("call", default=None)
 
 
 class Throttle:
@@ -122,26 +122,23 @@ class Throttle:
                 reservation.remaining = 0
                 self._wake_reservations()
 
-    def approach(self, reservation: Reservation, within: float) -> None:
+    def wait_until_near(self, reservation: Reservation, within: float) -> None:
         """Returns when the turn of the place's next call is at most so many seconds away, or when turns go by unused."""
         while (distance := self._distance(reservation)) > within + INSTANT:
             self._clock.wait(reservation.nearer, min(distance - within, CHECK_AGAIN))
             reservation.nearer.clear()
 
     @contextmanager
-    def call_of(self, reservation: Reservation, starting: Starting) -> Iterator[None]:
-        """One call of the place's is made by this thread inside. `starting` hears of each attempt (from 1) when its turn has
-        come; what it raises keeps the attempt from being made."""
-        call = _Call(reservation, starting)
-        token = _current_call.set(call)
+    def attempting(self, reservation: Reservation, check: Callable[[int], object]) -> Iterator[Call]:
+        """Make one call of the reservation's inside; the call is its `before_attempt`, by which `wait_turn` knows its place."""
+        call = Call(reservation, check)
         try:
-            yield
+            yield call
         finally:
-            _current_call.reset(token)
             if not call.attempts:
-                self.forgo(reservation, 1)
+                self.release(reservation, 1)
 
-    def forgo(self, reservation: Reservation, calls: int) -> None:
+    def release(self, reservation: Reservation, calls: int) -> None:
         """So many of the place's calls are not needed after all."""
         if calls:
             with self._lock:
@@ -150,17 +147,16 @@ class Throttle:
 
     # --- turns --------------------------------------------------------------------------------------------------------
 
-    def wait_turn(self, lane: Lane) -> Written:
+    def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
         """The transport's gate: returns when the call may start, and counts it as started.
 
         A call without a place of its own is refused (Throttled) where it could not start within the queue limit. What is
         returned has to be called when the request has been written.
         """
-        call = _current_call.get()
+        call = before_attempt if isinstance(before_attempt, Call) else None
         turn = self._join_queue(lane, call, self._schedule) if self._schedule is not None else None
-        if call is not None:
-            call.attempts += 1
-            call.starting(call.attempts)
+        if before_attempt is not None:
+            before_attempt()
         return partial(self._count_from_now, self._count_from_now(turn))
 
     def _count_from_now(self, start: float | None) -> float | None:
@@ -201,7 +197,7 @@ class Throttle:
 
     # --- inside, under the lock ---------------------------------------------------------------------------------------
 
-    def _join_queue(self, lane: Lane, call: _Call | None, schedule: Schedule) -> float | None:
+    def _join_queue(self, lane: Lane, call: Call | None, schedule: Schedule) -> float | None:
         """When the turn came."""
         waiter = self._join(lane, call)
         try:
@@ -213,7 +209,7 @@ class Throttle:
             if waiter.started is None:
                 self._leave(waiter)
 
-    def _join(self, lane: Lane, call: _Call | None) -> _Waiter:
+    def _join(self, lane: Lane, call: Call | None) -> _Waiter:
         with self._lock:
             order = call.reservation.order if call is not None else next(self._singles)
             if call is None:
@@ -223,7 +219,7 @@ class Throttle:
             heappush(self._lanes[lane], waiter)
             return waiter
 
-    def _try_start(self, waiter: _Waiter, call: _Call | None, schedule: Schedule) -> float:
+    def _try_start(self, waiter: _Waiter, call: Call | None, schedule: Schedule) -> float:
         """0 when the waiter's call has started, else how long it may sleep before it looks again."""
         with self._lock:
             if self._next_waiter() is not waiter:

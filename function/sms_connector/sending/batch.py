@@ -21,6 +21,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
+from sms_connector.model.message import BeforeAttempt
 from sms_connector.model.policy import Policy
 from sms_connector.ports import Clock
 from sms_connector.rate_limit.throttle import LONGEST_NAP, Reservation, Throttle
@@ -36,11 +37,11 @@ class Steps(Protocol[Group]):
     def prepare(self, block: Sequence[Group]) -> Sequence[Group]:
         """Make the intents durable; return the groups that are to be called."""
 
-    def starting(self, group: Group) -> None:
-        """The turn of the group's call has come, for its first or a further attempt. What it raises keeps it from being made."""
+    def before_attempt(self, group: Group, attempt: int) -> None:
+        """Check the group right before an attempt (from 1) of its call. What it raises keeps the attempt from being made."""
 
-    def call(self, group: Group) -> Changes:
-        """Make the call; return each record with the change it brought, applied already."""
+    def call(self, group: Group, before_attempt: BeforeAttempt) -> Changes:
+        """Make the call, with `before_attempt` before each attempt; return each record with the change it brought, applied already."""
 
     def save(self, changes: Changes) -> None:
         """Make outcomes durable. May be asked again for the same ones where it failed."""
@@ -165,10 +166,10 @@ class Batch(Generic[Group]):
 
     def _prepare(self, block: Sequence[Group]) -> None:
         throttle, clock = self._context.throttle, self._context.clock
-        throttle.approach(self._reservation, self._lead)
+        throttle.wait_until_near(self._reservation, self._lead)
         begun = clock.monotonic()
         prepared = self._steps.prepare(block)
-        throttle.forgo(self._reservation, len(block) - len(prepared))
+        throttle.release(self._reservation, len(block) - len(prepared))
         with self._lock:
             self._lead = max(self._context.policy.ahead_seconds, 2 * (clock.monotonic() - begun))
             self._ready.extend(prepared)
@@ -181,18 +182,18 @@ class Batch(Generic[Group]):
     def _call(self, group: Group) -> None:
         attempts = 0
 
-        def starting(attempt: int) -> None:
+        def check(attempt: int) -> None:
             nonlocal attempts
             attempts = attempt
             if attempt == 1:
                 with self._lock:
                     self._ahead -= 1
                     self._be_busy()
-            self._steps.starting(group)
+            self._steps.before_attempt(group, attempt)
 
         try:
-            with self._context.throttle.call_of(self._reservation, starting):
-                changes = self._steps.call(group)
+            with self._context.throttle.attempting(self._reservation, check) as before_attempt:
+                changes = self._steps.call(group, before_attempt)
             self._keep(changes)
         finally:
             with self._lock:

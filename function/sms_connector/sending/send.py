@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import msgspec
 
@@ -19,7 +18,7 @@ from sms_connector.errors import (
     ProviderRefused,
     RequestError,
 )
-from sms_connector.model.message import OutboundMessage, text_digest
+from sms_connector.model.message import BeforeAttempt, OutboundMessage, text_digest
 from sms_connector.model.send_request import Draft, OnUnknown, SendOptions, SendRequest
 from sms_connector.provider import Provider, SendOutcome
 from sms_connector.sending.batch import Batch, SendContext, Steps
@@ -184,9 +183,14 @@ class FirstCall:
         created = {id(job) for job in self._create(jobs) if job.record.phase == Phase.CALLING}
         return [left for group in block if (left := [job for job in group if id(job) in created])]
 
-    def starting(self, group: list[Job]) -> None:
-        """Only the holder of a fresh lease may call. One that was held up for longer than its lease writes its intents anew: that
-        fails where another node has called them dead."""
+    def before_attempt(self, group: list[Job], attempt: int) -> None:
+        """Look at consent again before a repetition, which may come many seconds after the first attempt.
+
+        Only the holder of a fresh lease may call. One that was held up for longer than its lease writes its intents again: that
+        fails where another node has called them dead.
+        """
+        if attempt > 1 and self._tools.opt_outs.among([job.record.to for job in group]):
+            raise PreconditionFailed(OPTED_OUT.message, kind=ErrorKind.OPTED_OUT)
         policy, lease = self._tools.context.policy, self._tools.lease
         holder = group[0].record.holder
         if lease.covers(holder, policy.call_seconds):
@@ -197,8 +201,8 @@ class FirstCall:
         if not lease.covers(fresh, policy.call_seconds):
             raise NotSent("the ledger is too slow to keep this node's lease: nothing was sent")
 
-    def call(self, group: list[Job]) -> Changes:
-        return self._note_outcomes(group, self._outcomes(group))
+    def call(self, group: list[Job], before_attempt: BeforeAttempt) -> Changes:
+        return self._note_outcomes(group, self._outcomes(group, before_attempt))
 
     def save(self, changes: Changes) -> None:
         self._tools.store.save(changes)
@@ -274,9 +278,9 @@ class FirstCall:
 
     # --- the call -----------------------------------------------------------------------------------------------------
 
-    def _outcomes(self, group: Sequence[Job]) -> Sequence[SendOutcome | ConnectorError]:
+    def _outcomes(self, group: Sequence[Job], before_attempt: BeforeAttempt) -> Sequence[SendOutcome | ConnectorError]:
         try:
-            outcomes = self._tools.provider.send([self._outbound(job) for job in group])
+            outcomes = self._tools.provider.send([self._outbound(job) for job in group], before_attempt)
         except (CallError, ProviderRefused, RequestError) as error:
             return [error] * len(group)
         if len(outcomes) != len(group):
@@ -305,15 +309,7 @@ class FirstCall:
             validity_seconds=options.validity_seconds,
             send_at=options.send_at,
             callback_url=self._callback_url(job.record.id),
-            before_repeating=partial(self._check_again, job.record),
         )
-
-    def _check_again(self, record: MessageRecord) -> None:
-        """A repetition may come many seconds after the first attempt: consent and lease are looked at again."""
-        if self._tools.opt_outs.among([record.to]):
-            raise PreconditionFailed(OPTED_OUT.message, kind=ErrorKind.OPTED_OUT)
-        if not self._tools.lease.covers(record.holder or "", self._tools.context.policy.call_seconds):
-            raise NotSent("this node's lease ended before the call could be repeated: nothing was sent")
 
     def _callback_url(self, message_id: str) -> str | None:
         callbacks = self._tools.callbacks

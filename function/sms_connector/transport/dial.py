@@ -10,21 +10,20 @@ import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from http.client import HTTPException
+from typing import Any
 
 import certifi
+from urllib3.util.ssltransport import SSLTransport
 
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock
 
-from .failures import WireError
-from .proxy_auth import Handshake, ProxyAuthenticator
-from .route import Route
-from .settings import TransportSettings
-from .wire import Reply, Wire, describe
-
-if TYPE_CHECKING:
-    from .wire import Socket
+from .connection import Answer, AnswerSource, Bounds, Connection, Socket
+from .destination import Destination
+from .failures import WireError, describe
+from .proxy_auth import ProxyAuthenticator
+from .settings import ProxySettings, ProxySsl, TransportSettings, unsafe_route
 
 Resolved = tuple[int, tuple[Any, ...]]
 # Host and port to address families with addresses, best first.
@@ -32,121 +31,99 @@ Resolver = Callable[[str, int], Sequence[Resolved]]
 
 
 def resolve_by_system(host: str, port: int) -> list[Resolved]:
-    """What the system's resolver says; raises its errors."""
+    """Ask the system's resolver; raises its errors."""
     return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Dialer:
-    """Opens a connection along a route."""
+    """Makes connections to destinations, through the proxy where there is one."""
 
     def __init__(
         self, settings: TransportSettings, *, clock: Clock, authenticator: ProxyAuthenticator, resolve: Resolver
     ) -> None:
-        self._settings = settings
-        self._clock = clock
-        self._authenticator = authenticator
-        self._resolve = resolve
+        self._settings, self._clock = settings, clock
+        self._authenticator, self._resolve = authenticator, resolve
 
-    def open(self, route: Route) -> Wire:
-        """A connection on which the request may be written. Raises WireError with `written` false."""
+    def make_connection(self, destination: Destination) -> Connection:
+        return Connection(destination, self.open, Bounds(self._settings, self._clock.monotonic))
+
+    def open(self, destination: Destination) -> Socket:
+        """Return a socket on which the request may be written. Raises WireError with `written` false."""
+        proxy, secure = self._settings.proxy, destination.scheme == "https"
         deadline = self._clock.monotonic() + self._settings.connect_timeout
-        if route.tunnel is None:
-            return self._first_hop(route, deadline)
-        wire = self._tunnel(route, deadline)
-        if route.inner_tls is None:
-            return self._wrap(wire.detach())
-        return self._wrap(self._secure(wire.detach(), route.inner_tls, deadline=deadline))
+        if proxy is None:
+            sock: Socket = self._connect(destination.host, destination.port, deadline)
+        elif problem := unsafe_route(proxy, destination.scheme):
+            raise WireError(problem, written=False, kind=ErrorKind.UNSUPPORTED, again=False)
+        elif proxy.forwards(destination.scheme):
+            return self._open_proxy(proxy, deadline)
+        else:
+            sock = self._tunnel(proxy, destination.host_and_port, deadline)
+        return self._secure(sock, destination.host, deadline) if secure else sock
 
-    def _first_hop(self, route: Route, deadline: float) -> Wire:
-        host = route.first_hop[0]
-        is_proxy = route.forwarded or route.tunnel is not None
-        sock: Socket = self._connect(route.first_hop, deadline, is_proxy=is_proxy)
-        return self._wrap(self._secure(sock, host, deadline=deadline) if route.first_tls else sock)
+    def _open_proxy(self, proxy: ProxySettings, deadline: float) -> Socket:
+        sock = self._connect(proxy.host, proxy.port, deadline, "the proxy {} (SMS_PROXY_URL)")
+        return self._secure(sock, proxy.host, deadline) if proxy.ssl is ProxySsl.ALWAYS else sock
 
-    def _connect(self, address: tuple[str, int], deadline: float, *, is_proxy: bool) -> socket.socket:
-        place = f"{address[0]}:{address[1]}"
-        with _failing(f"to the proxy {place} (SMS_PROXY_URL)" if is_proxy else f"to {place}"):
-            found = self._resolve(*address)
+    def _connect(self, host: str, port: int, deadline: float, place: str = "{}") -> socket.socket:
+        with _failing(place.format(f"{host}:{port}")):
+            found = self._resolve(host, port)
             for left in range(len(found), 1, -1):
                 # One address that swallows packets (often IPv6) leaves the others their share of the time.
                 try:
-                    return self._connect_one(found[-left], self._remaining(deadline) / left)
+                    return _connect_one(found[-left], self._remaining(deadline) / left)
                 except OSError:
                     continue
-            return self._connect_one(found[-1], self._remaining(deadline))
+            return _connect_one(found[-1], self._remaining(deadline))
 
-    def _connect_one(self, found: Resolved, timeout: float) -> socket.socket:
-        family, address = found
-        sock = socket.socket(family, socket.SOCK_STREAM)
+    def _secure(self, sock: Socket, host: str, deadline: float) -> Socket:
         try:
-            sock.settimeout(timeout)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.connect(address)
-        except BaseException:
-            sock.close()
-            raise
-        return sock
-
-    def _secure(self, sock: Socket, host: str, *, deadline: float) -> Socket:
-        try:
-            with _failing(f"to {host} over TLS"):
+            with _failing(f"{host} over TLS"):
                 sock.settimeout(self._remaining(deadline))
-                if isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket):
-                    return self._tls.wrap_socket(sock, server_hostname=host)
-                return self._secure_twice(sock, host)
+                if isinstance(sock, ssl.SSLSocket):  # TLS in TLS, which the ssl module's sockets can't do
+                    return SSLTransport(sock, self._tls, server_hostname=host)
+                return self._tls.wrap_socket(sock, server_hostname=host)  # type: ignore[arg-type]  # a plain one by now
         except BaseException:
             sock.close()
             raise
 
-    def _secure_twice(self, sock: Socket, host: str) -> Socket:
-        # TLS in TLS, which the ssl module's sockets can't do; imported here, since few have a proxy that speaks TLS.
-        from urllib3.util.ssltransport import SSLTransport
+    def _tunnel(self, proxy: ProxySettings, authority: str, deadline: float) -> Socket:
+        """Return a connection to the proxy whose CONNECT was granted; each try of the handshake gets one of its own."""
 
-        return SSLTransport(sock, self._tls, server_hostname=host)  # type: ignore[arg-type]  # it takes any socket
+        def ask(authorization: str | None) -> tuple[Socket, str | None]:
+            sock = self._open_proxy(proxy, deadline)
+            try:
+                answer = self._ask(sock, authority, authorization, deadline)
+                if answer.status < 300:
+                    return sock, None
+                _raise_unless_challenge(answer.status)
+                sock.close()
+                return sock, answer.getheader("proxy-authenticate", "")
+            except BaseException:
+                sock.close()
+                raise
 
-    def _tunnel(self, route: Route, deadline: float) -> Wire:
-        """A connection to the proxy whose CONNECT was granted, with as many tries as its handshake needs."""
-        handshake = self._authenticator.begin()
-        wire = self._first_hop(route, deadline)
-        try:
-            while True:
-                reply = self._ask(wire, route, handshake=handshake, deadline=deadline)
-                if reply.status < 300:
-                    handshake.settle()
-                    return wire
-                _raise_unless_challenge(reply)
-                handshake.answer(challenges_of(reply))
-                if not reply.reusable:
-                    wire.close()
-                    wire = self._first_hop(route, deadline)
-        except BaseException:
-            wire.close()
-            raise
+        return self._authenticator.exchange("CONNECT", authority, ask)
 
-    def _ask(self, wire: Wire, route: Route, *, handshake: Handshake, deadline: float) -> Reply:
-        authority = route.tunnel or ""
-        header = handshake.header("CONNECT", authority)
+    def _ask(self, sock: Socket, authority: str, authorization: str | None, deadline: float) -> Answer:
         head = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {self._settings.user_agent}\r\n"
-        if header is not None:
-            head += f"Proxy-Authorization: {header}\r\n"
+        if authorization is not None:
+            head += f"Proxy-Authorization: {authorization}\r\n"
+        bounds = Bounds(self._settings, self._clock.monotonic, deadline)
         try:
-            return wire.exchange(f"{head}\r\n".encode("latin-1"), method="CONNECT", deadline=deadline)
+            bounds.arm(sock)
+            sock.sendall(f"{head}\r\n".encode("latin-1"))
+            with Answer(AnswerSource(sock, bounds, used=False), method="CONNECT") as answer:  # type: ignore[arg-type]  # it has what is asked of a socket
+                answer.begin()
+                return answer
         except WireError as failure:
             # What the proxy did or did not read was no request of ours.
             raise WireError(f"the proxy opened no tunnel: {failure.what}", written=False, kind=failure.kind) from None
-
-    def _wrap(self, sock: Socket) -> Wire:
-        settings = self._settings
-        return Wire(
-            sock,
-            read_timeout=settings.read_timeout,
-            max_bytes=settings.max_response_bytes,
-            monotonic=self._clock.monotonic,
-        )
+        except (HTTPException, OSError):
+            raise WireError("the proxy opened no tunnel: its answer is not readable as HTTP", written=False) from None
 
     def _remaining(self, deadline: float) -> float:
-        remaining = deadline - self._clock.monotonic()
-        if remaining <= 0:
+        if (remaining := deadline - self._clock.monotonic()) <= 0:
             raise TimeoutError
         return remaining
 
@@ -157,7 +134,7 @@ class Dialer:
 
 
 def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trusts the public authorities and those of the extra file; TLS 1.2 at least."""
+    """Trust the public authorities and those of the extra file; TLS 1.2 at least."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -166,33 +143,39 @@ def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def challenges_of(reply: Reply) -> list[str]:
-    """The values of Proxy-Authenticate, one per header line."""
-    return [value.decode("latin-1") for name, value in reply.headers if name.lower() == b"proxy-authenticate"]
+def _connect_one(found: Resolved, timeout: float) -> socket.socket:
+    family, address = found
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.connect(address)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
 
 
-def _raise_unless_challenge(reply: Reply) -> None:
-    if reply.status == 407:
+def _raise_unless_challenge(status: int) -> None:
+    if status == 407:
         return
-    # 5xx and 429: the proxy could not reach the destination now. Other answers are its rules, which don't change by
-    # asking.
-    passing = reply.status >= 500 or reply.status == 429
+    # 5xx and 429: the proxy could not reach the destination now. Other answers are its rules: asking changes none of them.
+    passing = status >= 500 or status == 429
     fix = "" if passing else ": it has to allow CONNECT to this host and port (SMS_PROXY_SSL says when we ask for one)"
-    raise WireError(f"the proxy opened no tunnel, its answer was {reply.status}{fix}", written=False, again=passing)
+    raise WireError(f"the proxy opened no tunnel, its answer was {status}{fix}", written=False, again=passing)
 
 
 @contextmanager
-def _failing(whither: str) -> Iterator[None]:
-    """Turns what the operating system and TLS raise into a WireError that says what could not be reached, and why."""
+def _failing(place: str) -> Iterator[None]:
+    """Turn what the operating system and TLS raise into a WireError that says what could not be reached, and why."""
     try:
         yield
     except TimeoutError:
-        raise WireError(f"no connection {whither} in time", written=False, kind=ErrorKind.TIMEOUT) from None
+        raise WireError(f"no connection to {place} in time", written=False, kind=ErrorKind.TIMEOUT) from None
     except socket.gaierror as error:
-        raise WireError(f"the name of {whither[3:]} was not found ({error.strerror})", written=False) from None
-    except ssl.SSLCertVerificationError as error:
-        fix = "a private authority has to be named by SMS_CA_FILE"
-        raise WireError(f"no connection {whither}: {describe(error)}; {fix}", written=False, again=False) from None
+        raise WireError(f"the name of {place} was not found ({error.strerror})", written=False) from None
     except (OSError, UnicodeError, OverflowError) as error:
         what = describe(error) if isinstance(error, OSError) else "the host's name is not usable"
-        raise WireError(f"no connection {whither}: {what}", written=False) from None
+        untrusted = isinstance(error, ssl.SSLCertVerificationError)
+        fix = "; a private authority has to be named by SMS_CA_FILE" if untrusted else ""
+        raise WireError(f"no connection to {place}: {what}{fix}", written=False, again=not untrusted) from None

@@ -1,7 +1,7 @@
 """What can go wrong on the wire, and what it means for the message: the table of `sending.md`, section 1.
 
-The one fact that decides is whether the other side may hold the whole request. The wire knows it exactly, because
-it opens, writes and reads in three separate steps; nothing here guesses from the type of an exception.
+The one fact that decides is whether the other side may hold the whole request. The connection knows it, because it opens, writes
+and reads in three separate steps; nothing here guesses from the type of an exception.
 
     | what happened                                                    | non-repeatable | repeatable |
     |------------------------------------------------------------------|----------------|------------|
@@ -20,6 +20,7 @@ A 3xx or 4xx whose body ended early is returned with what arrived: its status li
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -50,11 +51,7 @@ class WireError(Exception):
         at_once: bool = False,
     ) -> None:
         super().__init__(what)
-        self.what = what
-        self.written = written
-        self.kind = kind
-        self.again = again
-        self.at_once = at_once
+        self.what, self.written, self.kind, self.again, self.at_once = what, written, kind, again, at_once
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -67,6 +64,17 @@ class Failure(msgspec.Struct, frozen=True):
     at_once: bool = False
     perhaps_taken: bool = False
     answer: HttpResponse | None = None
+
+
+def describe(error: OSError) -> str:
+    """Say what an operating system or TLS error says, without addresses."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or 'unexpected end'})"
+    if isinstance(error, TimeoutError):
+        return "time-out"
+    return error.strerror or type(error).__name__
 
 
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")

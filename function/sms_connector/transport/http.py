@@ -1,4 +1,4 @@
-"""What a provider's room says to the transport, and what it gets back. No library's type crosses this line."""
+"""What a provider's package says to the transport, and what it gets back. No library's type crosses this line."""
 
 from __future__ import annotations
 
@@ -9,8 +9,12 @@ from typing import Protocol
 import msgspec
 
 from sms_connector.errors import NotSent
+from sms_connector.model.message import BeforeAttempt
 
 from .redaction import redact_url
+
+# Called when the last byte of a request has been written.
+Written = Callable[[], object]
 
 
 class Lane(StrEnum):
@@ -21,21 +25,18 @@ class Lane(StrEnum):
 
 
 class Word(StrEnum):
-    """What the other side's own error says, whatever the status it came with: `FINAL` decides the call; `LATER` asks to come back."""
+    """What the other side's own error says, whatever its status: `FINAL` decides the call; `LATER` asks to come back."""
 
     FINAL = "final"
     LATER = "later"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One call. `url` is absolute.
+    """One call. `url` is absolute. Host, framing and Connection are left out of `headers`: they are the transport's own.
 
-    `repeatable` says that doing it twice is harmless (GET, or the provider's own idempotency). `authorization` is a
-    header value, kept apart from `headers` so that nothing prints it. Host, framing (Content-Length, Transfer-Encoding)
-    and Connection are the transport's own; they are left out of `headers`.
-
-    `before_repeating` is called right before every repetition; what it raises ends the call.
-    `read_provider_error` reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
+    `authorization` is a header value, kept apart so that nothing prints it. `repeatable` says that doing it twice is harmless (GET,
+    or the provider's own idempotency). `before_attempt` is called by the gate right before every attempt. `read_provider_error`
+    reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
     """
 
     method: str
@@ -46,7 +47,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     lane: Lane = Lane.POLL
     repeatable: bool = False
     read_provider_error: Callable[[HttpResponse], Word | None] | None = None
-    before_repeating: Callable[[], object] | None = None
+    before_attempt: BeforeAttempt | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {redact_url(self.url)})"
@@ -63,28 +64,26 @@ class HttpResponse(msgspec.Struct, frozen=True):
         return f"HttpResponse({self.status}, {len(self.body)} bytes)"
 
 
-# Called when the last byte of a request has been written.
-Written = Callable[[], object]
-# Called right before every attempt, retries included: every call to a provider is a transaction of the node. What it
-# returns, if anything, is called for each request the attempt writes: behind the gate a connection may have to be opened,
-# and a rate has to hold where it is counted.
-Gate = Callable[[Lane], Written | None]
+class Gate(Protocol):
+    """Called right before every attempt, retries included: every call to a provider is a transaction of the node.
+
+    Returns when the attempt may start: its turn has come, and `before_attempt` raised nothing. What it returns, if anything, is
+    called for each request written: a connection may have to be opened first, and a rate has to hold where it is counted.
+    """
+
+    def __call__(self, lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> Written | None: ...
 
 
 class Transport(Protocol):
-    """Sends a request and returns the provider's answer.
+    def send(self, request: HttpRequest) -> HttpResponse:
+        """Return every 2xx, 3xx and 4xx but 429; of those and 5xx, what `read_provider_error` finds final.
 
-    Returns every 2xx, 3xx and 4xx but 429, and of those and 5xx what `read_provider_error` finds final (what asks to
-    come back later, once the
-    repetitions are used up). Repeats what is safe to repeat, within its budget, each attempt through
-    the gate. Raises:
-      errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with
-                             Retry-After), or the request was `repeatable` and got no answer within the budget
-      errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, other 5xx)
-      errors.Throttled       the gate refused: nothing was sent
-    """
-
-    def send(self, request: HttpRequest) -> HttpResponse: ...
+        Repeats what is safe to repeat, within its budget, each attempt through the gate. Raises:
+          errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with
+                                 Retry-After), or the request was `repeatable` and got no answer within the budget
+          errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, other 5xx)
+          errors.Throttled       the gate refused: nothing was sent
+        """
 
 
 class NoTransport:

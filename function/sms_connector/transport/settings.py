@@ -46,24 +46,27 @@ class ProxySettings(msgspec.Struct, frozen=True):
     auth: ProxyAuth = ProxyAuth.NONE
     ssl: ProxySsl = ProxySsl.AUTO
 
+    @property
+    def url(self) -> str:
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+    def forwards(self, scheme: str) -> bool:
+        """Does it read requests to destinations of this scheme and pass them on, where it could open a tunnel?"""
+        return scheme == "http" and self.ssl is not ProxySsl.TUNNEL
+
 
 class TransportSettings(msgspec.Struct, frozen=True):
     """Times in seconds, sizes in bytes.
 
-    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is
-    looked up by the system's resolver, which has its own limit.) `read_timeout` is the longest silence while we
-    write or wait. Both together bound an attempt, however steadily its answer drips. `total_timeout` bounds one `send`
-    from its first attempt on, repetitions and pauses included: no attempt starts whose own two timeouts don't fit in, so
-    that a hurry never turns a send into an unknown one.
+    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is looked up by the
+    system's resolver, which has its own limit.) `read_timeout` is the longest silence while we write or wait. Both together bound
+    an attempt, however steadily its answer drips. `total_timeout` bounds one `send` from its first attempt on, pauses included: no
+    attempt starts whose own two timeouts don't fit in, so that a hurry never turns a send into an unknown one.
 
-    `max_idle`: an idle connection older than this is not used again. Load balancers commonly close after 60 s, and
-    a request that crosses the close on the wire is one whose outcome nobody knows.
-
-    `max_pools`: destinations whose idle connections are kept, the ones used last. A caller chooses where notifications go, so
-    their number has no bound of its own.
-
-    `rest`: a connection that has just answered is not used again before. Some servers close after an answer without
-    having announced it; the close is then right behind the answer, and a moment later it can be seen.
+    `max_idle`: an idle connection older than this is not used again: load balancers commonly close after 60 s, and a request that
+    crosses the close on the wire has an unknown outcome. `rest`: nor is one that has just answered: some servers close after an
+    answer without having announced it, and a moment later that can be seen. `pool_size` connections are kept for each of the
+    `max_pools` destinations used last: callers choose where notifications go.
 
     `retry_ratio`, `retry_reserve`: repetitions are at most this share of calls, and this many beyond it, per node.
     """

@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec.structs import replace
+
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotSent, OutcomeUnknown, ProviderRefused
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
-from sms_connector.model.message import OutboundMessage
+from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import SecretSource
@@ -69,13 +71,15 @@ class BatchingProvider:
         where = self._secrets.where("api-key")
         return [] if self._secrets.get("api-key") else [f"secret 'api-key' is missing (looked at {where})"]
 
-    def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
+    def send(
+        self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
+    ) -> Sequence[SendOutcome]:
         document = {
             "from": messages[0].sender,
             "text": messages[0].text,
             "to": [{"to": message.to, "id": message.id} for message in messages],
         }
-        response = self._call("POST", "/send", lane=Lane.SEND, document=document)
+        response = self._call("POST", "/send", lane=Lane.SEND, document=document, before_attempt=before_attempt)
         if response.status != 202:
             return [_refusal(response, safe=False)] * len(messages)
         try:
@@ -134,14 +138,22 @@ class BatchingProvider:
         return CallbackAnswer(b"", "text/plain")
 
     def _call(
-        self, method: str, path: str, *, lane: Lane = Lane.POLL, document: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        lane: Lane = Lane.POLL,
+        document: dict[str, Any] | None = None,
+        before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
-        response = self._transport.send(self._request(method, path, lane, document))
+        request = self._request(method, path, lane, document)
+        response = self._transport.send(replace(request, before_attempt=before_attempt))
         if response.status == 401:
             before = self._secrets.get("api-key")
             self._secrets.refresh()
             if self._secrets.get("api-key") != before:
-                return self._transport.send(self._request(method, path, lane, document))
+                request = self._request(method, path, lane, document)
+                return self._transport.send(replace(request, before_attempt=before_attempt))
         return response
 
     def _request(self, method: str, path: str, lane: Lane, document: dict[str, Any] | None) -> HttpRequest:

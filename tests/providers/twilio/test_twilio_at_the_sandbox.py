@@ -60,7 +60,9 @@ def live(sandbox: Sandbox) -> Iterator[Live]:
     sandbox.admin.reset()
     secrets = CannedSecrets(dict(wire.SECRETS))
     settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=1)
-    transport = HttpTransport(settings, clock=SystemClock(), gate=lambda lane: None, secrets=secrets)
+    transport = HttpTransport(
+        settings, clock=SystemClock(), gate=lambda lane, before_attempt=None: None, secrets=secrets
+    )
     yield Live(TwilioProvider(sandbox.url, secrets, transport), sandbox.admin, secrets)
     transport.close()
     assert [problem for entry in sandbox.admin.journal() for problem in wire.WITNESS.of_journal(entry)] == []

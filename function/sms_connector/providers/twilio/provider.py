@@ -12,7 +12,7 @@ from sms_connector.errors import CallError, ErrorKind, ProviderRefused, StateRef
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
-from sms_connector.model.message import OutboundMessage
+from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.ports import SecretSource
 from sms_connector.provider import (
@@ -72,11 +72,12 @@ class TwilioProvider:
     def problems(self, *, callbacks: bool = False) -> list[str]:
         return credentials.problems(self._secrets, callbacks=callbacks)
 
-    def send(self, messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
+    def send(
+        self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
+    ) -> Sequence[SendOutcome]:
         (message,) = messages
-        response = self._post(
-            "/Messages.json", wire.send_form(message), lane=Lane.SEND, before_repeating=message.before_repeating
-        )
+        form = wire.send_form(message)
+        response = self._post("/Messages.json", form, lane=Lane.SEND, before_attempt=before_attempt)
         if 200 <= response.status < 300:
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
@@ -182,7 +183,7 @@ class TwilioProvider:
         *,
         lane: Lane = Lane.POLL,
         repeatable: bool = False,
-        before_repeating: Callable[[], object] | None = None,
+        before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
         return self._exchange(
             lambda account: HttpRequest(
@@ -194,7 +195,7 @@ class TwilioProvider:
                 lane,
                 repeatable,
                 wire.read_provider_error,
-                before_repeating,
+                before_attempt,
             )
         )
 
@@ -203,10 +204,7 @@ class TwilioProvider:
         account = self._credentials.read()
         response = self._transport.send(request(account))
         if response.status == 401 and (fresh := self._credentials.reread()) != account:
-            again = request(fresh)
-            if again.before_repeating is not None:
-                again.before_repeating()
-            response = self._transport.send(again)
+            response = self._transport.send(request(fresh))
         return response
 
 

@@ -1,0 +1,157 @@
+"""The `requests` adapter: it keeps connections, and a kept one is never the reason for a second message."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zlib
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from typing import Any
+
+from requests import PreparedRequest, Response
+from requests.adapters import BaseAdapter
+
+from .connection import Connection
+from .destination import Destination
+from .failures import WireError
+from .http import HttpRequest, Written
+from .settings import TransportSettings
+
+_COMPRESSED = frozenset(("gzip", "x-gzip", "deflate"))
+
+
+class Exchange(PreparedRequest):
+    """A request as it goes out, prepared by hand: `Session.request` would read environment and netrc, and rewrite the URL, at twice
+    the CPU. `target` is what its first line names."""
+
+    headers: dict[str, str]  # type: ignore[assignment]  # plain, for the same reason
+
+    def __init__(
+        self, request: HttpRequest, destination: Destination, deadline: float, written: Written | None
+    ) -> None:
+        super().__init__()
+        self.method, self.url, self.body = request.method, request.url, request.body
+        self.destination, self.target = destination, destination.path
+        self.deadline, self.written = deadline, written
+
+
+class Reply(Response):
+    """An answer whose body has been read as far as it goes; `broken` is what ended it early. Header names are lower-case."""
+
+    headers: dict[str, str]  # type: ignore[assignment]  # plain: it is read by `HttpResponse` only
+    broken: WireError | None = None
+
+
+class Adapter(BaseAdapter):
+    """Idle connections by destination, for any number of threads; the one idle longest is used first."""
+
+    def __init__(
+        self,
+        make_connection: Callable[[Destination], Connection],
+        *,
+        monotonic: Callable[[], float],
+        settings: TransportSettings,
+    ) -> None:
+        super().__init__()
+        self._make_connection, self._monotonic, self._settings = make_connection, monotonic, settings
+        self._lock = threading.Lock()
+        self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
+        self._swept_at = monotonic()
+
+    def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
+        """Raises WireError where no status line and headers came."""
+        connection = self._take(request.destination.key) or self._make_connection(request.destination)
+        connection.bounds.deadline, connection.written = request.deadline, request.written
+        try:
+            connection.request(request.method or "", request.target, request.body, request.headers)
+            answer = connection.getresponse()
+            reply = self._read(answer)
+        except HTTPException:
+            connection.close()
+            raise WireError("the answer is not readable as HTTP", written=True) from None
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, WireError) and error.at_once:
+                with self._lock:  # one found dead speaks for its contemporaries
+                    _close(self._idle.pop(request.destination.key, ()))
+            raise
+        if reply.broken is None:
+            self._put(connection)
+        else:
+            connection.close()
+        return reply
+
+    def close(self) -> None:
+        """Close the connections at rest. The adapter can still be used; it opens new ones."""
+        with self._lock:
+            while self._idle:
+                _close(self._idle.popitem()[1])
+
+    def _read(self, answer: HTTPResponse) -> Reply:
+        reply, body = Reply(), b""
+        try:
+            body = answer.read()
+        except WireError as failure:
+            reply.broken = failure
+        except IncompleteRead as error:
+            body = error.partial
+            reply.broken = WireError("the answer ended before it was whole", written=True)
+        finally:
+            answer.close()
+        headers: dict[str, str] = {}
+        for given, value in answer.getheaders():
+            name = given.lower()
+            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        # None is asked to compress its answer, but some do.
+        if body and headers.get("content-encoding", "").lower() in _COMPRESSED:
+            body = self._unpack(body, reply)
+        reply.status_code, reply.headers, reply.raw = answer.status, headers, io.BytesIO(body)
+        return reply
+
+    def _unpack(self, body: bytes, reply: Reply) -> bytes:
+        # 32: zlib finds out by itself whether it is gzip or zlib, which both go by the name of deflate.
+        inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        try:
+            body = inflater.decompress(body, self._settings.max_response_bytes)
+        except zlib.error:
+            body = b""
+        if not inflater.eof:
+            reply.broken = WireError("the answer's compressed body is broken or too large", written=True, again=False)
+        return body
+
+    def _take(self, key: tuple[str, str]) -> Connection | None:
+        """Return a connection that looks alive; None where a new one is needed."""
+        with self._lock:
+            now, idle = self._monotonic(), self._idle.get(key)
+            if now - self._swept_at > self._settings.max_idle:
+                self._swept_at = now
+                for each in self._idle.values():
+                    while each and now - each[0].idle_since > self._settings.max_idle:
+                        each.popleft().close()
+            # The first has rested longest: where it has to rest, all have to.
+            while idle and now - idle[0].idle_since >= self._settings.rest:
+                connection = idle.popleft()
+                if now - connection.idle_since <= self._settings.max_idle and connection.is_alive():
+                    return connection
+                connection.close()
+            return None
+
+    def _put(self, connection: Connection) -> None:
+        """Keep it for the next exchange; close it where it can carry none, or where enough are waiting already."""
+        with self._lock:
+            idle = self._idle.setdefault(connection.destination.key, deque())
+            self._idle.move_to_end(connection.destination.key)
+            if connection.is_reusable() and len(idle) < self._settings.pool_size:
+                connection.idle_since = self._monotonic()
+                idle.append(connection)
+            else:
+                connection.close()
+            if len(self._idle) > self._settings.max_pools:
+                _close(self._idle.popitem(last=False)[1])
+
+
+def _close(connections: Iterable[Connection]) -> None:
+    for connection in connections:
+        connection.close()

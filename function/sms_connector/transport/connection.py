@@ -1,0 +1,179 @@
+"""A connection that records whether a request has begun to leave, and reads no longer than it may.
+
+`http.client`, which `requests` stands on, frames the request and parses the answer. What is decided here is a message's outcome:
+whether a byte of the request may have left, whether the answer is whole, and whether the connection may be used again.
+"""
+
+from __future__ import annotations
+
+import io
+import socket
+import ssl
+from collections.abc import Callable
+from email.errors import MissingHeaderBodySeparatorDefect
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from typing import Any
+
+from urllib3.util.ssltransport import SSLTransport
+from urllib3.util.wait import wait_for_read
+
+from sms_connector.errors import ErrorKind
+
+from .destination import Destination
+from .failures import WireError, describe
+from .http import Written
+from .settings import TransportSettings
+
+Socket = socket.socket | SSLTransport
+# One TLS record: a write that fails before this much went out can't have delivered a request, not even a part of one.
+_RECORD = 16 * 1024
+
+
+class Bounds:
+    """Silence is bounded by the read timeout, a drip of bytes by the deadline, the answer by its size."""
+
+    def __init__(self, settings: TransportSettings, monotonic: Callable[[], float], deadline: float = 0.0) -> None:
+        self.read_timeout, self.max_bytes = settings.read_timeout, settings.max_response_bytes
+        self.deadline, self._monotonic = deadline, monotonic
+
+    def arm(self, sock: Socket) -> None:
+        """Have the socket's next operation end in time. Raises TimeoutError when no time is left."""
+        timeout = min(self.read_timeout, self.deadline - self._monotonic())
+        if timeout <= 0:
+            raise TimeoutError
+        # Each settimeout is a system call; in the common case it would change nothing.
+        if timeout != sock.gettimeout():
+            sock.settimeout(timeout)
+
+
+class Connection(HTTPConnection):
+    """Connected by `open_socket`, TLS included. `written` is called when a request's last byte has been written.
+
+    Raises WireError. Not for two threads at once.
+    """
+
+    def __init__(self, destination: Destination, open_socket: Callable[[Destination], Socket], bounds: Bounds) -> None:
+        super().__init__(destination.host, destination.port)
+        self.destination, self.bounds = destination, bounds
+        self.written: Written | None = None
+        self.idle_since = 0.0
+        self._open_socket = open_socket
+        self._used = self._reusable = False
+
+    def connect(self) -> None:
+        self.sock = self._open_socket(self.destination)
+
+    def send(self, data: Any) -> None:
+        """Collect a part of the request: `request` writes them in one piece."""
+        self._parts.append(data)
+
+    def request(self, *given: Any, **named: Any) -> None:
+        self._parts: list[bytes] = []
+        super().request(*given, **named)
+        if self.sock is None:
+            self.connect()
+        message, sent = b"".join(self._parts), 0
+        try:
+            while sent < len(message):
+                self.bounds.arm(self.sock)
+                sent += self.sock.send(message[sent : sent + _RECORD])
+        except OSError as error:
+            if sent == 0:
+                what = f"the request could not be written: {describe(error)}"
+                raise WireError(what, written=False, at_once=self._used) from None
+            # Part of it has left. The other side may have answered early (413), so its answer is read.
+        self._reusable = sent == len(message)
+        if self.written is not None:
+            self.written()
+
+    def response_class(self, sock: Socket, debuglevel: int = 0, method: str | None = None) -> HTTPResponse:  # type: ignore[override]  # a factory in the class's place
+        self._source = AnswerSource(sock, self.bounds, used=self._used)
+        return Answer(self._source, debuglevel, method)  # type: ignore[arg-type]  # it has what is asked of a socket
+
+    def is_reusable(self) -> bool:
+        """Decide it after an answer was read."""
+        self._used = True
+        return self.sock is not None and self._reusable and not self._source.surplus
+
+    def is_alive(self) -> bool:
+        """Nothing waits to be read, in the kernel or in TLS: else the other side closed, or said what it was not asked for."""
+        sock: Any = self.sock
+        if isinstance(sock, SSLTransport):
+            buffered = sock.incoming.pending + sock.sslobj.pending()
+        else:
+            buffered = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
+        return not buffered and not wait_for_read(sock, timeout=0.0)
+
+
+class AnswerSource(io.RawIOBase):
+    """The socket an answer is read from, within bounds. Raises WireError. `surplus`: more came than the answer."""
+
+    def __init__(self, sock: Socket, bounds: Bounds, *, used: bool) -> None:
+        self._sock, self._bounds, self._used = sock, bounds, used
+        self._raw: Any = sock.makefile("rb", buffering=0)
+        self._received = 0
+        self.head_read = self.ended = self.surplus = False
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        return _Buffer(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.ended:
+            return 0
+        stale = self._used and not self._received
+        try:
+            self._bounds.arm(self._sock)
+            count = int(self._raw.readinto(buffer) or 0)
+        except TimeoutError:
+            raise WireError("no whole answer came in time", written=True, kind=ErrorKind.TIMEOUT) from None
+        except OSError as error:
+            what = f"the connection broke before the answer was whole: {describe(error)}"
+            raise WireError(what, written=True, at_once=stale) from None
+        if not count and not self.head_read:
+            where = "in the middle of the answer" if self._received else "without an answer"
+            raise WireError(f"the other side closed the connection {where}", written=True, at_once=stale)
+        self._received += count
+        if self._received > self._bounds.max_bytes:
+            what = f"the answer is larger than we read ({self._bounds.max_bytes} bytes)"
+            raise WireError(what, written=True, again=False)
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Buffer(io.BufferedReader):
+    """`http.client` closes it at the end of an answer: what is left in it then belongs to no answer."""
+
+    raw: AnswerSource
+
+    def close(self) -> None:
+        if not self.closed:
+            self.raw.ended = True
+            self.raw.surplus = bool(self.peek(1))
+        super().close()
+
+
+class Answer(HTTPResponse):
+    """`http.client`'s answer, behind all that announces it, and with one end only. Raises HTTPException."""
+
+    def begin(self) -> None:
+        super().begin()
+        lengths = set(self.headers.get_all("content-length", []))
+        # RFC 9112, 6.3: what names its end twice, or not in digits, is read differently by different readers.
+        clear = not lengths or (len(lengths) == 1 and not self.chunked and lengths.pop().strip().isdigit())
+        # A line without a colon ends the headers for the parser: one of those behind it may have named the end.
+        cut = any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects)
+        if not clear or cut or self.status < 200:
+            raise HTTPException
+        if isinstance(self.fp, _Buffer):
+            self.fp.raw.head_read = True
+
+    def _read_status(self) -> tuple[str, int, str]:
+        """All 1xx but 101 announce the answer (RFC 9110, 15.2). `begin` skips 100 alone, so they pass for it."""
+        version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stub
+        return version, 100 if 101 < status < 200 else status, reason
