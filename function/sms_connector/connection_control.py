@@ -1,4 +1,4 @@
-"""The connection as a whole: its test, its suspension, its limits."""
+"""Test, suspension and limits of the connection."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class ConnectionControl:
         self._suspension, self._read_at = None, self._clock.monotonic()
 
     def suspended(self, *, fresh: bool = False) -> Suspension | None:
-        """As it was a second ago at most; `fresh`: as it is."""
+        """Return the suspension as of a second ago at most; `fresh`: as of now."""
         if self._configured:
             return Suspension("suspended by configuration", 0.0)
         if fresh:
@@ -96,7 +96,7 @@ class ConnectionControl:
             return self._suspension
         before = self._read_at
         found = self._read()
-        if self._read_at == before:  # else somebody has suspended or resumed it while we were reading
+        if self._read_at == before:  # else it was suspended or resumed during the read
             self._suspension, self._read_at = found, self._clock.monotonic()
         return self._suspension
 

@@ -50,10 +50,10 @@ class Engine:
     opt_outs     `get`, `put`, `put_all`, `delete`, `list`
     inbound      `list`
     connection   `test`, `suspend`, `resume`, `require_active`, `limits`
-    intake       `take(order, records)` a campaign, or `look` at what it would be
+    intake       `accept(order, records)` a campaign, or `forecast` it
     campaigns    `get(id)`, `page`, `pause`, `resume`, `cancel`
     results      `page(campaign)`, `all(campaign)`
-    retries      `take(campaign)`: a campaign of its records that can safely be sent now
+    retries      `retry(campaign)`: a campaign of its records that can safely be sent now
     runner       `run(campaign, chunk)`: what a worker does with a task
     templates    `find`, `get`, `page`, `save`, `delete`
     maintenance  `run_maintenance()`: follows everything that is open

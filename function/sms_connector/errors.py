@@ -2,27 +2,27 @@
 
     ConnectorError
     ├── StartError                the settings or secrets are wrong; lists every problem at once
-    ├── RequestError              the caller's to mend; nothing was sent
+    ├── RequestError              the caller's to fix; nothing was sent
     │   ├── InvalidRequest        400  a field is wrong; names every field
     │   ├── Forbidden             403  the caller may not do this
     │   ├── NotFound              404
     │   ├── KeyInProgress         409  the same idempotency key is still running
-    │   ├── VersionMismatch       412  what is to be changed is not as the caller last read it
+    │   ├── VersionMismatch       412  the object has changed since the caller read it
     │   ├── PreconditionFailed    422  key reused for another request, connection suspended, not supported by the provider
     │   ├── TooLarge              413  the body is over the limit
     │   └── Throttled             429  could not start within the queue limit
     ├── CallError                 a call to the provider did not give an answer of its own
-    │   ├── NotSent               the provider did not take it; safe to repeat
+    │   ├── NotSent               the provider did not accept it; safe to repeat
     │   │   ├── CredentialsMissing  our secret for it is missing: no call was made
     │   │   └── RefusedOnTheWay     a server that is not the provider refused this request: a firewall, a gateway
-    │   └── OutcomeUnknown        it may have been taken; never repeated blindly
-    ├── BackendUnavailable        503  ledger or queue for the moment; what was asked may be asked again
-    │   ├── LedgerUnavailable     nobody knows what was written
-    │   └── QueueUnavailable      durable work could not be put; put it again, or have a sweep find what it was for
-    ├── StoreMisconfigured        500  the ledger refuses us until somebody has mended something; names what
+    │   └── OutcomeUnknown        it may have been accepted; never repeated blindly
+    ├── BackendUnavailable        503  ledger or queue is unavailable; the request may be repeated
+    │   ├── LedgerUnavailable     a write may or may not be stored
+    │   └── QueueUnavailable      a task could not be enqueued; enqueue it again, or let a sweep find its work
+    ├── StoreMisconfigured        500  the ledger refuses us until an operator acts; names the fix
     ├── ProviderRefused           502  the provider answered with its own error; final
     │   └── StateRefused          422  that error says that the message's state does not allow it
-    └── Conflict                  a ledger document changed underneath us; read again and decide anew
+    └── Conflict                  a ledger document has changed meanwhile; read it again
 
 `kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never holds a
 secret, a message body or, but for the value the caller just sent (`records[3].to: '0123' is not …`), a whole phone number; the log
@@ -45,7 +45,7 @@ class RetrySafety(StrEnum):
 
 
 class ErrorKind(StrEnum):
-    """Why a message or a field was refused, whoever refused it. The words are the same for every provider."""
+    """Why a message or a field was refused, by the provider or by us. The same for every provider."""
 
     INVALID_REQUEST = "INVALID_REQUEST"
     INVALID_RECIPIENT = "INVALID_RECIPIENT"
@@ -203,7 +203,7 @@ class NotSent(CallError):
 
 
 class CredentialsMissing(NotSent):
-    """A secret that the provider needs is missing: for the message the same as one that it refuses."""
+    """A secret that the provider needs is missing: for the message the same as a refused one."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, kind=ErrorKind.AUTHENTICATION)
@@ -250,13 +250,13 @@ class StateRefused(ProviderRefused):
 
 
 class BackendUnavailable(ConnectorError):
-    """503. What surrounds us did not answer for as long as its adapter tried: ask again in `retry_after` seconds.
+    """503. Ledger or queue did not answer for as long as its adapter tried: repeat in `retry_after` seconds.
 
-    What was asked of the API may be repeated, a send or a campaign with its idempotency key. Without one nobody can tell how
-    far it came, and the same again may send twice: `retry` is then UNKNOWN_OUTCOME, and there is no `retry_after`.
+    A request to the API may be repeated; a send or a campaign only with its idempotency key. Without one the same request may send
+    twice: `retry` is then UNKNOWN_OUTCOME, and there is no `retry_after`.
 
-    It is neither a RequestError (something may have been done) nor a CallError (this is no provider): no message may take it
-    for its own outcome.
+    It is neither a RequestError (something may have been done) nor a CallError (it is not the provider's): it is never a message's
+    outcome.
     """
 
     http_status, rpc_status = 503, "UNAVAILABLE"
@@ -272,9 +272,8 @@ class BackendUnavailable(ConnectorError):
 
 
 class LedgerUnavailable(BackendUnavailable):
-    """Of a commit it may have been the answer alone that was lost: nobody knows whether it was written, so this never means
-    "nothing was written" (`Conflict` does). A commit may be repeated all the same: it expects versions, or writes what is the same
-    twice."""
+    """A commit may be stored, since only the answer may be lost: this never means "nothing was written" (`Conflict` does). It may be
+    repeated all the same: it expects versions, or writes the same twice."""
 
     what = "the ledger is out of reach or too busy just now"
 
@@ -286,8 +285,8 @@ class QueueUnavailable(BackendUnavailable):
 
 
 class StoreMisconfigured(ConnectorError):
-    """The ledger answers, and not to us: a permission, the database or an index is missing. The message says what to mend, and
-    is for the log: the caller can't."""
+    """The ledger refuses us: a permission, the database or an index is missing. The message tells the fix, and is for the log: the
+    caller can't act on it."""
 
 
 class Conflict(ConnectorError):

@@ -169,7 +169,7 @@ def test_without_a_queue_campaigns_are_refused_and_can_be_looked_at(world: Campa
         campaign = node.take([accepted(0)])
         engine = Engine(provider=node.provider, ledger=world.ledger, throttle=node.throttle, clock=world.clock)
         with pytest.raises(PreconditionFailed, match="SMS_QUEUE"):
-            engine.intake.take(CampaignOrder("x", 0, SendOptions(SENDER), "n", "r"), [accepted(0)])
+            engine.intake.accept(CampaignOrder("x", 0, SendOptions(SENDER), "n", "r"), [accepted(0)])
         assert engine.campaigns.get(campaign.id).waiting == 1
 
     run_in(world.clock, scenario)
@@ -414,7 +414,7 @@ def test_what_the_forecast_refuses_is_not_kept(world: CampaignWorld) -> None:
             node.take((accepted(index) for index in range(300)), validity_seconds=60)
         assert parts(world) == 0
         order = CampaignOrder("x", 0, SendOptions(SENDER, validity_seconds=60), "", "r")
-        totals, forecast = node.engine.intake.look(order, (accepted(index) for index in range(300)))
+        totals, forecast = node.engine.intake.forecast(order, (accepted(index) for index in range(300)))
         assert totals.total == 300
         assert forecast.refusal is not None
 
@@ -455,18 +455,18 @@ def test_campaigns_that_run_already_go_first(world: CampaignWorld) -> None:
         node: Node = world.node(capabilities=LIMITED)
         order = CampaignOrder("x", 0, SendOptions(SENDER), "", "r")
         first = node.take((accepted(index) for index in range(500)), nonce="first")
-        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        _, forecast = node.engine.intake.forecast(order, (accepted(index) for index in range(100)))
         assert (forecast.ahead, forecast.hand_over_seconds) == (500, 24.0)
         assert forecast.longest_wait_seconds == pytest.approx(600 - 24)
         world.run_chunks(node)
-        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        _, forecast = node.engine.intake.forecast(order, (accepted(index) for index in range(100)))
         assert (forecast.ahead, forecast.hand_over_seconds) == (0, 4.0)
         assert forecast.longest_wait_seconds == pytest.approx(600 - 4 - 20, abs=2), "the provider's queue holds them"
         other = CampaignOrder("x", 0, SendOptions("+15550001111"), "", "r")
-        assert node.engine.intake.look(other, [accepted(0)])[1].longest_wait_seconds == pytest.approx(1 - 1 / 25)
+        assert node.engine.intake.forecast(other, [accepted(0)])[1].longest_wait_seconds == pytest.approx(1 - 1 / 25)
         node.engine.campaigns.settle(first.id)
         world.clock.sleep(500.0)
-        _, forecast = node.engine.intake.look(order, (accepted(index) for index in range(100)))
+        _, forecast = node.engine.intake.forecast(order, (accepted(index) for index in range(100)))
         assert forecast.longest_wait_seconds == pytest.approx(96)
         node.take((accepted(index) for index in range(3000)), nonce="second")
         with pytest.raises(PreconditionFailed, match="of other campaigns"):

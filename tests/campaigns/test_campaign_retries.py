@@ -166,11 +166,11 @@ def test_a_retry_that_broke_off_is_taken_up_again(world: CampaignWorld) -> None:
         world.network.fate[number(0)].append("not reached")
         origin = node.take([accepted(0)])
         world.run_chunks(node)
-        first = node.engine.retries.take(origin.id, request_id="req_2")
+        first = node.engine.retries.retry(origin.id, request_id="req_2")
         campaign = node.engine.campaigns.read(origin.id)
         campaign.retries.clear()
         [campaign.version] = world.ledger.commit([campaign.to_write()])
-        assert node.engine.retries.take(origin.id, request_id="req_3").id == first.id
+        assert node.engine.retries.retry(origin.id, request_id="req_3").id == first.id
         assert node.engine.campaigns.read(origin.id).retries == [first.id]
         world.run_chunks(node)
         assert len(world.network.stored) == 1
@@ -185,7 +185,7 @@ def test_a_campaign_that_is_still_taken_in_is_not_retried(world: CampaignWorld) 
         campaign.state = CampaignState.ACCEPTING
         world.ledger.commit([campaign.to_write()])
         with pytest.raises(PreconditionFailed, match="still being taken in"):
-            node.engine.retries.take(campaign.id, request_id="req_2")
+            node.engine.retries.retry(campaign.id, request_id="req_2")
 
     run_in(world.clock, scenario)
 
@@ -209,7 +209,7 @@ def test_a_retry_is_never_earlier_than_was_asked_for(ahead: float, wait: float, 
         campaign = node.take([accepted(0)], send_at=send_at)
         world.run_chunks(node)
         world.clock.sleep(wait)
-        again = node.engine.retries.take(campaign.id, request_id="req_2")
+        again = node.engine.retries.retry(campaign.id, request_id="req_2")
         wanted = again.options.send_at
         left = (wanted.timestamp() if wanted else world.clock.time()) - world.clock.time()
         assert left >= least, why

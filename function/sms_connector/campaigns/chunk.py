@@ -23,8 +23,8 @@ CHUNK_BYTES = 600_000
 
 
 class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
-    """A checked record: `values` in the order of the template's placeholders. `index` is its place in the campaign, `line` where it
-    begins in the caller's file.
+    """A checked record: `values` in the order of the template's placeholders. `index` is its position in the campaign, `line` that in
+    the caller's file.
 
     A million of them are made: none holds anything that the garbage collector would have to look for.
     """
@@ -41,7 +41,7 @@ class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class RefusedRecord(msgspec.Struct, frozen=True):
-    """A record that can't be sent: what it had for a recipient, and what is wrong with which field."""
+    """A record that can't be sent: its recipient as written, and the problem with its field."""
 
     index: int
     to: str | None
@@ -110,7 +110,7 @@ class Chunk(msgspec.Struct):
         return cls(data["campaign"], data["number"], accepted, refused)
 
     def drafts(self, campaign: Campaign) -> Iterator[Draft]:
-        """What is to be sent, in order; rendered and measured anew."""
+        """Yield the drafts in order, rendered and measured."""
         template = Template.parse(campaign.text)
         for kept in self.accepted:
             text = template.render(dict(zip(template.placeholders, kept.values, strict=True)))

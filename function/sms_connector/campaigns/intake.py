@@ -1,7 +1,7 @@
-"""Taking a campaign's records in: a stream in, chunks out, with memory for two groups of chunks only.
+"""Accept a campaign's records: a stream in, chunks out, with memory for two groups of chunks.
 
-A record that is wrong is its own error and stops no other. A body that breaks takes everything with it: what was written is
-deleted again, by us or, where we died over it, by the ticker.
+An invalid record is its own error and stops no other. A body that breaks is refused as a whole: what was written is deleted again, here
+or, if this node dies, by a maintenance run.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ MAX_RECORDS = 1_000_000
 # Chunks are written in groups, as large as Firestore takes in one commit (10 MiB) with room to spare.
 GROUP_CHUNKS = 16
 GROUP_BYTES = 4_000_000
-# So many records are held back at most, to cut the end of a campaign for many nodes.
+# Records held back at most, to cut the end of a campaign for many nodes.
 MAX_TAIL = 20_000
-# How long until somebody looks whether the node that takes a campaign in is still there.
+# How long until a maintenance run checks whether the accepting node is alive.
 FORECAST_AFTER = 60.0
 REFUSALS_SHOWN = 100
 
@@ -67,7 +67,7 @@ class CampaignOrder(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct):
-    """What records amount to."""
+    """Counts of the accepted records."""
 
     total: int = 0
     refused: int = 0
@@ -97,7 +97,7 @@ class Totals(msgspec.Struct):
             yield record
 
     def refuse_nothing(self) -> None:
-        """Raises InvalidRequest where there is no record at all."""
+        """Raises InvalidRequest if there is no record."""
         if not self.total:
             raise InvalidRequest(
                 FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE)
@@ -105,7 +105,7 @@ class Totals(msgspec.Struct):
 
 
 class IntakeParts(msgspec.Struct, frozen=True):
-    """`queue` None: campaigns can be looked at, but none is taken."""
+    """`queue` None: campaigns are forecast, and none is accepted."""
 
     ledger: Ledger
     queue: TaskQueue | None
@@ -117,29 +117,29 @@ class IntakeParts(msgspec.Struct, frozen=True):
 
 
 class Intake:
-    """`take` keeps all of a campaign, or nothing; `look` keeps nothing."""
+    """`accept` stores a campaign completely or not at all; `forecast` stores nothing."""
 
     def __init__(self, tools: IntakeParts) -> None:
         self._tools = tools
 
     def require_queue(self) -> None:
-        """Raises PreconditionFailed where no queue is configured."""
+        """Raises PreconditionFailed without a queue."""
         if self._tools.queue is None:
             raise PreconditionFailed(
                 "campaigns need a queue, and none is configured: set SMS_QUEUE", kind=ErrorKind.UNSUPPORTED
             )
 
-    def look(self, order: CampaignOrder, records: Iterable[Record]) -> tuple[Totals, Forecast]:
-        """What the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no records."""
+    def forecast(self, order: CampaignOrder, records: Iterable[Record]) -> tuple[Totals, Forecast]:
+        """Return what the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no records."""
         totals = Totals()
         for record in records:
             totals.add(record)
         totals.refuse_nothing()
         return totals, self._forecast(order, totals, self._ahead(order))
 
-    def take(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
-        """The campaign, running. Raises as `look` does, and PreconditionFailed where its forecast says that it can't be sent as
-        it is; then nothing is kept."""
+    def accept(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
+        """Return the running campaign. Raises as `forecast` does, and PreconditionFailed if its forecast says that it can't be sent as it
+        is; then nothing is stored."""
         self.require_queue()
         with self._tools.lease.held() as holder:
             campaign = self._open(order, holder)
@@ -153,8 +153,8 @@ class Intake:
     # --- the campaign's document --------------------------------------------------------------------------------------
 
     def _open(self, order: CampaignOrder, holder: str) -> Campaign:
-        """The document is there first, so that what follows is never without an owner. What an earlier attempt at the same request
-        has left of it is cleared away; where it was complete already, it is that one."""
+        """Write the campaign's document first, so that its chunks always have an owner. The rest of an earlier attempt is deleted; if that
+        was complete, return it."""
         now = self._tools.clock.time()
         campaign = Campaign(
             id=campaign_id(order.nonce),
@@ -187,7 +187,7 @@ class Intake:
             ahead = self._ahead(order)
 
             def check(so_far: Totals) -> None:
-                """What is too much already is not written to its end."""
+                """Stop writing as soon as the forecast refuses for good."""
                 order.notes.refuse_duplicates(enough=WARNINGS_SHOWN)
                 forecast = self._forecast(order, so_far, ahead)
                 _refuse(forecast if forecast.for_good else None)
@@ -206,7 +206,7 @@ class Intake:
         campaign.duplicates, campaign.warnings = order.notes.duplicates, order.notes.to_json()
 
     def _start(self, campaign: Campaign) -> None:
-        """All records are there: workers may begin. It stays ours until each chunk has its task."""
+        """Let workers begin. This node stays the holder until each chunk has its task."""
         now = self._tools.clock.time()
         campaign.state = CampaignState.RUNNING if campaign.valid else CampaignState.DONE
         campaign.updated_at = campaign.running_since = now
@@ -229,7 +229,7 @@ class Intake:
     # --- its records --------------------------------------------------------------------------------------------------
 
     def _fill(self, campaign: Campaign, records: Iterable[Record], check: Callable[[Totals], None]) -> Totals:
-        """Write the records in chunks. One group is written while the next one is read. `check` is asked before each."""
+        """Write the records in chunks, a group while the next one is read. `check` is called before each."""
         totals, nodes = Totals(), self._tools.forecaster.pace.nodes
         written: Future[None] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
@@ -272,10 +272,10 @@ def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 
 
 def cut(campaign: str, records: Iterable[Record], *, nodes: int) -> Iterator[Chunk]:
-    """Chunks in order, cut so that all nodes end together, whichever takes which.
+    """Yield chunks in order, cut so that all nodes end together, whichever takes which.
 
-    Each holds what a node's share of all that is left would be, at most CHUNK_RECORDS. Only the end has less than that: so many of
-    the last records are held back until there are no more.
+    Each holds a node's share of the rest, at most CHUNK_RECORDS. Only chunks near the end are smaller: the last records are held back
+    until there are no more.
     """
     held: deque[Record] = deque()
     tail = min(nodes * CHUNK_RECORDS, MAX_TAIL) if nodes > 1 else 0
@@ -301,13 +301,13 @@ def campaign_id(nonce: str) -> str:
 
 
 def discard(ledger: Ledger, campaign: Campaign) -> None:
-    """Delete a campaign whose intake broke: its parts, then itself. Nothing, where it is somebody else's by now."""
+    """Delete a campaign whose intake broke: its parts, then itself. Do nothing if another node owns it by now."""
     campaign.holder = ""
     try:
         [campaign.version] = ledger.commit([campaign.to_write()])
     except Conflict:
         return
-    # From the end, so that what a deletion that breaks off leaves can be found by its beginning.
+    # From the end, so that the rest of a deletion that breaks off is found by its beginning.
     for start in reversed(range(0, _chunks_begun(ledger, campaign), 200)):
         ids = [chunk_id(campaign.id, number) for number in range(start, start + 200)]
         ledger.commit([Write(collection, id_, None) for id_ in ids for collection in (CHUNKS, PROGRESS)])
@@ -315,7 +315,7 @@ def discard(ledger: Ledger, campaign: Campaign) -> None:
 
 
 def _chunks_begun(ledger: Ledger, campaign: Campaign) -> int:
-    """How many chunks may be there: they were written in order."""
+    """Return how many chunks may exist: they were written in order."""
     count = campaign.chunks + GROUP_CHUNKS
     while any(ledger.get(PROGRESS, [chunk_id(campaign.id, number) for number in range(count, count + GROUP_CHUNKS)])):
         count += GROUP_CHUNKS

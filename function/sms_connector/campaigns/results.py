@@ -14,7 +14,7 @@ from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
 from sms_connector.store.message_record import MessageRecord, Phase
 
-# A page of one status reads so many chunks at most, however few of their messages have it.
+# Chunks that a page of one status reads at most, however few of their messages have it.
 CHUNKS_PER_PAGE = 40
 
 
@@ -56,9 +56,9 @@ class CampaignResults:
         start: Position = (0, 0),
         status: MessageStatus | None = None,
     ) -> tuple[list[Result], Position | None]:
-        """At most `limit` results, those of a status if one is named; the second value is where the next page begins.
+        """Return at most `limit` results, of one status if given, and where the next page begins.
 
-        With a status a page may hold fewer than there are, or none: it is over when enough chunks were read.
+        With a status a page may be short or empty, and still have a next page: it ends after enough chunks.
         """
         results: list[Result] = []
         number, skip = start
@@ -77,13 +77,13 @@ class CampaignResults:
         return results, (number, skip) if more else None
 
     def all(self, campaign: Campaign, *, status: MessageStatus | None = None) -> Iterator[Line]:
-        """Every result with its row's cells, a chunk in memory at a time."""
+        """Yield every result with its row's cells, a chunk in memory at a time."""
         for number in range(campaign.chunks):
             lines = self._chunk(campaign, number, skip=0, limit=10**9)
             yield from (line for line in lines if status in (None, _status(line[0])))
 
     def waiting(self, message_id: str) -> MessageRecord | None:
-        """A campaign's message that was not called yet, as it will be; None where there is no such record."""
+        """Return a campaign's message that was not called yet, as it will be; None if there is no such record."""
         location = MessageLocation.of(message_id)
         if location is None:
             return None

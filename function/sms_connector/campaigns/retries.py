@@ -29,7 +29,7 @@ MARGIN_SECONDS = 60.0
 
 
 class Retries:
-    """`take` makes a campaign. `keys` knows which failures free a record; `notice`: how long before `sendAt` a provider takes
+    """Makes retries. `keys` knows which failures free a record; `notice`: how long before `sendAt` a provider takes
     messages, in seconds."""
 
     def __init__(
@@ -51,8 +51,8 @@ class Retries:
         self._clock = clock
         self._notice = notice
 
-    def take(self, campaign_id: str, *, request_id: str) -> Campaign:
-        """The new campaign; the latest earlier one where no further record can be sent. Raises NotFound, PreconditionFailed where
+    def retry(self, campaign_id: str, *, request_id: str) -> Campaign:
+        """Return the new campaign, or the latest earlier one if no further record can be sent. Raises NotFound, PreconditionFailed if
         there is neither, and what the intake raises."""
         origin = self._campaigns.read(campaign_id)
         if origin.state is CampaignState.ACCEPTING:
@@ -61,7 +61,7 @@ class Retries:
         first = next(records, None)
         if first is None:
             return self._latest(origin)
-        taken = self._intake.take(self._order(origin, request_id), chain([first], records))
+        taken = self._intake.accept(self._order(origin, request_id), chain([first], records))
         self._campaigns.note_retry(campaign_id, taken.id)
         return taken
 

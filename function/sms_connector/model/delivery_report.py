@@ -1,4 +1,4 @@
-"""News of a message from its provider, whether it was asked for or told."""
+"""A provider's report about a message, from a callback, a poll or a list."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sms_connector.model.status import MessageStatus
 
 
 class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Why a message did not arrive. `code`, `message`, `more_info` are the source's own words, `kind` ours.
+    """Why a message did not arrive. `code`, `message`, `more_info` are the source's own, verbatim; `kind` is ours.
 
     `source`: `provider` (it refused or reported), `transport` (no answer came), `connector` (refused before any call).
     """
@@ -25,14 +25,14 @@ class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
     @property
     def is_opt_out(self) -> bool:
-        """The provider says that the recipient has opted out. (A refusal of our own says only what is known already.)"""
+        """Whether the provider says that the recipient has opted out. (A refusal of our own only repeats what is known.)"""
         return self.source == "provider" and self.kind is ErrorKind.OPTED_OUT
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):
-    """What a provider says of one message.
+    """A provider's report about one message.
 
-    `raw_status` is the provider's word, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and `created_at` are there where
+    `raw_status` is the provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and `created_at` are there where
     the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where
     the provider echoes it.
     """

@@ -1,4 +1,4 @@
-"""The engine's own numbers in one place, so that a test or a soak can shorten them together."""
+"""The engine's own numbers in one module, so that a test or a soak can shorten them together."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ import msgspec
 class Policy(msgspec.Struct, frozen=True):
     """Seconds and counts.
 
-    lease_seconds       how long a node's word holds that it is alive; what it was calling is unknown after that
+    lease_seconds       how long a node's lease lasts; its calls without an outcome are unknown after that
     clock_skew          how far two nodes' clocks may be apart
     call_seconds        the longest one attempt of a provider call may take, waiting for its turn excluded
-    unknown_window      how long an unknown outcome is looked into (sending.md section 3)
-    expire_after        a message without news for so long is expired (sending.md section 4)
+    unknown_window      how long an unknown outcome is looked up (sending.md section 3)
+    expire_after        a message without an update for so long expires (sending.md section 4)
     ahead_seconds       how long before their calls intents are written; longer where the ledger is slow
     block_size          how many calls' intents and outcomes share a write at most
     flush_after         how long an outcome may wait for others to be written with, where the rate is lifted
     max_parallel_calls  threads a node may use while the provider answers slowly: four seconds' worth of calls
     unpaced_calls       threads a request uses where the rate is lifted
     resends             how often `onUnknown: resend` repeats
-    resend_after        how long the provider's list is given to show a message before it is sent again
+    resend_after        how long the provider's list may take to show a message before it is sent again
     key_seconds         how long an idempotency key is kept
-    list_examines       how many messages one page of a list looks at: some 80 blocks of campaigns, or as many documents
+    list_examines       how many messages one page of a list examines: some 80 blocks of campaigns, or as many documents
     """
 
     lease_seconds: float = 30.0

@@ -1,4 +1,4 @@
-"""What is worth saying about records that are sent all the same: warnings, and recipients who come twice."""
+"""Warnings about records that are sent all the same, and duplicate recipients."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ KeptWarning = tuple[str, str, str, int | None]
 
 
 class RecordWarnings:
-    """Collect them while records are read, in bounded memory: the first hundred warnings of each kind, and how many duplicates."""
+    """Collects warnings while records are read, in bounded memory: the first hundred of each kind, and the number of duplicates."""
 
     def __init__(self, policy: Duplicates = "send", text: Sequence[FieldProblem] = (), *, strict: bool = False) -> None:
         self._policy = policy
@@ -35,7 +35,7 @@ class RecordWarnings:
         return [*self._text, *self._repeated, *self._national]
 
     def check(self, to: str, country: str | None, field: str, *, index: int, line: int | None) -> FieldProblem | None:
-        """Return why a record is not sent; None where it is. `country` is the one that its number was read by, if it needed one."""
+        """Return why a record is not sent; None if it is. `country` is the one that its number was read by, if it needed one."""
         if country is not None:
             message = f"is in national form, and was read as a number of {country}"
             if self._strict:
@@ -57,7 +57,7 @@ class RecordWarnings:
 
     @property
     def refusal(self) -> InvalidRequest | None:
-        """The error of a campaign that allows no person twice; None where there is nothing to refuse."""
+        """The error of a request that refuses duplicates; None if there is nothing to refuse."""
         if self._policy != "refuse" or not self.duplicates:
             return None
         return InvalidRequest(*self._repeated)

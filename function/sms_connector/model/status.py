@@ -1,9 +1,9 @@
-"""Where a message stands: one ranked vocabulary for every provider's words.
+"""The status of a message: one ranked vocabulary for all providers.
 
     accepted → scheduled → queued → sending → sent → delivered → read
                                                    ↘ undelivered, failed, canceled, expired, error
 
-News arrives late, twice and out of order, so a status only ever moves up in rank, and a final one stays.
+Reports arrive late, twice and out of order, so a status only moves up in rank, and a final one stays.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from enum import StrEnum
 
 
 class MessageStatus(StrEnum):
-    """`accepted`: we or the provider took the message; `unknown`: nobody could tell us whether it was taken; `error`:
-    it was refused; `expired`: no news came within the time a message may take. The rest are the carriers' words."""
+    """`accepted`: we or the provider accepted the message; `unknown`: whether it was accepted is unknown; `error`: it was
+    refused; `expired`: no update came within the time a message may take. The rest are the carriers' terms."""
 
     ACCEPTED = "accepted"
     SCHEDULED = "scheduled"
@@ -31,7 +31,7 @@ class MessageStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Nothing more is expected: tracking stops."""
+        """Whether tracking stops: nothing more is expected."""
         return self in FINAL
 
     @property
@@ -70,13 +70,12 @@ _RANKS = {
 }
 
 
-def advance(current: MessageStatus, news: MessageStatus) -> MessageStatus:
-    """The status after the news: the higher in rank, except that a final status stays.
+def advance(current: MessageStatus, reported: MessageStatus) -> MessageStatus:
+    """Return the status after a report: the higher in rank, except that a final status stays.
 
-    Two final statuses yield: `unknown` to whatever is learned later, because it means that nothing was known, and
-    `delivered` to `read`. As news, `unknown` displaces only `accepted`: it takes nothing back that was learned.
+    Two final statuses yield: `unknown` to any later report, and `delivered` to `read`. A reported `unknown` replaces only `accepted`.
     """
-    yields = current is MessageStatus.UNKNOWN or (current is MessageStatus.DELIVERED and news is MessageStatus.READ)
+    yields = current is MessageStatus.UNKNOWN or (current is MessageStatus.DELIVERED and reported is MessageStatus.READ)
     if current.final and not yields:
         return current
-    return news if news.rank >= current.rank else current
+    return reported if reported.rank >= current.rank else current

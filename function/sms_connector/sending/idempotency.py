@@ -58,7 +58,7 @@ class IdempotencyKeys:
     def begin(self, key: str, digest: str) -> Replay | Started:
         """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422).
 
-        Where the ledger is lost over it the key may have been written: the node's lease is retired, or it would live on with it.
+        If the ledger fails, the key may have been written: the node's lease is retired, so that the key does not live on with it.
         """
         self._lease.enter()
         begun: Replay | Started | None = None
@@ -76,7 +76,7 @@ class IdempotencyKeys:
         return begun
 
     def find(self, key: str, digest: str) -> Replay | BrokenOff | None:
-        """Return what the same request came to before; None where there was none. Raises KeyInProgress while it is still running."""
+        """Return the result of the same request before; None if there was none. Raises KeyInProgress while it is still running."""
         [found] = self._ledger.get(COLLECTION, [key_id(key)])
         if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
             return None
@@ -88,20 +88,20 @@ class IdempotencyKeys:
         self._end(started, self._document(started) | answered)
 
     def abandon(self, started: Started) -> None:
-        """Nothing was sent: forget the key. What an attempt before this one may have sent is not forgotten."""
+        """Delete the key, because nothing was sent. Keep it if an earlier attempt may have sent something."""
         if started.carried_on:
             self.release(started)
         else:
             self._end(started, None)
 
     def release(self, started: Started) -> None:
-        """It broke off in the middle: whoever asks again with the key carries it on at once."""
+        """Let the next request with the key carry on at once, after this one broke off."""
         started.holder = ""
         self._end(started, self._document(started) | {"state": "running"})
 
     @contextmanager
     def alone(self, name: str) -> Iterator[None]:
-        """What is done inside is done by one request at a time. Raises KeyInProgress. A caller's key holds no space: a name does."""
+        """Let one request at a time into the block. Raises KeyInProgress. A caller's key has no space: a name has."""
         begun = self.begin(name, name)
         try:
             yield
@@ -133,7 +133,7 @@ class IdempotencyKeys:
         return self._write(started, found.version)
 
     def _answer(self, found: Document) -> Replay | None:
-        """None where the first request broke off."""
+        """Return None if the first request broke off."""
         if found.data["state"] == "done":
             return Replay(zlib.decompress(b64decode(found.data["answer"])), found.data["status"])
         if self._lease.living([found.data["holder"]]):
@@ -165,14 +165,14 @@ class IdempotencyKeys:
         }
 
     def _end(self, started: Started, data: Json | None) -> None:
-        """The node's lease is retired where the ledger can't be told: a key in progress must not live on with the node."""
-        told = False
+        """Write or delete the key. If that fails, retire the node's lease: a key in progress must not live on with the node."""
+        is_stored = False
         try:
             with suppress(Conflict):
                 self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
-            told = True
+            is_stored = True
         finally:
-            self._lease.leave(broken=not told)
+            self._lease.leave(broken=not is_stored)
 
 
 def _moment(at: float) -> str:
@@ -180,10 +180,10 @@ def _moment(at: float) -> str:
 
 
 def key_id(key: str) -> str:
-    """Keys are the caller's words: kept as a digest only."""
+    """Return the key's digest: keys are callers' words and not stored."""
     return hashlib.sha256(key.encode()).hexdigest()[:40]
 
 
 def message_id(nonce: str, index: int) -> str:
-    """Our name of a record's message; the same nonce and index give the same id."""
+    """Return our id of a record's message; the same nonce and index give the same id."""
     return "msg_" + hashlib.sha256(f"{nonce}:{index}".encode()).hexdigest()[:26]

@@ -1,4 +1,4 @@
-"""A record's own idempotency key: the same key and the same message is the message that is there already."""
+"""A record's own idempotency key: the same key with the same message gives the first message."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class RecordKeys:
         self._opt_outs = OptOuts(ledger, clock=clock)
 
     def claim(self, pairs: Sequence[Pair], *, attachment: str = "") -> list[bool]:
-        """For each: True where the message is this request's to send. Else its record is now the one that is there, or an error.
+        """Return for each whether this request sends it. If not, its record becomes the existing one, or an error.
 
         `attachment` is what makes a message another one beside recipient, sender and text.
         """
@@ -44,7 +44,7 @@ class RecordKeys:
         return [fresh.get(id(record), True) for _, record in pairs]
 
     def _claim_together(self, keyed: Sequence[Pair], claims: dict[int, Write]) -> set[int]:
-        """The happy path: all keys are new, and one commit takes them. None are taken where one is not."""
+        """Claim all keys in one commit, if all are new; none otherwise."""
         writes = list(claims.values())
         if not keyed or len(keyed) > MAX_WRITES or len({write.id for write in writes}) < len(writes):
             return set()
@@ -94,7 +94,7 @@ class RecordKeys:
         )  # its node died before the intent was written: nothing was ever sent
 
     def is_free(self, record: MessageRecord) -> bool:
-        """Whether its key may send again: it failed, and certainly nothing was sent. So it is with an opt-out that has ended since."""
+        """Whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended since."""
         failure = record.failure
         if failure is None or not record.final:
             return False

@@ -1,8 +1,8 @@
-"""Apply what is reported about a message, whatever brought it: a callback, a poll, the provider's list, a cancel or a redact.
+"""Apply a report about a message: of a callback, a poll, the provider's list, a cancel or a redact.
 
-`ApplyReport` is the change of a record, and the stores run every change through the same steps: it counts the question, what it
-makes of the message is announced in the same commit, and a report that the recipient has opted out ends consent (`OptOutRecorder`).
-The answer to a send is the one other change with a report in it (`outcome.ApplyOutcome`); its opt-outs take the same way.
+`ApplyReport` is the change of a record. The stores handle every change alike: a poll is counted, a final status is notified in the same
+commit, and a report that the recipient has opted out ends consent (`OptOutRecorder`). The answer to a send is the one other change with a
+report (`outcome.ApplyOutcome`); its opt-outs are recorded the same way.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ Source = Literal["callback", "poll", "reconcile", "cancel", "redact"]
 
 
 class OptOutRecorder(Protocol):
-    """Ends consent where a provider says that the recipient has opted out."""
+    """Ends consent when a provider reports that the recipient has opted out."""
 
     def record_reported(self, recipient: str, reason: str, *, at: float) -> None: ...
 
 
 class ApplyReport(msgspec.Struct):
-    """One report, or a question without an answer (`report` None), as a change that can be applied to any later state.
+    """One report, or a poll without an answer (`report` None), as a change that can be applied to any later state.
 
-    `question`: it answers a question of ours, which counts as an attempt unless `attempt` is False (a look-up). `stored`: it was
-    kept as a status event, and had its other effects then. `is_change` says whether it changed the record.
+    `question`: it answers a poll, which counts as an attempt unless `attempt` is False (a look-up). `stored`: it was kept as a status
+    event, and had its other effects then. `is_change` tells whether it changed the record.
     """
 
     report: DeliveryReport | None
@@ -47,19 +47,19 @@ class ApplyReport(msgspec.Struct):
             record.redacted = self.is_change = True
         if self.question:
             record.asked(self.at, counts=self.attempt)
-            # The one who asks may have counted questions that were not worth a write.
+            # The poller may have counted polls that were not stored.
             self.attempts = record.attempts = max(record.attempts, self.attempts)
         return self.is_change
 
     @property
     def opt_out(self) -> str | None:
-        """Why the recipient counts as opted out; None where this report does not say so for the first time."""
+        """The reason to end consent; None unless this report is the first to say so."""
         failure = self.report.failure if self.report is not None and self.is_change and not self.stored else None
         return f"reported with {failure.code}" if failure is not None and failure.is_opt_out else None
 
 
 def record_opt_out(recorder: OptOutRecorder | None, recipient: str, change: object) -> None:
-    """End the recipient's consent where the change says so. It comes before the message is written: what breaks off in between is
-    reported again."""
+    """End the recipient's consent if the change says so, before the message is written: after a failure in between, the report comes
+    again."""
     if recorder is not None and isinstance(change, ApplyReport | ApplyOutcome) and change.opt_out is not None:
         recorder.record_reported(recipient, change.opt_out, at=change.at)

@@ -1,8 +1,7 @@
-"""A node's word that it is alive: one document, renewed while requests are in flight.
+"""A node's lease: one document, renewed while requests are in flight.
 
-Every intent names the lease it was written under. When the lease has ended without an outcome, nobody knows whether the call was
-made: the message is *unknown*, never *retry* (sending.md section 2). One lease a node instead of one a message costs one write in
-five seconds, whatever the number of messages.
+Every intent names the lease it was written under. If the lease ends without an outcome, the call may have been made: the message is
+*unknown*, never *retry* (sending.md section 2). One lease for each node costs one write in five seconds, whatever the number of messages.
 """
 
 from __future__ import annotations
@@ -20,8 +19,8 @@ from sms_connector.ports import Clock, Ledger, Write
 
 COLLECTION = "state"
 FORGET_AFTER = 24 * 3600.0
-# Parts of a lease: how often it is looked at, and what has to be left of it then. So it always lasts for a call of a node whose
-# ledger answers, and the ledger may be away for some seconds.
+# Parts of a lease: how often it is checked, and what has to be left of it then. So it always lasts for a call of a node whose
+# ledger answers, and the ledger may be unavailable for some seconds.
 CHECK_EVERY = 1 / 6
 RENEW_BELOW = 0.85
 
@@ -53,7 +52,7 @@ class NodeLease:
 
     @contextmanager
     def held(self) -> Iterator[str]:
-        """The lease's name; it is renewed in the background until the block ends.
+        """Yield the lease's name; renew it in the background until the block ends.
 
         A block that breaks off may leave intents without an outcome. Their lease must end although the node lives on, so it is
         retired; a request that was refused (RequestError) leaves none.
@@ -70,24 +69,24 @@ class NodeLease:
             self.leave(broken=broken)
 
     def name(self) -> str:
-        """The name intents are written under now; renewed first where it is old. Raises what the ledger raises."""
+        """Return the name that intents are written under now, after a renewal if it is old. Raises what the ledger raises."""
         if (lease := self._young()) is not None:
             return lease.name
         with self._renewing:
             return (self._young() or self._renew()).name
 
     def covers(self, holder: str | None, seconds: float) -> bool:
-        """Is that the present lease, and does it last that long from now? Only then may a call be started under it."""
+        """Return whether that is the present lease and it lasts that long from now: only then may a call start under it."""
         lease = self._lease
         return lease is not None and lease.name == holder and lease.lasts(seconds, self._clock)
 
     def retire(self) -> None:
-        """Let the present lease end: it is not renewed any more, and what follows gets another one. Requests in flight that wrote
-        intents under it write them anew before they call."""
+        """Let the present lease end without renewal; later intents get another one. Requests in flight write their intents again under
+        that one before they call."""
         self._lease = None
 
     def living(self, names: Iterable[str]) -> set[str]:
-        """Which of these leases still hold, as far as anybody can tell."""
+        """Return which of these leases still hold."""
         wanted = sorted(set(names))
         now = self._clock.time()
         documents = self._ledger.get(COLLECTION, [f"node:{name}" for name in wanted]) if wanted else []
@@ -127,8 +126,7 @@ class NodeLease:
         return lease if lease is not None and lease.lasts(enough, self._clock) else None
 
     def _renew(self) -> _Lease:
-        """A lease that has lapsed may have been called dead already: its name is not used again, nor where it lapsed while its
-        renewal was on the way."""
+        """Renew the lease. One that has lapsed, or lapses during its renewal, may count as dead elsewhere: its name is not used again."""
         old = self._lease
         if old is not None:
             renewed = self._write(old.name)

@@ -1,8 +1,8 @@
-"""Who asked not to be written to, and how that came about. The list is read immediately before a call (sending.md section 6).
+"""Opt-outs, with their history. They are read immediately before a call (sending.md section 6).
 
-Consent is a person's (`person_key`): all spellings of a number and the channel addresses that hold it are one entry. It is a history:
-every change is added in the order of its time, none is overwritten, and the last one is the state. So a STOP that arrives late, after a
-younger START, is kept and changes nothing.
+Consent belongs to a person (`person_key`): all spellings of a number and the channel addresses that hold it are one entry. Every change is
+added to a history in the order of its time, none is overwritten, and the last one is the state. So a STOP that arrives after a younger
+START is kept and changes nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, 
 from sms_connector.ports.ledger_access import Cursor, page
 
 COLLECTION = "optOuts"
-# What a document holds of a history: some 200 KB. Of a longer one the first entry and the latest are kept.
+# Entries of a history in a document: some 200 KB. Of a longer one the first entry and the latest are kept.
 MAX_HISTORY = 1000
 PUT_AT_ONCE = 200
 
@@ -30,7 +30,7 @@ class ConsentChange(msgspec.Struct, frozen=True):
     """One change of a person's consent.
 
     `source`: `api`, `inbound` (a word) or `provider` (it refused for that reason). `at`: epoch seconds. `message`: our id of the inbound
-    message that brought it. `caller`: who called, where the platform has checked it.
+    message that brought it. `caller`: the caller's identity, if the platform has checked it.
     """
 
     opted_out: bool
@@ -72,7 +72,7 @@ class OptOuts:
         return {recipient for recipient in recipients if ids[recipient] in opted_out}
 
     def get(self, number: str) -> OptOut | None:
-        """Return the person's consent with its history, also where it was given again; None where it never changed."""
+        """Return the person's consent with its history, also if it was given again; None if it never changed."""
         [document] = self._ledger.get(COLLECTION, [_document_id(number)])
         return _read(document) if document else None
 
@@ -82,7 +82,7 @@ class OptOuts:
         return self._add(number, ConsentChange(True, source, at, reason, caller=caller))
 
     def put_once(self, number: str, source: str, reason: str | None, *, at: float) -> bool:
-        """Add that the person opted out at that time; False where they have opted out already, which stays as it is."""
+        """Add that the person opted out at that time. Return False if they have opted out already, which stays as it is."""
         found = self.get(number)
         if found is not None and found.opted_out:
             return False
@@ -91,7 +91,7 @@ class OptOuts:
     def put_all(
         self, wanted: Sequence[tuple[str, str | None]], source: str, *, caller: str | None = None
     ) -> list[bool]:
-        """Add that each person (number, reason) opted out now; False for those who have opted out already, which stays as it is."""
+        """Add that each person (number, reason) opted out now. Return False for those who have opted out already: they stay as they are."""
         parts = [wanted[start : start + PUT_AT_ONCE] for start in range(0, len(wanted), PUT_AT_ONCE)]
         return [added for part in parts for added in self._put_part(part, source, caller)]
 
@@ -120,7 +120,7 @@ class OptOuts:
         self.put_once(recipient, "provider", reason, at=at)
 
     def delete(self, number: str, *, caller: str | None = None) -> bool:
-        """Add that the person gave consent again; False where they have not opted out."""
+        """Add that the person gave consent again. Return False if they have not opted out."""
         found = self.get(number)
         if found is None or not found.opted_out:
             return False
@@ -128,7 +128,7 @@ class OptOuts:
         return True
 
     def _after(self, found: OptOut | None) -> float:
-        """Now, and later than what is known already: a provider's clock may be ahead of ours."""
+        """Return a time after the last change: a provider's clock may be ahead of ours."""
         now = self._clock.time()
         return now if found is None else max(now, found.last.at + 0.001)
 
@@ -142,7 +142,7 @@ class OptOuts:
             return opt_out
 
     def write_of(self, number: str, change: ConsentChange) -> Write:
-        """Return the change as a part of somebody's commit, which conflicts where another change came first."""
+        """Return the change as a part of a commit, which conflicts if another change comes first."""
         return self._extend(number, change)[0]
 
     def _extend(self, number: str, change: ConsentChange) -> tuple[Write, OptOut]:
@@ -151,7 +151,7 @@ class OptOuts:
 
     def _write(self, number: str, change: ConsentChange, document: Document | None) -> tuple[Write, OptOut]:
         earlier = _read(document).history if document else ()
-        # At the same moment an opt-out counts for more.
+        # At the same moment an opt-out wins.
         history = tuple(sorted((*earlier, change), key=lambda each: (each.at, each.opted_out)))
         if len(history) > MAX_HISTORY:
             history = (history[0], *history[1 - MAX_HISTORY :])
@@ -168,7 +168,7 @@ class OptOuts:
 
 
 def _to_data(opt_out: OptOut) -> dict[str, object]:
-    """Only who has opted out is listed: by the time of the last change."""
+    """Index only those who have opted out, by the time of the last change."""
     data: dict[str, object] = {"number": opt_out.number, "history": msgspec.to_builtins(opt_out.history)}
     return data | {"createdAt": opt_out.last.at} if opt_out.opted_out else data
 
@@ -178,6 +178,6 @@ def _read(document: Document) -> OptOut:
 
 
 def _document_id(number: str) -> str:
-    """The person's key, where a store takes it as an id."""
+    """Return the person's key, or its digest where a store does not take it as an id."""
     key = person_key(number)
     return key if _PLAIN_ID.fullmatch(key) else "x-" + hashlib.sha256(key.encode()).hexdigest()

@@ -67,14 +67,14 @@ def _take(
 ) -> payloads.CampaignInfo:
     services.engine.connection.require_active()
     with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
-        campaign = services.engine.intake.take(request.order(call, nonce), records)
+        campaign = services.engine.intake.accept(request.order(call, nonce), records)
         progress = services.engine.campaigns.get(campaign.id)
     return payloads.write_progress(progress, request_id=call.request_id)
 
 
 def _look(services: Services, call: ParsedRequest, request: CampaignRequest, spooled: Spooled) -> Answer:
     with open_records(services, request, spooled) as records:
-        totals, forecast = services.engine.intake.look(request.order(call, ""), records)
+        totals, forecast = services.engine.intake.forecast(request.order(call, ""), records)
     return Answer(payloads.write_plan(totals, forecast, request.notes))
 
 
@@ -138,7 +138,7 @@ def retry(services: Services, call: ParsedRequest) -> Answer:
     engine.intake.require_queue()
     engine.connection.require_active()
     with engine.keys.alone(f"retry of {campaign_id}"):
-        campaign = engine.retries.take(campaign_id, request_id=call.request_id)
+        campaign = engine.retries.retry(campaign_id, request_id=call.request_id)
     info = payloads.write_progress(engine.campaigns.get(campaign.id), request_id=call.request_id)
     return _with_location(Answer(msgspec.json.encode(info), 202))
 
