@@ -17,7 +17,7 @@ from sms_connector import registry
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import Sender, parse_country, parse_sender
-from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl, parse_proxy_url
+from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 
 LEDGER_FORMS: Final = "sqlite:<path> or firestore:<project>/<database>"
 QUEUE_FORMS: Final = "sqlite:<path> or cloud-tasks:<project>/<location>"
@@ -202,7 +202,7 @@ def _read_queue(reader: _Reader) -> QueueAddress | None:
 
 
 def _read_proxy(reader: _Reader) -> ProxySettings | None:
-    address = reader.read("SMS_PROXY_URL", parse_proxy_url, None)
+    address = reader.read("SMS_PROXY_URL", values.proxy_address, None)
     auth = ProxyAuth(reader.read("SMS_PROXY_AUTH", values.one_of(*ProxyAuth), ProxyAuth.NONE))
     ssl = ProxySsl(reader.read("SMS_PROXY_SSL", values.one_of(*ProxySsl), ProxySsl.AUTO))
     if address is not None:

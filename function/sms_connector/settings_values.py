@@ -108,6 +108,18 @@ def base_url(raw: str) -> str:
     return raw.rstrip("/")
 
 
+def proxy_address(url: str) -> tuple[str, int]:
+    """Host and port of `http://host:port`. Raises ValueError with the fix; the message never repeats the URL."""
+    parts = urlsplit(url)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("leave user and password out: they are the secrets proxy-username and proxy-password")
+    if parts.scheme != "http":
+        raise ValueError("write it as http://host:port; for TLS to the proxy itself set SMS_PROXY_SSL=always")
+    if not parts.hostname or parts.port is None or parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ValueError("write it as http://host:port, with nothing after the port")
+    return parts.hostname, parts.port
+
+
 def callback_url(raw: str) -> str:
     """An http(s) address that results are posted to; it may have a query."""
     parts = _split(raw)

@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
@@ -33,6 +34,9 @@ _CREDENTIALS = re.compile(r"(?i)\b(basic|bearer|digest)\s+[\w.~+/=-]{6,}|(?<=://
 _MACHINE_ID = re.compile(
     r"(?:[a-z]{2,6}_|[A-Z]{2})?[0-9a-f]{32}|msg_[0-9a-f]{26}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 )
+# In URLs: account and message ids, keyed digests. A version of an API is a date, and no number.
+_ID = re.compile(r"(?<![\w-])(?=[\w-]*\d)([A-Za-z0-9_-]{2})[A-Za-z0-9_-]{10,}([A-Za-z0-9_-]{4})(?![\w-])")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TRACE = re.compile(r"([0-9a-fA-F]{32})(?:/(\d{1,20}))?(?:;o=(\d))?")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -134,6 +138,26 @@ def mask_text(text: str) -> str:
     if _MACHINE_ID.fullmatch(text):
         return text
     return _CREDENTIALS.sub("***", _NUMBER.sub(_mask_number, text))
+
+
+def mask_url(url: str) -> str:
+    """`url` without user info, query values, fragment, numbers and whole ids: enough to find a request at the provider.
+
+    https://user:pw@api.example/Accounts/AC0123…/Messages.json?To=%2B15558675310 → https://api.example/Accounts/AC…cdef/Messages.json?To=***
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "***"
+    path = "/".join(map(_mask_segment, parts.path.split("/")))
+    query = "&".join(f"{_mask_segment(pair.partition('=')[0])}=***" for pair in parts.query.split("&") if pair)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{path}" + (f"?{query}" if query else "")
+
+
+def _mask_segment(segment: str) -> str:
+    plain = unquote(segment)
+    masked = plain if _DATE.fullmatch(plain) else _NUMBER.sub(_mask_number, _ID.sub(r"\1…\2", plain))
+    return segment if masked == plain else masked
 
 
 def read_trace(headers: Headers, *, project: str | None) -> dict[str, Any]:

@@ -20,7 +20,6 @@ from sms_connector.model.phone_number import (
     Recipient,
     Sender,
     SenderKind,
-    mask,
     parse_country,
     parse_recipient,
     parse_sender,
@@ -356,25 +355,6 @@ def test_region_of(address: str, region: str | None, why: str) -> None:
     assert region_of(address) == region, why
 
 
-@pytest.mark.parametrize(
-    ("address", "shown", "why"),
-    [
-        ("+15558675310", "+155…10", "three digits in front, two behind"),
-        ("whatsapp:+15558675310", "whatsapp:+155…10", "the channel is no secret"),
-        ("15558675310", "155…10", "without a +"),
-        ("0171 2345678", "017…78", "what a caller wrote"),
-        (MG, "MG0…ef", "a pool"),
-        ("+6831234", "…", "too short to hide anything in"),
-        ("12345", "…", "short code"),
-        ("ACME", "…", "name"),
-        ("", "…", "nothing"),
-        ("other:+15558675310", "+155…10", "an unknown word in front may be anything"),
-    ],
-)
-def test_masks(address: str, shown: str, why: str) -> None:
-    assert mask(address) == shown, why
-
-
 country_codes = st.sampled_from(sorted(phonenumbers.COUNTRY_CODE_TO_REGION_CODE))
 e164_like = st.builds(lambda code, rest: f"+{code}{rest}", country_codes, st.from_regex(r"[0-9]{4,11}", fullmatch=True))
 near_numbers = st.text(alphabet="+0123456789 ()-./extw:hasp\u202a\u00a0٠１", max_size=20)
@@ -423,10 +403,3 @@ def test_a_sender_is_read_or_refused(text: str) -> None:
     else:
         assert parse_sender(result.address) == result
         assert (result.kind is SenderKind.CHANNEL) is (text.partition(":")[0] in CHANNELS and ":" in text)
-
-
-@given(e164_like, st.sampled_from(["", *(f"{channel}:" for channel in sorted(CHANNELS))]))
-def test_a_mask_hides_at_least_five_digits(number: str, prefix: str) -> None:
-    shown = mask(prefix + number)
-    assert shown.startswith(prefix)
-    assert sum(c.isdigit() for c in shown) <= max(0, len(number) - 1 - 5)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from sms_connector.app.startup_checks import settings_problems
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
+from sms_connector.settings_values import proxy_address
 from sms_connector.transport.settings import (
     ProxyAuth,
     ProxySettings,
     ProxySsl,
     TransportSettings,
-    parse_proxy_url,
-    settings_problems,
 )
 from tests.transport.conftest import Authority, Bench, MakeBench
 from tests.transport.fake_proxy import FakeProxy
@@ -104,7 +104,7 @@ PROXY_URLS = [
 
 @pytest.mark.parametrize(("url", "expected"), PROXY_URLS)
 def test_a_proxy_url(url: str, expected: tuple[str, int]) -> None:
-    assert parse_proxy_url(url) == expected
+    assert proxy_address(url) == expected
 
 
 BAD_PROXY_URLS = [
@@ -119,7 +119,7 @@ BAD_PROXY_URLS = [
 @pytest.mark.parametrize(("url", "fix"), [row[:2] for row in BAD_PROXY_URLS], ids=[row[2] for row in BAD_PROXY_URLS])
 def test_a_proxy_url_that_is_none(url: str, fix: str) -> None:
     with pytest.raises(ValueError, match=fix) as caught:
-        parse_proxy_url(url)
+        proxy_address(url)
     assert "pw" not in str(caught.value)
 
 

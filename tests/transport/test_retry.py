@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, Throttled
 from sms_connector.model.message import BeforeAttempt
-from sms_connector.transport.failures import Failure, retry_after
+from sms_connector.transport.failures import Failure, RetryPolicy, retry_after
 from sms_connector.transport.http import HttpRequest, Lane, Written
-from sms_connector.transport.retry import RetryPolicy
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.transport.conftest import MakeBench, NotingClock, Vault

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -14,7 +16,7 @@ from sms_connector.local.secrets import FileSecrets
 from sms_connector.ports import Clock
 from sms_connector.settings import Settings, load
 from sms_connector.transport.http import NoTransport
-from sms_connector.transport.settings import ProxyAuth, settings_problems
+from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsafe_route
 
 
 def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
@@ -29,6 +31,29 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
     if problems:
         raise StartError(problems)
     return settings
+
+
+def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
+    """Everything that can't work with these settings and this base URL, each with its fix. Empty when all is well."""
+    problem = unsafe_route(settings.proxy, urlsplit(destination).scheme)
+    problems = [problem] if problem else []
+    if settings.ca_file is not None:
+        problems += _ca_file_problems(settings.ca_file)
+    if settings.total_timeout < settings.connect_timeout + settings.read_timeout:
+        problems.append("the total timeout has to hold the connect and the read timeout together")
+    return problems
+
+
+def _ca_file_problems(path: str) -> list[str]:
+    from sms_connector.transport.dial import make_tls_context
+
+    if not Path(path).is_file():
+        return [f"SMS_CA_FILE: there is no file {path}: name a PEM file with the extra certificate authorities"]
+    try:
+        make_tls_context(path)
+    except OSError:
+        return [f"SMS_CA_FILE: {path} can't be read: name a file of certificates in PEM form"]
+    return []
 
 
 class StartupChecks(msgspec.Struct, frozen=True):

@@ -177,14 +177,6 @@ def region_of(address: str) -> str | None:
     return numbering_plan.find_region(number)
 
 
-def mask(address: str) -> str:
-    """The form for logs: `+155…10`, `whatsapp:+155…10`; `…` for what is too short to hide five characters in."""
-    channel, colon, rest = address.rpartition(":")
-    shown = channel + colon if channel in _CHANNELS else ""
-    start = 4 if rest.startswith("+") else 3
-    return shown + (f"{rest[:start]}…{rest[-2:]}" if len(rest) >= start + 5 + 2 else "…")
-
-
 def _find_channel(text: str) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
     """Also of one written `WhatsApp:`: to name the bare number as the right form would change the channel."""
     channel, colon, _ = text.partition(":")

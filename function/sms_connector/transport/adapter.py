@@ -7,19 +7,19 @@ import threading
 import zlib
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any
 
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from .connection import Connection
-from .destination import Destination
+from sms_connector.ports import Clock
+
+from .connection import Connection, Destination
 from .failures import WireError
 from .http import HttpRequest, Written
 from .settings import TransportSettings
-
-_COMPRESSED = frozenset(("gzip", "x-gzip", "deflate"))
 
 
 class Exchange(PreparedRequest):
@@ -48,17 +48,13 @@ class Adapter(BaseAdapter):
     """Idle connections by destination, for any number of threads; the one idle longest is used first."""
 
     def __init__(
-        self,
-        make_connection: Callable[[Destination], Connection],
-        *,
-        monotonic: Callable[[], float],
-        settings: TransportSettings,
+        self, settings: TransportSettings, clock: Clock, make_connection: Callable[[Destination], Connection]
     ) -> None:
         super().__init__()
-        self._make_connection, self._monotonic, self._settings = make_connection, monotonic, settings
+        self._settings, self._monotonic, self._make_connection = settings, clock.monotonic, make_connection
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
-        self._swept_at = monotonic()
+        self._swept_at = clock.monotonic()
 
     def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
         """Raises WireError where no status line and headers came."""
@@ -104,22 +100,16 @@ class Adapter(BaseAdapter):
         for given, value in answer.getheaders():
             name = given.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        # None is asked to compress its answer, but some do.
-        if body and headers.get("content-encoding", "").lower() in _COMPRESSED:
-            body = self._unpack(body, reply)
+        # None is asked to compress its answer, but some do. 32: zlib finds out which of the two it is.
+        if body and headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate"):
+            inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
+            with suppress(zlib.error):
+                body = inflater.decompress(body, self._settings.max_response_bytes)
+            if not inflater.eof:
+                what = "the answer's compressed body is broken or too large"
+                reply.broken, body = WireError(what, written=True, again=False), b""
         reply.status_code, reply.headers, reply.raw = answer.status, headers, io.BytesIO(body)
         return reply
-
-    def _unpack(self, body: bytes, reply: Reply) -> bytes:
-        # 32: zlib finds out by itself whether it is gzip or zlib, which both go by the name of deflate.
-        inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
-        try:
-            body = inflater.decompress(body, self._settings.max_response_bytes)
-        except zlib.error:
-            body = b""
-        if not inflater.eof:
-            reply.broken = WireError("the answer's compressed body is broken or too large", written=True, again=False)
-        return body
 
     def _take(self, key: tuple[str, str]) -> Connection | None:
         """Return a connection that looks alive; None where a new one is needed."""

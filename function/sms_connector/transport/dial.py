@@ -19,8 +19,7 @@ from urllib3.util.ssltransport import SSLTransport
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock
 
-from .connection import Answer, AnswerSource, Bounds, Connection, Socket
-from .destination import Destination
+from .connection import Answer, AnswerSource, Bounds, Connection, Destination, Socket
 from .failures import WireError, describe
 from .proxy_auth import ProxyAuthenticator
 from .settings import ProxySettings, ProxySsl, TransportSettings, unsafe_route
@@ -39,7 +38,7 @@ class Dialer:
     """Makes connections to destinations, through the proxy where there is one."""
 
     def __init__(
-        self, settings: TransportSettings, *, clock: Clock, authenticator: ProxyAuthenticator, resolve: Resolver
+        self, settings: TransportSettings, clock: Clock, authenticator: ProxyAuthenticator, resolve: Resolver
     ) -> None:
         self._settings, self._clock = settings, clock
         self._authenticator, self._resolve = authenticator, resolve
@@ -58,7 +57,8 @@ class Dialer:
         elif proxy.forwards(destination.scheme):
             return self._open_proxy(proxy, deadline)
         else:
-            sock = self._tunnel(proxy, destination.host_and_port, deadline)
+            host = f"[{destination.host}]" if ":" in destination.host else destination.host
+            sock = self._tunnel(proxy, f"{host}:{destination.port}", deadline)
         return self._secure(sock, destination.host, deadline) if secure else sock
 
     def _open_proxy(self, proxy: ProxySettings, deadline: float) -> Socket:
@@ -96,7 +96,8 @@ class Dialer:
                 answer = self._ask(sock, authority, authorization, deadline)
                 if answer.status < 300:
                     return sock, None
-                _raise_unless_challenge(answer.status)
+                if answer.status != 407:
+                    raise _refused_tunnel(answer.status)
                 sock.close()
                 return sock, answer.getheader("proxy-authenticate", "")
             except BaseException:
@@ -144,25 +145,17 @@ def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
 
 
 def _connect_one(found: Resolved, timeout: float) -> socket.socket:
-    family, address = found
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.settimeout(timeout)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.connect(address)
-    except BaseException:
-        sock.close()
-        raise
+    """Exactly this address: a numeric one, which is asked of no resolver again."""
+    sock = socket.create_connection(found[1][:2], timeout)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock
 
 
-def _raise_unless_challenge(status: int) -> None:
-    if status == 407:
-        return
+def _refused_tunnel(status: int) -> WireError:
     # 5xx and 429: the proxy could not reach the destination now. Other answers are its rules: asking changes none of them.
     passing = status >= 500 or status == 429
     fix = "" if passing else ": it has to allow CONNECT to this host and port (SMS_PROXY_SSL says when we ask for one)"
-    raise WireError(f"the proxy opened no tunnel, its answer was {status}{fix}", written=False, again=passing)
+    return WireError(f"the proxy opened no tunnel, its answer was {status}{fix}", written=False, again=passing)
 
 
 @contextmanager

@@ -1,36 +1,25 @@
-"""What can go wrong on the wire, and what it means for the message: the table of `sending.md`, section 1.
+"""What can go wrong with an attempt, what it means for the message (docs/sending.md, section 1), and when it is repeated.
 
-The one fact that decides is whether the other side may hold the whole request. The connection knows it, because it opens, writes
-and reads in three separate steps; nothing here guesses from the type of an exception.
-
-    | what happened                                                    | non-repeatable | repeatable |
-    |------------------------------------------------------------------|----------------|------------|
-    | before the request was written: name, refused, timeout, TLS,     | NotSent        | NotSent    |
-    |   proxy before its tunnel stood; the first write failed          |                |            |
-    | after: silence, lost connection, TLS failure, broken framing,    | OutcomeUnknown | NotSent    |
-    |   a 2xx that ended early or is over the size limit               |                |            |
-    | 429; 503 with a readable Retry-After                             | NotSent        | NotSent    |
-    | any other 5xx                                                    | OutcomeUnknown | NotSent    |
-    | 2xx, 3xx, other 4xx                                              | returned       | returned   |
-    | 429 or 5xx in which `HttpRequest.read_provider_error` reads a final error  | returned       | returned   |
-
-A 3xx or 4xx whose body ended early is returned with what arrived: its status line alone says that nothing was taken.
+The one fact that decides is whether the other side may hold the whole request. The connection knows it: it opens, writes and
+reads in three separate steps. Of an answer the status decides: a 3xx or 4xx whose body ended early took nothing all the same.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 import msgspec
 
 from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown
+from sms_connector.structured_log import mask_url
 
 from .http import HttpRequest, HttpResponse
-from .redaction import redact_url
+from .settings import TransportSettings
 
 
 class WireError(Exception):
@@ -55,9 +44,8 @@ class WireError(Exception):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An attempt that gave no answer: the error the caller would get, and what the retry policy wants to know. `perhaps_taken`
-    says that the provider may have carried it out, also where doing it again is harmless. `answer` is the
-    provider's own error, which is returned once there is no further attempt."""
+    """An attempt without an answer: the error the caller would get, and what the retry policy wants to know. `perhaps_taken`: the
+    provider may have carried it out, harmless to repeat or not. `answer`: its own error, returned once no attempt is left."""
 
     error: CallError
     again: bool = True
@@ -95,7 +83,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
     """The consequence of an attempt without a usable answer."""
-    message = f"{request.method} {redact_url(request.url)}: {failure.what}"
+    message = f"{request.method} {mask_url(request.url)}: {failure.what}"
     if failure.written and not request.repeatable:
         kind = ErrorKind.TIMEOUT if failure.kind is ErrorKind.TIMEOUT else ErrorKind.UNKNOWN_OUTCOME
         return Failure(OutcomeUnknown(message, kind=kind), again=False, perhaps_taken=True)
@@ -108,7 +96,7 @@ def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRe
     if status < 500 and status != 429:
         return None
     wait = retry_after(headers, now)
-    message = f"{request.method} {redact_url(request.url)}: the answer was {status}" + (
+    message = f"{request.method} {mask_url(request.url)}: the answer was {status}" + (
         f", try again in {wait:g} s" if wait is not None else ""
     )
     if status == 429:
@@ -118,3 +106,48 @@ def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRe
     if request.repeatable:
         return Failure(NotSent(message, retry_after=wait), perhaps_taken=True)
     return Failure(OutcomeUnknown(message), again=False, perhaps_taken=True)
+
+
+class RetryPolicy:
+    """Says how long to wait before the next attempt, or that there is none. `uniform` draws from 0 to 1.
+
+    Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). The budget
+    keeps an outage from being multiplied: each call deposits a share of a token, each repetition takes a whole one (Finagle's
+    RetryBudget). A 429 is no outage: the provider is there, and the throttle bounds what repeating it can do.
+    """
+
+    def __init__(self, settings: TransportSettings, uniform: Callable[[], float]) -> None:
+        self._settings, self._uniform = settings, uniform
+        self._tokens = float(settings.retry_reserve)
+        self._lock = threading.Lock()
+
+    def begin_call(self) -> None:
+        """A new call earns its share of a repetition."""
+        with self._lock:
+            self._tokens = min(self._settings.retry_reserve, self._tokens + self._settings.retry_ratio)
+
+    def pause(self, attempts: int, failure: Failure, remaining: float) -> float | None:
+        """Seconds until the next attempt, which has to start within `remaining`; None: give up now.
+
+        A token is taken only when the answer is a number.
+        """
+        # What may have been taken is never repeated blindly; a wrong certificate, password or setting stays wrong.
+        if isinstance(failure.error, OutcomeUnknown) or not failure.again or attempts >= self._settings.attempts:
+            return None
+        seconds = self._wait(attempts, failure)
+        if seconds > remaining:
+            return None
+        return seconds if failure.error.kind is ErrorKind.RATE_LIMITED or self._take_token() else None
+
+    def _wait(self, attempts: int, failure: Failure) -> float:
+        if failure.at_once and attempts == 1:
+            return 0.0  # a dead connection that was kept says nothing about the provider
+        step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
+        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same.
+        return (failure.error.retry_after or 0.0) + self._uniform() * step
+
+    def _take_token(self) -> bool:
+        with self._lock:
+            enough = self._tokens >= 1.0
+            self._tokens -= enough
+            return enough

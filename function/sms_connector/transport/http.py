@@ -10,8 +10,7 @@ import msgspec
 
 from sms_connector.errors import NotSent
 from sms_connector.model.message import BeforeAttempt
-
-from .redaction import redact_url
+from sms_connector.structured_log import mask_url
 
 # Called when the last byte of a request has been written.
 Written = Callable[[], object]
@@ -50,7 +49,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     before_attempt: BeforeAttempt | None = None
 
     def __repr__(self) -> str:
-        return f"HttpRequest({self.method} {redact_url(self.url)})"
+        return f"HttpRequest({self.method} {mask_url(self.url)})"
 
 
 class HttpResponse(msgspec.Struct, frozen=True):

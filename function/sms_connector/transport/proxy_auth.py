@@ -1,10 +1,9 @@
 """Who we are to the proxy: nothing, basic, or digest (RFC 7616), for forwarded requests and for CONNECT alike.
 
-Credentials are read when used, and read again once when the proxy refused them, so a rotation needs no restart.
-
-Digest counts how often a nonce was used, and proxies (squid) take a count that comes late for a replay. So a nonce is used by
-one exchange at a time and kept afterwards: always in order, whatever the number of threads, and known beforehand the next time.
-`requests` answers no challenge to a CONNECT, and keeps nonces by thread; what is used of it is the arithmetic.
+Credentials are read when used, and once more when the proxy refused them, so a rotation needs no restart. Digest counts how
+often a nonce was used, and proxies (squid) take a count that comes late for a replay. So a nonce is used by one exchange at a time
+and kept afterwards: always in order, whatever the number of threads, and known beforehand the next time. `requests` answers no
+challenge to a CONNECT, and keeps nonces by thread; what is used of it is the arithmetic.
 """
 
 from __future__ import annotations

@@ -14,12 +14,11 @@ from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Clock, SecretSource
 
 from .adapter import Adapter, Exchange, Reply
-from .destination import Destination, parse_destination
+from .connection import Destination, parse_destination
 from .dial import Dialer, Resolver, resolve_by_system
-from .failures import Failure, WireError, failed_by_status, failed_on_the_wire
+from .failures import Failure, RetryPolicy, WireError, failed_by_status, failed_on_the_wire
 from .http import Gate, HttpRequest, HttpResponse, Lane, Word, Written
 from .proxy_auth import ProxyAuthenticator
-from .retry import RetryPolicy
 from .settings import TransportSettings
 
 # Framing and addressing belong to the transport; a provider's package that set them too would break the message in two.
@@ -47,8 +46,8 @@ class HttpTransport:
         self._settings, self._clock, self._gate = settings, clock, gate
         self._policy = RetryPolicy(settings, uniform)
         self._authenticator = ProxyAuthenticator(settings.proxy, secrets)
-        dialer = Dialer(settings, clock=clock, authenticator=self._authenticator, resolve=resolve)
-        self._session = _Session(Adapter(dialer.make_connection, monotonic=clock.monotonic, settings=settings))
+        dialer = Dialer(settings, clock, self._authenticator, resolve)
+        self._session = _Session(Adapter(settings, clock, dialer.make_connection))
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See `http.Transport.send`."""
@@ -109,7 +108,8 @@ class HttpTransport:
         exchange.headers = self._headers(request, destination)
         if proxy is None or not proxy.forwards(destination.scheme):
             return self._session.exchange(exchange)
-        exchange.target = destination.absolute
+        # The form that a forwarding proxy wants (RFC 9112, 3.2.2).
+        exchange.target = f"{destination.scheme}://{destination.authority}{destination.path}"
 
         def ask(authorization: str | None) -> tuple[Reply, str | None]:
             if authorization is not None:
@@ -117,7 +117,7 @@ class HttpTransport:
             reply = self._session.exchange(exchange)
             return reply, reply.headers.get("proxy-authenticate", "") if reply.status_code == 407 else None
 
-        return self._authenticator.exchange(request.method, destination.absolute, ask)
+        return self._authenticator.exchange(request.method, exchange.target, ask)
 
     def _headers(self, request: HttpRequest, destination: Destination) -> dict[str, str]:
         headers = {"Host": destination.authority}

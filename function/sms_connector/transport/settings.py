@@ -1,36 +1,20 @@
-"""How the transport behaves, as values; what can't work or can't be safe is said here, before the first call.
-
-What a proxy's SSL mode does with each kind of destination (names and meaning of `auto` are Google Integration
-Connectors'):
-
-    |        | http destination                          | https destination                                           |
-    |--------|-------------------------------------------|-------------------------------------------------------------|
-    | auto   | as `never`                                | as `tunnel`                                                 |
-    | never  | plain to the proxy, which forwards it     | refused: the proxy would get credentials and texts in clear |
-    | tunnel | plain to the proxy, CONNECT, plain inside | plain to the proxy, CONNECT, TLS to the destination inside  |
-    | always | TLS to the proxy, which forwards it       | TLS to the proxy, CONNECT, TLS to the destination inside    |
-"""
+"""How the transport behaves, as values. What each SSL mode of a proxy does: docs/settings.md."""
 
 from __future__ import annotations
 
-import ssl
 from enum import StrEnum
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 
 class ProxyAuth(StrEnum):
-    """How we tell the proxy who we are."""
-
     NONE = "none"
     BASIC = "basic"
     DIGEST = "digest"
 
 
 class ProxySsl(StrEnum):
-    """How we talk to the proxy: see the table above."""
+    """Names and meaning of `auto` are Google Integration Connectors'."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -89,30 +73,6 @@ class TransportSettings(msgspec.Struct, frozen=True):
     ca_file: str | None = None
 
 
-def parse_proxy_url(url: str) -> tuple[str, int]:
-    """Host and port of `http://host:port`. Raises ValueError with the fix; the message never repeats the URL."""
-    parts = urlsplit(url)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("leave user and password out: they are the secrets proxy-username and proxy-password")
-    if parts.scheme != "http":
-        raise ValueError("write it as http://host:port; for TLS to the proxy itself set SMS_PROXY_SSL=always")
-    if not parts.hostname or parts.port is None or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError("write it as http://host:port, with nothing after the port")
-    return parts.hostname, parts.port
-
-
-def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
-    """Everything that can't work with these settings and this base URL, each with its fix. Empty when all is well."""
-    problems = []
-    if problem := unsafe_route(settings.proxy, urlsplit(destination).scheme):
-        problems.append(problem)
-    if settings.ca_file is not None and (problem := _ca_file_problem(settings.ca_file)):
-        problems.append(problem)
-    if settings.total_timeout < settings.connect_timeout + settings.read_timeout:
-        problems.append("the total timeout has to hold the connect and the read timeout together")
-    return problems
-
-
 def unsafe_route(proxy: ProxySettings | None, scheme: str) -> str | None:
     """Why this proxy must not be used for a destination of this scheme; None when it may."""
     if proxy is None or proxy.ssl is not ProxySsl.NEVER or scheme != "https":
@@ -121,13 +81,3 @@ def unsafe_route(proxy: ProxySettings | None, scheme: str) -> str | None:
         "SMS_PROXY_SSL=never would hand credentials and messages for an https destination to the proxy in clear text: "
         "use auto or tunnel (or always, when the proxy itself speaks TLS)"
     )
-
-
-def _ca_file_problem(path: str) -> str | None:
-    if not Path(path).is_file():
-        return f"SMS_CA_FILE: there is no file {path}: name a PEM file with the extra certificate authorities"
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
-    except (ssl.SSLError, OSError):
-        return f"SMS_CA_FILE: {path} can't be read: name a file of certificates in PEM form"
-    return None
