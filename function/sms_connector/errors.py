@@ -9,6 +9,7 @@
     │   ├── KeyInProgress         409  the same idempotency key is still running
     │   ├── VersionMismatch       412  the object has changed since the caller read it
     │   ├── PreconditionFailed    422  key reused for another request, connection suspended, not supported by the provider
+    │   │   └── UnsupportedOperation  422  the provider can't do that; no call was made
     │   ├── TooLarge              413  the body is over the limit
     │   └── Throttled             429  could not start within the queue limit
     ├── CallError                 a call to the provider did not give an answer of its own
@@ -171,6 +172,13 @@ class PreconditionFailed(RequestError):
     """422. The request is well-formed, but can't be carried out as things stand."""
 
     http_status, rpc_status = 422, "FAILED_PRECONDITION"
+
+
+class UnsupportedOperation(PreconditionFailed):
+    """422. The provider can't do that: no call was made."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, kind=ErrorKind.UNSUPPORTED)
 
 
 class Throttled(RequestError):

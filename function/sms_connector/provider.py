@@ -1,4 +1,4 @@
-"""What a provider is to the connector: one protocol, capabilities as data, four honest outcomes.
+"""The contract of a provider: one base class, capabilities as data, four honest outcomes.
 
 One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`, never the
 name. What a provider can't do it says in its capabilities; the engine then refuses the request loudly before any call.
@@ -18,12 +18,13 @@ The seven providers behind this shape (facts in each room's module docstrings an
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
 
 import msgspec
 
+from sms_connector.errors import UnsupportedOperation
 from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -129,65 +130,85 @@ def is_wanted(header: str, wanted: Sequence[str]) -> bool:
     return any(lowered.startswith(each) if each.endswith("-") else lowered == each for each in wanted)
 
 
-class Provider(Protocol):
-    """One provider. Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but
-    `send` raise `errors.ProviderRefused` when the provider answers with its own error.
+class Provider(ABC):
+    """One provider. Optional operations refuse by default (`errors.UnsupportedOperation`): a provider states only what it can, in
+    `capabilities` and by its methods. Callers ask `capabilities` first, so that a refusal comes before any call.
 
-    `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
-    it needs). `callback_headers` are the headers that `verify_callback` and the readers look at, in lower case; one that
-    ends in `-` stands for all that begin with it. `handshake` and `answer_inbound` work without any secret.
+    Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but `send` raise
+    `errors.ProviderRefused` when the provider answers with its own error.
+
+    `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which it needs).
+    `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that ends in `-` stands for all
+    that begin with it. `handshake` and `answer_inbound` work without any secret.
     """
 
     name: str
     capabilities: Capabilities
     consent_words: ConsentWords
-    secret_names: tuple[str, ...]
-    callback_headers: tuple[str, ...]
+    secret_names: tuple[str, ...] = ()
+    callback_headers: tuple[str, ...] = ()
 
+    @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:
-        """What is wrong with the secrets, for the start: which, where it was looked for, what is allowed; never a value.
+        """Return the problems of the secrets for the start: which, where it was looked for, what is allowed; never a value.
 
-        `callbacks`: the provider's callbacks are to be verified too.
+        `callbacks`: the provider's callbacks will be verified too.
         """
 
+    @abstractmethod
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
     ) -> Sequence[SendOutcome]:
-        """Send at most `recipients_per_call` messages; one outcome each, in order. `before_attempt` is the request's, for the transport.
+        """Send at most `recipients_per_call` messages; return an outcome each, in order. `before_attempt` is the request's, for the
+        transport.
 
-        The exceptions speak for every message of the call. A refusal of the whole call is a FailureReason for each.
+        An exception holds for every message of the call. A refusal of the whole call is a FailureReason for each.
         """
 
+    @abstractmethod
+    def check_connection(self) -> ConnectionStatus:
+        """Query the provider, without sending: is it there, and does it accept our credentials?"""
+
     def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
-        """The reports of at most `reports_by_id` messages; a message the provider does not know is left out."""
+        """Return the reports of at most `reports_by_id` messages; one that the provider does not know is left out."""
+        raise self._unsupported("look up messages by id")
 
     def list_reports(self, query: ReportQuery, page: str | None = None) -> ReportPage:
-        """One page of the provider's own list; `page` is the `next_page` of the one before."""
+        """Return one page of the provider's own list; `page` is the `next_page` of the one before."""
+        raise self._unsupported("list messages")
 
     def cancel(self, provider_message_id: str) -> DeliveryReport:
-        """Take back a message that was not sent yet."""
+        """Cancel a message that was not sent yet."""
+        raise self._unsupported("cancel a message")
 
     def redact(self, provider_message_id: str) -> DeliveryReport:
-        """Have the provider forget the text."""
-
-    def check_connection(self) -> ConnectionStatus:
-        """A query, never a send: is the provider there, and does it accept our credentials?"""
+        """Have the provider delete the text."""
+        raise self._unsupported("redact a message")
 
     def verify_callback(self, callback: RawCallback) -> bool:
         """Check the signature against the current and the previous secret, in constant time.
 
-        Raises `errors.NotSent` where our own secret is missing or can't be read: that says nothing about the callback, which has
-        to be checked again later.
+        Raises `errors.NotSent` if our own secret is missing or can't be read: the callback has to be checked again later.
         """
+        raise self._unsupported("send callbacks")
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
-        """The news in a verified callback. Raises `errors.InvalidRequest` where it is not one."""
+        """Return the reports of a verified callback. Raises `errors.InvalidRequest` if it is not one."""
+        raise self._unsupported("report by callbacks")
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
-        """The messages in a verified callback. Raises `errors.InvalidRequest` where it is not one."""
+        """Return the messages of a verified callback. Raises `errors.InvalidRequest` if it is not one."""
+        raise self._unsupported("deliver inbound messages")
 
     def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
-        """The answer to a provider that asks whether an address is ours; None for anything else: that is news."""
+        """Answer a provider that asks whether an address is ours; return None for any other callback."""
+        return None
 
     def answer_inbound(self, reply: str | None) -> CallbackAnswer:
-        """How an inbound callback is answered: with a text to the sender, or with nothing to say."""
+        """Return the answer to an inbound callback, with a text to the sender or without; empty where the provider expects nothing."""
+        return CallbackAnswer(b"", "text/plain")
+
+    def _unsupported(self, operation: str) -> UnsupportedOperation:
+        return UnsupportedOperation(
+            f"{self.name} can't {operation}; GET /v1/connection shows what it can (capabilities)"
+        )

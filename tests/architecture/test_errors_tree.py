@@ -44,5 +44,5 @@ def test_the_drawing_is_the_tree(drawing: ModuleType, root: type[Exception], mod
 
 def test_drawn_http_statuses_are_the_classes() -> None:
     drawn = {name: int(status) for name, (_, status) in read_drawing(errors).items() if status}
-    assert len(drawn) == 12
+    assert len(drawn) == 13
     assert drawn == {name: getattr(errors, name).http_status for name in drawn}

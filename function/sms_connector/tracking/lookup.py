@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
-from sms_connector.errors import ErrorKind, NotFound, PreconditionFailed
+from sms_connector.errors import ErrorKind, NotFound, PreconditionFailed, UnsupportedOperation
 from sms_connector.model.person import person_key
 from sms_connector.model.policy import Policy
 from sms_connector.model.send_request import MessageFilter
@@ -119,7 +119,7 @@ class MessageLookup:
 
     def _require(self, able: bool, what: str) -> None:
         if not able:
-            raise PreconditionFailed(f"{self._provider.name} can't {what} a message", kind=ErrorKind.UNSUPPORTED)
+            raise UnsupportedOperation(f"{self._provider.name} can't {what} a message")
 
     def _provider_id(self, record: MessageRecord) -> str:
         if record.provider_message_id is None:

@@ -18,7 +18,6 @@ from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotSen
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
-from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
@@ -26,9 +25,8 @@ from sms_connector.ports import SecretSource
 from sms_connector.provider import (
     CallbackAnswer,
     Capabilities,
+    Provider,
     RawCallback,
-    ReportPage,
-    ReportQuery,
     SendOutcome,
     SendReceipt,
 )
@@ -46,7 +44,7 @@ WORDS = {
 KINDS = {4007: ErrorKind.OPTED_OUT, 401: ErrorKind.AUTHENTICATION}
 
 
-class BatchingProvider:
+class BatchingProvider(Provider):
     """POST /send, GET /reports/{id}, GET /ping."""
 
     name = "batching"
@@ -93,15 +91,6 @@ class BatchingProvider:
             return []
         return [_report(self._read(response))]
 
-    def list_reports(self, query: ReportQuery, page: str | None = None) -> ReportPage:
-        raise NotImplementedError
-
-    def cancel(self, provider_message_id: str) -> DeliveryReport:
-        raise NotImplementedError
-
-    def redact(self, provider_message_id: str) -> DeliveryReport:
-        raise NotImplementedError
-
     def check_connection(self) -> ConnectionStatus:
         try:
             self._read(self._call("GET", "/ping"))
@@ -123,9 +112,6 @@ class BatchingProvider:
         except (ValueError, KeyError, TypeError):
             raise InvalidRequest(FieldProblem("", "is no report")) from None
 
-    def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
-        raise NotImplementedError
-
     def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
         """As Azure's Event Grid does: it sends a code and wants to see it again."""
         try:
@@ -133,9 +119,6 @@ class BatchingProvider:
         except (ValueError, KeyError, TypeError):
             return None
         return CallbackAnswer(json.dumps({"validationResponse": code}).encode(), "application/json")
-
-    def answer_inbound(self, reply: str | None) -> CallbackAnswer:
-        return CallbackAnswer(b"", "text/plain")
 
     def _call(
         self,

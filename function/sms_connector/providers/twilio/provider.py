@@ -18,6 +18,7 @@ from sms_connector.ports import SecretSource
 from sms_connector.provider import (
     CallbackAnswer,
     Capabilities,
+    Provider,
     RawCallback,
     ReportPage,
     ReportQuery,
@@ -54,7 +55,7 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 _QUERY = {"accept": "application/json"}
 
 
-class TwilioProvider:
+class TwilioProvider(Provider):
     """`base_url` with or without the version segment `/2010-04-01`; None is Twilio's public one."""
 
     name = "twilio"
@@ -137,9 +138,6 @@ class TwilioProvider:
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
         return [webhooks.read_message(callback)]
-
-    def handshake(self, callback: RawCallback) -> CallbackAnswer | None:  # noqa: ARG002 - Twilio doesn't ask first
-        return None
 
     def answer_inbound(self, reply: str | None) -> CallbackAnswer:
         return CallbackAnswer(webhooks.twiml_reply(reply), webhooks.TWIML)
