@@ -14,10 +14,9 @@ from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.local.clock import SystemClock
-from sms_connector.transport.dial import Resolved
 from sms_connector.transport.failures import WireError
 from sms_connector.transport.http import HttpRequest
-from sms_connector.transport.outgoing import OUTGOING, GuardedResolver, is_public
+from sms_connector.transport.outgoing import OUTGOING, GuardedResolver, Resolved, is_public
 from sms_connector.transport.session import HttpTransport
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.clocks import FakeClock

@@ -1,4 +1,4 @@
-"""The `requests` adapter: it keeps connections, and a kept one is never the reason for a second message."""
+"""The `requests` session and its adapter. Connections are kept, and a kept one is never the reason for a second message."""
 
 from __future__ import annotations
 
@@ -9,17 +9,25 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse, IncompleteRead
-from typing import Any
+from typing import Any, cast
 
+import requests
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from sms_connector.ports import Clock
+from sms_connector.errors import ErrorKind
+from sms_connector.ports import Clock, SecretSource
 
-from .connection import Connection, Destination
+from .connection import Connection, Destination, parse_destination
+from .dial import Dialer
 from .failures import WireError
 from .http import HttpRequest, Written
+from .outgoing import Resolver
+from .proxy_auth import ProxyAuthenticator
 from .settings import TransportSettings
+
+# Framing and addressing belong to the transport; a provider's package that set them too would break the message in two.
+_OURS = frozenset(("host", "content-length", "transfer-encoding", "connection", "proxy-authorization"))
 
 
 class Exchange(PreparedRequest):
@@ -42,6 +50,62 @@ class Reply(Response):
 
     headers: dict[str, str]  # type: ignore[assignment]  # plain: it is read by `HttpResponse` only
     broken: WireError | None = None
+
+
+class Session(requests.Session):
+    """Without what `requests` does for browsers: environment and redirects. (Cookies need urllib3's answer.)"""
+
+    def __init__(self, settings: TransportSettings, clock: Clock, *, secrets: SecretSource, resolve: Resolver) -> None:
+        super().__init__()
+        self.trust_env = False
+        self._proxy, self._user_agent = settings.proxy, settings.user_agent
+        self._authenticator = ProxyAuthenticator(settings.proxy, secrets)
+        dialer = Dialer(settings, clock, self._authenticator, resolve)
+        adapter = Adapter(settings, clock, dialer.make_connection)
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def get_redirect_target(self, _resp: Response) -> None:
+        return None
+
+    def exchange(self, request: HttpRequest, deadline: float, written: Written | None) -> Reply:
+        """A forwarding proxy's 407 passed nothing on, so asking again is safe."""
+        destination, proxy = parse_destination(request.url), self._proxy
+        exchange = Exchange(request, destination, deadline, written)
+        exchange.headers = self._headers(request, destination)
+        if proxy is None or not proxy.forwards(destination.scheme):
+            return self._send(exchange)
+        # The form that a forwarding proxy wants (RFC 9112, 3.2.2).
+        exchange.target = f"{destination.scheme}://{destination.authority}{destination.path}"
+
+        def ask(authorization: str | None) -> tuple[Reply, str | None]:
+            if authorization is not None:
+                exchange.headers["Proxy-Authorization"] = authorization
+            reply = self._send(exchange)
+            return reply, reply.headers.get("proxy-authenticate", "") if reply.status_code == 407 else None
+
+        return self._authenticator.exchange(request.method, exchange.target, ask)
+
+    def _headers(self, request: HttpRequest, destination: Destination) -> dict[str, str]:
+        headers = {"Host": destination.authority}
+        headers |= {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        if request.authorization is not None:
+            headers["Authorization"] = request.authorization
+        text = "".join((*headers, *headers.values()))
+        if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
+            what = "a header holds what is not printable ASCII"
+            raise WireError(what, written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
+        given = {name.lower() for name in headers}
+        if "user-agent" not in given:
+            headers["User-Agent"] = self._user_agent
+        if "accept-encoding" not in given:
+            headers["Accept-Encoding"] = "identity"
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            headers["Content-Length"] = str(len(request.body or b""))
+        return headers
+
+    def _send(self, exchange: Exchange) -> Reply:
+        return cast(Reply, self.send(exchange, stream=True, allow_redirects=False, proxies={}))
 
 
 class Adapter(BaseAdapter):

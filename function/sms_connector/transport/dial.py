@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from http.client import HTTPException
-from typing import Any
 
 import certifi
 from urllib3.util.ssltransport import SSLTransport
@@ -21,17 +20,9 @@ from sms_connector.ports import Clock
 
 from .connection import Answer, AnswerSource, Bounds, Connection, Destination, Socket
 from .failures import WireError, describe
+from .outgoing import Resolved, Resolver
 from .proxy_auth import ProxyAuthenticator
 from .settings import ProxySettings, ProxySsl, TransportSettings, unsafe_route
-
-Resolved = tuple[int, tuple[Any, ...]]
-# Host and port to address families with addresses, best first.
-Resolver = Callable[[str, int], Sequence[Resolved]]
-
-
-def resolve_by_system(host: str, port: int) -> list[Resolved]:
-    """Ask the system's resolver; raises its errors."""
-    return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 class Dialer:

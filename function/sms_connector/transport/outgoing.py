@@ -7,16 +7,21 @@ Redirects are not followed, the provider's proxy and throttle have no part in it
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import socket
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 import msgspec
 
 from sms_connector.errors import ErrorKind
 
-from .dial import Resolved, Resolver, resolve_by_system
 from .failures import WireError
 from .settings import TransportSettings
+
+Resolved = tuple[int, tuple[Any, ...]]
+# Host and port to address families with addresses, best first.
+Resolver = Callable[[str, int], Sequence[Resolved]]
 
 OUTGOING = TransportSettings(
     connect_timeout=5.0,
@@ -38,8 +43,13 @@ _RESERVED_6 = tuple(map(IPv6Network, ("fec0::/10", "64:ff9b:1::/48", "5f00::/16"
 _RESERVED_4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "199.36.153.8/30", "199.36.153.4/30")))
 
 
+def resolve_by_system(host: str, port: int) -> list[Resolved]:
+    """Ask the system's resolver; raises its errors."""
+    return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+
+
 class GuardedResolver(msgspec.Struct, frozen=True):
-    """A `dial.Resolver` that knows public addresses, and of private hosts those that `allowed` names: names, `*.suffix`, addresses
+    """A `Resolver` that knows public addresses, and of private hosts those that `allowed` names: names, `*.suffix`, addresses
     and networks."""
 
     allowed: Sequence[str]
