@@ -18,7 +18,7 @@ from requests.adapters import BaseAdapter
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock, SecretSource
 
-from .connection import Connection, Destination, parse_destination
+from .connection import Connection, Destination, frame, parse_destination
 from .dial import Dialer
 from .failures import WireError
 from .http import HttpRequest, Written
@@ -35,12 +35,13 @@ class Exchange(PreparedRequest):
     the CPU. `target` is what its first line names."""
 
     headers: dict[str, str]  # type: ignore[assignment]  # plain, for the same reason
+    body: bytes
 
     def __init__(
         self, request: HttpRequest, destination: Destination, deadline: float, written: Written | None
     ) -> None:
         super().__init__()
-        self.method, self.url, self.body = request.method, request.url, request.body
+        self.method, self.url, self.body = request.method, request.url, request.body or b""
         self.destination, self.target = destination, destination.path
         self.deadline, self.written = deadline, written
 
@@ -61,7 +62,7 @@ class Session(requests.Session):
         self._proxy, self._user_agent = settings.proxy, settings.user_agent
         self._authenticator = ProxyAuthenticator(settings.proxy, secrets)
         dialer = Dialer(settings, clock, self._authenticator, resolve)
-        adapter = Adapter(settings, clock, dialer.make_connection)
+        adapter = Adapter(settings, clock, dialer.connect)
         self.mount("http://", adapter)
         self.mount("https://", adapter)
 
@@ -111,23 +112,21 @@ class Session(requests.Session):
 class Adapter(BaseAdapter):
     """Idle connections by destination, for any number of threads; the one idle longest is used first."""
 
-    def __init__(
-        self, settings: TransportSettings, clock: Clock, make_connection: Callable[[Destination], Connection]
-    ) -> None:
+    def __init__(self, settings: TransportSettings, clock: Clock, connect: Callable[[Destination], Connection]) -> None:
         super().__init__()
-        self._settings, self._monotonic, self._make_connection = settings, clock.monotonic, make_connection
+        self._settings, self._monotonic, self._connect = settings, clock.monotonic, connect
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
         self._swept_at = clock.monotonic()
 
     def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
         """Raises WireError where no status line and headers came."""
-        connection = self._take(request.destination.key) or self._make_connection(request.destination)
-        connection.bounds.deadline, connection.written = request.deadline, request.written
+        method, key = str(request.method), request.destination.key
+        message = frame(f"{method} {request.target} HTTP/1.1", request.headers, request.body)
+        connection = self._take(key) or self._connect(request.destination)
+        connection.bounds.deadline = request.deadline
         try:
-            connection.request(request.method or "", request.target, request.body, request.headers)
-            answer = connection.getresponse()
-            reply = self._read(answer)
+            reply = self._read(connection.exchange(message, method, request.written))
         except HTTPException:
             connection.close()
             raise WireError("the answer is not readable as HTTP", written=True) from None
@@ -135,10 +134,10 @@ class Adapter(BaseAdapter):
             connection.close()
             if isinstance(error, WireError) and error.at_once:
                 with self._lock:  # one found dead speaks for its contemporaries
-                    _close(self._idle.pop(request.destination.key, ()))
+                    _close(self._idle.pop(key, ()))
             raise
         if reply.broken is None:
-            self._put(connection)
+            self._put(connection, key)
         else:
             connection.close()
         return reply
@@ -192,11 +191,11 @@ class Adapter(BaseAdapter):
                 connection.close()
             return None
 
-    def _put(self, connection: Connection) -> None:
+    def _put(self, connection: Connection, key: tuple[str, str]) -> None:
         """Keep it for the next exchange; close it where it can carry none, or where enough are waiting already."""
         with self._lock:
-            idle = self._idle.setdefault(connection.destination.key, deque())
-            self._idle.move_to_end(connection.destination.key)
+            idle = self._idle.setdefault(key, deque())
+            self._idle.move_to_end(key)
             if connection.is_reusable() and len(idle) < self._settings.pool_size:
                 connection.idle_since = self._monotonic()
                 idle.append(connection)

@@ -1,6 +1,6 @@
 """A connection that records whether a request has begun to leave, and reads no longer than it may.
 
-`http.client`, which `requests` stands on, frames the request and parses the answer. What is decided here is a message's outcome:
+`http.client`, which `requests` stands on, parses the answer. What is decided here is a message's outcome:
 whether a byte of the request may have left, whether the answer is whole, and whether the connection may be used again.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.errors import MissingHeaderBodySeparatorDefect
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPException, HTTPResponse
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -69,6 +69,12 @@ def _unusable(fix: str) -> WireError:
     return WireError(f"the URL can't be used: {fix}", written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
 
 
+def frame(first_line: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
+    """The bytes of a request, whose headers have been checked."""
+    lines = (first_line, *(f"{name}: {value}" for name, value in headers.items()), "", "")
+    return "\r\n".join(lines).encode("latin-1") + body
+
+
 class Bounds:
     """Silence is bounded by the read timeout, a drip of bytes by the deadline, the answer by its size."""
 
@@ -86,33 +92,17 @@ class Bounds:
             sock.settimeout(timeout)
 
 
-class Connection(HTTPConnection):
-    """Connected by `open_socket`, TLS included. `written` is called when a request's last byte has been written.
+class Connection:
+    """A connected socket, TLS included, that carries one exchange at a time. Raises WireError. Not for two threads at once."""
 
-    Raises WireError. Not for two threads at once.
-    """
-
-    def __init__(self, destination: Destination, open_socket: Callable[[Destination], Socket], bounds: Bounds) -> None:
-        super().__init__(destination.host, destination.port)
-        self.destination, self.bounds = destination, bounds
-        self.written: Written | None = None
+    def __init__(self, sock: Socket, bounds: Bounds) -> None:
+        self.sock, self.bounds = sock, bounds
         self.idle_since = 0.0
-        self._open_socket = open_socket
         self._used = self._reusable = False
 
-    def connect(self) -> None:
-        self.sock = self._open_socket(self.destination)
-
-    def send(self, data: Any) -> None:
-        """Collect a part of the request: `request` writes them in one piece."""
-        self._parts.append(data)
-
-    def request(self, *given: Any, **named: Any) -> None:
-        self._parts: list[bytes] = []
-        super().request(*given, **named)
-        if self.sock is None:
-            self.connect()
-        message, sent = b"".join(self._parts), 0
+    def exchange(self, message: bytes, method: str, written: Written | None = None) -> Answer:
+        """Write the request in one piece, call `written`, and return the answer as soon as its head has been read."""
+        sent = 0
         try:
             while sent < len(message):
                 self.bounds.arm(self.sock)
@@ -122,18 +112,17 @@ class Connection(HTTPConnection):
                 what = f"the request could not be written: {describe(error)}"
                 raise WireError(what, written=False, at_once=self._used) from None
             # Part of it has left. The other side may have answered early (413), so its answer is read.
-        self._reusable = sent == len(message)
-        if self.written is not None:
-            self.written()
-
-    def response_class(self, sock: Socket, debuglevel: int = 0, method: str | None = None) -> HTTPResponse:  # type: ignore[override]  # a factory in the class's place
-        self._source = AnswerSource(sock, self.bounds, used=self._used)
-        return Answer(self._source, debuglevel, method)  # type: ignore[arg-type]  # it has what is asked of a socket
+        if written is not None:
+            written()
+        self._source = AnswerSource(self.sock, self.bounds, used=self._used)
+        answer = Answer(self._source, method=method)  # type: ignore[arg-type]  # it has what is asked of a socket
+        answer.begin()
+        self._used, self._reusable = True, sent == len(message) and not answer.will_close
+        return answer
 
     def is_reusable(self) -> bool:
-        """Decide it after an answer was read."""
-        self._used = True
-        return self.sock is not None and self._reusable and not self._source.surplus
+        """Decide it after an answer was read to its end."""
+        return self._reusable and not self._source.surplus
 
     def is_alive(self) -> bool:
         """Nothing waits to be read, in the kernel or in TLS: else the other side closed, or said what it was not asked for."""
@@ -143,6 +132,9 @@ class Connection(HTTPConnection):
         else:
             buffered = sock.pending() if isinstance(sock, ssl.SSLSocket) else 0
         return not buffered and not wait_for_read(sock, timeout=0.0)
+
+    def close(self) -> None:
+        self.sock.close()
 
 
 class AnswerSource(io.RawIOBase):

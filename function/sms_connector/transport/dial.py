@@ -18,7 +18,7 @@ from urllib3.util.ssltransport import SSLTransport
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock
 
-from .connection import Answer, AnswerSource, Bounds, Connection, Destination, Socket
+from .connection import Answer, Bounds, Connection, Destination, Socket, frame
 from .failures import WireError, describe
 from .outgoing import Resolved, Resolver
 from .proxy_auth import ProxyAuthenticator
@@ -34,11 +34,11 @@ class Dialer:
         self._settings, self._clock = settings, clock
         self._authenticator, self._resolve = authenticator, resolve
 
-    def make_connection(self, destination: Destination) -> Connection:
-        return Connection(destination, self.open, Bounds(self._settings, self._clock.monotonic))
+    def connect(self, destination: Destination) -> Connection:
+        """Return a connection on which the request may be written. Raises WireError with `written` false."""
+        return Connection(self._open(destination), Bounds(self._settings, self._clock.monotonic))
 
-    def open(self, destination: Destination) -> Socket:
-        """Return a socket on which the request may be written. Raises WireError with `written` false."""
+    def _open(self, destination: Destination) -> Socket:
         proxy, secure = self._settings.proxy, destination.scheme == "https"
         deadline = self._clock.monotonic() + self._settings.connect_timeout
         if proxy is None:
@@ -98,20 +98,17 @@ class Dialer:
         return self._authenticator.exchange("CONNECT", authority, ask)
 
     def _ask(self, sock: Socket, authority: str, authorization: str | None, deadline: float) -> Answer:
-        head = f"CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: {self._settings.user_agent}\r\n"
+        headers = {"Host": authority, "User-Agent": self._settings.user_agent}
         if authorization is not None:
-            head += f"Proxy-Authorization: {authorization}\r\n"
-        bounds = Bounds(self._settings, self._clock.monotonic, deadline)
+            headers["Proxy-Authorization"] = authorization
+        connection = Connection(sock, Bounds(self._settings, self._clock.monotonic, deadline))
         try:
-            bounds.arm(sock)
-            sock.sendall(f"{head}\r\n".encode("latin-1"))
-            with Answer(AnswerSource(sock, bounds, used=False), method="CONNECT") as answer:  # type: ignore[arg-type]  # it has what is asked of a socket
-                answer.begin()
+            with connection.exchange(frame(f"CONNECT {authority} HTTP/1.1", headers), "CONNECT") as answer:
                 return answer
         except WireError as failure:
             # What the proxy did or did not read was no request of ours.
             raise WireError(f"the proxy opened no tunnel: {failure.what}", written=False, kind=failure.kind) from None
-        except (HTTPException, OSError):
+        except HTTPException:
             raise WireError("the proxy opened no tunnel: its answer is not readable as HTTP", written=False) from None
 
     def _remaining(self, deadline: float) -> float:

@@ -90,7 +90,7 @@ class HttpTransport:
     def _attempt(self, request: HttpRequest, deadline: float, written: Written | None) -> HttpResponse | Failure:
         try:
             reply = self._session.exchange(request, deadline, written)
-            response, broken = HttpResponse(reply.status_code, reply.headers, reply.raw.getvalue()), reply.broken
+            response, broken = HttpResponse(reply.status_code, reply.headers, reply.raw.read()), reply.broken
             failure = failed_by_status(response.status, response.headers, request=request, now=self._clock.time())
             if failure is not None:
                 word = request.read_provider_error and not broken and request.read_provider_error(response)
