@@ -21,6 +21,7 @@ from sms_connector.errors import StartError
 from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
 from sms_connector.providers.twilio import credentials
+from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
 from tests.infra.harness import ROOT, Registration
@@ -73,7 +74,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert loaded.connection.suspended
     assert (loaded.connection.nodes_min, loaded.connection.nodes_max) == (1, 20)
     assert (loaded.node_rate, loaded.connection_rate, loaded.log_level) == (20, 100, "debug")
-    assert loaded.proxy == settings.ProxySettings("http://proxy.example.com:3128", "digest", "tunnel")
+    assert loaded.proxy == ProxySettings("proxy.example.com", 3128, ProxyAuth.DIGEST, ProxySsl.TUNNEL)
     assert loaded.campaign_sources == ("gs://my-campaigns",)
     assert loaded.tracking == settings.TrackingSettings(5000, 3, expire_after_hours=48)
     assert loaded.callback_url == "https://crm.example.com/sms?tenant=7"
@@ -103,7 +104,11 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
         ),
         ("defaultCountry", parse_country, sorted(countries.COUNTRIES)),
         ("providerUrl", settings_values.base_url, ["https://a.example", "https://a.example:8443/x/y"]),
-        ("proxy.url", settings_values.proxy_url, ["http://proxy:3128", "http://[::1]:3128"]),
+        (
+            "proxy.url",
+            lambda raw: settings_values.proxy_address(raw) and raw,
+            ["http://proxy:3128", "http://[::1]:3128"],
+        ),
         ("callbacks.url", settings_values.callback_url, ["https://a.example", "https://a.example:8443/x?y=z&w=%20"]),
         (
             "callbacks.privateHosts",
