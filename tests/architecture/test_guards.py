@@ -95,6 +95,12 @@ def test_providers_are_named_in_their_own_rooms_only() -> None:
     expect_none(leaks)
 
 
+def test_plain_data_becomes_typed_in_one_place() -> None:
+    """Elsewhere the first use of a type by two threads would crash the process (`model/typed.py`)."""
+    pattern = re.compile(r"msgspec\.convert\(|json\.decode\([^)]*type=(?!dict)")
+    expect_none([hit for hit in find(pattern) if hit.startswith("function/") and "/model/typed.py" not in hit])
+
+
 def find(pattern: re.Pattern[str]) -> list[str]:
     """Where the pattern stands in our code; this file, which is full of such patterns, is left out."""
     return [

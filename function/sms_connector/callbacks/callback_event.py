@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.model.typed import convert
 from sms_connector.ports import Json, Task
 from sms_connector.provider import RawCallback
 
@@ -61,7 +62,7 @@ class CallbackEvent(msgspec.Struct, frozen=True):
     def of(cls, payload: Json) -> CallbackEvent:
         """Raises InvalidRequest for what `to_task` never made."""
         try:
-            read = msgspec.convert(payload, _Payload)
+            read = convert(payload, _Payload)
             body = b64decode(read.body_base64, validate=True) if read.body_base64 else read.body.encode()
             received_at = datetime.fromtimestamp(read.received_at, UTC)
         except (msgspec.ValidationError, Base64Error, UnicodeEncodeError, OverflowError, OSError) as error:

@@ -9,6 +9,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
+from sms_connector.model.typed import convert
 from sms_connector.ports.ledger import Document, Json, Ledger, Query, Write
 
 T = TypeVar("T")
@@ -19,7 +20,7 @@ Cursor = tuple[Any, str]
 
 def read_document(document: Document, kind: type[T]) -> T:
     """Make a struct of a document; its fields `id` and `version` come from the store."""
-    return msgspec.convert({**document.data, "id": document.id, "version": document.version}, kind)
+    return convert({**document.data, "id": document.id, "version": document.version}, kind)
 
 
 def document_data(value: msgspec.Struct) -> Json:

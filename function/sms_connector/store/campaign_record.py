@@ -20,6 +20,7 @@ import msgspec
 
 from sms_connector.model.record_warnings import KeptWarning
 from sms_connector.model.send_request import SendOptions
+from sms_connector.model.typed import convert
 from sms_connector.ports import Absent, Document, Version, Write
 from sms_connector.ports.ledger_access import document_data, read_document
 from sms_connector.store.message_record import MessageRecord
@@ -180,7 +181,7 @@ class Progress(msgspec.Struct, rename="camel"):
 
     @classmethod
     def of(cls, document: Document) -> Progress:
-        return msgspec.convert({**document.data, "version": document.version}, cls)
+        return convert({**document.data, "version": document.version}, cls)
 
     def recount(self, before: Tally, after: Tally) -> None:
         """Replace one tally of some messages by another."""

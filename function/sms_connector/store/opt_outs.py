@@ -15,6 +15,7 @@ import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.model.person import person_key
+from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
 from sms_connector.ports.ledger_access import Cursor, page
 
@@ -174,7 +175,7 @@ def _to_data(opt_out: OptOut) -> dict[str, object]:
 
 
 def _read(document: Document) -> OptOut:
-    return msgspec.convert({"number": document.data["number"], "history": document.data["history"]}, OptOut)
+    return convert({"number": document.data["number"], "history": document.data["history"]}, OptOut)
 
 
 def _document_id(number: str) -> str:

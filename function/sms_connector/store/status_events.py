@@ -18,6 +18,7 @@ import msgspec
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
+from sms_connector.model.typed import convert
 from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
 from sms_connector.ports.ledger_access import scan
 from sms_connector.store.apply_report import ApplyReport, Source
@@ -130,7 +131,7 @@ def report_of(document: Document) -> DeliveryReport:
         provider_message_id=data["providerMessageId"],
         status=MessageStatus(data["status"]),
         raw_status=data["rawStatus"],
-        failure=msgspec.convert(data["failure"], FailureReason | None),
+        failure=convert(data["failure"], FailureReason) if data["failure"] is not None else None,
         segments=data["segments"],
         updated_at=datetime.fromtimestamp(data["at"], UTC),
     )

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+from sms_connector.model import typed
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -47,7 +48,7 @@ _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
 def convert(document: Any, wanted: type[S]) -> S:
     """`document` as a `wanted`. Raises InvalidRequest naming every field that does not fit."""
     try:
-        return msgspec.convert(document, wanted)
+        return typed.convert(document, wanted)
     except msgspec.ValidationError as error:
         found = _find_struct_problems(document, wanted, "", strict=True)
         raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
@@ -67,7 +68,7 @@ def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
             *(FieldProblem(n, "there is no such query parameter here", ErrorKind.UNKNOWN_FIELD) for n in parameters)
         )
     try:
-        return msgspec.convert(parameters, wanted, strict=False)
+        return typed.convert(parameters, wanted, strict=False)
     except msgspec.ValidationError as error:
         found = _find_struct_problems(parameters, wanted, "", strict=False)
         raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
@@ -125,7 +126,7 @@ def _find_struct_problems(document: Any, wanted: type, path: str, *, strict: boo
 
 def _find_value_problems(value: Any, wanted: Any, path: str, *, strict: bool) -> Iterator[FieldProblem]:
     try:
-        msgspec.convert(value, wanted, strict=strict)
+        typed.convert(value, wanted, strict=strict)
     except msgspec.ValidationError as error:
         struct = _struct_in(wanted)
         if struct is not None and isinstance(value, dict):

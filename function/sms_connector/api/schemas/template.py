@@ -18,6 +18,7 @@ from sms_connector.api.schemas.base import (
     write_time,
 )
 from sms_connector.api.schemas.send_body import DefaultCountry, DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
+from sms_connector.model.typed import convert
 
 if TYPE_CHECKING:
     from sms_connector.store.saved_templates import SavedTemplate
@@ -75,7 +76,7 @@ def write_template(saved: SavedTemplate, placeholders: list[str]) -> TemplateInf
         "createdAt": write_time(saved.created_at),
         "updatedAt": write_time(saved.updated_at),
     }
-    return msgspec.convert({**saved.content, **members}, TemplateInfo)
+    return convert({**saved.content, **members}, TemplateInfo)
 
 
 def fill_document(
