@@ -23,7 +23,6 @@ from tests.campaigns.test_chunk_worker import (
     test_what_somebody_has_to_mend_pauses_the_campaign,
 )
 from tests.fixtures.campaign_world import CampaignWorld
-from tests.fixtures.emulators import firestore_emulator
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.maintenance.test_campaign_maintenance import (
     test_a_callback_settles_an_unknown_outcome,
@@ -36,7 +35,6 @@ from tests.maintenance.test_campaign_maintenance import (
 from tests.rate_limit.test_connection_rate import OneDocument, Simulation, most_in_a_window
 
 __all__ = [
-    "firestore_emulator",
     "test_a_body_that_breaks_leaves_nothing",
     "test_a_callback_settles_an_unknown_outcome",
     "test_a_message_is_found_by_the_providers_id",

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.fixtures.emulators import firestore_emulator
-
-__all__ = ["firestore_emulator"]
 ROOT = Path(__file__).parents[2]
 SETTINGS = {
     "SMS_LEDGER": "firestore:forks/sms",

@@ -14,7 +14,6 @@ from google.cloud.firestore_v1.services.firestore.transports import FirestoreGrp
 from sms_connector.cloud.ledger import FirestoreLedger
 from sms_connector.ports import MUST_BE_ABSENT, Query, Write
 from tests.fixtures.clocks import FakeClock
-from tests.fixtures.emulators import firestore_emulator as firestore_emulator  # a fixture
 from tests.fixtures.firestore_front import HEADER, fronting
 
 pytestmark = pytest.mark.real

@@ -18,9 +18,7 @@ from sms_connector.cloud.ledger import PAUSES, FirestoreLedger
 from sms_connector.errors import Conflict, LedgerUnavailable
 from sms_connector.ports import MUST_BE_ABSENT, Document, Query, Write
 from tests.fixtures.clocks import FakeClock
-from tests.fixtures.emulators import firestore_emulator
 
-__all__ = ["firestore_emulator"]
 pytestmark = pytest.mark.real
 
 START = 1_800_000_000.0

@@ -16,7 +16,6 @@ import pytest
 from sms_connector.cloud.ledger import FirestoreLedger
 from sms_connector.local.clock import SystemClock
 from sms_connector.ports import MUST_BE_ABSENT, Query, Write
-from tests.fixtures.emulators import firestore_emulator as firestore_emulator  # a fixture
 
 pytestmark = pytest.mark.real
 

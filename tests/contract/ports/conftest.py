@@ -12,9 +12,9 @@ from sms_connector.cloud.ledger import FirestoreLedger
 from sms_connector.local.ledger import SqliteLedger
 from tests.contract.ports.queues import QueueBench, cloud_bench, sqlite_bench
 from tests.fixtures.clocks import FakeClock
-from tests.fixtures.emulators import cloud_tasks_emulator, firestore_emulator
+from tests.fixtures.emulators import cloud_tasks_emulator
 
-__all__ = ["cloud_tasks_emulator", "firestore_emulator"]
+__all__ = ["cloud_tasks_emulator"]
 
 ANY_LEDGER = ["sqlite", pytest.param("firestore", marks=pytest.mark.real)]
 AnyLedger = SqliteLedger | FirestoreLedger

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
-from tests.fixtures.emulators import firestore_emulator as firestore_emulator  # a fixture
 from tests.fixtures.processes import SENDER
 from tests.infra.e2e.cli import AT_ONCE, Project
 from tests.infra.e2e.conftest import GRANTS, strict_fake
