@@ -12,9 +12,7 @@ from sms_connector.transport.http import Transport
 ProviderFactory = Callable[[str | None, SecretSource, Transport], Provider]
 
 # Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider only.
-PROVIDERS: Mapping[str, tuple[str, str]] = {
-    "twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider"),
-}
+PROVIDERS: Mapping[str, tuple[str, str]] = {"twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider")}
 DEFAULT = next(iter(PROVIDERS))
 
 

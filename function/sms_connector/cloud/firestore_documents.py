@@ -148,9 +148,7 @@ def _filters(query: Query) -> Iterator[StructuredQuery.Filter]:
     for name, operator, value in query.where:
         yield _Filter(
             field_filter=_FieldFilter(
-                field=StructuredQuery.FieldReference(field_path=name),
-                op=_OPERATORS[operator],
-                value=value_of(value),
+                field=StructuredQuery.FieldReference(field_path=name), op=_OPERATORS[operator], value=value_of(value)
             )
         )
 

@@ -54,11 +54,7 @@ class BucketObjects:
         # The generation twice: the library forgets a pinned one when an answer doesn't repeat it, and goes on with
         # the newest.
         reader = pinned.open(
-            "rb",
-            chunk_size=PIECE_BYTES,
-            raw_download=True,
-            timeout=SECONDS,
-            if_generation_match=newest.generation,
+            "rb", chunk_size=PIECE_BYTES, raw_download=True, timeout=SECONDS, if_generation_match=newest.generation
         )
         # The library's reader looks for the end of a line byte by byte; this one in its buffer.
         with io.BufferedReader(cast(io.RawIOBase, reader), LINE_BUFFER_BYTES) as stream:

@@ -37,11 +37,7 @@ _CHANNEL_ID = re.compile(r"[A-Za-z0-9._@-]{1,64}")
 
 # Channel: (form of a recipient, form of a sender). WhatsApp's numbers are WhatsApp's own: a Mexican one keeps the
 # 1 after +52 that the numbering plan gave up, so their length is not checked against the plan.
-_CHANNELS = {
-    "whatsapp": (_E164, _E164),
-    "rcs": (_E164, _CHANNEL_ID),
-    "messenger": (_CHANNEL_ID, _CHANNEL_ID),
-}
+_CHANNELS = {"whatsapp": (_E164, _E164), "rcs": (_E164, _CHANNEL_ID), "messenger": (_CHANNEL_ID, _CHANNEL_ID)}
 CHANNELS = frozenset(_CHANNELS)
 _NUMBER_CHANNELS = {channel for channel, (recipient, _) in _CHANNELS.items() if recipient is _E164} | {"sms", "tel"}
 _LONGEST_SHORT_CODE = 8

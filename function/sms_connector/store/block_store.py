@@ -35,15 +35,7 @@ from sms_connector.store.campaign_record import (
     chunk_id,
 )
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import (
-    Change,
-    Changes,
-    Cursor,
-    MessageStore,
-    Outbox,
-    PersonQuery,
-    become,
-)
+from sms_connector.store.message_store import Change, Changes, Cursor, MessageStore, Outbox, PersonQuery, become
 from sms_connector.store.status_events import fill_history, merge_events, read_status_events, write_status_event
 
 Item = tuple[MessageLocation, MessageRecord, Change]
