@@ -1,4 +1,4 @@
-"""The entry points of the deployed functions; functions-framework serves the one it is told to (`--target`, FUNCTION_TARGET)."""
+"""The entry points of the deployed functions; functions-framework serves the one that `--target` or FUNCTION_TARGET names."""
 
 import gc
 import os
@@ -9,7 +9,9 @@ import flask
 from sms_connector import app
 from sms_connector.errors import StartError
 
-gc.disable()  # what is made at the start lives as long as the process: looking for garbage in it takes some 5 ms
+# What is made at the start lives as long as the process: looking for garbage in it would take a fifth of a cold start
+# (docs/performance.md, 4).
+gc.disable()
 try:
     _handle = app.build(os.environ.get("FUNCTION_TARGET", "connector"), os.environ)
 except StartError as error:
@@ -20,15 +22,15 @@ finally:
 
 
 def connector(request: flask.Request) -> flask.Response:
-    """The private API, and the events that webhook and queue bring to it."""
+    """Serve the private API, and the events that the queue brings."""
     return _handle(request)
 
 
 def worker(request: flask.Request) -> flask.Response:
-    """Chunks of campaigns, called by the queue alone."""
+    """Send chunks of campaigns; only the queue calls it."""
     return _handle(request)
 
 
 def webhook(request: flask.Request) -> flask.Response:
-    """The public door for providers' callbacks."""
+    """Take providers' callbacks in; it is public."""
     return _handle(request)
