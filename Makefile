@@ -11,6 +11,9 @@ JOBS ?= 2
 UNTIL_CTRL_C := trap : INT;
 OR_CTRL_C := || { code=$$?; [ $$code -eq 130 ] || exit $$code; }
 
+# Servers and workers that are started again and again load their byte-code instead of compiling it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install run serve test test-deploy lint bench soak lock clean
 

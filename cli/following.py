@@ -14,6 +14,8 @@ from cli.client import Client, in_path
 CAMPAIGNS = "/v1/campaigns"
 ENDED = frozenset({"done", "canceled"})
 LOOK_SECONDS = 1.0
+# A short campaign ends within the first looks.
+FIRST_LOOK_SECONDS = 0.1
 # What takes less is seen on the bar.
 WORTH_TELLING = 60.0
 
@@ -29,10 +31,12 @@ def path_of(campaign_id: str, what: str = "") -> str:
 def follow(
     client: Client, campaign: Campaign, *, interval: float = LOOK_SECONDS, sleep: Sleep = time.sleep
 ) -> Iterator[Campaign]:
-    """The campaign as it is, again and again, until it has ended."""
+    """Yield the campaign as it is until it has ended; the time between two looks grows up to `interval`, seconds."""
     yield campaign
+    pause = FIRST_LOOK_SECONDS
     while campaign["state"] not in ENDED:
-        sleep(interval)
+        sleep(min(pause, interval))
+        pause *= 2
         campaign = client.get(path_of(campaign["id"]))
         yield campaign
 

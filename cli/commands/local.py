@@ -74,7 +74,7 @@ def send_inbound(
 
     run = context_of(ctx)
     try:
-        answer = AdminClient(url).inbound(from_=sender, to=to, body=body)
+        answer = AdminClient(url, patience=1.0).inbound(from_=sender, to=to, body=body)
     except AdminCallError as error:
         raise Misused(str(error)) from None
     except OSError as error:

@@ -183,18 +183,26 @@ def test_a_callback_settles_an_unknown_outcome(world: CampaignWorld) -> None:
     run_in(world.clock, scenario)
 
 
+REPORTS = {
+    "the final word": ([MessageStatus.DELIVERED], MessageStatus.DELIVERED),
+    "two final words: the first one stays": (
+        [MessageStatus.SENT, MessageStatus.UNDELIVERED, MessageStatus.DELIVERED],
+        MessageStatus.UNDELIVERED,
+    ),
+    "no final word: it is open again": ([MessageStatus.SENT], MessageStatus.SENT),
+}
+
+
 @pytest.mark.parametrize("records", [pytest.param(1, id="the chunk is in the sums"), pytest.param(3, id="it is not")])
 @pytest.mark.parametrize("late", [60.0, 30 * 60.0, 40 * HOUR])
-@pytest.mark.parametrize(
-    ("told", "expected"),
-    [
-        ([MessageStatus.DELIVERED], MessageStatus.DELIVERED),
-        ([MessageStatus.SENT, MessageStatus.UNDELIVERED, MessageStatus.DELIVERED], MessageStatus.UNDELIVERED),
-        ([MessageStatus.SENT], MessageStatus.SENT),
-    ],
-    ids=["the final word", "two final words: the first one stays", "no final word: it is open again"],
-)
+@pytest.mark.parametrize("reports", REPORTS)
 def test_news_of_what_ended_as_unknown_counts_exactly_once(
+    world: CampaignWorld, records: int, late: float, reports: str
+) -> None:
+    count_reports_of_an_unknown_message(world, records, late, *REPORTS[reports])
+
+
+def count_reports_of_an_unknown_message(
     world: CampaignWorld, records: int, late: float, told: list[MessageStatus], expected: MessageStatus
 ) -> None:
     def scenario() -> None:

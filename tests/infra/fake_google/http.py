@@ -191,7 +191,7 @@ class FakeGoogle:
         self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def start(self) -> FakeGoogle:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
     def serve_functions(
