@@ -2,9 +2,8 @@
 
     sqlite3 ledger.db "SELECT id, status, data ->> 'to' FROM messages ORDER BY createdAt DESC LIMIT 5"
 
-Many threads and several processes share the file (`sqlite_file`). What threads commit at the same time goes into one
-transaction: the preconditions are read with one statement per collection, decided here in order, and what holds is
-written with one statement per collection, so that a group costs a handful of statements whatever its size.
+Many threads and several processes share the file (`sqlite_file`). A commit costs two statements per collection: one reads the
+versions, one writes the rows.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import msgspec
 
 from sms_connector.errors import Conflict, LedgerUnavailable
 from sms_connector.local import ledger_sql as sql
-from sms_connector.local.sqlite_file import BUSY_SECONDS, GroupWriter, SqliteFile, is_busy
+from sms_connector.local.sqlite_file import BUSY_SECONDS, SqliteFile, is_busy
 from sms_connector.ports import (
     MAX_DOCUMENT_BYTES,
     MUST_BE_ABSENT,
@@ -34,8 +33,7 @@ from sms_connector.ports import (
     indexed_values,
 )
 
-# Expired documents are absent at once, and deleted in passing: so many at most after a group, of one collection at
-# a time.
+# Expired documents are absent at once, and deleted after a commit: at most this many, of one collection at a time.
 SWEEP_SECONDS = 5.0
 SWEEP_ROWS = 200
 # SQLite binds 32 766 values to a statement by default (https://www.sqlite.org/limits.html, 9).
@@ -43,40 +41,25 @@ IDS_PER_READ = 16_000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
-
-
-class _Unit(msgspec.Struct, frozen=True):
-    """One caller's writes, and the row of each but its version (None for a deletion)."""
-
-    writes: Sequence[Write]
-    rows: list[tuple[Any, ...] | None]
-
-
-class _Group(msgspec.Struct):
-    """What a transaction knows while it decides: versions by (collection, id), the rows to write, the next version."""
-
-    versions: dict[tuple[str, str], int | None]
-    rows: dict[str, dict[str, tuple[Any, ...] | None]]
-    version: int
+Row = tuple[Any, ...]
 
 
 @contextmanager
 def _explaining_busy() -> Iterator[None]:
-    """A file that others hold is out of reach for the moment; whatever else SQLite raises is for somebody to look at."""
+    """Report a file that others hold as unavailable; any other error of SQLite passes."""
     try:
         yield
     except sqlite3.Error as failure:
-        if is_busy(failure.__cause__ or failure):
+        if is_busy(failure):
             raise LedgerUnavailable from failure
         raise
 
 
 class SqliteLedger:
-    """`ports.Ledger` on a file. Made at first use, readable by its owner only. `busy_seconds` is how long it waits for others."""
+    """Implement `ports.Ledger` on a file. Made at first use, readable by its owner only; `busy_seconds` is the wait for others."""
 
     def __init__(self, path: str | Path, *, clock: Clock, busy_seconds: float = BUSY_SECONDS) -> None:
         self._file = SqliteFile(path, prepare=sql.prepare, busy_seconds=busy_seconds)
-        self._writer = GroupWriter(self._file, self._apply)
         self._clock = clock
         self._sweep_at = 0.0
         self._sweep_next = 0
@@ -108,28 +91,31 @@ class SqliteLedger:
 
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         check_writes(writes)
-        if not writes:
-            return []
-        outcome = self._write(_Unit(writes, [_row(write) for write in writes]))
-        if isinstance(outcome, Conflict):
-            raise outcome
-        return outcome
+        rows = [_row(write) for write in writes]
+        return self._store(writes, rows) if writes else []
 
     def close(self) -> None:
         self._file.close()
 
     @_explaining_busy()
-    def _write(self, unit: _Unit) -> list[Version | None] | Conflict:
-        return self._writer.write(unit)
-
-    def _apply(self, connection: sqlite3.Connection, units: Sequence[_Unit]) -> list[list[Version | None] | Conflict]:
-        now = self._clock.time()
-        group = _Group(_current_versions(connection, units, now=now), {}, secrets.randbits(62))
-        outcomes = [_decide(unit, group) for unit in units]
-        for collection, rows in group.rows.items():
-            _store(connection, collection, rows)
-        self._sweep(connection, now)
-        return outcomes
+    def _store(self, writes: Sequence[Write], rows: Sequence[Row | None]) -> list[Version | None]:
+        now, version = self._clock.time(), secrets.randbits(62)
+        changed: dict[str, list[Row]] = {}
+        deleted: dict[str, list[tuple[str]]] = {}
+        for write, row in zip(writes, rows, strict=True):
+            if row is None:
+                deleted.setdefault(write.collection, []).append((write.id,))
+            else:
+                changed.setdefault(write.collection, []).append((*row, version))
+        with self._file.transaction() as connection:
+            _check_versions(connection, writes, now=now)
+            for collection, some in changed.items():
+                for statement, values in sql.upserts(collection, some):
+                    connection.execute(statement, values)
+            for collection, ids in deleted.items():
+                connection.executemany(sql.delete(collection), ids)
+            self._sweep(connection, now)
+        return [None if row is None else version for row in rows]
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         if now < self._sweep_at:
@@ -145,8 +131,8 @@ def _document(row: tuple[str, int, str]) -> Document:
     return Document(row[0], _decode(row[2]), row[1])
 
 
-def _row(write: Write) -> tuple[Any, ...] | None:
-    """A write as its columns but the version: id, data, expiresAt, then the indexed fields."""
+def _row(write: Write) -> Row | None:
+    """Return a write as its columns but the version: id, data, expiresAt, then the indexed fields; None for a deletion."""
     if write.data is None:
         return None
     columns = [_encode(value).decode() if isinstance(value, list) else value for _, value in indexed_values(write)]
@@ -156,44 +142,15 @@ def _row(write: Write) -> tuple[Any, ...] | None:
     return (write.id, data.decode(), expiry(write), *columns)
 
 
-def _current_versions(
-    connection: sqlite3.Connection, units: Sequence[_Unit], *, now: float
-) -> dict[tuple[str, str], int | None]:
-    """The versions of all documents that some unit has an expectation of; an expired one has none."""
-    wanted: dict[str, set[str]] = {}
-    for unit in units:
-        for write in unit.writes:
-            if write.expect is not None:
-                wanted.setdefault(write.collection, set()).add(write.id)
-    versions: dict[tuple[str, str], int | None] = {}
-    for collection, ids in wanted.items():
-        statement, values = sql.select_by_ids(collection, "id, version", ids=list(ids), now=now)
-        for document_id, version in connection.execute(statement, values).fetchall():
-            versions[collection, document_id] = version
-    return versions
-
-
-def _decide(unit: _Unit, group: _Group) -> list[Version | None] | Conflict:
-    """Whether all is as the unit expects, in the light of the units before it; if so, its rows join the group's."""
-    for write in unit.writes:
-        if write.expect is None:
-            continue
+def _check_versions(connection: sqlite3.Connection, writes: Sequence[Write], *, now: float) -> None:
+    """Raise Conflict for the first document that is not as expected; an expired one is absent."""
+    expecting = [write for write in writes if write.expect is not None]
+    found: dict[tuple[str, str], int] = {}
+    for collection in {write.collection for write in expecting}:
+        ids = [write.id for write in expecting if write.collection == collection]
+        statement, values = sql.select_by_ids(collection, "id, version", ids=ids, now=now)
+        found |= {(collection, id_): version for id_, version in connection.execute(statement, values)}
+    for write in expecting:
         expected = None if write.expect is MUST_BE_ABSENT else write.expect
-        if group.versions.get((write.collection, write.id)) != expected:
-            return Conflict(write.collection, write.id)
-    group.version += 1
-    outcome: list[Version | None] = []
-    for write, row in zip(unit.writes, unit.rows, strict=True):
-        version = None if row is None else group.version
-        group.versions[write.collection, write.id] = version
-        group.rows.setdefault(write.collection, {})[write.id] = None if row is None else (*row, version)
-        outcome.append(version)
-    return outcome
-
-
-def _store(connection: sqlite3.Connection, collection: str, rows: dict[str, tuple[Any, ...] | None]) -> None:
-    for statement, values in sql.upserts(collection, [row for row in rows.values() if row is not None]):
-        connection.execute(statement, values)
-    gone = [(document_id,) for document_id, row in rows.items() if row is None]
-    if gone:
-        connection.executemany(sql.delete(collection), gone)
+        if found.get((write.collection, write.id)) != expected:
+            raise Conflict(write.collection, write.id)

@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from sms_connector.errors import QueueUnavailable
-from sms_connector.local.sqlite_file import GroupWriter, SqliteFile
+from sms_connector.local.sqlite_file import SqliteFile
 from sms_connector.ports import Clock, Delivery, Task, check_task
 
 # How long the name of a task that is done stays taken; Cloud Tasks keeps it for about an hour.
@@ -78,7 +78,6 @@ class SqliteQueue:
 
     def __init__(self, path: str | Path, *, clock: Clock) -> None:
         self._file = SqliteFile(path, prepare=prepare)
-        self._writer = GroupWriter(self._file, self._insert)
         self._clock = clock
         self._sweep_at = 0.0
 
@@ -87,7 +86,9 @@ class SqliteQueue:
             now = self._clock.time()
             rows = [_row(task, now=now) for task in tasks]
             try:
-                self._writer.write(rows)
+                with self._file.transaction() as connection:
+                    connection.executemany(INSERT, rows)
+                    self._sweep(connection)
             except sqlite3.Error as failure:
                 raise QueueUnavailable from failure
 
@@ -122,11 +123,6 @@ class SqliteQueue:
 
     def close(self) -> None:
         self._file.close()
-
-    def _insert(self, connection: sqlite3.Connection, works: Sequence[list[tuple[Any, ...]]]) -> list[bool]:
-        connection.executemany(INSERT, [row for work in works for row in work])
-        self._sweep(connection)
-        return [True] * len(works)
 
     def _sweep(self, connection: sqlite3.Connection) -> None:
         now = self._clock.time()
