@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from msgspec.structs import replace
-
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.inbound import InboundMessages
 from sms_connector.campaigns.backlog import Backlog
-from sms_connector.campaigns.chunk_worker import ChunkWorker, WorkerParts
+from sms_connector.campaigns.chunk_worker import ChunkWorker
 from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.forecast import Forecaster, Pace
-from sms_connector.campaigns.intake import Intake, IntakeParts
+from sms_connector.campaigns.intake import Intake
 from sms_connector.campaigns.results import CampaignResults
 from sms_connector.campaigns.retries import Retries
 from sms_connector.connection_control import ConnectionControl
-from sms_connector.maintenance import Maintenance, MaintenanceParts
+from sms_connector.maintenance import Maintenance
 from sms_connector.model.policy import Policy
 from sms_connector.ports import Clock, Ledger, TaskQueue
 from sms_connector.provider import Provider
@@ -25,8 +23,9 @@ from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.sending.batch import SendContext
 from sms_connector.sending.idempotency import IdempotencyKeys
 from sms_connector.sending.record_keys import RecordKeys
-from sms_connector.sending.send import SendService, SendTools
+from sms_connector.sending.send import SendService
 from sms_connector.store.block_store import BlockStore
+from sms_connector.store.event_merger import EventMerger
 from sms_connector.store.message_store import Outbox
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.store.opt_outs import OptOuts
@@ -90,18 +89,6 @@ class Engine:
         reconciler = Reconciler(provider, store, clock=clock, policy=policy)
         has_callbacks = callbacks is not None
         poller = Poller(provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=has_callbacks)
-        tools = SendTools(
-            provider=provider,
-            store=store,
-            opt_outs=self.opt_outs,
-            record_keys=RecordKeys(ledger, store, lease, clock=clock, policy=policy),
-            lease=lease,
-            reconciler=reconciler,
-            poller=poller,
-            context=SendContext(throttle, executor, clock, policy),
-            planner=planner,
-            callbacks=callbacks,
-        )
         self.connection = ConnectionControl(
             provider,
             ledger,
@@ -110,7 +97,20 @@ class Engine:
             configured_suspension=configured_suspension,
             connection_rate=connection_rate,
         )
-        self.sender = SendService(replace(tools, require_active=self.connection.require_active))
+        record_keys = RecordKeys(ledger, store, lease, clock=clock, policy=policy)
+        self.sender = SendService(
+            provider=provider,
+            store=store,
+            opt_outs=self.opt_outs,
+            record_keys=record_keys,
+            lease=lease,
+            reconciler=reconciler,
+            poller=poller,
+            context=SendContext(throttle, executor, clock, policy),
+            planner=planner,
+            callbacks=callbacks,
+            require_active=self.connection.require_active,
+        )
         self.messages = MessageLookup(provider, store, poller, clock=clock, policy=policy)
         self.keys = IdempotencyKeys(ledger, lease, clock=clock, policy=policy)
         self.inbound = InboundMessages(ledger)
@@ -118,26 +118,23 @@ class Engine:
         self.campaigns = Campaigns(ledger, queue, lease, clock=clock, node_rate=pace.node, takes_back=can.cancel)
         self.results = CampaignResults(ledger, store)
         backlog, forecaster = Backlog(ledger, self.campaigns, clock), Forecaster(pace, can)
-        self.intake = Intake(IntakeParts(ledger, queue, lease, self.campaigns, forecaster, backlog, clock))
+        self.intake = Intake(ledger, queue, lease, self.campaigns, forecaster, backlog, clock)
         notice = float((can.schedule_window or (0, 0))[0])
-        self.retries = Retries(
-            ledger, store, self.campaigns, self.intake, keys=tools.record_keys, clock=clock, notice=notice
-        )
+        self.retries = Retries(ledger, store, self.campaigns, self.intake, keys=record_keys, clock=clock, notice=notice)
         self.runner = ChunkWorker(
-            WorkerParts(tools, ledger, self.campaigns, planner, self.connection.is_suspended_now, outbox, self.opt_outs)
+            self.sender, ledger, self.campaigns, is_suspended=self.connection.is_suspended_now, outbox=outbox
         )
         self.maintenance = Maintenance(
-            MaintenanceParts(
-                ledger=ledger,
-                store=store,
-                poller=poller,
-                campaigns=self.campaigns,
-                lease=lease,
-                planner=planner,
-                clock=clock,
-                policy=policy,
-                has_events=has_callbacks or can.consuming_reports,
-                polls_per_run=POLLS_PER_RUN if can.reports_per_page else SINGLE_POLLS_PER_RUN,
-                sweep=sweep,
-            )
+            ledger=ledger,
+            store=store,
+            merger=EventMerger(ledger, store),
+            poller=poller,
+            campaigns=self.campaigns,
+            lease=lease,
+            planner=planner,
+            clock=clock,
+            policy=policy,
+            has_events=has_callbacks or can.consuming_reports,
+            polls_per_run=POLLS_PER_RUN if can.reports_per_page else SINGLE_POLLS_PER_RUN,
+            sweep=sweep,
         )

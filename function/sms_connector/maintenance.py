@@ -39,12 +39,20 @@ RUN_SECONDS = 15.0
 MERGE_LATE_EVERY = 45.0
 
 
-class MaintenanceParts(msgspec.Struct, frozen=True):
-    """The parts of a run. `polls_per_run`: messages polled at most. `sweep` enqueues notifications whose task was lost.
-    `has_events`: callbacks write status events; without them only a cancel or a redact does, which is late then."""
+class _Claim(msgspec.Struct):
+    """A run's claim: `version` of its document; `merged_at` is when late events were merged last."""
+
+    version: Version
+    merged_at: float
+
+
+class Maintenance(msgspec.Struct, frozen=True):
+    """Runs maintenance for a task or the schedule. `polls_per_run`: messages polled at most. `sweep` enqueues notifications whose task was
+    lost. `has_events`: callbacks write status events; without them only a cancel or a redact does, which is late then."""
 
     ledger: Ledger
     store: BlockStore
+    merger: EventMerger
     poller: Poller
     campaigns: Campaigns
     lease: NodeLease
@@ -55,91 +63,74 @@ class MaintenanceParts(msgspec.Struct, frozen=True):
     polls_per_run: int = 1000
     sweep: Callable[[float], None] | None = None
 
-
-class _Claim(msgspec.Struct):
-    """A run's claim: `version` of its document; `merged_at` is when late events were merged last."""
-
-    version: Version
-    merged_at: float
-
-
-class Maintenance:
-    """Runs maintenance for a task or the schedule."""
-
-    def __init__(self, tools: MaintenanceParts) -> None:
-        self._tools = tools
-        self._merger = EventMerger(tools.ledger, tools.store)
-
     def run_maintenance(self) -> bool:
         """Make one run. Return False if another node is at work, or has died and its lease has not ended."""
-        tools = self._tools
-        with tools.lease.held() as holder:
+        with self.lease.held() as holder:
             claim = self._claim(holder)
             if claim is None:
                 return False
             try:
-                complete = self._run(claim, tools.clock.time())
+                complete = self._run(claim, self.clock.time())
             finally:
-                self._let_go(claim)
+                self._release(claim)
             self._plan(at_once=not complete)
         return True
 
     def _claim(self, holder: str) -> _Claim | None:
-        [document] = self._tools.ledger.get(STATE, [DOCUMENT])
+        [document] = self.ledger.get(STATE, [DOCUMENT])
         holder_before = document.data["holder"] if document is not None else ""
-        if holder_before and self._tools.lease.living([holder_before]):
+        if holder_before and self.lease.living([holder_before]):
             return None
         expected = document.version if document is not None else MUST_BE_ABSENT
         merged_at = document.data["mergedAt"] if document is not None else 0.0
         try:
-            [version] = self._tools.ledger.commit([_state(holder, merged_at, expected)])
+            [version] = self.ledger.commit([_state(holder, merged_at, expected)])
         except Conflict:
             return None
         return _Claim(version or 0, merged_at)
 
-    def _let_go(self, claim: _Claim) -> None:
+    def _release(self, claim: _Claim) -> None:
         try:
-            self._tools.ledger.commit([_state("", claim.merged_at, claim.version)])
+            self.ledger.commit([_state("", claim.merged_at, claim.version)])
         except Conflict:
             return  # our lease ended: another node is at work
 
     def _run(self, claim: _Claim, now: float) -> bool:
         """Return False if the time was up before everything was done."""
-        tools, until = self._tools, now + RUN_SECONDS
+        until = now + RUN_SECONDS
         touched = self._merge_late(claim, now) | self._follow(now, until)
         running = self._campaigns(CampaignState.RUNNING)
         for campaign_id in sorted(touched | {campaign.id for campaign in running}):
-            if tools.clock.time() >= until:
+            if self.clock.time() >= until:
                 return False
-            tools.campaigns.settle(campaign_id)
+            self.campaigns.settle(campaign_id)
         self._finish_creations([*running, *self._campaigns(CampaignState.ACCEPTING)])
-        if tools.sweep is not None:
-            tools.sweep(now)
-        return tools.clock.time() < until
+        if self.sweep is not None:
+            self.sweep(now)
+        return self.clock.time() < until
 
     def _merge_late(self, claim: _Claim, now: float) -> set[str]:
         """Merge late events once a minute at most: each time reads also the events of owned blocks."""
         if now < claim.merged_at + MERGE_LATE_EVERY:
             return set()
         claim.merged_at = now
-        return self._merger.merge_late(now)
+        return self.merger.merge_late(now)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def _follow(self, now: float, until: float) -> set[str]:
         """Poll everything that is due; return the campaigns concerned."""
-        tools = self._tools
-        messages = tools.store.find(_due(MESSAGES, now, MESSAGES_PER_RUN))
-        blocks = {block.id: block for block in map(Block.of, tools.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
-        if tools.has_events:
-            self._merger.merge_due(blocks)
+        messages = self.store.find(_due(MESSAGES, now, MESSAGES_PER_RUN))
+        blocks = {block.id: block for block in map(Block.of, self.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
+        if self.has_events:
+            self.merger.merge_due(blocks)
         records = [record for block in blocks.values() for record in block.records.values()] + messages
         due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
         copies = [record for record in due if record.same_as and not record.final]
-        tools.store.update_copies(copies)
+        self.store.update_copies(copies)
         copied = {record.id for record in copies}
         left = self._left_to_followers(due) | copied
-        limit = tools.policy.expire_after
+        limit = self.policy.expire_after
         wanted = [
             record
             for record in due
@@ -148,53 +139,52 @@ class Maintenance:
             and (_is_asked_for(record) or record.begins_at + limit <= now)  # once more before it expires
         ]
         # The oldest first.
-        some = sorted(wanted, key=lambda record: record.next_check_at or 0.0)[: tools.polls_per_run]
-        unasked = tools.poller.ask(some, how=Asking(keep=True, until=until))
-        tools.poller.expire(some, unasked=unasked)
+        some = sorted(wanted, key=lambda record: record.next_check_at or 0.0)[: self.polls_per_run]
+        unasked = self.poller.ask(some, how=Asking(keep=True, until=until))
+        self.poller.expire(some, unasked=unasked)
         asked = {record.id for record in wanted}
         self._postpone([record for record in due if record.id not in asked | copied], now)
         return {block.campaign for block in blocks.values()}
 
     def _left_to_followers(self, due: Sequence[MessageRecord]) -> set[str]:
         """Return messages that a waiting request polls, as long as its node lives."""
-        living = self._tools.lease.living({record.follower for record in due if record.follower})
+        living = self.lease.living({record.follower for record in due if record.follower})
         return {record.id for record in due if record.follower in living}
 
     def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
-        later = _Later(now, limit=self._tools.policy.expire_after)
+        later = _Later(now, limit=self.policy.expire_after)
         for record in records:
             later(record)
-        self._tools.store.save([(record, later) for record in records])
+        self.store.save([(record, later) for record in records])
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
     def _campaigns(self, state: CampaignState) -> list[Campaign]:
         where: tuple[Condition, ...] = (("state", "==", str(state)),)
         query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_PER_RUN)
-        return [Campaign.of(document) for document in self._tools.ledger.find(query)]
+        return [Campaign.of(document) for document in self.ledger.find(query)]
 
     def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
         """Finish creations of dead nodes: discard one that died during the intake, enqueue all tasks of one that died after it."""
-        tools = self._tools
         begun = [campaign for campaign in campaigns if campaign.holder]
-        living = tools.lease.living(campaign.holder for campaign in begun)
+        living = self.lease.living(campaign.holder for campaign in begun)
         for campaign in begun:
             if campaign.holder in living:
                 continue
             if campaign.state is CampaignState.ACCEPTING:
-                discard(tools.ledger, campaign)
+                discard(self.ledger, campaign)
             else:
-                tools.campaigns.enqueue_left(campaign.id)
+                self.campaigns.enqueue_left(campaign.id)
 
     # --- the next run -------------------------------------------------------------------------------------------------
 
     def _plan(self, *, at_once: bool) -> None:
-        times = [self._tools.clock.time()] if at_once else []
+        times = [self.clock.time()] if at_once else []
         for collection in (MESSAGES, BLOCKS):
-            first = self._tools.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
+            first = self.ledger.find(Query(collection, order_by="nextCheckAt", limit=1))
             times += [float(document.data["nextCheckAt"]) for document in first]
         if times:
-            self._tools.planner.plan(min(times))
+            self.planner.plan(min(times))
 
 
 class _Later(msgspec.Struct, frozen=True):

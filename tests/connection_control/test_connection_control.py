@@ -248,8 +248,7 @@ def test_without_a_key_no_address_is_made_and_none_is_accepted() -> None:
 
 def test_a_missing_key_is_an_outcome_of_each_message(world: World) -> None:
     node = world.node()
-    node.tools = replace(node.tools, callbacks=address(Keys({})))
-    node.sender = type(node.sender)(node.tools)
+    node.sender = replace(node.sender, callbacks=address(Keys({})))
     [record] = node.send([draft(0)])
     assert record.failure is not None
     assert (record.status, record.failure.kind) == (S.ERROR, ErrorKind.AUTHENTICATION)

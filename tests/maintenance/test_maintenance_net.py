@@ -50,7 +50,7 @@ def scene() -> tuple[CampaignWorld, list[str]]:
 
 
 def open_messages(world: CampaignWorld, node: Node, ids: list[str]) -> list[str]:
-    store = node.engine.runner._tools.send.store
+    store = node.engine.sender.store
     [campaign] = node.engine.campaigns.page(limit=10)[0]
     records = [*store.get(ids), *called(node.results(campaign.id))]
     assert len(records) == 33
@@ -141,12 +141,12 @@ def test_a_run_ends_before_its_task_is_given_up() -> None:
         begun = world.clock.time()
         assert node.engine.maintenance.run_maintenance()
         assert RUN_SECONDS <= world.clock.time() - begun <= RUN_SECONDS + 5
-        attempts = [record.attempts for record in node.engine.runner._tools.send.store.get(ids) if record is not None]
+        attempts = [record.attempts for record in node.engine.sender.store.get(ids) if record is not None]
         assert 0.75 * RUN_SECONDS <= sum(attempts) <= RUN_SECONDS + 5, "a question a second"
         [planned] = world.queue.take("/tasks/maintenance")
         assert (planned.not_before or 0.0) <= world.clock.time() + 2.0
         node.engine.maintenance.run_maintenance()
-        attempts = [record.attempts for record in node.engine.runner._tools.send.store.get(ids) if record is not None]
+        attempts = [record.attempts for record in node.engine.sender.store.get(ids) if record is not None]
         assert max(attempts) == 1, "the others come first"
 
     run_in(world.clock, scenario)
@@ -180,7 +180,7 @@ def test_what_is_to_be_retried_is_found_without_a_plan() -> None:
         def later(each: CampaignWorld = each, step: int = step) -> None:
             node = each.node()
             each.run_each_minute(node, until=each.clock.time() + 20 * 60)
-            store = node.engine.runner._tools.send.store
+            store = node.engine.sender.store
             for stored in each.network.stored:
                 [record] = store.get([stored.message.id])
                 assert record is not None, step

@@ -229,7 +229,7 @@ def test_as_many_threads_as_the_providers_slowness_takes(world: World, takes: fl
     node = world.node()
     world.network.takes = takes
     world.clock.run(lambda: node.send([draft(i) for i in range(300)]))
-    threads = len(node.tools.context.executor._threads) + 1
+    threads = len(node.sender.context.executor._threads) + 1
     assert least <= threads <= most
 
 

@@ -112,7 +112,7 @@ def test_a_report_that_was_applied_undoes_no_later_consent(world: CampaignWorld)
         world.run_chunks(node)
         record, _ = called(node.results(campaign.id))
         report = world.network.stored[0].report()
-        node.engine.runner._tools.send.store.record_event(
+        node.engine.sender.store.record_event(
             record.id,
             replace(report, status=S.UNDELIVERED, raw_status="undelivered", failure=OPTED_OUT),
             at=world.clock.time(),
@@ -176,12 +176,12 @@ def test_looking_into_an_unknown_outcome_spends_no_attempts(world: CampaignWorld
         world.run_each_minute(node, until=begun + 90)
         node.provider.list_error = None
         world.run_each_minute(node, until=begun + 200)
-        found = node.engine.runner._tools.send.store.get([record.id])[0]
+        found = node.engine.sender.store.get([record.id])[0]
         assert found is not None
         assert (found.status, found.attempts <= 2) == (S.QUEUED, True)
         world.network.stored[0].status = S.DELIVERED
         world.run_each_minute(node, until=begun + 320)
-        [found] = node.engine.runner._tools.send.store.get([record.id])
+        [found] = node.engine.sender.store.get([record.id])
         assert found is not None
         assert found.status is S.DELIVERED
 
@@ -209,7 +209,7 @@ def test_a_message_is_asked_for_once_more_before_it_expires(
         world.network.stored[0].status = status
         node.provider.list_error = None if answers else NotSent("away")
         world.run_maintenance(node, until=begun + 75 * HOUR)
-        [found] = node.engine.runner._tools.send.store.get([record.id])
+        [found] = node.engine.sender.store.get([record.id])
         assert found is not None
         assert (found.status, found.final) == (ends, True)
         assert len(questions(node)) > asked

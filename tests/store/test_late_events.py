@@ -103,7 +103,7 @@ def test_a_redaction_holds_while_the_block_is_held(world: CampaignWorld, callbac
         world.run_each_minute(node, until=world.clock.time() + 180)
         found = other.engine.messages.get(id_)
         assert (found.redacted, found.status) == (True, S.DELIVERED)
-        [stored] = node.engine.runner._tools.send.store.get([id_])
+        [stored] = node.engine.sender.store.get([id_])
         assert stored is not None
         assert stored.redacted
         assert world.ledger.count(Query(STATUS_EVENTS)) == 0

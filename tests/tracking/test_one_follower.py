@@ -72,7 +72,7 @@ def test_an_update_on_the_way_starts_no_new_count(world: CampaignWorld) -> None:
 
     def updating() -> None:
         world.clock.sleep(25.0)
-        stored, store = world.network.stored[0], node.engine.runner._tools.send.store
+        stored, store = world.network.stored[0], node.engine.sender.store
         stored.status = MessageStatus.SENT
         store.record_event(stored.message.id, stored.report(), at=world.clock.time(), source="callback")
 
@@ -115,7 +115,7 @@ def test_a_follower_that_dies_is_succeeded_by_maintenance_runs(world: CampaignWo
 
     def later() -> None:
         world.run_each_minute(other, until=begun + 500)
-        [record] = other.engine.runner._tools.send.store.get([world.network.stored[0].message.id])
+        [record] = other.engine.sender.store.get([world.network.stored[0].message.id])
         assert record is not None
         assert record.status is MessageStatus.DELIVERED
 

@@ -21,7 +21,7 @@ from sms_connector.app.adapters import (
 )
 from sms_connector.app.startup_checks import load_settings
 from sms_connector.callbacks.callback_address import CallbackAddress
-from sms_connector.callbacks.event_handler import CallbackHandler, EventTools
+from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.callbacks.inbound import Inbox, InboxRules
 from sms_connector.campaigns.forecast import Pace
 from sms_connector.engine import Engine
@@ -149,17 +149,8 @@ def _build_events(
     opt_outs = OptOuts(ledger, clock=clock)
     store = BlockStore(ledger, outbox, opt_outs)
     rules = InboxRules(provider.consent_words, settings.stop_words)
-    return CallbackHandler(
-        EventTools(
-            provider=provider,
-            store=store,
-            address=callbacks,
-            inbox=Inbox(ledger, store, opt_outs, rules=rules),
-            clock=clock,
-            log=make_log(settings),
-            queue=queue,
-        )
-    )
+    inbox = Inbox(ledger, store, opt_outs, rules=rules)
+    return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 
 
 def make_services(node: Node) -> Services:

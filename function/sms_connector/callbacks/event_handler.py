@@ -26,8 +26,8 @@ from sms_connector.structured_log import StructuredLog
 AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
 
 
-class EventTools(msgspec.Struct, frozen=True):
-    """The parts of the handler. `queue` takes callbacks of unknown messages again; without one (tests) they are counted and dropped."""
+class CallbackHandler(msgspec.Struct, frozen=True):
+    """Handles callbacks from the queue. `queue` takes those of unknown messages again; without one they are logged and dropped."""
 
     provider: Provider
     store: MessageStore
@@ -37,17 +37,10 @@ class EventTools(msgspec.Struct, frozen=True):
     log: StructuredLog
     queue: TaskQueue | None = None
 
-
-class CallbackHandler:
-    """Handles callbacks from the queue."""
-
-    def __init__(self, tools: EventTools) -> None:
-        self._tools = tools
-
     def handle(self, payload: Json) -> None:
         """Apply one callback. Raises InvalidRequest for an invalid payload, and what ledger or queue raise."""
         event = CallbackEvent.of(payload)
-        if not self._tools.provider.verify_callback(event.callback):
+        if not self.provider.verify_callback(event.callback):
             return self._reject(event, "signature")
         try:
             self._apply(event)
@@ -55,10 +48,10 @@ class CallbackHandler:
             self._reject(event, "content")
 
     def _apply(self, event: CallbackEvent) -> None:
-        provider = self._tools.provider
+        provider = self.provider
         if event.kind == "inbound":
             for message in provider.read_inbound(event.callback):
-                self._tools.inbox.accept(message)
+                self.inbox.accept(message)
             return
         reports = provider.read_status_callback(event.callback)
         unplaced = [report for report in reports if not self._apply_report(report, event, alone=len(reports) == 1)]
@@ -67,25 +60,24 @@ class CallbackHandler:
 
     def _apply_report(self, report: DeliveryReport, event: CallbackEvent, *, alone: bool) -> bool:
         """Return False if the message is not known (yet)."""
-        named = self._tools.address.message_of(event.callback.url) if alone else None
+        named = self.address.message_of(event.callback.url) if alone else None
         message_id = named or self._find(report)
         if message_id is None:
             return False
         at = event.callback.received_at.timestamp()
-        found = self._tools.store.record_event(message_id, report, at=at, source="callback")
+        found = self.store.record_event(message_id, report, at=at, source="callback")
         return found or named is not None
 
     def _find(self, report: DeliveryReport) -> str | None:
-        return report.message_id or self._tools.store.find_by_provider_id(report.provider_message_id)
+        return report.message_id or self.store.find_by_provider_id(report.provider_message_id)
 
     def _try_again(self, event: CallbackEvent) -> None:
-        tools = self._tools
-        if event.tries >= len(AGAIN_AFTER) or tools.queue is None:
-            tools.log.info("callback_unmatched", callback=event.kind, tries=event.tries)
+        if event.tries >= len(AGAIN_AFTER) or self.queue is None:
+            self.log.info("callback_unmatched", callback=event.kind, tries=event.tries)
             return
-        due = tools.clock.time() + AGAIN_AFTER[event.tries]
-        tools.queue.enqueue([event.again().to_task(not_before=due)])
+        due = self.clock.time() + AGAIN_AFTER[event.tries]
+        self.queue.enqueue([event.again().to_task(not_before=due)])
 
     def _reject(self, event: CallbackEvent, why: str) -> None:
         """Count it by a log entry without its content; it is not repeated."""
-        self._tools.log.warning("callback_rejected", callback=event.kind, why=why)
+        self.log.warning("callback_rejected", callback=event.kind, why=why)

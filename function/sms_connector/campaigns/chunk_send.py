@@ -1,10 +1,9 @@
-"""The steps of a campaign's message (`runner`): those of any new message, a block at a time, for as long as they may go on."""
+"""Send a campaign's messages: the steps of any new message, a block at a time, for as long as the campaign may go on."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from typing import cast
 
 from msgspec.structs import replace
 
@@ -24,7 +23,7 @@ from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.message import BeforeAttempt
 from sms_connector.provider import SendOutcome, SendReceipt
-from sms_connector.sending.send import FirstCall, Job, SendTools
+from sms_connector.sending.send import Job, SendService, SendSteps
 from sms_connector.store.campaign_record import Campaign
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.message_store import Changes
@@ -36,23 +35,29 @@ AHEAD = 13
 # So many refusals on the way without an answer of the provider's own in between are about the way, not about these messages.
 ON_THE_WAY = 20
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
-_UNTIL_MENDED = {
+_UNTIL_FIXED = {
     ErrorKind.AUTHENTICATION: "our credentials were refused",
     ErrorKind.ACCOUNT: "the provider refused the account",
 }
-_NOT_THE_MESSAGE = frozenset({*_UNTIL_MENDED, ErrorKind.RATE_LIMITED, ErrorKind.QUEUE_FULL})
+_NOT_THE_MESSAGE = frozenset({*_UNTIL_FIXED, ErrorKind.RATE_LIMITED, ErrorKind.QUEUE_FULL})
 
 
-class ChunkSend(FirstCall):
-    """`jobs` in their order. `stopped` says whether to stop."""
+class ChunkSend:
+    """The steps of a chunk's new messages, `jobs` in their order. `must_stop` says that the campaign may not go on."""
 
     def __init__(
-        self, tools: SendTools, campaign: Campaign, jobs: Sequence[Job], *, stopped: Callable[[], bool]
+        self,
+        send: SendService,
+        campaign: Campaign,
+        jobs: Sequence[Job],
+        *,
+        store: ChunkStore,
+        must_stop: Callable[[], bool],
     ) -> None:
-        super().__init__(tools, campaign.options)
-        self.options = campaign.options
-        self.store = cast(ChunkStore, tools.store)
-        self._stopped = stopped
+        self._send = send
+        self._steps = SendSteps(send, campaign.options, self._intend)
+        self._store = store
+        self._must_stop = must_stop
         self._jobs = jobs
         self._waiting = {job.record.id: job for job in jobs}
         self._held: list[Outcome] = []
@@ -60,26 +65,28 @@ class ChunkSend(FirstCall):
         self._written: dict[str, str | None] = {}  # intents, and under whose lease
         self.stopped_by_campaign = False
         self.refused_by_provider = False
-        self.to_fix: str | None = None  # why no message of ours is taken until somebody has done something about it
+        self.to_fix: str | None = None  # why no message is accepted until an operator acts
 
     def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
-        return [] if self._must_stop() else super().prepare(block)
+        return [] if self._is_stopped() else self._steps.prepare(block)
 
     def before_attempt(self, group: list[Job], attempt: int) -> None:
-        if self._must_stop():
-            raise NotSent("the campaign was halted: nothing was sent")
-        super().before_attempt(group, attempt)
+        if self._is_stopped():
+            raise NotSent("the campaign was stopped: nothing was sent")
+        self._steps.before_attempt(group, attempt)
 
     def call(self, group: list[Job], before_attempt: BeforeAttempt) -> Changes:
-        outcomes = self._sort_out(list(zip(group, self._outcomes(group, before_attempt), strict=True)))
+        outcomes = self._sort_out(list(zip(group, self._steps.outcomes(group, before_attempt), strict=True)))
         for job, outcome in outcomes:
-            if _takes_nothing(outcome):
+            if _is_about_now(outcome):
                 self.refused_by_provider = True
-                self.to_fix = self.to_fix or _needs_fix(outcome)
-                self.store.withdraw(job.record)
-        taken = [pair for pair in outcomes if not _takes_nothing(pair[1])]
-        with self.store.changing():
-            return self._note_outcomes([job for job, _ in taken], [outcome for _, outcome in taken])
+                self.to_fix = self.to_fix or _describe_fix(outcome)
+                self._store.withdraw(job.record)
+        with self._store.changing():
+            return self._steps.apply_outcomes(pair for pair in outcomes if not _is_about_now(pair[1]))
+
+    def save(self, changes: Changes) -> None:
+        self._store.save(changes)
 
     def _sort_out(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Hold back what was refused on the way, until the provider itself answers another call.
@@ -97,55 +104,55 @@ class ChunkSend(FirstCall):
         return others
 
     def _end_held(self) -> None:
-        """Of few refusals on the way the last ones had no call after them: the provider is asked whether it can be reached."""
+        """Of few refusals on the way the last ones had no call after them: test whether the provider can be reached."""
         held, self._held = self._held, []
         if not held or len(held) >= ON_THE_WAY:
             return
         if self._is_reachable():
-            with self.store.changing():
-                changes = self._note_outcomes([job for job, _ in held], [outcome for _, outcome in held])
+            with self._store.changing():
+                changes = self._steps.apply_outcomes(held)
             self.save(changes)
         else:
             self.refused_by_provider = True
 
     def _is_reachable(self) -> bool:
         try:
-            return self._tools.provider.check_connection().state is ConnectionState.ACTIVE
+            return self._send.provider.check_connection().state is ConnectionState.ACTIVE
         except (CallError, ProviderRefused, RequestError):
             return False
 
     def withdraw_uncalled(self) -> None:
-        """Every call that was begun has its outcome: intents that are left were written ahead, and never called."""
+        """Withdraw intents that were written ahead and never called: every call that was begun has its outcome."""
         self._end_held()
         for job in self._jobs:
             if job.record.id in self._written and job.record.phase == Phase.CALLING:
-                self.store.withdraw(job.record)
+                self._store.withdraw(job.record)
 
-    def _must_stop(self) -> bool:
-        self.stopped_by_campaign = self.stopped_by_campaign or self._stopped()
+    def _is_stopped(self) -> bool:
+        self.stopped_by_campaign = self.stopped_by_campaign or self._must_stop()
         return self.stopped_by_campaign or self.refused_by_provider
 
     # --- intents ------------------------------------------------------------------------------------------------------
 
-    def _date(self, jobs: Sequence[Job]) -> None:
-        with self.store.changing():  # one may have been refused already, for its key
-            super()._date([job for job in jobs if job.record.phase == Phase.CALLING])
-
-    def _refuse(self, jobs: Sequence[Job]) -> None:
-        with self.store.changing():
-            super()._refuse(jobs)
-
-    def _create(self, jobs: Sequence[Job]) -> list[Job]:
-        """The intents of these, and of some that follow, are one write; those that were written with earlier ones cost none, but
-        for recipients who have opted out since, and where the lease is another by now."""
+    def _intend(self, jobs: Sequence[Job]) -> list[Job]:
+        """Write the intents of these jobs and of some that follow together; those written with earlier ones cost a write only for
+        recipients who have opted out since, and where the lease is another by now."""
+        self._date(jobs)
+        opted_out = self._steps.opted_out(jobs)
+        with self._store.changing():
+            self._steps.refuse(opted_out)
         begun = [job.record for job in jobs if job.record.id in self._written]
         if any(record.holder not in (None, self._written[record.id]) for record in begun):
-            self.store.rewrite(begun)
-        self.store.save([(record, _as_it_is) for record in begun if record.phase == Phase.DONE])
+            self._store.rewrite(begun)
+        self._store.save([(record, _keep) for record in begun if record.phase == Phase.DONE])
         new = [job for job in jobs if job.record.id in self._waiting]
         if new:
             self._write_intents(new)
-        return list(jobs)
+        return [job for job in jobs if job.record.phase == Phase.CALLING]
+
+    def _date(self, jobs: Sequence[Job]) -> None:
+        with self._store.changing():  # one may have been refused already, for its key
+            self._steps.date(job for job in jobs if job.record.phase == Phase.CALLING)
 
     def _write_intents(self, new: list[Job]) -> None:
         for job in new:
@@ -154,19 +161,19 @@ class ChunkSend(FirstCall):
         self._date(ahead)
         for together in _without_repeated_keys([*new, *ahead]):
             self._claim_keys(together)
-            self.store.create([job.record for job in together])
+            self._store.create([job.record for job in together])
             self._written |= {job.record.id: job.record.holder for job in together}
 
     def _claim_keys(self, jobs: Sequence[Job]) -> None:
-        """A record whose key belongs to another message is not sent: it shows what became of that one."""
+        """Make a record whose key belongs to another message a reference to it; it is not sent."""
         claimed = [(job.draft, replace(job.record, history=[], evidence=[])) for job in jobs]
-        for job, (_, copy), is_fresh in zip(jobs, claimed, self._tools.record_keys.claim(claimed), strict=True):
+        for job, (_, copy), is_fresh in zip(jobs, claimed, self._send.record_keys.claim(claimed), strict=True):
             if not is_fresh:
-                _reference_to(job.record, copy, at=self._tools.context.clock.time())
+                _make_reference(job.record, copy, at=self._send.context.clock.time())
 
 
-def _as_it_is(record: MessageRecord) -> None:
-    """The record was changed already."""
+def _keep(record: MessageRecord) -> None:
+    """Change nothing: the record was changed already."""
 
 
 def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
@@ -182,7 +189,7 @@ def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
     yield part
 
 
-def _reference_to(record: MessageRecord, found: MessageRecord, *, at: float) -> None:
+def _make_reference(record: MessageRecord, found: MessageRecord, *, at: float) -> None:
     """`found` is the message that has the record's key, or the record with the reason why there is none."""
     if found.id == record.id and found.failure is not None:
         return record.refuse(found.failure, at=at)
@@ -195,16 +202,17 @@ def _reference_to(record: MessageRecord, found: MessageRecord, *, at: float) -> 
     return None
 
 
-def _takes_nothing(outcome: SendOutcome | ConnectorError) -> bool:
+def _is_about_now(outcome: SendOutcome | ConnectorError) -> bool:
+    """Whether the refusal is about the account or the moment: the message may be sent later."""
     about_now = isinstance(outcome, FailureReason | ProviderRefused) and outcome.kind in _NOT_THE_MESSAGE
     return about_now or (isinstance(outcome, NotSent | Throttled) and not isinstance(outcome, RefusedOnTheWay))
 
 
-def _needs_fix(outcome: SendOutcome | ConnectorError) -> str | None:
-    """Repeating it would bring the same answer: a wrong or missing secret, an account that is closed or has no money."""
-    if not isinstance(outcome, FailureReason | ProviderRefused | NotSent) or outcome.kind not in _UNTIL_MENDED:
+def _describe_fix(outcome: SendOutcome | ConnectorError) -> str | None:
+    """Describe what an operator has to fix: a wrong or missing secret, an account that is closed or out of credit."""
+    if not isinstance(outcome, FailureReason | ProviderRefused | NotSent) or outcome.kind not in _UNTIL_FIXED:
         return None
     said = outcome.message if isinstance(outcome, FailureReason) else str(outcome)
     code = None if isinstance(outcome, NotSent) else outcome.code
-    told = f"{said} ({code})" if code is not None else said
-    return f"{_UNTIL_MENDED[outcome.kind]}: {told}; mend it, check it with POST /v1/connection:test, then resume"
+    problem = f"{said} ({code})" if code is not None else said
+    return f"{_UNTIL_FIXED[outcome.kind]}: {problem}; fix it, check it with POST /v1/connection:test, then resume"

@@ -1,6 +1,6 @@
 """Carry out one chunk of a campaign.
 
-The steps are those of any send (`send.FirstCall`), with three differences: outcomes are stored a block at a time; the campaign's state is
+The steps are those of any send (`sending.send`), with three differences: outcomes are stored a block at a time; the campaign's state is
 checked every few seconds (`stop_monitor`); and a provider that accepts nothing for the moment ends the attempt, not the messages: the next
 attempt sends the rest. If no attempt can succeed before an operator acts (credentials, the account), the campaign pauses and says why.
 """
@@ -20,11 +20,10 @@ from sms_connector.campaigns.chunk_send import ChunkSend
 from sms_connector.campaigns.chunk_store import ChunkStore
 from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.stop_monitor import StopMonitor, is_running
-from sms_connector.campaigns.take_back import TakeBack
+from sms_connector.campaigns.take_back import cancel_scheduled
 from sms_connector.errors import Conflict
 from sms_connector.ports import Ledger
-from sms_connector.sending.send import Job, SendService, SendTools, new_record
-from sms_connector.store.apply_report import OptOutRecorder
+from sms_connector.sending.send import Job, SendService, new_record
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -40,7 +39,6 @@ from sms_connector.store.campaign_record import (
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.message_store import Outbox
 from sms_connector.tracking.reconciler import Reconciler
-from sms_connector.tracking.schedule import MaintenanceSchedule
 
 LOST = "the worker that was sending it stopped before it recorded an outcome"
 
@@ -52,18 +50,6 @@ class Attempt(Enum):
     STOPPED = "halted"  # paused or canceled; resuming makes a new task
     BUSY = "busy"  # another worker carries it out; if that one dies, the task is tried again
     AGAIN = "again"  # the provider accepted no more, or the connection is suspended: try again later
-
-
-class WorkerParts(msgspec.Struct, frozen=True):
-    """`suspended` tells whether the connection is, read at that moment."""
-
-    send: SendTools
-    ledger: Ledger
-    campaigns: Campaigns
-    planner: MaintenanceSchedule
-    suspended: Callable[[], bool]
-    outbox: Outbox | None = None
-    opt_outs: OptOutRecorder | None = None
 
 
 class _Work(msgspec.Struct, frozen=True):
@@ -85,20 +71,30 @@ class _Work(msgspec.Struct, frozen=True):
 
 
 class ChunkWorker:
-    """Carries out chunks, each by one thread of one node at a time."""
+    """Carries out chunks, each by one thread of one node at a time. `is_suspended` reads from the ledger."""
 
-    def __init__(self, tools: WorkerParts) -> None:
-        self._tools = tools
-        self._clock = tools.send.context.clock
-        self._stop_monitor = StopMonitor(
-            tools.ledger, tools.suspended, throttle=tools.send.context.throttle, clock=tools.send.context.clock
-        )
+    def __init__(
+        self,
+        sender: SendService,
+        ledger: Ledger,
+        campaigns: Campaigns,
+        *,
+        is_suspended: Callable[[], bool],
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._sender = sender
+        self._ledger = ledger
+        self._campaigns = campaigns
+        self._is_suspended = is_suspended
+        self._outbox = outbox
+        self._clock = sender.context.clock
+        self._stop_monitor = StopMonitor(ledger, is_suspended, throttle=sender.context.throttle, clock=self._clock)
         self._lock = threading.Lock()
         self._at_work: set[str] = set()
 
     def run(self, campaign_id: str, number: int) -> Attempt:
         """Raises what the ledger raises; the next attempt carries on."""
-        with self._alone(chunk_id(campaign_id, number)) as alone, self._tools.send.lease.held() as holder:
+        with self._alone(chunk_id(campaign_id, number)) as alone, self._sender.lease.held() as holder:
             if not alone:
                 return Attempt.BUSY
             try:
@@ -130,7 +126,7 @@ class ChunkWorker:
             return Attempt.SENT
         if work.nothing_to_do:
             return self._stopped()
-        if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+        if work.progress.holder != holder and self._sender.lease.living([work.progress.holder]):
             return Attempt.BUSY
         return self._carry_out(work, self._claim(work, holder))
 
@@ -139,21 +135,19 @@ class ChunkWorker:
         if work.progress.taken_back or work.progress.state == "pending":
             return Attempt.STOPPED
         if not work.is_sent and work.progress.holder:
-            if work.progress.holder != holder and self._tools.send.lease.living([work.progress.holder]):
+            if work.progress.holder != holder and self._sender.lease.living([work.progress.holder]):
                 return Attempt.BUSY
             self._carry_out(work, self._claim(work, holder))
-        if not TakeBack(self._tools.send).run(work.progress):
+        if not cancel_scheduled(self._sender, work.progress):
             return Attempt.AGAIN
-        self._tools.campaigns.note_taken_back(work.progress)
+        self._campaigns.note_taken_back(work.progress)
         return Attempt.SENT
 
     def _read(self, campaign_id: str, number: int) -> _Work | None:
-        ledger, id_, check = self._tools.ledger, chunk_id(campaign_id, number), self._stop_monitor.begin()
-        [campaign], [chunk], [progress] = (
-            ledger.get(CAMPAIGNS, [campaign_id]),
-            ledger.get(CHUNKS, [id_]),
-            ledger.get(PROGRESS, [id_]),
-        )
+        id_, check = chunk_id(campaign_id, number), self._stop_monitor.begin()
+        [campaign] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        [chunk] = self._ledger.get(CHUNKS, [id_])
+        [progress] = self._ledger.get(PROGRESS, [id_])
         if campaign is None or chunk is None or progress is None:
             return None
         stopped = self._stop_monitor.end(campaign_id, check, running=is_running(campaign.data["state"]))
@@ -162,19 +156,26 @@ class ChunkWorker:
     def _claim(self, work: _Work, holder: str) -> Progress:
         """Raises Conflict if another worker was quicker."""
         progress = replace(work.progress, state="running", holder=holder)
-        [progress.version] = self._tools.ledger.commit([progress.to_write(expires_at=work.campaign.keep_until)])
+        [progress.version] = self._ledger.commit([progress.to_write(expires_at=work.campaign.keep_until)])
         return progress
 
     def _carry_out(self, work: _Work, progress: Progress) -> Attempt:
-        store = ChunkStore(
-            self._tools.ledger, work.campaign, progress, outbox=self._tools.outbox, opt_outs=self._tools.opt_outs
-        )
-        tools = self._tools_for(store)
+        campaign, opt_outs = work.campaign, self._sender.opt_outs
+        store = ChunkStore(self._ledger, campaign, progress, outbox=self._outbox, opt_outs=opt_outs)
+        sender = self._sender_for(store)
         left = {} if work.progress.state == "pending" else {r.id: r for r in store.reclaim(self._abandon)}
         jobs = self._jobs(work, left)
         new = [] if work.stopped else [job for job in jobs if job.record.id not in left]
-        steps = ChunkSend(tools, work.campaign, new, stopped=lambda: self._stop_monitor.must_stop(work.campaign.id))
-        self._send(SendService(tools), jobs, new, steps)
+        steps = ChunkSend(
+            sender, campaign, new, store=store, must_stop=lambda: self._stop_monitor.must_stop(campaign.id)
+        )
+        try:
+            sender.carry_out(new, steps, patient=True)
+            steps.withdraw_uncalled()
+            sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], campaign.options)
+        except BaseException:
+            store.flush()
+            raise
         finished = store.finish_chunk()
         self._plan_maintenance(finished, jobs)
         self._settle(finished)
@@ -182,37 +183,26 @@ class ChunkWorker:
             return Attempt.SENT
         stopped = work.stopped or steps.stopped_by_campaign
         if steps.to_fix is not None:
-            stopped = self._tools.campaigns.pause_by_itself(work.campaign, steps.to_fix)
+            stopped = self._campaigns.pause_by_itself(campaign, steps.to_fix)
         return self._stopped() if stopped else Attempt.AGAIN
 
     def _settle(self, progress: Progress) -> None:
         """Settle the campaign of a complete chunk: nothing of it is ever due, so that no run would end a campaign paused meanwhile."""
         if progress.state in (COMPLETE, AGGREGATED):
-            self._tools.campaigns.settle(progress.campaign)
+            self._campaigns.settle(progress.campaign)
 
     def _stopped(self) -> Attempt:
         """Keep tasks in the queue while the connection is suspended: a deployment may end that without an event."""
-        return Attempt.AGAIN if self._tools.suspended() else Attempt.STOPPED
+        return Attempt.AGAIN if self._is_suspended() else Attempt.STOPPED
 
-    def _send(self, sender: SendService, jobs: Sequence[Job], new: Sequence[Job], steps: ChunkSend) -> None:
-        complete = False
-        try:
-            sender.carry_out(new, steps, patient=True)
-            steps.withdraw_uncalled()
-            sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], steps.options)
-            complete = True
-        finally:
-            if not complete:
-                steps.store.flush()
-
-    def _tools_for(self, store: ChunkStore) -> SendTools:
-        context, send = self._tools.send.context, self._tools.send
-        reconciler = Reconciler(send.provider, store, clock=context.clock, policy=context.policy)
-        return replace(send, store=store, reconciler=reconciler)
+    def _sender_for(self, store: ChunkStore) -> SendService:
+        context = self._sender.context
+        reconciler = Reconciler(self._sender.provider, store, clock=context.clock, policy=context.policy)
+        return replace(self._sender, store=store, reconciler=reconciler)
 
     def _abandon(self, record: MessageRecord) -> None:
         """Mark unknown what an attempt was calling that died."""
-        record.mark_unknown(LOST, at=self._clock.time(), window=self._tools.send.context.policy.unknown_window)
+        record.mark_unknown(LOST, at=self._clock.time(), window=self._sender.context.policy.unknown_window)
 
     def _jobs(self, work: _Work, left: dict[str, MessageRecord]) -> list[Job]:
         campaign, now, jobs = work.campaign, self._clock.time(), []
@@ -227,4 +217,4 @@ class ChunkWorker:
         times = [job.record.next_check_at for job in jobs if job.record.next_check_at is not None]
         if progress.state == COMPLETE or not times:
             times.append(self._clock.time())
-        self._tools.planner.plan(min(times))
+        self._sender.planner.plan(min(times))

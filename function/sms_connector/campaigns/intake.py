@@ -104,8 +104,8 @@ class Totals(msgspec.Struct):
             )
 
 
-class IntakeParts(msgspec.Struct, frozen=True):
-    """`queue` None: campaigns are forecast, and none is accepted."""
+class Intake(msgspec.Struct, frozen=True):
+    """`accept` stores a campaign completely or not at all; `forecast` stores nothing. Without a `queue` no campaign is accepted."""
 
     ledger: Ledger
     queue: TaskQueue | None
@@ -115,16 +115,9 @@ class IntakeParts(msgspec.Struct, frozen=True):
     backlog: Backlog
     clock: Clock
 
-
-class Intake:
-    """`accept` stores a campaign completely or not at all; `forecast` stores nothing."""
-
-    def __init__(self, tools: IntakeParts) -> None:
-        self._tools = tools
-
     def require_queue(self) -> None:
         """Raises PreconditionFailed without a queue."""
-        if self._tools.queue is None:
+        if self.queue is None:
             raise PreconditionFailed(
                 "campaigns need a queue, and none is configured: set SMS_QUEUE", kind=ErrorKind.UNSUPPORTED
             )
@@ -141,21 +134,21 @@ class Intake:
         """Return the running campaign. Raises as `forecast` does, and PreconditionFailed if its forecast says that it can't be sent as it
         is; then nothing is stored."""
         self.require_queue()
-        with self._tools.lease.held() as holder:
+        with self.lease.held() as holder:
             campaign = self._open(order, holder)
             if campaign.state is CampaignState.ACCEPTING:
                 self._fill_or_discard(campaign, order, records)
                 self._start(campaign)
             if campaign.holder:
-                self._tools.campaigns.enqueue_left(campaign.id)
-        return self._tools.campaigns.read(campaign.id)
+                self.campaigns.enqueue_left(campaign.id)
+        return self.campaigns.read(campaign.id)
 
     # --- the campaign's document --------------------------------------------------------------------------------------
 
     def _open(self, order: CampaignOrder, holder: str) -> Campaign:
         """Write the campaign's document first, so that its chunks always have an owner. The rest of an earlier attempt is deleted; if that
         was complete, return it."""
-        now = self._tools.clock.time()
+        now = self.clock.time()
         campaign = Campaign(
             id=campaign_id(order.nonce),
             state=CampaignState.ACCEPTING,
@@ -172,17 +165,16 @@ class Intake:
             holder=holder,
         )
         try:
-            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+            [campaign.version] = self.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
         except Conflict:
-            left = self._tools.campaigns.read(campaign.id)
+            left = self.campaigns.read(campaign.id)
             if left.state is not CampaignState.ACCEPTING:
                 return left
-            discard(self._tools.ledger, left)
-            [campaign.version] = self._tools.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+            discard(self.ledger, left)
+            [campaign.version] = self.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
         return campaign
 
     def _fill_or_discard(self, campaign: Campaign, order: CampaignOrder, records: Iterable[Record]) -> None:
-        filled = False
         try:
             ahead = self._ahead(order)
 
@@ -196,10 +188,9 @@ class Intake:
             totals.refuse_nothing()
             order.notes.refuse_duplicates()
             _refuse(self._forecast(order, totals, ahead))
-            filled = True
-        finally:
-            if not filled:
-                discard(self._tools.ledger, campaign)
+        except BaseException:
+            discard(self.ledger, campaign)
+            raise
         campaign.total, campaign.refused = totals.total, totals.refused
         campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
         campaign.columns = order.columns.names
@@ -207,22 +198,22 @@ class Intake:
 
     def _start(self, campaign: Campaign) -> None:
         """Let workers begin. This node stays the holder until each chunk has its task."""
-        now = self._tools.clock.time()
+        now = self.clock.time()
         campaign.state = CampaignState.RUNNING if campaign.valid else CampaignState.DONE
         campaign.updated_at = campaign.running_since = now
         campaign.done_at = None if campaign.valid else now
-        [campaign.version] = self._tools.ledger.commit([campaign.to_write()])
+        [campaign.version] = self.ledger.commit([campaign.to_write()])
 
     def _ahead(self, order: CampaignOrder) -> Ahead:
-        return self._tools.backlog.ahead_of(order.options, self._tools.forecaster.sender_rate(order.options))
+        return self.backlog.ahead_of(order.options, self.forecaster.sender_rate(order.options))
 
     def _forecast(self, order: CampaignOrder, totals: Totals, ahead: Ahead) -> Forecast:
-        return self._tools.forecaster.forecast(
+        return self.forecaster.forecast(
             messages=totals.total - totals.refused,
             segments=totals.segments,
             one_text=not order.placeholders,
             options=order.options,
-            now=self._tools.clock.time(),
+            now=self.clock.time(),
             ahead=ahead,
         )
 
@@ -230,7 +221,7 @@ class Intake:
 
     def _fill(self, campaign: Campaign, records: Iterable[Record], check: Callable[[Totals], None]) -> Totals:
         """Write the records in chunks, a group while the next one is read. `check` is called before each."""
-        totals, nodes = Totals(), self._tools.forecaster.pace.nodes
+        totals, nodes = Totals(), self.forecaster.pace.nodes
         written: Future[None] | None = None
         with ThreadPoolExecutor(1, thread_name_prefix="intake") as writer:
             for group in _groups(cut(campaign.id, totals.counting(records), nodes=nodes)):
@@ -250,7 +241,7 @@ class Intake:
             progress.state = "pending" if chunk.accepted else COMPLETE
             writes.append(chunk.to_write(expires_at=campaign.keep_until))
             writes.append(progress.to_write(expires_at=campaign.keep_until, expect=MUST_BE_ABSENT))
-        self._tools.ledger.commit(writes)
+        self.ledger.commit(writes)
 
 
 def _refuse(forecast: Forecast | None) -> None:
