@@ -5,7 +5,7 @@ ISO 3166-1 alpha-2 where there is a numbering plan, and XK (Kosovo); a test comp
 
 from __future__ import annotations
 
-from config_values import Wrong, shown
+from config_types import shown
 
 _CODES = (
     "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA "
@@ -22,7 +22,7 @@ RULE = "a country in two letters of ISO 3166, such as DE"
 
 def country(value: object) -> str:
     if value == "UK":
-        raise Wrong("UK is not the country's code; write GB")
+        raise ValueError("UK is not the country's code; write GB")
     if not isinstance(value, str) or value not in COUNTRIES:
-        raise Wrong(f"{shown(value)} is not {RULE}")
+        raise ValueError(f"{shown(value)} is not {RULE}")
     return value

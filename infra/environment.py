@@ -13,8 +13,8 @@ SECRETS_DIR = "/secrets"
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the functions have to be told of their surroundings, beside the connection's configuration."""
+class RuntimeEndpoints:
+    """Addresses and names that the functions get beside the connection's configuration."""
 
     project: str
     region: str
@@ -26,12 +26,12 @@ class Surroundings:
 
 
 def secret_file(name: str) -> str:
-    """Where a secret is found: a mount hides everything else in its folder, so each secret has one of its own."""
+    """Return a secret's path: a mount hides everything else in its folder, so each secret has a folder of its own."""
     return f"{SECRETS_DIR}/{name}/{name}"
 
 
-def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulumi.Input[str]]:
-    """Every variable that has a value. What is absent has the functions' own default."""
+def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, pulumi.Input[str]]:
+    """Return every variable that has a value; without a variable the functions' own default holds."""
     optional: Mapping[str, object] = {
         "SMS_PROVIDER_URL": config.provider_url,
         "SMS_SENDER": config.sender,
@@ -43,9 +43,9 @@ def variables(config: ConnectionConfig, around: Surroundings) -> dict[str, pulum
         "SMS_CALLBACK_PRIVATE_HOSTS": ",".join(config.callback_private_hosts),
         "SMS_STOP_WORDS": ",".join(config.stop_words),
         "SMS_HELP_REPLY": config.help_reply,
-        "SMS_PROXY_URL": config.proxy and config.proxy.url,
-        "SMS_PROXY_AUTH": config.proxy and config.proxy.auth,
-        "SMS_PROXY_SSL": config.proxy and config.proxy.ssl,
+        "SMS_PROXY_URL": config.proxy_url,
+        "SMS_PROXY_AUTH": config.proxy_url and config.proxy_auth,
+        "SMS_PROXY_SSL": config.proxy_url and config.proxy_ssl,
     }
     return {
         "SMS_CONNECTION": config.name,

@@ -14,6 +14,12 @@ SENDERS = ("connector", "worker")
 CALLBACKS = ("connector",)
 
 
+def key_of(name: str) -> str:
+    """Return a secret's key in the stack configuration: `authToken` of `auth-token`."""
+    first, *rest = name.split("-")
+    return first + "".join(word.capitalize() for word in rest)
+
+
 class Origin(Enum):
     """Where the first value of a secret comes from."""
 
@@ -27,7 +33,7 @@ class SecretSpec:
 
     `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that somebody
     should change, so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret that takes
-    the value before, while a rotation overlaps; `prefix` begins a value that is made.
+    the value before, while a rotation overlaps; `prefix` begins every right value; without the secret `pair` it is of no use.
     """
 
     name: str
@@ -38,12 +44,11 @@ class SecretSpec:
     readers: tuple[str, ...] = SENDERS
     previous: str = ""
     prefix: str = ""
+    pair: str = ""
 
     @property
     def key(self) -> str:
-        """Its key in the stack configuration."""
-        first, *rest = self.name.split("-")
-        return first + "".join(word.capitalize() for word in rest)
+        return key_of(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +69,11 @@ USERNAME = SecretSpec("username", "user name of the provider's API", required=Tr
 PASSWORD = SecretSpec("password", "password of the provider's API", required=True, rotates=True)
 API_KEY = SecretSpec("api-key", "key of the provider's API", required=True, rotates=True)
 
+DEFAULT = "twilio"
 PROVIDERS: Mapping[str, Provider] = {
     "twilio": Provider(
         (
-            SecretSpec("account-sid", "the account, 'AC…'", required=True),
+            SecretSpec("account-sid", "the account, 'AC…'", required=True, prefix="AC"),
             SecretSpec(
                 "auth-token",
                 "signs callbacks, and calls where there is no API key",
@@ -75,8 +81,8 @@ PROVIDERS: Mapping[str, Provider] = {
                 rotates=True,
                 previous="auth-token-previous",
             ),
-            SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'"),
-            SecretSpec("api-key-secret", "secret of that API key", rotates=True),
+            SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'", prefix="SK", pair="api-key-secret"),
+            SecretSpec("api-key-secret", "secret of that API key", rotates=True, pair="api-key-sid"),
             SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one", readers=CALLBACKS),
             _previous("auth-token-previous", "still accepted on callbacks while a rotation overlaps", CALLBACKS),
         )
@@ -141,7 +147,7 @@ def rotating_secrets() -> tuple[str, ...]:
     return tuple(sorted({spec.name for spec in specs if spec.rotates}))
 
 
-def secret_keys() -> tuple[str, ...]:
-    """Every configuration key that holds a secret value, over all providers."""
+def configured_secrets() -> tuple[SecretSpec, ...]:
+    """Return each secret that the configuration may give, over all providers; of equal keys the first provider's."""
     owned = [s for p in PROVIDERS.values() for s in p.secrets if s.origin is Origin.OWNER]
-    return tuple(dict.fromkeys(spec.key for spec in (*owned, *PROXY_SECRETS)))
+    return tuple({spec.key: spec for spec in (*owned, *PROXY_SECRETS)[::-1]}.values())[::-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from config_values import Wrong, shown
+from config_types import shown
 
 # A number, a short code, a messaging service, a channel's address, an alphanumeric id.
 FORMS = re.compile(
@@ -23,10 +23,10 @@ def sender(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         digits = str(value)
         if len(digits) in (7, 8):
-            raise Wrong(
+            raise ValueError(
                 f"{digits} may be a short code or a number that lost its +; set it once more with --type string"
             )
         plain = f"+{digits}" if len(digits) > 8 else digits
     if not FORMS.fullmatch(plain):
-        raise Wrong(f"{shown(value)} is not {RULE}")
+        raise ValueError(f"{shown(value)} is not {RULE}")
     return plain

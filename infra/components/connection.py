@@ -50,8 +50,8 @@ class Connection(Component):
         self.queues = ConnectionQueues(f"{name}-queues", config, platform, self.accounts, opts=inside)
         self.sources = CampaignSources(f"{name}-sources", config, self.accounts, opts=inside)
         self.network = (
-            PrivateConnectivity(f"{name}-network", config, config.network, platform, lookups=lookups, opts=inside)
-            if config.network
+            PrivateConnectivity(f"{name}-network", config, platform, lookups=lookups, opts=inside)
+            if config.uses_network
             else None
         )
         self.functions = ConnectionFunctions(

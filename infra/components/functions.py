@@ -100,8 +100,8 @@ class ConnectionFunctions(Component):
         name, region = self._names.function(role), self._platform.region
         return self._platform.project_number.apply(lambda number: function_address(name, number, region))
 
-    def _surroundings(self, ledger: LedgerDatabase, accounts: ConnectionAccounts) -> environment.Surroundings:
-        return environment.Surroundings(
+    def _surroundings(self, ledger: LedgerDatabase, accounts: ConnectionAccounts) -> environment.RuntimeEndpoints:
+        return environment.RuntimeEndpoints(
             project=self._platform.project,
             region=self._platform.region,
             database=ledger.database.name,

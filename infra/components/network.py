@@ -7,7 +7,7 @@ import pulumi_gcp as gcp
 
 from components.component import Component
 from components.platform import Platform
-from connection_config import ConnectionConfig, Network
+from connection_config import ConnectionConfig
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames
@@ -28,30 +28,29 @@ class PrivateConnectivity(Component):
         self,
         name: str,
         config: ConnectionConfig,
-        network: Network,
         platform: Platform,
         *,
         lookups: Lookups,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self._config, self._network, self._platform, self._lookups = config, network, platform, lookups
+        self._config, self._platform, self._lookups = config, platform, lookups
         self._names = ConnectionNames(config.name)
         self.address: pulumi.Output[str] | None = None
         self.subnetwork = self._subnetwork()
-        self.static_address = self._static_address() if network.static_address else None
-        self.endpoint = self._endpoint() if network.service_attachment else None
+        self.static_address = self._static_address() if config.static_address else None
+        self.endpoint = self._endpoint() if config.service_attachment else None
         self.ready: list[pulumi.Resource] = [part for part in (self.static_address, self.endpoint) if part is not None]
         self.register_outputs({})
 
     @property
     def connector(self) -> str | None:
-        return self._network.connector and self._full("locations", "connectors", self._network.connector)
+        return self._config.vpc_connector and self._full("locations", "connectors", self._config.vpc_connector)
 
     @property
     def connector_egress(self) -> str | None:
-        settings = {False: "PRIVATE_RANGES_ONLY", True: "ALL_TRAFFIC"}
-        return settings[self._network.all_traffic] if self._network.connector else None
+        settings = {"private": "PRIVATE_RANGES_ONLY", "all": "ALL_TRAFFIC"}
+        return settings[self._config.egress] if self._config.vpc_connector else None
 
     @property
     def interfaces(self) -> list[gcp.cloudfunctionsv2.FunctionServiceConfigDirectVpcNetworkInterfaceArgs] | None:
@@ -59,18 +58,18 @@ class PrivateConnectivity(Component):
             return None
         return [
             gcp.cloudfunctionsv2.FunctionServiceConfigDirectVpcNetworkInterfaceArgs(
-                network=self._vpc, subnetwork=self.subnetwork, tags=list(self._network.tags) or None
+                network=self._vpc, subnetwork=self.subnetwork, tags=list(self._config.network_tags) or None
             )
         ]
 
     @property
     def direct_egress(self) -> str | None:
-        settings = {False: "VPC_EGRESS_PRIVATE_RANGES_ONLY", True: "VPC_EGRESS_ALL_TRAFFIC"}
-        return settings[self._network.all_traffic] if self._network.vpc else None
+        settings = {"private": "VPC_EGRESS_PRIVATE_RANGES_ONLY", "all": "VPC_EGRESS_ALL_TRAFFIC"}
+        return settings[self._config.egress] if self._config.vpc else None
 
     @property
     def _vpc(self) -> str:
-        vpc = self._network.vpc or ""
+        vpc = self._config.vpc or ""
         return vpc if "/" in vpc else f"projects/{self._platform.project}/global/networks/{vpc}"
 
     def _full(self, scope: str, collection: str, name: str) -> str:
@@ -79,13 +78,13 @@ class PrivateConnectivity(Component):
         return f"projects/{self._platform.project}/{scope}/{self._platform.region}/{collection}/{name}"
 
     def _subnetwork(self) -> pulumi.Input[str] | None:
-        network = self._network
-        if network.subnet:
-            existing = self._full("regions", "subnetworks", network.subnet)
-            if network.all_traffic and not self._lookups.reaches_google(existing):
+        config = self._config
+        if config.subnet:
+            existing = self._full("regions", "subnetworks", config.subnet)
+            if config.egress == "all" and not self._lookups.reaches_google(existing):
                 raise pulumi.RunError(NO_PRIVATE_ACCESS.format(existing=existing, region=self._platform.region))
             return existing
-        if not network.range:
+        if not config.subnet_range:
             return None
         made = gcp.compute.Subnetwork(
             f"{self._config.name}-egress",
@@ -93,7 +92,7 @@ class PrivateConnectivity(Component):
             region=self._platform.region,
             name=self._names.other("egress"),
             network=self._vpc,
-            ip_cidr_range=network.range,
+            ip_cidr_range=config.subnet_range,
             private_ip_google_access=True,  # Google's own services stay in reach when all traffic leaves through the VPC
             description=f"Egress of SMS connection {self._config.name}",
             opts=self.child(self._platform.apis["compute"]),
@@ -139,7 +138,7 @@ class PrivateConnectivity(Component):
 
     def _endpoint(self) -> gcp.dns.RecordSet:
         """The consumer side of Private Service Connect, and a private zone so that the host's name leads there."""
-        config, platform, network = self._config, self._platform, self._network
+        config, platform = self._config, self._platform
         labels = own_labels(config.name, config.labels)
         address = gcp.compute.Address(
             f"{config.name}-endpoint-address",
@@ -157,7 +156,7 @@ class PrivateConnectivity(Component):
             project=platform.project,
             region=platform.region,
             name=self._names.other("endpoint"),
-            target=network.service_attachment,
+            target=config.service_attachment,
             load_balancing_scheme="",
             network=self._vpc,
             ip_address=address.self_link,
@@ -168,7 +167,7 @@ class PrivateConnectivity(Component):
             f"{config.name}-endpoint-zone",
             project=platform.project,
             name=self._names.other("endpoint"),
-            dns_name=f"{network.service_host}.",
+            dns_name=f"{config.service_host}.",
             description=f"Leads SMS connection {config.name} to its private destination",
             visibility="private",
             private_visibility_config=gcp.dns.ManagedZonePrivateVisibilityConfigArgs(

@@ -41,7 +41,7 @@ class Platform(Component):
         self.project = config.project
         self.region = config.region
         names = StackNames(config.project, stack)
-        private = any(connection.network for connection in config.connections)
+        private = any(connection.uses_network for connection in config.connections)
         self.apis = ProjectApis(
             "apis", config.project, (*ALWAYS, *(FOR_NETWORKS if private else ())), opts=self.child()
         )

@@ -142,7 +142,7 @@ class ConnectionSecrets(Component):
         if spec is CA_CERTIFICATES:
             return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
         given = self._config.secrets.get(spec.name)
-        return (given.reveal(), _mark(given.reveal())) if given else (None, 0)
+        return (given.get_secret_value(), _mark(given.get_secret_value())) if given else (None, 0)
 
     def _reader(self, spec: SecretSpec, role: str, accounts: ConnectionAccounts) -> gcp.secretmanager.SecretIamMember:
         return gcp.secretmanager.SecretIamMember(

@@ -44,9 +44,8 @@ def test_a_component_has_a_file_and_says_its_borders(path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "config_keys",
         "config_rules",
-        "config_values",
+        "config_types",
         "connection_config",
         "stack_config",
         "naming",

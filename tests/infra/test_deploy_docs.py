@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-import config_keys
+import connection_config
 from components.alerts import alerts
 from components.functions import shapes
 from naming import ConnectionNames
@@ -15,16 +15,6 @@ from tests.infra.harness import BASE, ROOT
 PAGE = (ROOT / "docs" / "deploy.md").read_text()
 
 
-def shown(default: object) -> str:
-    return "–" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
-
-
-def test_the_table_of_keys_is_the_codes() -> None:
-    table = PAGE.split("| key | default | meaning |\n|---|---|---|\n")[1].split("\n\n")[0]
-    keys = (*config_keys.KEYS, *config_keys.SECRETS)
-    assert table.splitlines() == [f"| `{key.path}` | {shown(key.default)} | {key.meaning} |" for key in keys]
-
-
 def test_commands_name_keys_that_exist() -> None:
     """Each `pulumi config set` of the page, read as the program would."""
     for flags, key in re.findall(r"pulumi config set ((?:--\w+ )*)'?([\w.\[\]:]+)'?", PAGE):
@@ -33,8 +23,8 @@ def test_commands_name_keys_that_exist() -> None:
         path = re.sub(r"\[\d+\]$", "", re.sub(r"^connections\.\w+\.", "", key))
         if path == "KEY":
             continue
-        assert path in config_keys.BY_PATH, key
-        assert ("--secret" in flags) == (path in config_keys.SECRET_PATHS), key
+        assert path in connection_config.BY_PATH, key
+        assert ("--secret" in flags) == (path in connection_config.SECRET_PATHS), key
 
 
 def test_the_outputs_named_exist() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import config_keys
+import connection_config
 import countries
 import indexes
 import providers
@@ -125,7 +125,8 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
 )
 def test_what_infrastructure_takes_the_functions_take(key: str, accepts: Any, values: list[object]) -> None:
     for value in values:
-        read = config_keys.BY_PATH[key].read(value)
+        config = connection_config.WITH_SECRETS.model_validate({key: value})
+        [read] = [getattr(config, name) for name, field in type(config).model_fields.items() if field.alias == key]
         assert accepts(",".join(read) if isinstance(read, tuple) else read) == read
 
 

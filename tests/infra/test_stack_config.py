@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
-import config_keys
+import connection_config
 import providers
 import stack_config
-from config_values import SecretText
 from stack_config import ConfigError, StackConfig
-from tests.infra import harness
+from tests.infra import config_docs, harness
 from tests.infra.configurations import CERTIFICATES, CONFIGURATIONS, NETWORK, texts
 
 TWILIO_SECRETS = {"accountSid": "AC1", "authToken": "a-token"}
@@ -407,7 +408,7 @@ def test_without_any_key_the_documented_defaults_hold() -> None:
     assert (connection.name, connection.provider, connection.protect) == ("sms", "twilio", True)
     assert (connection.nodes_min, connection.nodes_max, connection.workers_max) == (2, 50, 50)
     assert (connection.retry_interval_millis, connection.retry_attempts, connection.node_rate) == (10_000, 6, 25)
-    assert (connection.proxy, connection.network, connection.connection_rate) == (None, None, None)
+    assert (connection.proxy_url, connection.uses_network, connection.connection_rate) == (None, False, None)
 
 
 @pytest.mark.parametrize(
@@ -436,8 +437,8 @@ def test_what_is_right_is_read(plain: dict[str, object], field: str, value: obje
 
 def test_secret_values_are_masked_wherever_they_are_printed() -> None:
     (connection,) = load({}, {"accountSid": "AC1\n", "authToken": "a-token"}).connections
-    assert connection.secrets["auth-token"] == SecretText("a-token")
-    assert connection.secrets["account-sid"].reveal() == "AC1", "a trailing newline is not part of it"
+    assert connection.secrets["auth-token"] == SecretStr("a-token")
+    assert connection.secrets["account-sid"].get_secret_value() == "AC1", "a trailing newline is not part of it"
     assert "a-token" not in repr(connection)
     assert "a-token" not in f"{connection.secrets['auth-token']}"
 
@@ -503,18 +504,9 @@ def test_defaults_that_pulumi_hands_over_are_no_flat_keys() -> None:
     assert load(defaults) == load({})
 
 
-def test_pulumi_yaml_declares_every_key_with_its_default() -> None:
-    declared = declared_defaults()
-    for key in config_keys.KEYS:
-        group = declared[key.group]
-        value = group.get(key.path.partition(".")[2]) if isinstance(group, dict) and "." in key.path else group
-        assert value == key.default or (value in ("", {}, [], None) and key.default in (None, False)), key.path
-    assert set(declared) == {key.group for key in config_keys.KEYS} | {"connections"}
-
-
-def test_pulumi_yaml_describes_every_key() -> None:
-    for key in config_keys.KEYS:
-        assert key.meaning in project_file()["config"][key.group]["description"]
+@pytest.mark.parametrize("file", config_docs.FILES, ids=lambda file: file.name)
+def test_the_keys_are_written_down_as_they_are(file: Path) -> None:
+    assert file.read_text() == config_docs.replaced(file), "python -m tests.infra.config_docs"
 
 
 def declared_defaults() -> dict[str, Any]:
@@ -533,7 +525,7 @@ def test_every_provider_has_secrets_of_its_own_form(provider: str) -> None:
     for spec in providers.PROVIDERS[provider].secrets:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", spec.name)
         if spec.origin is providers.Origin.OWNER:
-            assert spec.key in config_keys.SECRET_PATHS
+            assert spec.key in connection_config.SECRET_PATHS
 
 
 def test_every_configuration_of_the_policies_is_right() -> None:

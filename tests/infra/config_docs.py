@@ -1,0 +1,69 @@
+"""Write what `Pulumi.yaml` and `docs/deploy.md` say of the configuration's keys: `python -m tests.infra.config_docs`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "infra")] if str(ROOT / "infra") not in sys.path else []
+
+from connection_config import BY_PATH, KEYS  # noqa: E402 - found by the line above when this is run as a program
+
+SEVERAL = (
+    "Several connections instead of one: name → the same keys (pulumi config set --path connections.<name>.<key>)."
+)
+# Keys that hold structures declare the empty one; other keys without a default declare the empty text.
+EMPTY: dict[str, object] = {"labels": {}, "callers": []}
+TABLE = "| key | default | meaning |\n|---|---|---|\n"
+
+
+def schema() -> str:
+    """Return the section `config` of Pulumi.yaml; a group is one key with its meanings in a row."""
+    groups: dict[str, dict[str, Any]] = {}
+    for path, field in KEYS.items():
+        group, dot, inner = path.partition(".")
+        entry = groups.setdefault(group, {"description": "", "default": {} if dot else ""})
+        entry["description"] += f" {inner}: {field.description}" if dot else str(field.description)
+        if not dot:
+            entry["default"] = EMPTY.get(path, "" if field.default is None else field.default)
+        elif field.default not in (None, ()):
+            entry["default"][inner] = field.default
+    groups["connections"] = {"description": SEVERAL, "default": {}}
+    return "config:\n" + "".join(
+        f"  {name}:\n    description: {_json(entry['description'].strip())}\n    default: {_json(entry['default'])}\n"
+        for name, entry in groups.items()
+    )
+
+
+def table() -> str:
+    """Return the table of keys and secret values of docs/deploy.md."""
+    return TABLE + "".join(
+        f"| `{path}` | {_shown(field.default)} | {field.description} |\n" for path, field in BY_PATH.items()
+    )
+
+
+def replaced(path: Path) -> str:
+    """Return the file's text with what is generated in it as it has to be."""
+    text = path.read_text(encoding="utf-8")
+    if path.name == "Pulumi.yaml":
+        return text.partition("config:\n")[0] + schema()
+    before, _, after = text.partition(TABLE)
+    return before + table() + after[after.index("\n\n") + 1 :]
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _shown(default: object) -> str:
+    return "–" if default in (None, (), {}) else str(default).lower() if isinstance(default, bool) else str(default)
+
+
+FILES = (ROOT / "Pulumi.yaml", ROOT / "docs" / "deploy.md")
+
+if __name__ == "__main__":
+    for file in FILES:
+        file.write_text(replaced(file), encoding="utf-8")
