@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.inbound import InboundMessages
-from sms_connector.campaigns.backlog import Backlog
 from sms_connector.campaigns.chunk_worker import ChunkWorker
 from sms_connector.campaigns.control import Campaigns
-from sms_connector.campaigns.forecast import Forecaster, Pace
+from sms_connector.campaigns.forecast import Backlog, Forecaster, Pace
 from sms_connector.campaigns.intake import Intake
 from sms_connector.campaigns.results import CampaignResults
 from sms_connector.campaigns.retries import Retries
@@ -97,7 +96,7 @@ class Engine:
             configured_suspension=configured_suspension,
             connection_rate=connection_rate,
         )
-        record_keys = RecordKeys(ledger, store, lease, clock=clock, policy=policy)
+        record_keys = RecordKeys(ledger, store, lease, self.opt_outs, clock, policy)
         self.sender = SendService(
             provider=provider,
             store=store,

@@ -9,6 +9,7 @@ quicker. A run starts no new work after `RUN_SECONDS`: the rest comes with the n
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -152,10 +153,10 @@ class Maintenance(msgspec.Struct, frozen=True):
         return {record.id for record in due if record.follower in living}
 
     def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
-        later = _Later(now, limit=self.policy.expire_after)
+        back_off = partial(MessageRecord.back_off_checks, at=now, limit=self.policy.expire_after)
         for record in records:
-            later(record)
-        self.store.save([(record, later) for record in records])
+            back_off(record)
+        self.store.save([(record, back_off) for record in records])
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
@@ -185,14 +186,6 @@ class Maintenance(msgspec.Struct, frozen=True):
             times += [float(document.data["nextCheckAt"]) for document in first]
         if times:
             self.planner.plan(min(times))
-
-
-class _Later(msgspec.Struct, frozen=True):
-    now: float
-    limit: float
-
-    def __call__(self, record: MessageRecord) -> None:
-        record.back_off_checks(at=self.now, limit=self.limit)
 
 
 def _is_asked_for(record: MessageRecord) -> bool:

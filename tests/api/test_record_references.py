@@ -12,7 +12,7 @@ import pytest
 from sms_connector.api.schemas.notification import render_result
 from sms_connector.api.schemas.result_csv import COLUMNS, name_columns
 from sms_connector.campaigns import results as results_module
-from sms_connector.campaigns.columns import MAX_COLUMNS, MAX_ROW, Columns
+from sms_connector.campaigns.chunk import MAX_COLUMNS, MAX_ROW, Columns
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document
 from sms_connector.ports.ledger_access import read_document

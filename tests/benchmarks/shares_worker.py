@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.ledger import SqliteLedger
-from sms_connector.rate_limit.connection_rate import SPARE, SQLITE_TIMING, ConnectionRate, ConnectionRateRules
+from sms_connector.rate_limit.connection_rate import SPARE, SQLITE_TIMING, ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Lane
 
@@ -36,8 +36,10 @@ class WatchedClock(SystemClock):
 def main(ledger: Path, rate: int, stamps: Path) -> None:
     clock = WatchedClock()
     throttle = Throttle(LIMIT, clock=clock, spare=SPARE)
-    rules = ConnectionRateRules(rate, LIMIT, SQLITE_TIMING)
-    keeper = ConnectionRate(uuid.uuid4().hex, SqliteLedger(ledger, clock=clock), throttle, rules=rules, clock=clock)
+    store = SqliteLedger(ledger, clock=clock)
+    keeper = ConnectionRate(
+        uuid.uuid4().hex, store, throttle, rate=rate, limit=LIMIT, clock=clock, timing=SQLITE_TIMING
+    )
     out = os.open(stamps, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
 
     def work() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sms_connector.callbacks.inbound import Inbox, InboxRules
+from sms_connector.callbacks.inbound import Inbox
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.status import MessageStatus
 from sms_connector.store.campaign_record import MessageLocation
@@ -190,9 +190,7 @@ def test_what_restores_consent_at_a_toll_free_number(stage: EventStage, text: st
 
 
 def test_words_are_the_providers_own(stage: EventStage) -> None:
-    silent = Inbox(
-        stage.ledger, stage.store, stage.opt_outs, rules=InboxRules(type(stage.provider.consent_words)(), ("ENOUGH",))
-    )
+    silent = Inbox(stage.ledger, stage.store, stage.opt_outs, type(stage.provider.consent_words)(), ("ENOUGH",))
     silent.accept(message("enough", 1))
     assert stage.opt_outs.among([SENDER]) == {SENDER}
     silent.accept(message("START", 2, after=1.0))

@@ -9,7 +9,7 @@ import pytest
 from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
-from sms_connector.rate_limit.connection_rate import ConnectionRate, ConnectionRateRules
+from sms_connector.rate_limit.connection_rate import ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
 from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
@@ -98,6 +98,6 @@ def test_a_plain_send_of_a_thousand_is_stopped_by_a_suspension(world: CampaignWo
 def test_limits_are_true_before_the_first_share() -> None:
     clock = ThreadedClock()
     throttle = Throttle(RATE, clock=clock)
-    ConnectionRate("a", MemoryLedger(clock), throttle, rules=ConnectionRateRules(10, RATE), clock=clock)
+    ConnectionRate("a", MemoryLedger(clock), throttle, rate=10, limit=RATE, clock=clock)
     state = throttle.state()
     assert (state.rate, state.available_now, state.leased) == (10, 10, False)

@@ -27,7 +27,6 @@ from sms_connector.notifications.delivery import (
     Notification,
     NotificationDispatcher,
     NotificationOutbox,
-    Outgoing,
 )
 from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Json, Write
@@ -59,8 +58,16 @@ class Stage:
         log = StructuredLog("sms", stream=self.log, now=self.clock.time)
         outbox = NotificationOutbox(self.queue, clock=self.clock, log=log)
         self.store = BlockStore(self.ledger, outbox)
-        outgoing = Outgoing(self.receiver, Signer(self.secrets), render_result)
-        self.out = NotificationDispatcher(self.ledger, BlockStore(self.ledger), self.queue, outgoing, self.clock, log)
+        self.out = NotificationDispatcher(
+            ledger=self.ledger,
+            store=BlockStore(self.ledger),
+            queue=self.queue,
+            transport=self.receiver,
+            signer=Signer(self.secrets),
+            render=render_result,
+            clock=self.clock,
+            log=log,
+        )
 
     def message(self, number: int = 1, url: str | None = URL) -> MessageRecord:
         now = self.clock.time()

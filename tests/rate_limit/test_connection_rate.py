@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sms_connector.errors import Conflict
 from sms_connector.ports import MUST_BE_ABSENT, Document, Ledger, Write
 from sms_connector.rate_limit.allocation import NodeShare, fair_share
-from sms_connector.rate_limit.connection_rate import SQLITE_TIMING, ConnectionRate, ConnectionRateRules, ShareTiming
+from sms_connector.rate_limit.connection_rate import SQLITE_TIMING, ConnectionRate, ShareTiming
 from sms_connector.rate_limit.start_schedule import Schedule
 from sms_connector.rate_limit.throttle import Throttle, ThrottleState
 
@@ -114,17 +114,19 @@ class SteppedThrottle:
 
 class Node:
     def __init__(
-        self, name: str, ledger: OneDocument, world: World, *, rules: ConnectionRateRules, offset: float
+        self, name: str, ledger: OneDocument, world: World, *, rate: int, timing: ShareTiming, offset: float
     ) -> None:
         self.world = world
         clock = NodeClock(world, offset, 1000.0 * (1.0 + offset))
-        self.throttle = SteppedThrottle(rules.limit, clock)
-        self.throttle.change_rate(rules.limit, until=-inf)
+        self.throttle = SteppedThrottle(LIMIT, clock)
+        self.throttle.change_rate(LIMIT, until=-inf)
         self.keeper = ConnectionRate(
             name,
             cast(Ledger, ledger),
             cast(Throttle, self.throttle),
-            rules=rules,
+            rate=rate,
+            limit=LIMIT,
+            timing=timing,
             clock=cast(Any, clock),
             uniform=lambda: 0.5,
         )
@@ -164,13 +166,13 @@ class Simulation:
     def __init__(self, rate: int, *, timing: ShareTiming = SQLITE_TIMING) -> None:
         self.world = World()
         self.ledger = OneDocument()
-        self.rules = ConnectionRateRules(rate, LIMIT, timing)
+        self.rate, self.timing = rate, timing
         self.nodes: list[Node] = []
         self.dead: list[Node] = []
 
     def join(self, offset: float = 0.0) -> Node:
         number = len(self.nodes) + len(self.dead)
-        node = Node(f"node{number}", self.ledger, self.world, rules=self.rules, offset=offset)
+        node = Node(f"node{number}", self.ledger, self.world, rate=self.rate, timing=self.timing, offset=offset)
         self.nodes.append(node)
         return node
 

@@ -22,13 +22,13 @@ from sms_connector.app.adapters import (
 from sms_connector.app.startup_checks import load_settings
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.event_handler import CallbackHandler
-from sms_connector.callbacks.inbound import Inbox, InboxRules
+from sms_connector.callbacks.inbound import Inbox
 from sms_connector.campaigns.forecast import Pace
 from sms_connector.engine import Engine
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.model.policy import Policy
-from sms_connector.notifications.delivery import NotificationDispatcher, NotificationOutbox, Outgoing
+from sms_connector.notifications.delivery import NotificationDispatcher, NotificationOutbox
 from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.provider import Provider
@@ -37,7 +37,6 @@ from sms_connector.rate_limit.connection_rate import (
     SPARE,
     SQLITE_TIMING,
     ConnectionRate,
-    ConnectionRateRules,
 )
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
@@ -121,8 +120,9 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
     if settings.connection_rate is None:
         return throttle.wait_turn
     timing = SQLITE_TIMING if settings.ledger.kind == "sqlite" else FIRESTORE_TIMING
-    rules = ConnectionRateRules(settings.connection_rate, settings.node_rate, timing)
-    return ConnectionRate(uuid.uuid4().hex, ledger, throttle, rules=rules, clock=clock).wait_turn
+    rate, limit = settings.connection_rate, settings.node_rate
+    node = uuid.uuid4().hex
+    return ConnectionRate(node, ledger, throttle, rate=rate, limit=limit, clock=clock, timing=timing).wait_turn
 
 
 def _build_notifications(
@@ -132,8 +132,16 @@ def _build_notifications(
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
     guard = GuardedResolver(settings.callback_private_hosts)
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)
-    outgoing = Outgoing(transport, Signer(secrets), render_result)
-    return NotificationDispatcher(ledger, BlockStore(ledger), queue, outgoing, clock, make_log(settings))
+    return NotificationDispatcher(
+        ledger=ledger,
+        store=BlockStore(ledger),
+        queue=queue,
+        transport=transport,
+        signer=Signer(secrets),
+        render=render_result,
+        clock=clock,
+        log=make_log(settings),
+    )
 
 
 def _build_events(
@@ -148,8 +156,7 @@ def _build_events(
 ) -> CallbackHandler:
     opt_outs = OptOuts(ledger, clock=clock)
     store = BlockStore(ledger, outbox, opt_outs)
-    rules = InboxRules(provider.consent_words, settings.stop_words)
-    inbox = Inbox(ledger, store, opt_outs, rules=rules)
+    inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words)
     return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 
 

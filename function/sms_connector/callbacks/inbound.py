@@ -39,11 +39,10 @@ class StoredInbound(msgspec.Struct, frozen=True, rename="camel"):
     provider_message_id: str
 
 
-class InboundMessages:
+class InboundMessages(msgspec.Struct, frozen=True):
     """The inbound messages of this connection, newest first."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    ledger: Ledger
 
     def list(
         self, *, limit: int, after: Cursor | None = None, sender: str | None = None
@@ -51,24 +50,17 @@ class InboundMessages:
         """Return a page, and where the next one begins."""
         where: tuple[tuple[str, Operator, str], ...] = (("person", "==", person_key(sender)),) if sender else ()
         query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
-        return page(self._ledger, query, lambda document: read_document(document, StoredInbound))
+        return page(self.ledger, query, lambda document: read_document(document, StoredInbound))
 
 
-class InboxRules(msgspec.Struct, frozen=True):
-    """The provider's documented keywords, and the connection's own STOP words."""
+class Inbox(msgspec.Struct, frozen=True):
+    """Accepts inbound messages. `words` are the provider's documented keywords, `stop_words` the connection's own."""
 
+    ledger: Ledger
+    store: MessageStore
+    opt_outs: OptOuts
     words: ConsentWords
     stop_words: tuple[str, ...] = ()
-
-
-class Inbox:
-    """Accepts inbound messages."""
-
-    def __init__(self, ledger: Ledger, store: MessageStore, opt_outs: OptOuts, *, rules: InboxRules) -> None:
-        self._ledger = ledger
-        self._store = store
-        self._opt_outs = opt_outs
-        self._rules = rules
 
     def accept(self, message: InboundMessage) -> bool:
         """Keep it, and apply STOP and START. Return False if it was accepted before: then nothing changes.
@@ -76,17 +68,16 @@ class Inbox:
         The message and the change of consent are one commit.
         """
         document_id = inbound_id(message.provider_message_id)
-        if self._ledger.get(COLLECTION, [document_id])[0] is not None:
+        if self.ledger.get(COLLECTION, [document_id])[0] is not None:
             return False
-        rules = self._rules
         keyword = message.keyword or classify(
-            message.text, rules.words, our_kind=kind_of(message.to), extra_stop=rules.stop_words
+            message.text, self.words, our_kind=kind_of(message.to), extra_stop=self.stop_words
         )
         data = self._document(message, keyword)
         while True:
             writes = [Write(COLLECTION, document_id, data, MUST_BE_ABSENT), *self._consent(message, keyword)]
             try:
-                self._ledger.commit(writes)
+                self.ledger.commit(writes)
             except Conflict as conflict:
                 if conflict.collection == COLLECTION:
                     return False
@@ -104,7 +95,7 @@ class Inbox:
             reason=message.text.strip()[:40],
             message=inbound_id(message.provider_message_id),
         )
-        return [self._opt_outs.write_of(message.sender, change)]
+        return [self.opt_outs.write_of(message.sender, change)]
 
     def _document(self, message: InboundMessage, keyword: Keyword | None) -> Json:
         at = message.received_at.timestamp()
@@ -124,9 +115,9 @@ class Inbox:
     def _answered(self, message: InboundMessage) -> str | None:
         """Return our message it answers: the one the provider names, else the latest from the number that was written to."""
         at = message.received_at.timestamp()
-        if message.in_reply_to and (named := self._store.find_by_provider_id(message.in_reply_to)):
+        if message.in_reply_to and (named := self.store.find_by_provider_id(message.in_reply_to)):
             return named
-        found, _ = self._store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
+        found, _ = self.store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
         sent = [record for record in found if record.provider_message_id is not None]
         return next((record.id for record in sent if _could_be_from(record, message.to)), None)
 

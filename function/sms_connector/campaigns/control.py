@@ -10,9 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
-from sms_connector.campaigns.tasks import enqueue_chunks
 from sms_connector.errors import Conflict, ErrorKind, NotFound, PreconditionFailed
-from sms_connector.ports import Clock, Condition, Document, Ledger, Query, TaskQueue, Version, Write
+from sms_connector.ports import Clock, Condition, Document, Ledger, Query, Task, TaskQueue, Version, Write
 from sms_connector.ports.ledger_access import page, scan, update
 from sms_connector.store.campaign_record import (
     AGGREGATED,
@@ -29,6 +28,8 @@ from sms_connector.store.event_merger import Pending, count_pending
 from sms_connector.store.node_lease import NodeLease
 
 Cursor = tuple[float, str]
+CHUNK_PATH = "/tasks/chunk"
+TASKS_AT_ONCE = 500
 PAGE = 1000
 # Seconds after which a cancellation that broke off is completed.
 TAKE_BACK_AGAIN = 60.0
@@ -154,8 +155,15 @@ class Campaigns:
     def _enqueue_held(self, campaign_id: str, *, not_before: float | None = None) -> None:
         begun = self._progress(campaign_id, ("pending", "running", SENT, UNTRACKED))
         numbers = sorted({progress.chunk for progress in begun if not progress.taken_back})
-        if self._queue is not None:
-            enqueue_chunks(self._queue, campaign_id, numbers, not_before=not_before)
+        self._enqueue(campaign_id, numbers, not_before=not_before)
+
+    def _enqueue(self, campaign_id: str, chunks: Iterable[int], *, not_before: float | None = None) -> None:
+        """Enqueue a task a chunk; workers take them in parallel, each at its node's rate."""
+        payloads = [{"campaign": campaign_id, "chunk": chunk} for chunk in chunks]
+        tasks = [Task("chunks", CHUNK_PATH, payload, not_before=not_before) for payload in payloads]
+        for start in range(0, len(tasks), TASKS_AT_ONCE):
+            if self._queue is not None:
+                self._queue.enqueue(tasks[start : start + TASKS_AT_ONCE])
 
     def note_taken_back(self, progress: Progress) -> None:
         """Record that the provider was asked to cancel the chunk's scheduled messages."""
@@ -178,8 +186,7 @@ class Campaigns:
     def enqueue_left(self, campaign_id: str) -> None:
         """Enqueue a task for every chunk that is not sent. A task too many is harmless: one worker carries a chunk out."""
         numbers = [progress.chunk for progress in self._progress(campaign_id, ("pending", "running"))]
-        if self._queue is not None:
-            enqueue_chunks(self._queue, campaign_id, sorted(numbers))
+        self._enqueue(campaign_id, sorted(numbers))
         self._change(campaign_id, _clear_holder)
 
     def release(self) -> None:

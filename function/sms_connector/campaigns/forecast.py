@@ -13,7 +13,7 @@ than the provider lets its queue grow (`Capabilities.sender_queue_seconds`; from
 than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are all released at that time: then w = t, and
 handing over has to end before the provider's shortest notice begins.
 
-Other campaigns are ahead (`backlog`): M messages have yet to be handed over, m of them for the same sender, for which S segments have yet
+Other campaigns are ahead (`Backlog`): M messages have yet to be handed over, m of them for the same sender, for which S segments have yet
 to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares and ours mix in fact; no message waits
 longer for that.
 """
@@ -24,9 +24,15 @@ from math import ceil
 
 import msgspec
 
+from sms_connector.campaigns.control import Campaigns
 from sms_connector.model.phone_number import parse_sender
 from sms_connector.model.send_request import SendOptions
+from sms_connector.ports import Clock, Condition, Ledger, Query
 from sms_connector.provider import Capabilities
+from sms_connector.store.campaign_record import PROGRESS, Campaign, CampaignState
+
+# Newest first; what is older than so many others is over, as a rule.
+CAMPAIGNS_EXAMINED = 100
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -138,3 +144,51 @@ def _say(seconds: float) -> str:
     if seconds < 120:
         return f"{ceil(seconds)} s"
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Backlog(msgspec.Struct, frozen=True):
+    """Estimates what other campaigns have left to do, from whole chunks: two counts a campaign. Of chunks that are not sent, every record
+    is left. What was handed over since a campaign began to run, and its sender can't have sent in that time, waits in the provider's
+    queue."""
+
+    ledger: Ledger
+    campaigns: Campaigns
+    clock: Clock
+
+    def ahead_of(self, options: SendOptions, sender_rate: float | None) -> Ahead:
+        """Return what goes before a campaign with these options; `sender_rate` in segments a second."""
+        messages = of_sender = segments = 0
+        for campaign in self.campaigns.page(limit=CAMPAIGNS_EXAMINED)[0]:
+            is_same = _queue_of(campaign.options) == _queue_of(options)
+            waiting = self._at_provider(campaign, sender_rate) if is_same and sender_rate else 0
+            if campaign.state is CampaignState.RUNNING or waiting:
+                left = self._left(campaign)
+                handed_over = campaign.segments - left * campaign.segments // max(1, campaign.valid)
+                segments += max(0, waiting - (campaign.segments - handed_over))
+                if campaign.state is CampaignState.RUNNING:
+                    messages += left
+                    of_sender += left * is_same
+                    segments += (campaign.segments - handed_over) * is_same
+        return Ahead(messages, of_sender, segments)
+
+    def _at_provider(self, campaign: Campaign, sender_rate: float) -> int:
+        """Segments that its sender can't have sent since it began."""
+        begun = campaign.options.send_at.timestamp() if campaign.options.send_at else campaign.running_since
+        sent = max(0.0, self.clock.time() - begun) * sender_rate if begun is not None else 0.0
+        return max(0, round(campaign.segments - sent))
+
+    def _left(self, campaign: Campaign) -> int:
+        """Messages that were not handed over, to the chunk."""
+        if campaign.state is CampaignState.DONE or not campaign.chunks:
+            return 0
+        chunks = sum(self.ledger.count(Query(PROGRESS, _in(campaign, state))) for state in ("pending", "running"))
+        return min(campaign.valid, -(-campaign.valid * chunks // campaign.chunks))
+
+
+def _queue_of(options: SendOptions) -> tuple[str, bool]:
+    """Scheduled messages wait elsewhere."""
+    return options.sender, options.send_at is not None
+
+
+def _in(campaign: Campaign, state: str) -> tuple[Condition, ...]:
+    return (("campaign", "==", campaign.id), ("state", "==", state))

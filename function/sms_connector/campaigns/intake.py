@@ -14,11 +14,9 @@ from math import ceil
 
 import msgspec
 
-from sms_connector.campaigns.backlog import Backlog
-from sms_connector.campaigns.chunk import AcceptedRecord, Chunk, Record, RefusedRecord
-from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.chunk import AcceptedRecord, Chunk, Columns, Record, RefusedRecord
 from sms_connector.campaigns.control import Campaigns
-from sms_connector.campaigns.forecast import Ahead, Forecast, Forecaster
+from sms_connector.campaigns.forecast import Ahead, Backlog, Forecast, Forecaster
 from sms_connector.errors import Conflict, ErrorKind, FieldProblem, InvalidRequest, PreconditionFailed
 from sms_connector.model.record_warnings import WARNINGS_SHOWN, RecordWarnings
 from sms_connector.model.send_request import SendOptions
@@ -43,8 +41,6 @@ GROUP_CHUNKS = 16
 GROUP_BYTES = 4_000_000
 # Records held back at most, to cut the end of a campaign for many nodes.
 MAX_TAIL = 20_000
-# How long until a maintenance run checks whether the accepting node is alive.
-FORECAST_AFTER = 60.0
 REFUSALS_SHOWN = 100
 
 

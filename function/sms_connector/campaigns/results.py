@@ -41,12 +41,11 @@ Line = tuple[Result, tuple[str, ...]]
 Position = tuple[int, int]
 
 
-class CampaignResults:
+class CampaignResults(msgspec.Struct, frozen=True):
     """Reads chunks and the messages made of them."""
 
-    def __init__(self, ledger: Ledger, store: BlockStore) -> None:
-        self._ledger = ledger
-        self._store = store
+    ledger: Ledger
+    store: BlockStore
 
     def page(
         self,
@@ -87,8 +86,8 @@ class CampaignResults:
         location = MessageLocation.of(message_id)
         if location is None:
             return None
-        [found] = self._ledger.get(CAMPAIGNS, [location.campaign])
-        [document] = self._ledger.get(CHUNKS, [chunk_id(location.campaign, location.chunk)])
+        [found] = self.ledger.get(CAMPAIGNS, [location.campaign])
+        [document] = self.ledger.get(CHUNKS, [chunk_id(location.campaign, location.chunk)])
         if found is None or document is None:
             return None
         campaign, drafts = Campaign.of(found), list(Chunk.of(document).drafts(Campaign.of(found)))
@@ -106,7 +105,7 @@ class CampaignResults:
             return []
         lines = _lines(campaign, chunk)[skip : skip + limit]
         ids = [result.message_id for result, _ in lines if isinstance(result, WaitingRecord)]
-        found = {record.id: record for record in self._store.get(ids) if record is not None} if ids else {}
+        found = {record.id: record for record in self.store.get(ids) if record is not None} if ids else {}
         return [
             (found.get(result.message_id, result) if isinstance(result, WaitingRecord) else result, row)
             for result, row in lines
@@ -119,7 +118,7 @@ class CampaignResults:
         return chunk is None or skip >= chunk.count
 
     def _read(self, campaign: Campaign, number: int) -> Chunk | None:
-        [document] = self._ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
+        [document] = self.ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
         return Chunk.of(document) if document is not None else None
 
 

@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
 
+import msgspec
 from msgspec.structs import replace
 
-from sms_connector.campaigns.chunk import AcceptedRecord, Chunk
-from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.chunk import AcceptedRecord, Chunk, Columns
 from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.intake import CampaignOrder, Intake
 from sms_connector.errors import PreconditionFailed
@@ -28,41 +28,30 @@ from sms_connector.store.campaign_record import CHUNKS, Campaign, CampaignState,
 MARGIN_SECONDS = 60.0
 
 
-class Retries:
+class Retries(msgspec.Struct, frozen=True):
     """Makes retries. `keys` knows which failures free a record; `notice`: how long before `sendAt` a provider takes
     messages, in seconds."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        store: BlockStore,
-        campaigns: Campaigns,
-        intake: Intake,
-        *,
-        keys: RecordKeys,
-        clock: Clock,
-        notice: float,
-    ) -> None:
-        self._ledger = ledger
-        self._store = store
-        self._campaigns = campaigns
-        self._intake = intake
-        self._keys = keys
-        self._clock = clock
-        self._notice = notice
+    ledger: Ledger
+    store: BlockStore
+    campaigns: Campaigns
+    intake: Intake
+    keys: RecordKeys
+    clock: Clock
+    notice: float
 
     def retry(self, campaign_id: str, *, request_id: str) -> Campaign:
         """Return the new campaign, or the latest earlier one if no further record can be sent. Raises NotFound, PreconditionFailed if
         there is neither, and what the intake raises."""
-        origin = self._campaigns.read(campaign_id)
+        origin = self.campaigns.read(campaign_id)
         if origin.state is CampaignState.ACCEPTING:
             raise PreconditionFailed("the campaign's records are still being taken in; ask again when it runs")
         records = self._sendable(origin)
         first = next(records, None)
         if first is None:
             return self._latest(origin)
-        taken = self._intake.accept(self._order(origin, request_id), chain([first], records))
-        self._campaigns.note_retry(campaign_id, taken.id)
+        taken = self.intake.accept(self._order(origin, request_id), chain([first], records))
+        self.campaigns.note_retry(campaign_id, taken.id)
         return taken
 
     def _latest(self, origin: Campaign) -> Campaign:
@@ -71,7 +60,7 @@ class Retries:
                 "no record of the campaign failed in a way that lets it be sent again safely (error.retry 'safe', or an opt-out that "
                 "has ended since); GET /v1/campaigns/{campaign_id}/results?status=error shows why each failed"
             )
-        return self._campaigns.read(origin.retries[-1])
+        return self.campaigns.read(origin.retries[-1])
 
     def _order(self, origin: Campaign, request_id: str) -> CampaignOrder:
         return CampaignOrder(
@@ -90,10 +79,10 @@ class Retries:
 
     def _options(self, options: SendOptions) -> SendOptions:
         """Keep `sendAt` while it is ahead, as late as the provider's notice makes it; send at once where it has passed."""
-        now = self._clock.time()
+        now = self.clock.time()
         if options.send_at is None or options.send_at.timestamp() <= now:
             return replace(options, send_at=None)
-        earliest = datetime.fromtimestamp(now + self._notice + MARGIN_SECONDS, UTC)
+        earliest = datetime.fromtimestamp(now + self.notice + MARGIN_SECONDS, UTC)
         return replace(options, send_at=max(options.send_at, earliest))
 
     def _sendable(self, origin: Campaign) -> Iterator[AcceptedRecord]:
@@ -104,21 +93,21 @@ class Retries:
                 for position, record in enumerate(chunk.accepted)
                 if not taken[record.index]
             }
-            for found in self._store.get(list(locations)) if locations else ():
-                if found is not None and self._keys.is_free(found):
+            for found in self.store.get(list(locations)) if locations else ():
+                if found is not None and self.keys.is_free(found):
                     yield locations[found.id]
 
     def _taken(self, origin: Campaign) -> bytearray:
         """For each place in the campaign: is its record in a retry already?"""
         taken = bytearray(origin.total)
         for id_ in origin.retries:
-            for chunk in self._chunks(self._campaigns.read(id_)):
+            for chunk in self._chunks(self.campaigns.read(id_)):
                 for record in chunk.accepted:
                     taken[record.index] = 1
         return taken
 
     def _chunks(self, campaign: Campaign) -> Iterator[Chunk]:
         for number in range(campaign.chunks):
-            [document] = self._ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
+            [document] = self.ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
             if document is not None:
                 yield Chunk.of(document)

@@ -1,4 +1,4 @@
-"""Notifications: every final status of a message with a callback URL, posted at least once, signed, retried, kept.
+"""Notifications: every final status of a message with a `callbackUrl`, posted at least once, signed, retried, kept.
 
 A notification is written in the same commit as the status (`NotificationOutbox`), so that neither is stored without the other. A task
 delivers it (`NotificationDispatcher.deliver`); a maintenance run finds lost tasks (`sweep`). Form and signature are those of Standard
@@ -71,13 +71,12 @@ def notification_id(message_id: str, status: str) -> str:
     return "cb_" + hashlib.sha256(f"{message_id}:{status}".encode()).hexdigest()[:26]
 
 
-class NotificationOutbox:
+class NotificationOutbox(msgspec.Struct, frozen=True):
     """`message_store.Outbox`: writes notifications."""
 
-    def __init__(self, queue: TaskQueue | None, *, clock: Clock, log: StructuredLog) -> None:
-        self._queue = queue
-        self._clock = clock
-        self._log = log
+    queue: TaskQueue | None
+    clock: Clock
+    log: StructuredLog
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
         """Return a write for each final record without a notification of its status."""
@@ -85,16 +84,16 @@ class NotificationOutbox:
 
     def enqueue(self, ids: Sequence[str]) -> None:
         """Enqueue their delivery. A maintenance run checks for lost tasks."""
-        put_tasks(self._queue, [task_of(callback) for callback in ids], self._log)
+        put_tasks(self.queue, [task_of(id_) for id_ in ids], self.log)
 
     def _is_due(self, record: MessageRecord) -> bool:
         """Whether the final status has no notification yet; one may follow another (unknown, delivered, read)."""
         return record.final and record.callback_url is not None and record.announced != record.status
 
     def _write(self, record: MessageRecord) -> Write:
-        now = self._clock.time()
+        now = self.clock.time()
         record.announced = str(record.status)
-        callback = Notification(
+        notification = Notification(
             id=notification_id(record.id, record.status),
             message=record.id,
             campaign=record.campaign,
@@ -103,15 +102,7 @@ class NotificationOutbox:
             created_at=now,
             next_attempt_at=now,
         )
-        return callback.to_write()
-
-
-class Outgoing(msgspec.Struct, frozen=True):
-    """How a notification is posted. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
-
-    transport: Transport
-    signer: Signer
-    render: Callable[[MessageRecord], bytes]
+        return notification.to_write()
 
 
 class _Refusal(msgspec.Struct, frozen=True):
@@ -123,30 +114,32 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class NotificationDispatcher(msgspec.Struct, frozen=True):
-    """Delivers, lists and repeats notifications."""
+    """Delivers, lists and repeats notifications. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
 
     ledger: Ledger
     store: MessageStore
     queue: TaskQueue | None
-    outgoing: Outgoing
+    transport: Transport
+    signer: Signer
+    render: Callable[[MessageRecord], bytes]
     clock: Clock
     log: StructuredLog = msgspec.field(default_factory=StructuredLog)
 
     def deliver(self, id_: str) -> None:
         """Make an attempt if one is due, and plan the next if it fails. Raises only what ledger or queue raise."""
-        callback = self._get(id_)
+        notification = self._get(id_)
         now = self.clock.time()
-        if callback is None or callback.next_attempt_at is None or callback.next_attempt_at > now + 1.0:
+        if notification is None or notification.next_attempt_at is None or notification.next_attempt_at > now + 1.0:
             return
-        [record] = self.store.get([callback.message])
-        refusal = _Refusal("the message has expired", 0) if record is None else self._post(callback, record)
-        callback.attempts += 1
+        [record] = self.store.get([notification.message])
+        refusal = _Refusal("the message has expired", 0) if record is None else self._post(notification, record)
+        notification.attempts += 1
         if refusal is None:
-            callback.state, callback.delivered_at, callback.next_attempt_at = DELIVERED, self.clock.time(), None
-            callback.last_error = None
+            notification.state, notification.delivered_at = DELIVERED, self.clock.time()
+            notification.next_attempt_at = notification.last_error = None
         else:
-            self._note_refusal(callback, refusal)
-        self._save(callback)
+            self._note_refusal(notification, refusal)
+        self._save(notification)
 
     def sweep(self, now: float) -> None:
         """Enqueue overdue notifications."""
@@ -166,31 +159,31 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
 
     def replay(self, id_: str) -> Notification:
         """Deliver it again from the start. Raises NotFound."""
-        callback = self._get(id_)
-        if callback is None:
+        notification = self._get(id_)
+        if notification is None:
             raise NotFound(
                 f"there is no callback {id_}; ids begin with cb_ and are kept for 30 days", kind=ErrorKind.NOT_FOUND
             )
-        callback.state, callback.attempts, callback.next_attempt_at = PENDING, 0, self.clock.time()
-        callback.delivered_at = callback.last_error = None
-        callback.version = None  # an attempt under way conflicts
-        self.ledger.commit([callback.to_write()])
+        notification.state, notification.attempts, notification.next_attempt_at = PENDING, 0, self.clock.time()
+        notification.delivered_at = notification.last_error = None
+        notification.version = None  # an attempt under way conflicts
+        self.ledger.commit([notification.to_write()])
         put_tasks(self.queue, [task_of(id_)], self.log)
-        return callback
+        return notification
 
     def _get(self, id_: str) -> Notification | None:
         [document] = self.ledger.get(COLLECTION, [id_])
         return Notification.of(document) if document is not None else None
 
-    def _post(self, callback: Notification, record: MessageRecord) -> _Refusal | None:
+    def _post(self, notification: Notification, record: MessageRecord) -> _Refusal | None:
         now = self.clock.time()
-        body = self.outgoing.signer.envelope(self.outgoing.render(record), at=record.updated_at)
-        headers = self.outgoing.signer.headers(callback.id, body, at=now)
+        body = self.signer.envelope(self.render(record), at=record.updated_at)
+        headers = self.signer.headers(notification.id, body, at=now)
         if headers is None:
             return _Refusal("there is no secret to sign with: write callback-secret or webhook-key")
-        request = HttpRequest("POST", callback.url, headers, body, repeatable=True)
+        request = HttpRequest("POST", notification.url, headers, body, repeatable=True)
         try:
-            status = self.outgoing.transport.send(request).status
+            status = self.transport.send(request).status
         except CallError as error:
             return _Refusal(_describe(error), 0 if error.kind in HOPELESS else ATTEMPTS, error.retry_after or 0.0)
         if 200 <= status < 300:
@@ -201,22 +194,24 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
             f"the answer was {status}", ATTEMPTS if status in PASSING or status >= 500 else REFUSED_ATTEMPTS
         )
 
-    def _note_refusal(self, callback: Notification, refusal: _Refusal) -> None:
-        callback.last_error = refusal.why
-        if callback.attempts >= refusal.attempts:
-            callback.state, callback.next_attempt_at = GIVEN_UP, None
-            self.log.error("callback_given_up", callback=callback.id, attempts=callback.attempts, why=refusal.why)
+    def _note_refusal(self, notification: Notification, refusal: _Refusal) -> None:
+        notification.last_error = refusal.why
+        if notification.attempts >= refusal.attempts:
+            notification.state, notification.next_attempt_at = GIVEN_UP, None
+            self.log.error(
+                "callback_given_up", notification=notification.id, attempts=notification.attempts, why=refusal.why
+            )
             return
-        pause = max(PAUSES[callback.attempts - 1], min(refusal.wait, PAUSES[-1]))
-        callback.next_attempt_at = self.clock.time() + pause
+        pause = max(PAUSES[notification.attempts - 1], min(refusal.wait, PAUSES[-1]))
+        notification.next_attempt_at = self.clock.time() + pause
 
-    def _save(self, callback: Notification) -> None:
+    def _save(self, notification: Notification) -> None:
         try:
-            self.ledger.commit([callback.to_write()])
+            self.ledger.commit([notification.to_write()])
         except Conflict:
             return  # delivered twice at the same moment, or replayed: the stored one counts
-        if callback.next_attempt_at is not None:
-            put_tasks(self.queue, [task_of(callback.id, not_before=callback.next_attempt_at)], self.log)
+        if notification.next_attempt_at is not None:
+            put_tasks(self.queue, [task_of(notification.id, not_before=notification.next_attempt_at)], self.log)
 
 
 def put_tasks(queue: TaskQueue | None, tasks: Sequence[Task], log: StructuredLog) -> None:

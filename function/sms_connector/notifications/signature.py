@@ -16,6 +16,8 @@ from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import msgspec
+
 from sms_connector.ports import SecretSource
 
 # In `whsec_…` form, or any text. The previous one still signs while receivers take over the new one.
@@ -25,11 +27,10 @@ PREFIX = "whsec_"
 TYPE = "message.final"
 
 
-class Signer:
+class Signer(msgspec.Struct, frozen=True):
     """Reads the secrets at each use, so that a rotation is seen without a restart."""
 
-    def __init__(self, secrets: SecretSource) -> None:
-        self._secrets = secrets
+    secrets: SecretSource
 
     def envelope(self, result: bytes, *, at: float) -> bytes:
         """The body: `result` is the data's JSON, `at` when it became so (epoch seconds)."""
@@ -53,8 +54,8 @@ class Signer:
     def keys(self) -> list[bytes]:
         """The current key first. Without a secret of its own one is derived from `webhook-key`: receivers get
         `whsec_` + base64(HMAC-SHA256(webhook-key, "callbacks")), never the key that guards our own door."""
-        own = [_read(secret) for name in SECRETS if (secret := self._secrets.get(name))]
-        key = self._secrets.get(FALLBACK)
+        own = [_read(secret) for name in SECRETS if (secret := self.secrets.get(name))]
+        key = self.secrets.get(FALLBACK)
         if own or not key:
             return own
         return [hmac.new(key.encode(), b"callbacks", hashlib.sha256).digest()]

@@ -57,16 +57,9 @@ FIRESTORE_TIMING = ShareTiming()
 SQLITE_TIMING = ShareTiming(period=0.4, grace=1.2, writes_per_second=20.0, retry=0.1)
 
 
-class ConnectionRateRules(msgspec.Struct, frozen=True):
-    """`rate` is the connection's, `limit` what this node may start at most; calls a second."""
-
-    rate: int
-    limit: int
-    timing: ShareTiming = FIRESTORE_TIMING
-
-
 class ConnectionRate:
-    """`wait_turn` is the transport's gate in place of the throttle's own. Thread-safe."""
+    """`wait_turn` is the transport's gate in place of the throttle's own. `rate` is the connection's, `limit` what this node may start at
+    most; calls a second. Thread-safe."""
 
     def __init__(
         self,
@@ -74,14 +67,18 @@ class ConnectionRate:
         ledger: Ledger,
         throttle: Throttle,
         *,
-        rules: ConnectionRateRules,
+        rate: int,
+        limit: int,
         clock: Clock,
+        timing: ShareTiming = FIRESTORE_TIMING,
         uniform: Callable[[], float] = random.random,
     ) -> None:
         self._node = node
         self._ledger = ledger
         self._throttle = throttle
-        self._rules = rules
+        self._connection_rate = rate
+        self._limit = limit
+        self._timing = timing
         self._clock = clock
         self._uniform = uniform
         self._lock = threading.Lock()
@@ -119,7 +116,7 @@ class ConnectionRate:
         """Read, decide, write. Seconds until the next renewal is due. Raises what the ledger raises."""
         with self._renewing:
             while (pause := self._try_renew()) is None:
-                self._clock.sleep(self._uniform() * self._rules.timing.retry)
+                self._clock.sleep(self._uniform() * self._timing.retry)
             return pause
 
     # --- in the background --------------------------------------------------------------------------------------------
@@ -133,14 +130,14 @@ class ConnectionRate:
         threading.Thread(target=self._keep, name="share", daemon=True).start()
 
     def _keep(self) -> None:
-        pause = self._rules.timing.retry
+        pause = self._timing.retry
         while True:
             self._clock.wait(self._never, pause)
             with self._lock:
                 if not self._in_flight:
                     self._keeping = False
                     return
-            pause = self._rules.timing.retry
+            pause = self._timing.retry
             # The entry of a thread, and stores raise errors of their own: the share stays until its lease ends.
             with suppress(Exception):
                 pause = self.renew()
@@ -158,7 +155,7 @@ class ConnectionRate:
         """None where somebody else wrote in between."""
         [document] = self._ledger.get(COLLECTION, [DOCUMENT])
         entries = self._living(document)
-        timing = self._rules.timing
+        timing = self._timing
         period = max(timing.period, len(entries) / timing.writes_per_second)
         target, share = self._decide(entries)
         asked, lease = self._clock.monotonic(), period + timing.grace
@@ -178,7 +175,7 @@ class ConnectionRate:
         if self._settled_at > now:
             times.append(self._settled_at - now)
         if hungry:
-            times.append(self._rules.timing.retry)
+            times.append(self._timing.retry)
         return max(0.0, min(times))
 
     def _living(self, document: Document | None) -> dict[str, NodeShare]:
@@ -187,28 +184,28 @@ class ConnectionRate:
         others = self._watch.living(entries, monotonic=self._clock.monotonic(), time=self._clock.time())
         if mine is None:
             self._forget()
-            mine = NodeShare(0, 0, self._rules.limit, 0.0, 0, 0.0)
+            mine = NodeShare(0, 0, self._limit, 0.0, 0, 0.0)
         return {**others, self._node: mine}
 
     def _decide(self, entries: Entries) -> tuple[int, int]:
         """What the node should have, and what it may write now."""
-        rules, held = self._rules, entries[self._node].share
-        wanting = NodeShare(held, self._want(), rules.limit, 0.0, 0, 0.0)
-        target = fair_share(rules.rate, {**entries, self._node: wanting}, self._node)
+        held = entries[self._node].share
+        wanting = NodeShare(held, self._want(), self._limit, 0.0, 0, 0.0)
+        target = fair_share(self._connection_rate, {**entries, self._node: wanting}, self._node)
         self._lower_to(target)
-        free = rules.rate - sum(entry.share for entry in entries.values())
+        free = self._connection_rate - sum(entry.share for entry in entries.values())
         return target, max(self._ceiling(), min(target, held + free), 0)
 
     def _want(self) -> int:
         """As many as it can start while calls wait; else what it starts, and one more. A node that begins wants all."""
         state = self._throttle.state()
         waits = state.queued > 0 or self._clock.monotonic() >= self._deadline
-        self._demands.append(self._rules.limit if waits else min(self._rules.limit, state.started_last_second + 1))
+        self._demands.append(self._limit if waits else min(self._limit, state.started_last_second + 1))
         return max(self._demands)
 
     def _own_share(self, share: int, *, lease: float) -> NodeShare:
         self._beat += 1
-        return NodeShare(share, max(self._demands), self._rules.limit, lease, self._beat, self._clock.time() + lease)
+        return NodeShare(share, max(self._demands), self._limit, lease, self._beat, self._clock.time() + lease)
 
     def _write(self, document: Document | None, entries: Entries) -> bool:
         data = {"nodes": {node: entry.to_json() for node, entry in entries.items()}}
@@ -244,7 +241,7 @@ class ConnectionRate:
 
     def _wait_for_share(self) -> None:
         """Nothing starts; requests may queue for what the node may get at most."""
-        self._throttle.change_rate(min(self._rules.limit, self._rules.rate), until=-inf)
+        self._throttle.change_rate(min(self._limit, self._connection_rate), until=-inf)
 
     def _forget(self) -> None:
         """Nobody counts our share any more: so long ago has its lease ended. Nothing starts, but requests may queue."""

@@ -95,18 +95,18 @@ class Batch(Generic[Group]):
         with self._lock:
             self._active += 1
             self._ended.clear()
-        finished = False
         try:
             while (task := self._next_task()) is not None:
                 task()
-            finished = True
+        except BaseException:
+            with self._lock:
+                self._failed = True
+            raise
         finally:
             with self._lock:
                 self._active -= 1
                 self._workers -= 1
                 self._free -= 1
-                if not finished:
-                    self._failed = True
                 if not self._active:
                     self._ended.set()
 
@@ -225,14 +225,14 @@ class Batch(Generic[Group]):
     def _save(self) -> None:
         with self._lock:
             unsaved, self._unsaved = self._unsaved, []
-        saved = False
         try:
             if unsaved:
                 self._steps.save(unsaved)
-            saved = True
+        except BaseException:
+            with self._lock:
+                self._unsaved = unsaved + self._unsaved
+            raise
         finally:
             with self._lock:
                 self._saving = False
                 self._free += 1
-                if not saved:
-                    self._unsaved = unsaved + self._unsaved

@@ -61,18 +61,14 @@ class IdempotencyKeys:
         If the ledger fails, the key may have been written: the node's lease is retired, so that the key does not live on with it.
         """
         self._lease.enter()
-        begun: Replay | Started | None = None
-        broken = True
         try:
             started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time())
             begun = self._begin(started)
-            broken = False
-        except RequestError:
-            broken = False
+        except BaseException as error:
+            self._lease.leave(broken=not isinstance(error, RequestError))
             raise
-        finally:
-            if not isinstance(begun, Started):
-                self._lease.leave(broken=broken)
+        if isinstance(begun, Replay):
+            self._lease.leave()
         return begun
 
     def find(self, key: str, digest: str) -> Replay | BrokenOff | None:
@@ -166,13 +162,13 @@ class IdempotencyKeys:
 
     def _end(self, started: Started, data: Json | None) -> None:
         """Write or delete the key. If that fails, retire the node's lease: a key in progress must not live on with the node."""
-        is_stored = False
         try:
             with suppress(Conflict):
                 self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
-            is_stored = True
-        finally:
-            self._lease.leave(broken=not is_stored)
+        except BaseException:
+            self._lease.leave(broken=True)
+            raise
+        self._lease.leave()
 
 
 def _moment(at: float) -> str:

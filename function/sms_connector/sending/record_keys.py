@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
+import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict, ErrorKind, RetrySafety
@@ -21,16 +22,15 @@ from sms_connector.store.opt_outs import OptOuts
 Pair = tuple[Draft, MessageRecord]
 
 
-class RecordKeys:
+class RecordKeys(msgspec.Struct, frozen=True):
     """Keys of single records, kept like those of requests."""
 
-    def __init__(self, ledger: Ledger, store: MessageStore, lease: NodeLease, *, clock: Clock, policy: Policy) -> None:
-        self._ledger = ledger
-        self._store = store
-        self._lease = lease
-        self._clock = clock
-        self._policy = policy
-        self._opt_outs = OptOuts(ledger, clock=clock)
+    ledger: Ledger
+    store: MessageStore
+    lease: NodeLease
+    opt_outs: OptOuts
+    clock: Clock
+    policy: Policy
 
     def claim(self, pairs: Sequence[Pair], *, attachment: str = "") -> list[bool]:
         """Return for each whether this request sends it. If not, its record becomes the existing one, or an error.
@@ -49,20 +49,20 @@ class RecordKeys:
         if not keyed or len(keyed) > MAX_WRITES or len({write.id for write in writes}) < len(writes):
             return set()
         try:
-            self._ledger.commit(writes)
+            self.ledger.commit(writes)
         except Conflict:
             return set()
         return set(claims)
 
     def _claim_one(self, pair: Pair, claim: Write) -> bool:
-        [found] = self._ledger.get(COLLECTION, [claim.id])
-        if found is not None and found.data["validUntil"] > self._clock.time():
+        [found] = self.ledger.get(COLLECTION, [claim.id])
+        if found is not None and found.data["validUntil"] > self.clock.time():
             return self._meet(pair, claim, found)
         return self._take(pair, claim, found.version if found else MUST_BE_ABSENT)
 
     def _take(self, pair: Pair, claim: Write, expect: Version | Absent) -> bool:
         try:
-            self._ledger.commit([replace(claim, expect=expect)])
+            self.ledger.commit([replace(claim, expect=expect)])
         except Conflict:
             return self._refuse(
                 pair[1],
@@ -75,7 +75,7 @@ class RecordKeys:
         record = pair[1]
         if found.data["message"] == record.id:
             return True
-        [existing] = self._store.get([found.data["message"]])
+        [existing] = self.store.get([found.data["message"]])
         if existing is not None and self.is_free(existing):
             return self._take(pair, claim, found.version)
         if claim.data is None or found.data["digest"] != claim.data["digest"]:
@@ -85,13 +85,11 @@ class RecordKeys:
             become(record, existing)
             record.replayed = True
             return False
-        if self._lease.living([found.data["holder"]]):
+        if self.lease.living([found.data["holder"]]):
             return self._refuse(
                 record, ErrorKind.IN_PROGRESS, "the first record with this key is being sent; ask again in some seconds"
             )
-        return self._take(
-            pair, claim, found.version
-        )  # its node died before the intent was written: nothing was ever sent
+        return self._take(pair, claim, found.version)  # its node died before it wrote the intent: nothing was sent
 
     def is_free(self, record: MessageRecord) -> bool:
         """Whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended since."""
@@ -99,17 +97,17 @@ class RecordKeys:
         if failure is None or not record.final:
             return False
         if failure.kind is ErrorKind.OPTED_OUT:
-            return not self._opt_outs.among([record.to])
+            return not self.opt_outs.among([record.to])
         return failure.retry is RetrySafety.SAFE
 
     def _refuse(self, record: MessageRecord, kind: ErrorKind, message: str) -> bool:
         retry = RetrySafety.SAFE if kind is ErrorKind.IN_PROGRESS else RetrySafety.NEVER
-        record.refuse(FailureReason("connector", kind, message, retry=retry), at=self._clock.time())
+        record.refuse(FailureReason("connector", kind, message, retry=retry), at=self.clock.time())
         return False
 
     def _claim(self, pair: Pair, attachment: str) -> Write:
         draft, record = pair
-        valid_until = self._clock.time() + self._policy.key_seconds
+        valid_until = self.clock.time() + self.policy.key_seconds
         message = "\0".join((draft.to, record.sender, draft.text, attachment))
         data = {
             "digest": hashlib.sha256(message.encode()).hexdigest()[:32],

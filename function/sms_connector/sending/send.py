@@ -79,7 +79,12 @@ class SendService(msgspec.Struct, frozen=True):
 
     def _release(self, records: Sequence[MessageRecord]) -> None:
         """Leave what is still open when its request is answered to maintenance runs."""
-        release = _Release(self.context.clock.time())
+        now = self.context.clock.time()
+
+        def release(record: MessageRecord) -> None:
+            record.follower = None
+            record.plan_check(now)
+
         for record in records:
             release(record)
         self.store.save([(record, release) for record in records])
@@ -312,11 +317,3 @@ def new_record(
         reference=draft.reference,
         line=draft.line,
     )
-
-
-class _Release(msgspec.Struct, frozen=True):
-    at: float
-
-    def __call__(self, record: MessageRecord) -> None:
-        record.follower = None
-        record.plan_check(self.at)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import islice
 
+import msgspec
+
 from sms_connector.errors import ErrorKind, NotFound, PreconditionFailed, UnsupportedOperation
 from sms_connector.model.person import person_key
 from sms_connector.model.policy import Policy
@@ -19,17 +21,14 @@ from sms_connector.tracking.poller import Asking, Poller
 LOOK_UP = Asking(keep=True, attempt=False)
 
 
-class MessageLookup:
+class MessageLookup(msgspec.Struct, frozen=True):
     """Reads, cancels and redacts messages."""
 
-    def __init__(
-        self, provider: Provider, store: MessageStore, poller: Poller, *, clock: Clock, policy: Policy
-    ) -> None:
-        self._provider = provider
-        self._store = store
-        self._poller = poller
-        self._clock = clock
-        self._policy = policy
+    provider: Provider
+    store: MessageStore
+    poller: Poller
+    clock: Clock
+    policy: Policy
 
     def get(self, message_id: str) -> MessageRecord:
         """Return the message with its whole history; it is polled if the last update or poll is older than the interval.
@@ -37,10 +36,10 @@ class MessageLookup:
         Raises NotFound."""
         record = self._read(message_id)
         first = self._read(record.same_as) if record.same_as and not record.final else record
-        if not first.final and first.due_at <= self._clock.time():
+        if not first.final and first.due_at <= self.clock.time():
             self._refresh(first)
             record = record if first is record else self._read(message_id)
-        self._store.fill_history(record)
+        self.store.fill_history(record)
         return record
 
     def list(
@@ -51,8 +50,8 @@ class MessageLookup:
         At most `policy.list_examines` messages are read: a page of a rare status may be short or empty, and still have a next page.
         """
         if wanted.provider_message_id:
-            owner = self._store.find_by_provider_id(wanted.provider_message_id)
-            return [record for record in self._store.get([owner]) if record] if owner else [], None
+            owner = self.store.find_by_provider_id(wanted.provider_message_id)
+            return [record for record in self.store.get([owner]) if record] if owner else [], None
         person = wanted.to and person_key(wanted.to)
         query = PersonQuery(
             person,
@@ -65,8 +64,8 @@ class MessageLookup:
         )
         page: list[MessageRecord] = []
         place, examined = after, 0
-        candidates = self._store.newest(query)
-        while examined < self._policy.list_examines:
+        candidates = self.store.newest(query)
+        while examined < self.policy.list_examines:
             part = list(islice(candidates, limit + 1))
             for cursor, record in self._refresh_open(part):
                 if _matches(record, wanted, person):
@@ -82,29 +81,29 @@ class MessageLookup:
     def _refresh_open(self, part: Sequence[tuple[Cursor, MessageRecord]]) -> Iterator[tuple[Cursor, MessageRecord]]:
         """Apply the events of campaigns' messages that are not merged into their blocks yet."""
         wanted = [record.id for _, record in part if record.campaign is not None and record.may_yield]
-        fresh = {record.id: record for record in self._store.get(wanted) if record is not None} if wanted else {}
+        fresh = {record.id: record for record in self.store.get(wanted) if record is not None} if wanted else {}
         return ((cursor, fresh.get(record.id, record)) for cursor, record in part)
 
     def cancel(self, message_id: str) -> MessageRecord:
         """Cancel a message. Raises NotFound, PreconditionFailed (already final, or not supported) and the provider's error."""
         record = self._read(message_id)
-        self._require(self._provider.capabilities.cancel, "cancel")
+        self._require(self.provider.capabilities.cancel, "cancel")
         if record.final:
             raise PreconditionFailed(f"the message is {record.status} already: there is nothing to cancel")
-        report = self._provider.cancel(self._provider_id(record))
-        self._store.apply(record, ApplyReport(report, self._clock.time(), "cancel"))
+        report = self.provider.cancel(self._provider_id(record))
+        self.store.apply(record, ApplyReport(report, self.clock.time(), "cancel"))
         return record
 
     def redact(self, message_id: str) -> MessageRecord:
         """Have the provider delete the text. Raises as `cancel`."""
         record = self._read(message_id)
-        self._require(self._provider.capabilities.redact, "redact")
-        report = self._provider.redact(self._provider_id(record))
-        self._store.apply(record, ApplyReport(report, self._clock.time(), "redact"))
+        self._require(self.provider.capabilities.redact, "redact")
+        report = self.provider.redact(self._provider_id(record))
+        self.store.apply(record, ApplyReport(report, self.clock.time(), "redact"))
         return record
 
     def _read(self, message_id: str) -> MessageRecord:
-        [record] = self._store.get([message_id])
+        [record] = self.store.get([message_id])
         if record is None:
             raise NotFound(
                 f"there is no message {message_id}; ids begin with msg_ and are kept for 30 days",
@@ -114,12 +113,12 @@ class MessageLookup:
 
     def _refresh(self, record: MessageRecord) -> None:
         """Poll, even if the attempts are used up, without using one."""
-        unasked = self._poller.ask([record], how=LOOK_UP)
-        self._poller.expire([record], unasked=unasked)
+        unasked = self.poller.ask([record], how=LOOK_UP)
+        self.poller.expire([record], unasked=unasked)
 
     def _require(self, able: bool, what: str) -> None:
         if not able:
-            raise UnsupportedOperation(f"{self._provider.name} can't {what} a message")
+            raise UnsupportedOperation(f"{self.provider.name} can't {what} a message")
 
     def _provider_id(self, record: MessageRecord) -> str:
         if record.provider_message_id is None:

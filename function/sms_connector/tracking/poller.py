@@ -26,8 +26,7 @@ from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import SLOW_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.store.message_store import MessageStore, become
 from sms_connector.store.node_lease import NodeLease
-from sms_connector.tracking.reconciler import Reconciler
-from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
+from sms_connector.tracking.reconciler import Reconciler, store_unsolicited_reports
 
 MAX_PAGES = 20
 # The polling thread wakes the others. They wake by themselves this often at most.

@@ -11,7 +11,7 @@ unknown, with the evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import floor
@@ -31,7 +31,6 @@ from sms_connector.provider import Provider, ReportQuery
 from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.store.message_store import MessageStore
-from sms_connector.tracking.unsolicited_reports import store_unsolicited_reports
 
 # Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
 CLOCK_TOLERANCE = 1.0
@@ -66,14 +65,13 @@ class _Seen(msgspec.Struct):
     unlisted: set[str] = msgspec.field(default_factory=set)
 
 
-class Reconciler:
+class Reconciler(msgspec.Struct, frozen=True):
     """Looks up messages in phase UNKNOWN at the provider."""
 
-    def __init__(self, provider: Provider, store: MessageStore, *, clock: Clock, policy: Policy) -> None:
-        self._provider = provider
-        self._store = store
-        self._clock = clock
-        self._policy = policy
+    provider: Provider
+    store: MessageStore
+    clock: Clock
+    policy: Policy
 
     def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
         """Settle what can be settled now; after its window a message is closed as unknown, if it was examined completely.
@@ -81,9 +79,9 @@ class Reconciler:
         Return the ids of those that the provider does not have as far as it can be asked: its list, read to the end, shows no
         candidate, or it has no list.
         """
-        self._store.register_unknown(records)
+        self.store.register_unknown(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
-        seen, now = _Seen(), self._clock.time()
+        seen, now = _Seen(), self.clock.time()
         self._look(unknown, seen)
         self._close_overdue([record for record in unknown if record.id in seen.read], seen, looked_at=now)
         return seen.absent
@@ -91,7 +89,7 @@ class Reconciler:
     def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         """Examine lists; one that can't be read now proves nothing."""
         ids = {record.id for record in unknown}
-        if ids and not self._provider.capabilities.reports_per_page:
+        if ids and not self.provider.capabilities.reports_per_page:
             self._note(unknown, "the provider has no list of messages to look in")
             seen.read, seen.absent = ids, ids
             return
@@ -116,23 +114,23 @@ class Reconciler:
     def _in_turn(self, by_recipient: dict[Any, list[MessageRecord]]) -> dict[Any, list[MessageRecord]]:
         """Return as many as one run may look up, others each time, so that a long list keeps none from its turn."""
         groups = list(by_recipient.items())
-        first = int(self._clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_PER_RUN % max(1, len(groups))
+        first = int(self.clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_PER_RUN % max(1, len(groups))
         return dict((groups[first:] + groups[:first])[:LISTS_PER_RUN])
 
     def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
         """Settle those that the list shows; if it was read to its end, all are examined."""
         reports, page = list[DeliveryReport](), None
         for _ in range(PAGES):
-            answer = self._provider.list_reports(query, page)
+            answer = self.provider.list_reports(query, page)
             reports.extend(answer.reports)
             page = answer.next_page
             if page is None:
                 break
         missing = [record for record in meant if not self._settle(record, reports)]
         unclear = {record.id for record in missing if self._could_be_meant(record, reports)}
-        if self._provider.capabilities.consuming_reports:
+        if self.provider.capabilities.consuming_reports:
             adopted = {record.provider_message_id for record in meant}
-            store_unsolicited_reports(self._store, reports, awaited=adopted, at=self._clock.time())
+            store_unsolicited_reports(self.store, reports, awaited=adopted, at=self.clock.time())
         if page is not None:
             self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
             return
@@ -168,7 +166,7 @@ class Reconciler:
         return True
 
     def _owner(self, report: DeliveryReport) -> str | None:
-        return self._store.find_by_provider_id(report.provider_message_id)
+        return self.store.find_by_provider_id(report.provider_message_id)
 
     def _rivals(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> set[str]:
         """Return other intents that one of these reports may belong to, and that have no provider id."""
@@ -182,26 +180,26 @@ class Reconciler:
 
     def _intents_alike(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> list[MessageRecord]:
         """Return our other messages to that person that one of the reports may belong to, by their time."""
-        since = record.created_at - self._policy.unknown_window
+        since = record.created_at - self.policy.unknown_window
         until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
-        found, _ = self._store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
+        found, _ = self.store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
         return [other for other in found if other.id != record.id]
 
     def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:
-        now = self._clock.time()
-        self._store.apply(record, ApplyReport(report, now, "reconcile"))
+        now = self.clock.time()
+        self.store.apply(record, ApplyReport(report, now, "reconcile"))
 
     def _note(self, records: Iterable[MessageRecord], evidence: str) -> None:
         for record in records:
             if evidence not in record.evidence:
-                self._store.apply(record, lambda current: current.add_evidence(evidence))
+                self.store.apply(record, lambda current: current.add_evidence(evidence))
 
     def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, looked_at: float) -> None:
-        now = self._clock.time()
+        now = self.clock.time()
         for record in records:
             if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= looked_at:
                 close = MessageRecord.prove_absent if record.id in seen.unlisted else MessageRecord.close_unresolved
-                self._store.apply(record, partial(close, at=now))
+                self.store.apply(record, partial(close, at=now))
 
 
 def _could_be(record: MessageRecord, report: DeliveryReport) -> bool:
@@ -248,3 +246,16 @@ def _earliest(intent: float) -> float:
 def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
     """Return the key of a list: it shows a pool's messages only if asked for the pool, a number's in any case."""
     return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None
+
+
+def store_unsolicited_reports(
+    store: MessageStore, reports: Iterable[DeliveryReport], *, awaited: Container[str | None], at: float
+) -> None:
+    """Store reports that a provider gives only once (`Capabilities.consuming_reports`), but for those that the caller applies (`awaited`,
+    provider ids). A report about no message of ours is another application's of the same account."""
+    for report in reports:
+        if report.provider_message_id in awaited:
+            continue
+        owner = report.message_id or store.find_by_provider_id(report.provider_message_id)
+        if owner is not None:
+            store.record_event(owner, report, at=at, source="poll")

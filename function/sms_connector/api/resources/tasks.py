@@ -17,7 +17,7 @@ from sms_connector.api.services import Services
 from sms_connector.callbacks.callback_event import PATH as CALLBACK
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker
-from sms_connector.campaigns.tasks import PATH as CHUNK
+from sms_connector.campaigns.control import CHUNK_PATH as CHUNK
 from sms_connector.errors import ConnectorError, FieldProblem, InvalidRequest, RetrySafety
 from sms_connector.maintenance import Maintenance
 from sms_connector.notifications.delivery import PATH as ANNOUNCE

@@ -17,8 +17,7 @@ from sms_connector.api.uploads.ndjson import read_ndjson
 from sms_connector.api.uploads.raw_record import Located, RecordProblem
 from sms_connector.api.uploads.text import find_charset
 from sms_connector.api.validation.drafts import RecordReader, Refused
-from sms_connector.campaigns.chunk import AcceptedRecord, Record, RefusedRecord
-from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.chunk import AcceptedRecord, Columns, Record, RefusedRecord
 from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.record_warnings import RecordWarnings

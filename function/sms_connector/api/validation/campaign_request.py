@@ -34,8 +34,7 @@ from sms_connector.api.validation.drafts import (
 )
 from sms_connector.api.validation.options import read_options
 from sms_connector.api.validation.request_rules import option_rules, recipient_rules
-from sms_connector.campaigns.chunk import Record
-from sms_connector.campaigns.columns import Columns
+from sms_connector.campaigns.chunk import Columns, Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.record_warnings import RecordWarnings
