@@ -25,11 +25,11 @@ from sms_connector.store.event_merger import EventMerger
 from sms_connector.store.message_record import COLLECTION as MESSAGES
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.node_lease import NodeLease
-from sms_connector.tracking.poller import Asking, Poller
+from sms_connector.tracking.poller import Poller, PollOptions
 from sms_connector.tracking.schedule import PATH as PATH
 from sms_connector.tracking.schedule import MaintenanceSchedule
 
-STATE, DOCUMENT = "state", "ticker"
+STATE, DOCUMENT = "state", "maintenance"
 MESSAGES_PER_RUN = 1000
 BLOCKS_PER_RUN = 400
 # Running campaigns that a run settles; more are settled when one of their messages is due.
@@ -137,14 +137,14 @@ class Maintenance(msgspec.Struct, frozen=True):
             for record in due
             if not record.final
             and record.id not in left
-            and (_is_asked_for(record) or record.begins_at + limit <= now)  # once more before it expires
+            and (_has_polls_left(record) or record.begins_at + limit <= now)  # once more before it expires
         ]
         # The oldest first.
         some = sorted(wanted, key=lambda record: record.next_check_at or 0.0)[: self.polls_per_run]
-        unasked = self.poller.ask(some, how=Asking(keep=True, until=until))
-        self.poller.expire(some, unasked=unasked)
-        asked = {record.id for record in wanted}
-        self._postpone([record for record in due if record.id not in asked | copied], now)
+        unpolled = self.poller.poll(some, how=PollOptions(keep=True, until=until))
+        self.poller.expire(some, unpolled=unpolled)
+        polled = {record.id for record in wanted}
+        self._postpone([record for record in due if record.id not in polled | copied], now)
         return {block.campaign for block in blocks.values()}
 
     def _left_to_followers(self, due: Sequence[MessageRecord]) -> set[str]:
@@ -188,8 +188,8 @@ class Maintenance(msgspec.Struct, frozen=True):
             self.planner.plan(min(times))
 
 
-def _is_asked_for(record: MessageRecord) -> bool:
-    """Whether attempts are left, or the outcome is open, which is looked up until its window ends."""
+def _has_polls_left(record: MessageRecord) -> bool:
+    """Return whether attempts are left, or the outcome is unknown, which is reconciled until its window ends."""
     return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
 
 

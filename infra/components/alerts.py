@@ -44,7 +44,7 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
         "not-active": f'{of}="{connector}" AND jsonPayload.message="connection test" AND jsonPayload.state!="ACTIVE"',
         # Nothing of ours: the wrong address, too much of it, or not signed as the provider signs. `why` says which.
         "callbacks-rejected": f'{of}=("{connector}" OR "{webhook}") AND jsonPayload.message="callback_rejected"',
-        "callbacks-given-up": f'{of}="{connector}" AND jsonPayload.message="callback_given_up"',
+        "callbacks-given-up": f'{of}="{connector}" AND jsonPayload.message="notification_given_up"',
     }
 
 

@@ -260,7 +260,7 @@ def test_it_is_given_up_with_a_record(stage: Stage, answer: Any, attempts: int) 
     [callback] = stage.all(state="given_up")
     assert (len(stage.receiver.requests), callback.attempts) == (attempts, attempts)
     assert callback.next_attempt_at is None
-    [line] = stage.logged("callback_given_up")
+    [line] = stage.logged("notification_given_up")
     assert line["attempts"] == attempts
     assert "tenant" not in stage.log.getvalue()
 

@@ -18,8 +18,7 @@ from hypothesis import strategies as st
 
 from sms_connector.errors import Conflict
 from sms_connector.ports import MUST_BE_ABSENT, Document, Ledger, Write
-from sms_connector.rate_limit.allocation import NodeShare, fair_share
-from sms_connector.rate_limit.connection_rate import SQLITE_TIMING, ConnectionRate, ShareTiming
+from sms_connector.rate_limit.connection_rate import SQLITE_TIMING, ConnectionRate, NodeShare, ShareTiming, fair_share
 from sms_connector.rate_limit.start_schedule import Schedule
 from sms_connector.rate_limit.throttle import Throttle, ThrottleState
 

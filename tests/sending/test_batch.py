@@ -79,7 +79,7 @@ def test_where_nobody_can_be_asked_it_stays_unknown_with_evidence(world: World, 
     world.network.fate[number(0)].append("lost")
     [record] = node.send([draft(0)])
     assert (record.status, record.final) == (S.UNKNOWN, False)
-    assert record.evidence == ["no answer within 15 s", "the provider has no list of messages to look in"]
+    assert record.evidence == ["no answer within 15 s", "the provider has no list of messages"]
 
 
 # --- consent ----------------------------------------------------------------------------------------------------------

@@ -96,7 +96,7 @@ def worker() -> Worker:
 
 TASKS = [
     pytest.param("/tasks/callback", {"kind": "status"}, ("handle", {"kind": "status"}), id="callback"),
-    pytest.param("/tasks/announce", {"id": "cb_1"}, ("deliver", "cb_1"), id="announce"),
+    pytest.param("/tasks/notification", {"id": "cb_1"}, ("deliver", "cb_1"), id="notification"),
     pytest.param("/tasks/maintenance", {"at": 1}, ("maintenance",), id="maintenance"),
     pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": 0}, ("run", "cmp_1", 0), id="chunk"),
 ]
@@ -161,9 +161,9 @@ def test_a_chunk_that_is_not_done_comes_again_without_an_alarm(worker: Worker, a
 @pytest.mark.parametrize(
     ("path", "payload"),
     [
-        pytest.param("/tasks/announce", {}, id="no id"),
-        pytest.param("/tasks/announce", {"id": 1}, id="a number for an id"),
-        pytest.param("/tasks/announce", {"id": ""}, id="an empty id"),
+        pytest.param("/tasks/notification", {}, id="no id"),
+        pytest.param("/tasks/notification", {"id": 1}, id="a number for an id"),
+        pytest.param("/tasks/notification", {"id": ""}, id="an empty id"),
         pytest.param("/tasks/chunk", {"campaign": "cmp_1"}, id="no chunk"),
         pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": "0"}, id="a text for a number"),
         pytest.param("/tasks/chunk", {"campaign": "cmp_1", "chunk": True}, id="a truth for a number"),
@@ -187,7 +187,7 @@ def test_a_worker_has_nothing_else(worker: Worker, path: str) -> None:
 def test_without_callbacks_in_there_is_no_task_for_them() -> None:
     functions = Functions()
     table = event_tasks(None, cast(NotificationDispatcher, functions), cast(Maintenance, functions))
-    assert sorted(table) == ["/tasks/announce", "/tasks/maintenance"]
+    assert sorted(table) == ["/tasks/maintenance", "/tasks/notification"]
 
 
 def test_tasks_are_no_part_of_the_api() -> None:

@@ -1,8 +1,8 @@
-"""Where providers reach us, and how a callback proves which message it is about.
+"""The addresses that providers call, and the proof which message a callback is about.
 
-`{public}/webhooks/{provider}/status/{token}?m={message id}&d={digest}`: the token belongs to the connection and keeps strangers
-out of the queue; the digest belongs to the message, so that a callback can name an outcome nobody else knows (sending.md
-section 3). Both are keyed with the `webhook-key` secret.
+`{public}/webhooks/{provider}/status/{token}?m={message id}&d={digest}`: the token belongs to the connection and keeps other requests out of
+the queue; the digest belongs to the message, so that a callback can settle an unknown outcome (sending.md section 3). Both are keyed with
+the `webhook-key` secret.
 """
 
 from __future__ import annotations
@@ -27,29 +27,28 @@ class CallbackAddress:
         self._secrets = secrets
 
     def of_message(self, message_id: str) -> str:
-        """Raises NotSent where the key is missing: whatever was sent with another one could never report back."""
+        """Raises NotSent without a key: a message sent with another one could never report back."""
         return f"{self.of_kind('status')}?m={message_id}&d={_digest(self._key(), 'message', message_id)}"
 
     def of_kind(self, kind: str) -> str:
-        """The address without a message: `status` or `inbound`, as it is configured at the provider."""
+        """Return the address as it is configured at the provider; `kind` is `status` or `inbound`."""
         token = _digest(self._key(), kind, self._connection)
         return f"{self.public_url}/webhooks/{self._provider}/{kind}/{token}"
 
     def accepts_token(self, kind: str, token: str) -> bool:
-        """Current and previous key, in constant time."""
-        known = [
-            hmac.compare_digest(_digest(key, kind, self._connection).encode(), token.encode()) for key in self._keys()
-        ]
-        return any(known)
+        """Compare with current and previous key, in constant time."""
+        return self._is_ours(token, kind, self._connection)
 
     def message_of(self, url: str) -> str | None:
-        """The message a callback names, where its digest is ours."""
+        """Return the message that a callback names, if the digest is ours."""
         query = parse_qs(urlsplit(url).query)
         message_id, digest = query.get("m", [""])[0], query.get("d", [""])[0]
-        known = [
-            hmac.compare_digest(_digest(key, "message", message_id).encode(), digest.encode()) for key in self._keys()
-        ]
-        return message_id if message_id and any(known) else None
+        return message_id if message_id and self._is_ours(digest, "message", message_id) else None
+
+    def _is_ours(self, digest: str, purpose: str, value: str) -> bool:
+        keys = [key for name in KEY_SECRETS if (key := self._secrets.get(name))]
+        known = [hmac.compare_digest(_digest(key, purpose, value).encode(), digest.encode()) for key in keys]
+        return any(known)
 
     def _key(self) -> str:
         name = KEY_SECRETS[0]
@@ -60,9 +59,6 @@ class CallbackAddress:
                 f"secret {name} is missing: looked at {where}; write its value there", kind=ErrorKind.AUTHENTICATION
             )
         return key
-
-    def _keys(self) -> list[str]:
-        return [key for name in KEY_SECRETS if (key := self._secrets.get(name))]
 
 
 def _digest(key: str, purpose: str, value: str) -> str:

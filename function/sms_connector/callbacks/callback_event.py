@@ -1,4 +1,4 @@
-"""A provider's request on its way through the queue: as it came, and how often it could not be placed yet."""
+"""A provider's request on its way through the queue, as it came."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CallbackKind = Literal["status", "inbound"]
 
 
 class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The task as JSON. A body that is shorter as text is text, so that whoever looks into the queue can read it."""
+    """The task as JSON. A body that is shorter as text is text, readable in the queue."""
 
     kind: CallbackKind
     method: str
@@ -66,12 +66,14 @@ class CallbackEvent(msgspec.Struct, frozen=True):
             body = b64decode(read.body_base64, validate=True) if read.body_base64 else read.body.encode()
             received_at = datetime.fromtimestamp(read.received_at, UTC)
         except (msgspec.ValidationError, Base64Error, UnicodeEncodeError, OverflowError, OSError) as error:
-            raise InvalidRequest(FieldProblem("", f"is no callback of the webhook's: {type(error).__name__}")) from None
+            raise InvalidRequest(
+                FieldProblem("", f"not a callback that the webhook enqueued: {type(error).__name__}")
+            ) from None
         return cls(read.kind, RawCallback(read.method, read.url, read.headers, body, received_at), read.tries)
 
 
 def _write_body(body: bytes) -> tuple[str, str]:
-    """As text, or in base64 where that is shorter or it is no text."""
+    """Return the body as text, or in base64 if that is shorter or it is not text."""
     encoded = b64encode(body).decode()
     try:
         text = body.decode()

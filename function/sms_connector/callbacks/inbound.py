@@ -85,7 +85,7 @@ class Inbox(msgspec.Struct, frozen=True):
                 return True
 
     def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
-        """Return the change of consent, for any sender: also for one we could not write to."""
+        """Return the change of consent, also for a sender that can't be a recipient."""
         if keyword not in CONSENT or not message.sender.strip():
             return []
         change = ConsentChange(
@@ -128,5 +128,5 @@ def inbound_id(provider_message_id: str) -> str:
 
 
 def _could_be_from(record: MessageRecord, number: str) -> bool:
-    """Whether the message may come from that number: a pool chooses one of its numbers for each recipient."""
+    """Return whether the message may come from that number: a pool chooses one of its numbers for each recipient."""
     return person_key(record.sender) == person_key(number) or parse_sender(record.sender).kind is SenderKind.POOL

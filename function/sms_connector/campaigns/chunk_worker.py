@@ -47,7 +47,7 @@ class Attempt(Enum):
     """The result of an attempt at a chunk."""
 
     SENT = "sent"  # every record has its outcome (or an unknown one, which is looked up)
-    STOPPED = "halted"  # paused or canceled; resuming makes a new task
+    STOPPED = "stopped"  # paused or canceled; resuming makes a new task
     BUSY = "busy"  # another worker carries it out; if that one dies, the task is tried again
     AGAIN = "again"  # the provider accepted no more, or the connection is suspended: try again later
 
@@ -66,7 +66,7 @@ class _Work(msgspec.Struct, frozen=True):
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether it is stopped and no earlier attempt has left anything."""
+        """Return whether it is stopped and no earlier attempt has left anything."""
         return self.stopped and not self.progress.holder
 
 
@@ -201,7 +201,7 @@ class ChunkWorker:
         return replace(self._sender, store=store, reconciler=reconciler)
 
     def _abandon(self, record: MessageRecord) -> None:
-        """Mark unknown what an attempt was calling that died."""
+        """Mark unknown what an attempt that died was calling."""
         record.mark_unknown(LOST, at=self._clock.time(), window=self._sender.context.policy.unknown_window)
 
     def _jobs(self, work: _Work, left: dict[str, MessageRecord]) -> list[Job]:

@@ -1,4 +1,4 @@
-"""Tell a node's workers whether a campaign may go on.
+"""Check whether a node's workers may go on with a campaign.
 
 Every pause, cancellation and suspension writes a new stop version in the same commit (`new_stop_version`). While that version is the one
 read before the campaign was, the campaign is still running, so that a check is one read. A check is due after some calls, and within
@@ -16,14 +16,14 @@ from sms_connector.ports import Clock, Ledger, Write
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.store.campaign_record import CAMPAIGNS, CampaignState
 
-STATE, DOCUMENT = "state", "halts"
+STATE, DOCUMENT = "state", "stopVersion"
 CHECK_AFTER_CALLS = 8
 SOONEST, LATEST = 0.8, 4.0
 
 
 def new_stop_version() -> Write:
-    """Return a part of each commit that stops something."""
-    return Write(STATE, DOCUMENT, {"mark": uuid.uuid4().hex})
+    """Return the write that each commit which stops something includes."""
+    return Write(STATE, DOCUMENT, {"version": uuid.uuid4().hex})
 
 
 class StopCheck(msgspec.Struct, frozen=True):
@@ -35,12 +35,12 @@ class StopCheck(msgspec.Struct, frozen=True):
 
 
 class StopMonitor:
-    """One check serves all chunks of a campaign on this node. `suspended` tells whether the connection is, read at that moment.
-    Thread-safe: two checks at the same moment are harmless."""
+    """One check serves all chunks of a campaign on this node. `is_suspended` reads from the ledger. Thread-safe: two checks at the same
+    moment are harmless."""
 
-    def __init__(self, ledger: Ledger, suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
+    def __init__(self, ledger: Ledger, is_suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
         self._ledger = ledger
-        self._suspended = suspended
+        self._is_suspended = is_suspended
         self._throttle = throttle
         self._clock = clock
         self._checks: dict[str, StopCheck] = {}
@@ -49,15 +49,15 @@ class StopMonitor:
         """Begin a check, before the campaign is read; `end` completes it."""
         at = self._clock.monotonic()
         [document] = self._ledger.get(STATE, [DOCUMENT])
-        return StopCheck(at, document.data["mark"] if document is not None else None)
+        return StopCheck(at, document.data["version"] if document is not None else None)
 
     def end(self, campaign_id: str, begun: StopCheck, *, running: bool) -> bool:
         """Return whether it is stopped."""
-        return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self._suspended()))
+        return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self._is_suspended()))
 
     def must_stop(self, campaign_id: str) -> bool:
         last = self._checks.get(campaign_id)
-        if last is not None and self._clock.monotonic() - last.at < self._pause():
+        if last is not None and self._clock.monotonic() - last.at < seconds_between_checks(self._throttle.rate):
             return last.stopped
         begun = self.begin()
         if last is not None and not last.stopped and last.version == begun.version:
@@ -70,9 +70,6 @@ class StopMonitor:
             recent = {id_: each for id_, each in list(self._checks.items()) if each.at >= check.at - LATEST}
             self._checks = {**recent, campaign_id: check}
         return check.stopped
-
-    def _pause(self) -> float:
-        return seconds_between_checks(self._throttle.rate)
 
 
 def seconds_between_checks(rate: int | None) -> float:

@@ -22,7 +22,7 @@ from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import HttpRequest, Transport
 
 COLLECTION = "notifications"
-PATH = "/tasks/announce"
+PATH = "/tasks/notification"
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
 STATES = (PENDING, DELIVERED, GIVEN_UP)
 RETENTION_SECONDS = 30 * 24 * 3600.0
@@ -36,7 +36,7 @@ PASSING = frozenset({408, 409, 425, 429})
 GONE = 410
 # An address in a private network, or an invalid one.
 HOPELESS = frozenset({ErrorKind.NOT_PERMITTED, ErrorKind.INVALID_REQUEST, ErrorKind.UNSUPPORTED})
-# A notification that is overdue by this time has lost its task.
+# A notification that is overdue by this many seconds has lost its task.
 OVERDUE_SECONDS = 60.0
 SWEEP_LIMIT = 300
 
@@ -87,7 +87,7 @@ class NotificationOutbox(msgspec.Struct, frozen=True):
         put_tasks(self.queue, [task_of(id_) for id_ in ids], self.log)
 
     def _is_due(self, record: MessageRecord) -> bool:
-        """Whether the final status has no notification yet; one may follow another (unknown, delivered, read)."""
+        """Return whether the final status has no notification yet; one may follow another (unknown, delivered, read)."""
         return record.final and record.callback_url is not None and record.announced != record.status
 
     def _write(self, record: MessageRecord) -> Write:
@@ -185,7 +185,8 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         try:
             status = self.transport.send(request).status
         except CallError as error:
-            return _Refusal(_describe(error), 0 if error.kind in HOPELESS else ATTEMPTS, error.retry_after or 0.0)
+            # The transport masks addresses in its errors.
+            return _Refusal(str(error)[:300], 0 if error.kind in HOPELESS else ATTEMPTS, error.retry_after or 0.0)
         if 200 <= status < 300:
             return None
         if status == GONE:
@@ -199,7 +200,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         if notification.attempts >= refusal.attempts:
             notification.state, notification.next_attempt_at = GIVEN_UP, None
             self.log.error(
-                "callback_given_up", notification=notification.id, attempts=notification.attempts, why=refusal.why
+                "notification_given_up", notification=notification.id, attempts=notification.attempts, why=refusal.why
             )
             return
         pause = max(PAUSES[notification.attempts - 1], min(refusal.wait, PAUSES[-1]))
@@ -221,13 +222,8 @@ def put_tasks(queue: TaskQueue | None, tasks: Sequence[Task], log: StructuredLog
     try:
         queue.enqueue(tasks)
     except QueueUnavailable as error:
-        log.error("notification_tasks_lost", exception=error, count=len(tasks))
+        log.error("notification_tasks_not_enqueued", exception=error, count=len(tasks))
 
 
 def task_of(id_: str, *, name: str | None = None, not_before: float | None = None) -> Task:
     return Task("events", PATH, {"id": id_}, name=name, not_before=not_before)
-
-
-def _describe(error: CallError) -> str:
-    """Describe what happened on the wire; the transport masks addresses in it."""
-    return str(error)[:300]

@@ -1,4 +1,4 @@
-"""What a callback out looks like, and how a receiver knows that it is ours: Standard Webhooks.
+"""The form and signature of notifications: Standard Webhooks.
 
     webhook-id         the same in every attempt
     webhook-timestamp  of this attempt, in seconds: a receiver refuses what is older than some minutes
@@ -20,7 +20,7 @@ import msgspec
 
 from sms_connector.ports import SecretSource
 
-# In `whsec_…` form, or any text. The previous one still signs while receivers take over the new one.
+# In `whsec_…` form, or any text. The previous one still signs while receivers change to the new one.
 SECRETS = ("callback-secret", "callback-secret-previous")
 FALLBACK = "webhook-key"
 PREFIX = "whsec_"
@@ -33,12 +33,12 @@ class Signer(msgspec.Struct, frozen=True):
     secrets: SecretSource
 
     def envelope(self, result: bytes, *, at: float) -> bytes:
-        """The body: `result` is the data's JSON, `at` when it became so (epoch seconds)."""
+        """Return the body: `result` is the data as JSON, `at` its time (epoch seconds)."""
         moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         return f'{{"type":"{TYPE}","timestamp":"{moment}","data":'.encode() + result + b"}"
 
     def headers(self, id_: str, body: bytes, *, at: float) -> Mapping[str, str] | None:
-        """None where there is no secret."""
+        """Return the headers; None without a secret."""
         keys = self.keys()
         if not keys:
             return None
@@ -52,8 +52,8 @@ class Signer(msgspec.Struct, frozen=True):
         }
 
     def keys(self) -> list[bytes]:
-        """The current key first. Without a secret of its own one is derived from `webhook-key`: receivers get
-        `whsec_` + base64(HMAC-SHA256(webhook-key, "callbacks")), never the key that guards our own door."""
+        """Return the current key first. Without a secret of its own one is derived from `webhook-key`: receivers get
+        `whsec_` + base64(HMAC-SHA256(webhook-key, "callbacks")), never the key that protects our callback addresses."""
         own = [_read(secret) for name in SECRETS if (secret := self.secrets.get(name))]
         key = self.secrets.get(FALLBACK)
         if own or not key:

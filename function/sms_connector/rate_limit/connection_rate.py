@@ -1,15 +1,16 @@
 """The connection's rate, kept by all nodes together: each leases a share of it and starts no more than that.
 
-What holds whatever joins, dies or pauses: in no window are more calls started than the rate.
+Invariant, whichever node joins, dies or pauses: in no window are more calls started than the rate.
 
-- A node starts no more than its share in the allocation document says, and nothing once its lease has ended. The throttle
-  itself knows the end, so a process that was asleep starts nothing late.
-- To give something back a node first lowers its throttle, then waits a window, and only then writes the smaller share.
-- To get more it first writes the larger share, out of what nobody holds, and only then raises its throttle.
-- What a dead node held is free once its entry was seen unchanged for its lease and a window (`allocation.Watch`).
+- A node starts no more than its share in the allocation document, and nothing once its lease has ended. The throttle knows the end, so a
+  process that was asleep starts nothing late.
+- To give something back a node lowers its throttle, waits a window, and then writes the smaller share.
+- To get more it writes the larger share, out of what is free, and then raises its throttle.
+- A dead node's share is free once its entry was seen unchanged for its lease and a window (`Watch`). That compares no clocks: the node
+  counts its lease from before the entry was written.
 
-A joining node waits until the others have given way, at their next renewals. One document holds it all, so a renewal is a read
-and a write; the more nodes, the rarer (a Firestore document takes about one write a second), and the longer the leases.
+A joining node waits until the others have given way, at their next renewals. One document holds all shares, so a renewal is a read and a
+write; the more nodes, the rarer renewals and the longer leases.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from math import inf
 
@@ -25,26 +26,98 @@ import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.model.message import BeforeAttempt
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Write
-from sms_connector.rate_limit.allocation import Entries, NodeShare, Watch, fair_share, read_entries
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Write
 from sms_connector.rate_limit.start_schedule import WINDOW
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Lane, Written
 
 COLLECTION, DOCUMENT = "connectionRate", "allocation"
-# A call that was let through may be written so much later: a connection may have to be opened for it.
+# Seconds after its turn that a call may be written: a connection may have to be opened for it.
 DEPARTURE = 0.15
 SETTLING = WINDOW + DEPARTURE
-# Where a rate is counted over several nodes, one late call of any of them counts: their throttles keep this margin more.
+# An entry that ended this long ago is over by any clock: a node that starts alone need not watch it first.
+LONG_PAST = 60.0
+# Additional margin of the throttles where a rate is counted over several nodes: a late call of any of them counts.
 SPARE = 0.005
-# A want falls only when so many renewals in a row have seen less.
+# A want falls only after this many renewals in a row have seen less.
 REMEMBERED = 3
 
 
+class NodeShare(msgspec.Struct, frozen=True):
+    """One node's share of the rate. `want` is what it could use, `limit` what it may start at most; `lease` seconds; `beat` changes with
+    every renewal; `until` is the end by the node's own clock (epoch seconds)."""
+
+    share: int
+    want: int
+    limit: int
+    lease: float
+    beat: int
+    until: float
+
+    def to_json(self) -> list[float]:
+        return [self.share, self.want, self.limit, self.lease, self.beat, self.until]
+
+    @classmethod
+    def of(cls, data: list[float]) -> NodeShare:
+        share, want, limit, lease, beat, until = data
+        return cls(int(share), int(want), int(limit), float(lease), int(beat), float(until))
+
+
+Entries = Mapping[str, NodeShare]
+
+
+def read_entries(document: Document | None) -> dict[str, NodeShare]:
+    nodes: Json = document.data["nodes"] if document is not None else {}
+    return {node: NodeShare.of(data) for node, data in nodes.items()}
+
+
+class Watch(msgspec.Struct):
+    """When one node has seen the others' entries change, by its own monotonic clock."""
+
+    window: float
+    seen: dict[str, tuple[int, float]] = msgspec.field(default_factory=dict)
+
+    def living(self, entries: Entries, *, monotonic: float, time: float) -> dict[str, NodeShare]:
+        """Return the others' entries that may still count. `monotonic` was read after them."""
+        for node, entry in entries.items():
+            beat, _ = self.seen.get(node, (None, 0.0))
+            if beat != entry.beat:
+                self.seen[node] = (entry.beat, monotonic)
+        self.seen = {node: seen for node, seen in self.seen.items() if node in entries}
+        return {node: entry for node, entry in entries.items() if not self._is_over(node, entry, monotonic, time)}
+
+    def _is_over(self, node: str, entry: NodeShare, monotonic: float, time: float) -> bool:
+        watched = monotonic - self.seen[node][1]
+        return watched > entry.lease + self.window or time > entry.until + LONG_PAST
+
+
+def fair_share(rate: int, entries: Entries, node: str) -> int:
+    """Return the node's share: all wants evenly first, then the rest evenly."""
+    wants = _share_out(rate, {name: min(entry.want, entry.limit) for name, entry in entries.items()})
+    spare = {name: entry.limit - wants[name] for name, entry in entries.items()}
+    more = _share_out(rate - sum(wants.values()), spare)
+    return wants[node] + more[node]
+
+
+def _share_out(rate: int, wants: Mapping[str, int]) -> dict[str, int]:
+    """Share the rate evenly, and give none more than it wants. What can't be divided goes to the first by name."""
+    shares = dict.fromkeys(sorted(wants), 0)
+    unsatisfied = [name for name in shares if wants[name] > 0]
+    left = rate
+    while left > 0 and unsatisfied:
+        each, over = divmod(left, len(unsatisfied))
+        for position, name in enumerate(unsatisfied):
+            part = min(each + (position < over), wants[name] - shares[name])
+            shares[name] += part
+            left -= part
+        unsatisfied = [name for name in unsatisfied if wants[name] > shares[name]]
+    return shares
+
+
 class ShareTiming(msgspec.Struct, frozen=True):
-    """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its lease lasts
-    `grace` longer, which has to be more than a window and some tries. After `retry` a renewal that failed is tried again, and
-    a node that has less than falls to it looks whether others have given way."""
+    """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its lease lasts `grace`
+    longer, which has to be more than a window and some tries. After `retry` a renewal that failed is tried again, and a node with less than
+    its fair share checks whether others have given way."""
 
     period: float = 1.0
     grace: float = 2.0
@@ -76,7 +149,7 @@ class ConnectionRate:
         self._node = node
         self._ledger = ledger
         self._throttle = throttle
-        self._connection_rate = rate
+        self._total = rate
         self._limit = limit
         self._timing = timing
         self._clock = clock
@@ -85,7 +158,7 @@ class ConnectionRate:
         self._renewing = threading.Lock()
         self._in_flight = 0
         self._keeping = False
-        self._never = threading.Event()
+        self._forever = threading.Event()
         self._watch = Watch(SETTLING)
         self._demands: deque[int] = deque(maxlen=REMEMBERED)
         self._beat = 0
@@ -96,13 +169,13 @@ class ConnectionRate:
         self._wait_for_share()
 
     def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
-        """As the throttle's. Raises what that raises, and what the ledger does where there is no share."""
+        """Wait as `Throttle.wait_turn`. Raises what that raises, and without a share what the ledger raises."""
         with self.held():
             return self._throttle.wait_turn(lane, before_attempt)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """The share is renewed in the background until the block ends; after that it lapses by itself."""
+        """Renew the share in the background until the block ends; after that it lapses."""
         self._enter()
         try:
             if self._clock.monotonic() >= self._deadline:
@@ -113,7 +186,7 @@ class ConnectionRate:
                 self._in_flight -= 1
 
     def renew(self) -> float:
-        """Read, decide, write. Seconds until the next renewal is due. Raises what the ledger raises."""
+        """Read, decide, write. Return seconds until the next renewal is due. Raises what the ledger raises."""
         with self._renewing:
             while (pause := self._try_renew()) is None:
                 self._clock.sleep(self._uniform() * self._timing.retry)
@@ -132,18 +205,18 @@ class ConnectionRate:
     def _keep(self) -> None:
         pause = self._timing.retry
         while True:
-            self._clock.wait(self._never, pause)
+            self._clock.wait(self._forever, pause)
             with self._lock:
                 if not self._in_flight:
                     self._keeping = False
                     return
             pause = self._timing.retry
-            # The entry of a thread, and stores raise errors of their own: the share stays until its lease ends.
+            # Runs in a thread of its own, and stores raise errors of their own: the share stays until its lease ends.
             with suppress(Exception):
                 pause = self.renew()
 
     def _renew_lapsed(self) -> None:
-        """Whoever comes first renews for all."""
+        """Renew once for all waiting threads."""
         with self._renewing:
             lapsed = self._clock.monotonic() >= self._deadline
         if lapsed:
@@ -152,29 +225,29 @@ class ConnectionRate:
     # --- a renewal ----------------------------------------------------------------------------------------------------
 
     def _try_renew(self) -> float | None:
-        """None where somebody else wrote in between."""
+        """Return None if another node wrote in between."""
         [document] = self._ledger.get(COLLECTION, [DOCUMENT])
         entries = self._living(document)
         timing = self._timing
         period = max(timing.period, len(entries) / timing.writes_per_second)
         target, share = self._decide(entries)
-        asked, lease = self._clock.monotonic(), period + timing.grace
+        now, lease = self._clock.monotonic(), period + timing.grace
         unchanged = share == entries[self._node].share and max(self._demands) <= entries[self._node].want
-        if unchanged and asked < self._due:
-            return self._pause(asked, hungry=share < target)  # nothing to write yet
+        if unchanged and now < self._due:
+            return self._pause(now, lacking=share < target)  # nothing to write yet
         mine = self._own_share(share, lease=lease)
         if not self._write(document, {**entries, self._node: mine}):
             return None
-        self._due = asked + period
-        self._take(target, share, deadline=asked + lease)
-        return self._pause(asked, hungry=share < target)
+        self._due = now + period
+        self._adopt(target, share, deadline=now + lease)
+        return self._pause(now, lacking=share < target)
 
-    def _pause(self, now: float, *, hungry: bool) -> float:
-        """Until the next look: early where a smaller share can be written, or where others are to give way."""
+    def _pause(self, now: float, *, lacking: bool) -> float:
+        """Return seconds until the next check: early if a smaller share can be written, or while others have to give way."""
         times = [self._due - now]
         if self._settled_at > now:
             times.append(self._settled_at - now)
-        if hungry:
+        if lacking:
             times.append(self._timing.retry)
         return max(0.0, min(times))
 
@@ -188,16 +261,16 @@ class ConnectionRate:
         return {**others, self._node: mine}
 
     def _decide(self, entries: Entries) -> tuple[int, int]:
-        """What the node should have, and what it may write now."""
+        """Return the share that the node should have, and the one that it may write now."""
         held = entries[self._node].share
         wanting = NodeShare(held, self._want(), self._limit, 0.0, 0, 0.0)
-        target = fair_share(self._connection_rate, {**entries, self._node: wanting}, self._node)
+        target = fair_share(self._total, {**entries, self._node: wanting}, self._node)
         self._lower_to(target)
-        free = self._connection_rate - sum(entry.share for entry in entries.values())
+        free = self._total - sum(entry.share for entry in entries.values())
         return target, max(self._ceiling(), min(target, held + free), 0)
 
     def _want(self) -> int:
-        """As many as it can start while calls wait; else what it starts, and one more. A node that begins wants all."""
+        """Return the limit while calls wait or the node begins; else what it starts, and one more."""
         state = self._throttle.state()
         waits = state.queued > 0 or self._clock.monotonic() >= self._deadline
         self._demands.append(self._limit if waits else min(self._limit, state.started_last_second + 1))
@@ -218,12 +291,12 @@ class ConnectionRate:
 
     # --- the throttle -------------------------------------------------------------------------------------------------
 
-    def _take(self, target: int, share: int, *, deadline: float) -> None:
-        """The share is written: the throttle may follow."""
+    def _adopt(self, target: int, share: int, *, deadline: float) -> None:
+        """Adapt the throttle to the share that was written."""
         self._deadline = deadline
         self._rate = min(target, share)
         if not self._rate and target:
-            # It waits for others to give way: requests may queue for what is to come, and nothing starts.
+            # Others have to give way first: requests may queue for what is to come, and nothing starts.
             self._throttle.change_rate(target, until=-inf)
         else:
             self._throttle.change_rate(self._rate, until=deadline)
@@ -236,15 +309,15 @@ class ConnectionRate:
             self._rate = target
 
     def _ceiling(self) -> int:
-        """The most that may have been started in a window that is not over: the share must not be less."""
+        """Return the most that may have been started in a window that is not over: the share must not be less."""
         return self._high if self._clock.monotonic() < self._settled_at else self._rate
 
     def _wait_for_share(self) -> None:
-        """Nothing starts; requests may queue for what the node may get at most."""
-        self._throttle.change_rate(min(self._limit, self._connection_rate), until=-inf)
+        """Start nothing; requests may queue for what the node may get at most."""
+        self._throttle.change_rate(min(self._limit, self._total), until=-inf)
 
     def _forget(self) -> None:
-        """Nobody counts our share any more: so long ago has its lease ended. Nothing starts, but requests may queue."""
+        """Give up our share: its lease ended so long ago that others don't count it."""
         self._wait_for_share()
         self._rate = self._high = 0
         self._settled_at = self._due = -inf

@@ -6,9 +6,9 @@ Two rules, both kept (sending.md section 5):
 - the pace: an idle node may start `rate` calls at once; once the window has held a call back, calls are spaced evenly, so that a
   loaded node sends a steady stream and not a burst each second. A short hiccup is made up for, within the window.
 
-Both keep a margin: a call's journey to the provider differs by milliseconds, and the rate has to hold where it is counted. The
-pace's margin is the larger one, so that what a late thread loses is not lost for ever: 24.94 of 25 calls a second remain. The first
-window of a burst is longer still, once: calls that leave at the same moment wait for each other on the way, by tens of milliseconds.
+Both keep a margin: a call's latency to the provider varies by milliseconds, and the rate has to hold where it is counted. The pace's margin
+is the larger one, so that a late thread's loss can be made up for: 24.94 of 25 calls a second remain. The first window of a burst is longer
+still: calls that leave at the same moment delay each other by tens of milliseconds.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ WINDOW = 1.0
 WINDOW_MARGIN = 0.002
 PACE_MARGIN = 0.0025
 BURST_MARGIN = 0.03
-# So many turns that were missed are made up for at once: more would be a burst again, a second later.
+# Missed turns that are made up for at once: more would be another burst, a second later.
 CATCH_UP_TURNS = 3
 
 
 class Schedule:
     """Start times of one stream of calls. Not thread-safe: its owner holds a lock. Times are seconds of a monotonic clock.
 
-    `spare` seconds more of margin are for streams that are counted together: then each one's lateness counts for all.
+    `spare` is more margin, in seconds, for streams that are counted together.
     """
 
     def __init__(self, rate: int, *, spare: float = 0.0) -> None:
@@ -41,7 +41,7 @@ class Schedule:
         self._held = -inf  # when a call was last held back by window or pace
 
     def next_start(self, now: float) -> float:
-        """The earliest time, from now on, at which the next call may start; infinity where the rate is 0."""
+        """Return the earliest time from now on at which the next call may start; infinity if the rate is 0."""
         if not self.rate:
             return inf
         if self._paced and not self._idle_at(now):
@@ -49,7 +49,7 @@ class Schedule:
         return max(now, self._window_opens())
 
     def start(self, now: float) -> None:
-        """A call starts now; the caller has seen that `next_start(now)` is not later."""
+        """Count a call as started now; `next_start(now)` must not be later."""
         opened = self._window_opens()
         if self._idle_at(now):
             self._paced = False
@@ -62,21 +62,20 @@ class Schedule:
         self._forget_before(now)
 
     def delay(self, start: float, actual: float) -> None:
-        """The call that took its turn at `start` was held up and starts at `actual` only: the window counts from then, also where
-        so much time has passed that the turn itself was forgotten."""
+        """Count the call of the turn at `start` from `actual` on, also if that turn was forgotten since."""
         with suppress(ValueError):
             self._starts.remove(start)
         insort(self._starts, actual)
         self._forget_before(actual)
 
     def change_rate(self, rate: int) -> None:
-        """A new rate holds at once, for the calls already started too. 0 lets nothing start."""
+        """Change the rate at once, for the calls already started too. 0 lets nothing start."""
         self.rate = rate
         if rate and self._starts:
             self._due = min(self._due, self._starts[-1] + self._spacing)
 
     def start_after(self, now: float, ahead: int) -> float:
-        """When a call will start that has `ahead` calls before it, if all of them start as early as they may."""
+        """Return when a call with `ahead` calls before it will start, if all of them start as early as they may."""
         future = self._copy()
         time, on_pace = now, 0
         for done in range(ahead):
@@ -90,7 +89,7 @@ class Schedule:
         return future.next_start(time)
 
     def free_now(self, now: float, wanted: int) -> int:
-        """How many calls, of at most `wanted`, could start at this very moment."""
+        """Return how many calls, of at most `wanted`, could start now."""
         future = self._copy()
         for started in range(wanted):
             if future.next_start(now) > now:
@@ -102,14 +101,14 @@ class Schedule:
         return sum(1 for start in self._starts if start > time)
 
     def _note_held(self, now: float, since: float) -> bool:
-        """Whether a call that could start since then, and starts now, was held back: it came at once when it could."""
+        """Return whether a call that may start since then was held back, which is so if it starts as soon as it may."""
         held = now - since < self._spacing
         if held:
             self._held = now
         return held
 
     def _forget_before(self, now: float) -> None:
-        """What no window of any rate holds any more: after a change of the rate there may be more than `rate` in one."""
+        """Forget starts outside any window; after a change of the rate there may be more than `rate` in one."""
         while len(self._starts) > self.rate and self._starts[0] + self._window <= now:
             self._starts.popleft()
 
@@ -125,7 +124,7 @@ class Schedule:
         return self._starts[-self.rate] + self._window if len(self._starts) >= self.rate else -inf
 
     def _idle_at(self, now: float) -> bool:
-        """Nothing was held back for a while: however many calls the window has room for may start at once again."""
+        """Return whether nothing was held back for a window: then a burst is allowed again."""
         return now - max(self._held, self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
 
     def _copy(self) -> Schedule:

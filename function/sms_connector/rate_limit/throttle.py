@@ -1,8 +1,8 @@
 """The node's throttle: every call to the provider takes its turn here, retries included.
 
-Turns are first come, first served: a request takes a place for all its calls when it arrives, and the earliest request whose
-worker is ready goes first. A request of one call goes before every request of several: a code is not to wait behind a thousand
-letters. Sends and polls are two lanes that share alternately, so that neither starves the other.
+Turns are first come, first served: a request reserves turns for all its calls when it arrives, and the earliest request whose worker is
+ready goes first. A request of one call goes before every request of several, so that a one-time code does not wait behind a large request.
+Sends and polls are two lanes that alternate, so that neither starves the other.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from sms_connector.rate_limit.start_schedule import WINDOW, Schedule
 from sms_connector.transport.http import Lane, Written
 
 DEFAULT_QUEUE_LIMIT = 30.0
-# Waiting threads are woken when their time has come. They look up by themselves this often at most.
+# Waiting threads are woken when their time has come. They wake by themselves this often at most.
 LONGEST_NAP = 60.0
-# A request far from its turns looks this often whether an earlier one is slower than its turns.
+# A request far from its turns checks this often whether an earlier one is slower than its turns.
 CHECK_AGAIN = 0.5
 # Requests of several calls are ordered from here on, behind every request of one.
 BULK = 2**62
@@ -35,7 +35,7 @@ INSTANT = 1e-6
 
 
 class Reservation(msgspec.Struct, eq=False):
-    """A request's place in the line: how many of its calls have not started."""
+    """A request's position in the queue; `remaining` of its calls have not started."""
 
     order: int
     remaining: int
@@ -43,8 +43,7 @@ class Reservation(msgspec.Struct, eq=False):
 
 
 class Call(msgspec.Struct, eq=False):
-    """One call of a reservation's: `check` is called with the number (from 1) of each attempt; what it raises keeps the attempt from
-    being made."""
+    """One call of a reservation; `check` is called with the number (from 1) of each attempt, and may raise to prevent it."""
 
     reservation: Reservation
     check: Callable[[int], object]
@@ -61,13 +60,13 @@ class _Waiter(msgspec.Struct, order=True):
     order: int
     ticket: int
     lane: Lane
-    promised: bool  # counted by its place already
+    promised: bool  # counted by its reservation already
     wake: threading.Event = msgspec.field(default_factory=threading.Event)
     started: float | None = None  # when its turn came
 
 
 class ThrottleState(msgspec.Struct, frozen=True):
-    """What is left, for `GET /v1/limits`. Seconds; calls. `leased`: the rate holds now, and not only for what waits for it."""
+    """The state for `GET /v1/limits`, in calls and seconds. `leased`: calls may start at `rate` now."""
 
     rate: int
     started_last_second: int
@@ -97,17 +96,16 @@ class Throttle:
 
     @property
     def rate(self) -> int | None:
-        """Calls a second at present; None where the limit is lifted."""
+        """The present calls a second; None without a limit."""
         return self._schedule.rate if self._schedule is not None else None
 
-    # --- places -------------------------------------------------------------------------------------------------------
+    # --- reservations -------------------------------------------------------------------------------------------------------
 
     @contextmanager
     def reservation(self, calls: int, *, patient: bool = False) -> Iterator[Reservation]:
-        """Take a place in the line for `calls` calls: behind all others, or for one call behind the other requests of one.
+        """Reserve turns for `calls` calls: behind all others, or for one call behind the other requests of one.
 
-        Raises Throttled when the first of them could not start within the queue limit; nothing was sent then. A `patient`
-        one waits as long as it takes.
+        Raises Throttled if the first of them could not start within the queue limit, unless `patient`; nothing was sent then.
         """
         with self._lock:
             reservation = Reservation(next(self._singles if calls == 1 else self._bulk), calls)
@@ -123,14 +121,14 @@ class Throttle:
                 self._wake_reservations()
 
     def wait_until_near(self, reservation: Reservation, within: float) -> None:
-        """Returns when the turn of the place's next call is at most so many seconds away, or when turns go by unused."""
+        """Wait until the turn of the next call is at most `within` seconds away, or turns go by unused."""
         while (distance := self._distance(reservation)) > within + INSTANT:
             self._clock.wait(reservation.nearer, min(distance - within, CHECK_AGAIN))
             reservation.nearer.clear()
 
     @contextmanager
     def attempting(self, reservation: Reservation, check: Callable[[int], object]) -> Iterator[Call]:
-        """Make one call of the reservation's inside; the call is its `before_attempt`, by which `wait_turn` knows its place."""
+        """Make one call of the reservation in the block, with the yielded value as its `before_attempt`: `wait_turn` knows it by that."""
         call = Call(reservation, check)
         try:
             yield call
@@ -139,7 +137,7 @@ class Throttle:
                 self.release(reservation, 1)
 
     def release(self, reservation: Reservation, calls: int) -> None:
-        """So many of the place's calls are not needed after all."""
+        """Give back turns of calls that are not needed after all."""
         if calls:
             with self._lock:
                 reservation.remaining -= min(calls, reservation.remaining)
@@ -148,10 +146,9 @@ class Throttle:
     # --- turns --------------------------------------------------------------------------------------------------------
 
     def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
-        """The transport's gate: returns when the call may start, and counts it as started.
+        """Wait until the call may start, and count it as started. Return a function to call when the request has been written.
 
-        A call without a place of its own is refused (Throttled) where it could not start within the queue limit. What is
-        returned has to be called when the request has been written.
+        Raises Throttled if a call without a reservation could not start within the queue limit.
         """
         call = before_attempt if isinstance(before_attempt, Call) else None
         turn = self._join_queue(lane, call, self._schedule) if self._schedule is not None else None
@@ -160,7 +157,7 @@ class Throttle:
         return partial(self._count_from_now, self._count_from_now(turn))
 
     def _count_from_now(self, start: float | None) -> float | None:
-        """The call that was to start at `start` was held up: its second begins now."""
+        """Count a call that was held up since its turn at `start` from now on."""
         if self._schedule is None or start is None:
             return None
         with self._lock:
@@ -169,8 +166,8 @@ class Throttle:
             return now
 
     def change_rate(self, rate: int, *, until: float = inf) -> None:
-        """What this node may start a second from now on: its share of the connection's rate, which is leased. At `until` (of
-        the clock's monotonic time) its lease ends, and nothing starts any more, however late a thread looks."""
+        """Set what this node may start a second from now on: its share of the connection's rate. Its lease ends at `until` (monotonic):
+        nothing starts after that."""
         if self._schedule is not None:
             with self._lock:
                 self._schedule.change_rate(rate)
@@ -198,7 +195,7 @@ class Throttle:
     # --- inside, under the lock ---------------------------------------------------------------------------------------
 
     def _join_queue(self, lane: Lane, call: Call | None, schedule: Schedule) -> float | None:
-        """When the turn came."""
+        """Wait for a turn and return when it came."""
         waiter = self._join(lane, call)
         try:
             while (pause := self._try_start(waiter, call, schedule)) > 0:
@@ -220,7 +217,7 @@ class Throttle:
             return waiter
 
     def _try_start(self, waiter: _Waiter, call: Call | None, schedule: Schedule) -> float:
-        """0 when the waiter's call has started, else how long it may sleep before it looks again."""
+        """Return 0 if the waiter's call has started, else how long it may sleep before it checks again."""
         with self._lock:
             if self._next_waiter() is not waiter:
                 return inf
@@ -274,7 +271,7 @@ class Throttle:
             )
 
     def _sends(self, before: float = inf) -> int:
-        """Calls in the sends' lane of requests that came before: promised ones, retries, and those without a place."""
+        """Return the calls in the send lane ahead of that order: reserved ones, retries, and those without a reservation."""
         promised = sum(
             reservation.remaining for reservation in self._reservations.values() if reservation.order < before
         )
@@ -282,12 +279,12 @@ class Throttle:
         return promised + others
 
     def _ahead(self, lane: Lane, own: int) -> int:
-        """Calls of both lanes that start before one which has `own` calls before it in its own lane."""
+        """Return the calls of both lanes that start before one with `own` calls before it in its own lane."""
         other = len(self._lanes[Lane.POLL]) if lane is Lane.SEND else self._sends()
         return own + min(other, own + (self._last_lane is lane))
 
     def _distance(self, reservation: Reservation) -> float:
-        """Seconds until the place's next call may start."""
+        """Return seconds until the reservation's next call may start."""
         with self._lock:
             if self._schedule is None:
                 return 0.0

@@ -1,12 +1,11 @@
-"""Carrying out the calls of one request: as many threads as the provider's slowness takes, and no more.
+"""Carry out the calls of one request with as many threads as the provider's latency needs.
 
-Groups (what one call takes) go from pending to ready when their intents are durable. That happens shortly before their turn: a
-node that dies leaves those unknown that it was calling, and the few that were ready. It happens early enough that no turn is
-lost to the ledger. Outcomes are written as soon as no other write of the batch's is under way, and always before the request is
-answered.
+A group holds what one call takes. It goes from pending to ready when its intents are durable: late enough that a node which dies leaves few
+messages unknown, early enough that no turn is lost to the ledger. Outcomes are written as soon as no other write of the batch is under way,
+and always before the request is answered.
 
-Every worker is equal and does what is most urgent: write outcomes, prepare groups, call. Whoever becomes busy with something
-that takes time looks whether anybody is left to take the next turn, and calls for another worker if not.
+Workers are equal, and each does what is most urgent: write outcomes, prepare groups, call. A worker that begins something slow starts
+another one if none is left to take the next turn.
 """
 
 from __future__ import annotations
@@ -32,23 +31,23 @@ Group = TypeVar("Group")
 
 
 class Steps(Protocol[Group]):
-    """What a batch does with its groups. What any of them raises ends the batch; it is raised when all its workers have ended."""
+    """The steps of a batch. An error of any ends the batch, and is raised when all its workers have ended."""
 
     def prepare(self, block: Sequence[Group]) -> Sequence[Group]:
         """Make the intents durable; return the groups that are to be called."""
 
     def before_attempt(self, group: Group, attempt: int) -> None:
-        """Check the group right before an attempt (from 1) of its call. What it raises keeps the attempt from being made."""
+        """Check the group right before an attempt (from 1) of its call; raise to prevent it."""
 
     def call(self, group: Group, before_attempt: BeforeAttempt) -> Changes:
         """Make the call, with `before_attempt` before each attempt; return each record with the change it brought, applied already."""
 
     def save(self, changes: Changes) -> None:
-        """Make outcomes durable. May be asked again for the same ones where it failed."""
+        """Make outcomes durable. Called again with the same ones after a failure."""
 
 
 class SendContext(msgspec.Struct, frozen=True):
-    """The node's means, shared by all its batches."""
+    """The node's throttle, threads, clock and policy, shared by all its batches."""
 
     throttle: Throttle
     executor: ThreadPoolExecutor
@@ -111,7 +110,7 @@ class Batch(Generic[Group]):
                     self._ended.set()
 
     def _next_task(self) -> Callable[[], None] | None:
-        """What is most urgent; None where nothing is left that this worker could do."""
+        """Return what is most urgent; None if nothing is left for this worker."""
         with self._lock:
             if self._failed:
                 return None
@@ -125,7 +124,7 @@ class Batch(Generic[Group]):
             return None
 
     def _wait_for_helpers(self) -> None:
-        """Those that never began are not waited for: their threads may be busy with other requests."""
+        """Wait for the helpers that began; the threads of others may be busy with other requests."""
         while True:
             with self._lock:
                 if not self._active:
@@ -135,7 +134,7 @@ class Batch(Generic[Group]):
             helper.cancel()
 
     def _be_busy(self) -> None:
-        """This worker can't take the next turn for a while; under the lock."""
+        """Mark this worker as unable to take the next turn, and start another if needed; under the lock."""
         self._free -= 1
         left = self._ready or (self._pending and not self._preparing)
         if left and not self._free and not self._failed and self._workers < self._most_workers():
@@ -151,7 +150,7 @@ class Batch(Generic[Group]):
     # --- intents ------------------------------------------------------------------------------------------------------
 
     def _next_block(self) -> list[Group]:
-        """What to prepare now: nothing while enough is ready."""
+        """Return the groups to prepare now: none while enough are ready."""
         size = self._block_size()
         if self._preparing or not self._pending or self._ahead > size // 2:
             return []
@@ -160,7 +159,7 @@ class Batch(Generic[Group]):
         return [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
 
     def _block_size(self) -> int:
-        """Paced: what the node may call within the lead. Else what makes the ledger's commits cheap."""
+        """Return the number of groups that the node may call within the lead; without a rate, what makes commits cheap."""
         rate, policy = self._context.throttle.rate, self._context.policy
         return policy.block_size if rate is None else min(policy.block_size, max(1, ceil(rate * self._lead)))
 
@@ -211,7 +210,7 @@ class Batch(Generic[Group]):
             self._unsaved.extend(changes)
 
     def _outcomes_are_due(self) -> bool:
-        """A paced node has time for a write after each call; an unpaced one waits for some to share a write."""
+        """Return whether to write now: with a rate there is time after each call; without one some outcomes share a write."""
         if self._saving or not self._unsaved:
             return False
         policy = self._context.policy

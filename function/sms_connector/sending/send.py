@@ -1,4 +1,4 @@
-"""Sending: intent, lease, turn, call, outcome, in that order, for one record or a thousand (sending.md sections 1 and 2)."""
+"""Send messages: intent, lease, turn, call, outcome, in that order (sending.md sections 1 and 2)."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Job(msgspec.Struct, eq=False):
 
 
 class SendService(msgspec.Struct, frozen=True):
-    """`send` is the one way out for messages. `require_active` raises RequestError while the connection is suspended; a campaign's chunk
-    asks by itself, because a suspension halts it and refuses none of its messages."""
+    """Sends every message. `require_active` raises RequestError while the connection is suspended; a campaign's chunk
+    checks by itself: a suspension stops it and refuses none of its messages."""
 
     provider: Provider
     store: MessageStore
@@ -182,7 +182,7 @@ class SendSteps:
     # --- intents ------------------------------------------------------------------------------------------------------
 
     def _create_intents(self, jobs: Sequence[Job]) -> list[Job]:
-        """Recipients who have opted out are refused in the same write that makes the others' intents durable."""
+        """Write intents; recipients who have opted out are refused in the same write."""
         self.date(jobs)
         self._refuse_suspended(jobs)
         self.refuse(self.opted_out(jobs))

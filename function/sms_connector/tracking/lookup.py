@@ -16,9 +16,9 @@ from sms_connector.provider import Provider
 from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import Cursor, MessageStore, PersonQuery
-from sms_connector.tracking.poller import Asking, Poller
+from sms_connector.tracking.poller import Poller, PollOptions
 
-LOOK_UP = Asking(keep=True, attempt=False)
+LOOK_UP = PollOptions(keep=True, attempt=False)
 
 
 class MessageLookup(msgspec.Struct, frozen=True):
@@ -63,20 +63,20 @@ class MessageLookup(msgspec.Struct, frozen=True):
             page=limit + 1,
         )
         page: list[MessageRecord] = []
-        place, examined = after, 0
+        end, examined = after, 0
         candidates = self.store.newest(query)
         while examined < self.policy.list_examines:
             part = list(islice(candidates, limit + 1))
             for cursor, record in self._refresh_open(part):
                 if _matches(record, wanted, person):
                     if len(page) == limit:
-                        return page, place
+                        return page, end
                     page.append(record)
-                place = cursor
+                end = cursor
             if len(part) <= limit:
                 return page, None
             examined += len(part)
-        return page, place
+        return page, end
 
     def _refresh_open(self, part: Sequence[tuple[Cursor, MessageRecord]]) -> Iterator[tuple[Cursor, MessageRecord]]:
         """Apply the events of campaigns' messages that are not merged into their blocks yet."""
@@ -113,8 +113,8 @@ class MessageLookup(msgspec.Struct, frozen=True):
 
     def _refresh(self, record: MessageRecord) -> None:
         """Poll, even if the attempts are used up, without using one."""
-        unasked = self.poller.ask([record], how=LOOK_UP)
-        self.poller.expire([record], unasked=unasked)
+        unpolled = self.poller.poll([record], how=LOOK_UP)
+        self.poller.expire([record], unpolled=unpolled)
 
     def _require(self, able: bool, what: str) -> None:
         if not able:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Container, Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
 
 import msgspec
@@ -61,8 +62,8 @@ class _Following(msgspec.Struct, eq=False):
         return self.until + min(self.tracking.interval, MOST_OVERTIME) if counted else self.until
 
 
-class Asking(msgspec.Struct, frozen=True):
-    """How messages are polled. `keep`: store when and how often they were polled, for the next run. `attempt` False: a look-up, which
+class PollOptions(msgspec.Struct, frozen=True):
+    """`keep`: store when and how often they were polled, for the next run. `attempt` False: a look-up, which
     uses no attempt. No call is started after `until` (epoch seconds)."""
 
     keep: bool = False
@@ -70,7 +71,7 @@ class Asking(msgspec.Struct, frozen=True):
     until: float = inf
 
 
-DEFAULT = Asking()
+DEFAULT = PollOptions()
 
 
 class Poller:
@@ -95,7 +96,7 @@ class Poller:
         self._policy = policy
         self._callbacks = callbacks
         self._lock = threading.Lock()
-        self._asking = threading.Lock()
+        self._polling = threading.Lock()
         self._waiting: list[_Following] = []
 
     def follow(self, records: Sequence[MessageRecord], tracking: Tracking) -> None:
@@ -107,53 +108,55 @@ class Poller:
             if following.open() and self._until_next_poll() <= 0:
                 self._clock.wait(following.wakeup, GATHER_SECONDS)
             while following.open():
-                self._ask_or_wait(following)
+                self._poll_or_wait(following)
         finally:
             with self._lock:
                 self._waiting.remove(following)
 
-    def ask(
-        self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: Asking = DEFAULT
+    def poll(
+        self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: PollOptions = DEFAULT
     ) -> set[str]:
         """Poll those of these messages that are due, in as few calls as possible. Reports about `also` are applied, and use no attempt.
         Return the ids of those that could not be polled."""
         first = {record.id: record for record in reversed([*records, *also])}
         distinct = [record for record in records if record is first[record.id]]
-        unasked = self._ask(distinct, [record for record in also if record is first[record.id]], how)
+        unpolled = self._poll(distinct, [record for record in also if record is first[record.id]], how)
         for record in (*records, *also):  # two requests may follow the same message
             if record is not first[record.id]:
                 become(record, first[record.id])
-        return unasked
+        return unpolled
 
-    def expire(self, records: Iterable[MessageRecord], *, unasked: Container[str]) -> None:
+    def expire(self, records: Iterable[MessageRecord], *, unpolled: Container[str]) -> None:
         """End those without an update for too long. One that has just been polled in vain has an hour more."""
         now, limit = self._clock.time(), self._policy.expire_after
         for record in records:
-            end = record.begins_at + limit + (SLOW_CHECK_SECONDS if record.id in unasked else 0.0)
+            end = record.begins_at + limit + (SLOW_CHECK_SECONDS if record.id in unpolled else 0.0)
             if not record.final and end <= now:
                 self._store.apply(record, lambda current: current.expire(at=now))
 
     def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
-        """Mark unknown what a node was calling whose lease has ended."""
+        """Mark unknown what nodes were calling whose lease has ended."""
         calling = [record for record in records if record.phase == Phase.CALLING]
         living = self._lease.living(record.holder or "" for record in calling)
         now, window = self._clock.time(), self._policy.unknown_window
-        changes = [(r, _Abandon(r.holder, now, window)) for r in calling if r.holder not in living]
+        changes = [
+            (r, partial(_abandon, holder=r.holder, at=now, window=window)) for r in calling if r.holder not in living
+        ]
         for record, change in changes:
             change(record)
         self._store.save(changes)
 
     # --- waiting requests ---------------------------------------------------------------------------------------------------
 
-    def _ask_or_wait(self, following: _Following) -> None:
+    def _poll_or_wait(self, following: _Following) -> None:
         """Poll for all waiting requests, or wait until another thread has."""
         pause = self._until_next_poll()
-        if pause <= 0 and self._asking.acquire(blocking=False):
+        if pause <= 0 and self._polling.acquire(blocking=False):
             try:
                 due, others = self._open_messages()
-                self.ask(due, also=others)
+                self.poll(due, also=others)
             finally:
-                self._asking.release()
+                self._polling.release()
                 self._wake_all()
         else:
             self._clock.wait(following.wakeup, pause if pause > 0 else LONGEST_NAP)
@@ -184,7 +187,7 @@ class Poller:
 
     # --- polls ------------------------------------------------------------------------------------------------
 
-    def _ask(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], how: Asking) -> set[str]:
+    def _poll(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], how: PollOptions) -> set[str]:
         # Events of campaigns' messages are merged by the caller.
         alone = [record for record in records if record.campaign is None]
         self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
@@ -197,8 +200,8 @@ class Poller:
         if how.attempt or self._can_pull:
             # A message just found in the provider's list has its answer; one that is being called can't be looked up.
             phases = (Phase.UNKNOWN, Phase.CALLING) if how.attempt else (Phase.UNKNOWN,)
-            asked = [record for record in settled if record.provider_message_id not in left]
-            self._store_reports([*asked, *(record for record in due if record.phase in phases)], also, reports, how)
+            polled = [record for record in settled if record.provider_message_id not in left]
+            self._store_reports([*polled, *(record for record in due if record.phase in phases)], also, reports, how)
         return {record.id for record in settled if record.provider_message_id in failed | left}
 
     @property
@@ -222,7 +225,7 @@ class Poller:
     ) -> tuple[dict[str, DeliveryReport], set[str], set[str]]:
         """Return reports by the provider's ids, the ids that could not be polled, and those left for the next time.
 
-        A provider that does not answer must not hold its callers for ever: the attempt counts all the same.
+        The attempt counts also if the provider does not answer, so that its callers do not wait for ever.
         """
         capabilities = self._provider.capabilities
         missing = {id_: record for record in records if (id_ := record.provider_message_id) and not record.final}
@@ -239,7 +242,7 @@ class Poller:
     def _read_list(
         self, missing: dict[str, MessageRecord], others: set[str], found: dict[str, DeliveryReport], until: float
     ) -> None:
-        """Read page after page, while that takes fewer calls than single look-ups of the rest."""
+        """Read pages while that takes fewer calls than single look-ups of the rest."""
         query, page = _query_for(list(missing.values())), None
         for pages in range(1, MAX_PAGES + 1):
             if self._clock.time() >= until:
@@ -267,14 +270,14 @@ class Poller:
 
     def _store_reports(
         self,
-        asked: Sequence[MessageRecord],
+        polled: Sequence[MessageRecord],
         also: Sequence[MessageRecord],
         reports: dict[str, DeliveryReport],
-        how: Asking,
+        how: PollOptions,
     ) -> None:
         now = self._clock.time()
         changes: list[tuple[MessageRecord, ApplyReport]] = []
-        for record in asked:
+        for record in polled:
             report = reports.get(record.provider_message_id or "")
             changes.append((record, ApplyReport(report, now, "poll", question=True, attempt=how.attempt)))
         listed = [(record, reports.get(record.provider_message_id or "")) for record in also]
@@ -285,16 +288,10 @@ class Poller:
         self._store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
 
 
-class _Abandon(msgspec.Struct, frozen=True):
+def _abandon(record: MessageRecord, *, holder: str | None, at: float, window: float) -> None:
     """Mark unknown a call under a lease that has ended, unless it is called again under another one."""
-
-    holder: str | None
-    at: float
-    window: float
-
-    def __call__(self, record: MessageRecord) -> None:
-        if record.phase == Phase.CALLING and record.holder == self.holder:
-            record.mark_unknown(LOST, at=self.at, window=self.window)
+    if record.phase == Phase.CALLING and record.holder == holder:
+        record.mark_unknown(LOST, at=at, window=window)
 
 
 def _is_used_up(record: MessageRecord) -> bool:

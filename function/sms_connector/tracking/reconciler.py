@@ -32,7 +32,7 @@ from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import UNKNOWN_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.store.message_store import MessageStore
 
-# Providers tell creation times in whole seconds (Twilio: RFC 2822), and their clocks are not ours.
+# Providers give creation times in whole seconds (Twilio: RFC 2822), by their own clocks.
 CLOCK_TOLERANCE = 1.0
 # How much later a provider may process a request that timed out.
 LATE_SECONDS = 60.0
@@ -43,7 +43,7 @@ LISTS_BY_RECIPIENT = 3
 PAGES = 5
 LISTS_PER_RUN = 25
 ALIKE = 1000
-# Refusals that an operator fixes, or that pass: they tell nothing about the list's content.
+# Refusals that an operator fixes, or that pass: they say nothing about the list's content.
 _FOR_NOW = frozenset(
     {
         ErrorKind.AUTHENTICATION,
@@ -57,8 +57,8 @@ _FOR_NOW = frozenset(
 
 
 class _Seen(msgspec.Struct):
-    """Ids of examined messages: their list was `read` to its end, or can't be; of those, the ones that the provider does not have
-    (`absent`), as far as it can be asked, and those that its list does not show (`unlisted`)."""
+    """Ids of messages: those whose list was `read` to its end or can't be; of these, the ones that the provider does not have as far as it
+    can say (`absent`), and the ones that its list does not show (`unlisted`)."""
 
     read: set[str] = msgspec.field(default_factory=set)
     absent: set[str] = msgspec.field(default_factory=set)
@@ -76,48 +76,48 @@ class Reconciler(msgspec.Struct, frozen=True):
     def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
         """Settle what can be settled now; after its window a message is closed as unknown, if it was examined completely.
 
-        Return the ids of those that the provider does not have as far as it can be asked: its list, read to the end, shows no
-        candidate, or it has no list.
+        Return the ids of those that the provider does not have as far as it can say: its list, read to the end, shows no candidate, or it
+        has no list.
         """
         self.store.register_unknown(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
         seen, now = _Seen(), self.clock.time()
-        self._look(unknown, seen)
-        self._close_overdue([record for record in unknown if record.id in seen.read], seen, looked_at=now)
+        self._examine(unknown, seen)
+        self._close_overdue([record for record in unknown if record.id in seen.read], seen, examined_at=now)
         return seen.absent
 
-    def _look(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+    def _examine(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         """Examine lists; one that can't be read now proves nothing."""
         ids = {record.id for record in unknown}
         if ids and not self.provider.capabilities.reports_per_page:
-            self._note(unknown, "the provider has no list of messages to look in")
+            self._note(unknown, "the provider has no list of messages")
             seen.read, seen.absent = ids, ids
             return
         try:
-            self._look_in_lists(unknown, seen)
+            self._search_lists(unknown, seen)
         except (CallError, ProviderRefused, RequestError) as error:
             left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
             self._note(left, f"the provider's list could not be read: {error}")
             if isinstance(error, ProviderRefused) and error.kind not in _FOR_NOW:
                 seen.read = ids
 
-    def _look_in_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+    def _search_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         by_recipient = _grouped(unknown, _recipient_and_pool)
         if len(by_recipient) > LISTS_BY_RECIPIENT:
             for sender, meant in _grouped(unknown, lambda record: record.sender).items():
-                self._look_in(ReportQuery(_since(meant), sender=sender), meant, seen)
+                self._search(ReportQuery(_since(meant), sender=sender), meant, seen)
             left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
             by_recipient = self._in_turn(_grouped(left, _recipient_and_pool))
         for (recipient, pool), meant in by_recipient.items():
-            self._look_in(ReportQuery(_since(meant), to=recipient, sender=pool), meant, seen)
+            self._search(ReportQuery(_since(meant), to=recipient, sender=pool), meant, seen)
 
     def _in_turn(self, by_recipient: dict[Any, list[MessageRecord]]) -> dict[Any, list[MessageRecord]]:
-        """Return as many as one run may look up, others each time, so that a long list keeps none from its turn."""
+        """Return as many as one run may look up, others in each run, so that each has its turn."""
         groups = list(by_recipient.items())
         first = int(self.clock.time() // UNKNOWN_CHECK_SECONDS) * LISTS_PER_RUN % max(1, len(groups))
         return dict((groups[first:] + groups[:first])[:LISTS_PER_RUN])
 
-    def _look_in(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
+    def _search(self, query: ReportQuery, meant: Sequence[MessageRecord], seen: _Seen) -> None:
         """Settle those that the list shows; if it was read to its end, all are examined."""
         reports, page = list[DeliveryReport](), None
         for _ in range(PAGES):
@@ -141,7 +141,7 @@ class Reconciler(msgspec.Struct, frozen=True):
         seen.unlisted |= {record.id for record in absent}
 
     def _could_be_meant(self, record: MessageRecord, reports: Sequence[DeliveryReport]) -> bool:
-        """Whether the list has a candidate with a text that none of our intents has."""
+        """Return whether the list has a candidate with a text that none of our intents has."""
         alike = [report for report in reports if _could_be(record, report) and self._owner(report) is None]
         others = self._intents_alike(record, alike) if alike else []
         alike = [report for report in alike if not any(_matches(other, report) for other in others)]
@@ -194,10 +194,14 @@ class Reconciler(msgspec.Struct, frozen=True):
             if evidence not in record.evidence:
                 self.store.apply(record, lambda current: current.add_evidence(evidence))
 
-    def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, looked_at: float) -> None:
+    def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, examined_at: float) -> None:
         now = self.clock.time()
         for record in records:
-            if record.phase == Phase.UNKNOWN and record.unknown_until is not None and record.unknown_until <= looked_at:
+            if (
+                record.phase == Phase.UNKNOWN
+                and record.unknown_until is not None
+                and record.unknown_until <= examined_at
+            ):
                 close = MessageRecord.prove_absent if record.id in seen.unlisted else MessageRecord.close_unresolved
                 self.store.apply(record, partial(close, at=now))
 
@@ -244,7 +248,7 @@ def _earliest(intent: float) -> float:
 
 
 def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
-    """Return the key of a list: it shows a pool's messages only if asked for the pool, a number's in any case."""
+    """Return the key of a list: it shows a pool's messages only if asked for the pool, a number's always."""
     return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None
 
 

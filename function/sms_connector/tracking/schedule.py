@@ -34,7 +34,7 @@ class MaintenanceSchedule:
         slot = ceil(min(max(due, now + LEAST_PAUSE), now + LONGEST_PAUSE))
         if self._queue is None or now + LEAST_PAUSE < self._planned <= slot:
             return  # an earlier run is coming; it plans what follows
-        name = f"{self._connection}-tick-{slot}"
+        name = f"{self._connection}-maintenance-{slot}"
         with suppress(QueueUnavailable):
             self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
             self._planned = slot
