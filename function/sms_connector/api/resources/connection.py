@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import connection_info as payloads
+from sms_connector.api.schemas.base import payload_of
 from sms_connector.api.services import Services
 from sms_connector.model.connection_status import ConnectionState
 
@@ -19,7 +20,7 @@ def test(services: Services, call: ParsedRequest) -> Answer:
         call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
     else:
         call.log.warning("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
-    return Answer(payloads.write_test(tested))
+    return Answer(payload_of(payloads.TestAnswer, tested))
 
 
 def suspend(services: Services, call: ParsedRequest) -> Answer:

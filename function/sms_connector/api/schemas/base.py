@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated
+from functools import cache
+from typing import Annotated, Any, TypeVar
 
 import msgspec
+from msgspec import UNSET
 
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 200
@@ -25,6 +27,8 @@ class Payload(msgspec.Struct, rename="camel"):
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What a caller sends, or a part of it. Unknown fields are refused by name."""
 
+
+P = TypeVar("P", bound=Payload)
 
 Time = Annotated[
     str, msgspec.Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})
@@ -46,6 +50,26 @@ def write_time(seconds: float) -> str:
 
 def write_time_or_none(seconds: float | None) -> str | None:
     return None if seconds is None else write_time(seconds)
+
+
+def payload_of(kind: type[P], source: object, /, **own: Any) -> P:
+    """Make a payload of the attributes that `source` has under the same names, and of `own`.
+
+    Epoch seconds (`at`, `…_at`) become times, and None is left out where the field may be absent.
+    """
+    for name, default in _fields(kind):
+        if name not in own and hasattr(source, name):
+            value = getattr(source, name)
+            if value is None:
+                own[name] = UNSET if default is UNSET else None
+            else:
+                own[name] = write_time(value) if name == "at" or name.endswith("_at") else value
+    return kind(**own)
+
+
+@cache
+def _fields(kind: type[Payload]) -> tuple[tuple[str, object], ...]:
+    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
 
 
 def read_time(text: str) -> datetime:

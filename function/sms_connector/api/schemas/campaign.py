@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -17,6 +17,7 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
+    payload_of,
     write_time,
     write_time_or_none,
 )
@@ -101,6 +102,10 @@ class CampaignInfo(Payload):
     request_id: str | UnsetType = UNSET
 
 
+# What a list leaves out although the campaign has something of the name.
+_NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET}
+
+
 class RefusedInfo(Payload):
     """A record that can't be sent, and why."""
 
@@ -177,69 +182,52 @@ class ReasonBody(Body):
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
-def write_campaign(campaign: Campaign) -> CampaignInfo:
-    return CampaignInfo(
-        id=campaign.id,
-        name=campaign.name,
-        reference=campaign.reference,
-        state=campaign.state,
+def write_campaign(campaign: Campaign, **counted: Any) -> CampaignInfo:
+    options = campaign.options
+    return payload_of(
+        CampaignInfo,
+        campaign,
         reason=campaign.state_reason,
-        sender=campaign.options.sender,
+        sender=options.sender,
         message=campaign.text,
-        mapping=campaign.mapping,
-        source=campaign.source,
-        origin=campaign.origin,
-        total=campaign.total,
-        refused=campaign.refused,
-        duplicates=campaign.duplicates,
-        segments=campaign.segments,
-        encodings=campaign.encodings,
-        created_at=write_time(campaign.created_at),
-        updated_at=write_time(campaign.updated_at),
-        done_at=write_time_or_none(campaign.done_at),
-        template=write_template_use(campaign.options.template),
+        template=write_template_use(options.template),
+        **{**_NOT_COUNTED, **counted},
     )
 
 
 def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = UNSET) -> CampaignInfo:
-    info = write_campaign(progress.campaign)
-    info.waiting = progress.waiting
-    info.counts = dict(progress.counts)
-    info.open = progress.open_messages
-    info.rate = None if progress.rate is None else round(progress.rate, 3)
-    info.estimated_end = write_time_or_none(progress.estimated_end)
-    info.warnings = write_warnings(read_warnings(progress.campaign.warnings))
-    info.may_still_leave = UNSET if progress.may_still_leave is None else progress.may_still_leave
-    info.taking_back = UNSET if progress.taking_back is None else progress.taking_back
-    info.not_taken_back = UNSET if progress.not_taken_back is None else progress.not_taken_back
-    info.request_id = request_id
-    return info
-
-
-def write_plan(totals: Totals, forecast: Forecast, notes: RecordWarnings) -> CampaignPlan:
-    return CampaignPlan(
-        total=totals.total,
-        refused=totals.refused,
-        refusals=[_write_refusal(each) for each in totals.refusals],
-        duplicates=notes.duplicates,
-        warnings=write_warnings(notes.warnings),
-        segments=totals.segments,
-        encodings=dict(totals.encodings),
-        forecast=ForecastInfo(
-            rate=forecast.rate,
-            hand_over_seconds=round(forecast.hand_over_seconds, 3),
-            sender_rate=forecast.sender_rate,
-            longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
-            estimated_end=write_time(forecast.ends_at),
-            ahead=forecast.ahead,
-        ),
-        would_be_refused=forecast.refusal if notes.refusal is None else str(notes.refusal),
+    return write_campaign(
+        progress.campaign,
+        waiting=progress.waiting,
+        counts=dict(progress.counts),
+        open=progress.open_messages,
+        rate=None if progress.rate is None else round(progress.rate, 3),
+        estimated_end=write_time_or_none(progress.estimated_end),
+        warnings=write_warnings(read_warnings(progress.campaign.warnings)),
+        may_still_leave=UNSET if progress.may_still_leave is None else progress.may_still_leave,
+        taking_back=UNSET if progress.taking_back is None else progress.taking_back,
+        not_taken_back=UNSET if progress.not_taken_back is None else progress.not_taken_back,
+        request_id=request_id,
     )
 
 
-def _write_refusal(each: RefusedRecord) -> RefusedInfo:
-    line = UNSET if each.line is None else each.line
-    return RefusedInfo(each.index, each.to, each.field, each.kind, each.message, line)
+def write_plan(totals: Totals, forecast: Forecast, notes: RecordWarnings) -> CampaignPlan:
+    return payload_of(
+        CampaignPlan,
+        totals,
+        refusals=[payload_of(RefusedInfo, each) for each in totals.refusals],
+        duplicates=notes.duplicates,
+        warnings=write_warnings(notes.warnings),
+        encodings=dict(totals.encodings),
+        forecast=payload_of(
+            ForecastInfo,
+            forecast,
+            hand_over_seconds=round(forecast.hand_over_seconds, 3),
+            longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
+            estimated_end=write_time(forecast.ends_at),
+        ),
+        would_be_refused=forecast.refusal if notes.refusal is None else str(notes.refusal),
+    )
 
 
 def write_result_page(results: Sequence[Result], next_page_token: str | None) -> CampaignResultList:

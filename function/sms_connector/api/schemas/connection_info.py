@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 
-from sms_connector.api.schemas.base import Body, Payload, Time, write_time
+from sms_connector.api.schemas.base import Body, Payload, Time, payload_of, write_time
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.provider import Capabilities
 
 if TYPE_CHECKING:
     from sms_connector.api.services import ConnectionProfile
-    from sms_connector.connection_control import ConnectionTest, Limits, Suspension
+    from sms_connector.connection_control import Limits, Suspension
 
 
 class Nodes(Payload):
@@ -137,17 +137,14 @@ def write_connection(
 ) -> ConnectionInfo:
     sender = profile.sender
     proxy = Proxy(url=profile.proxy_url, auth=profile.proxy_auth, ssl=profile.proxy_ssl) if profile.proxy_url else None
-    return ConnectionInfo(
-        name=profile.name,
-        description=profile.description,
+    return payload_of(
+        ConnectionInfo,
+        profile,
         labels=dict(profile.labels),
-        provider=profile.provider,
-        region=profile.region,
         nodes=Nodes(min=profile.nodes_min, max=profile.nodes_max),
         proxy=proxy,
         senders=[SenderInfo(address=sender.address, kind=sender.kind, default=True)] if sender else [],
         capabilities=write_capabilities(capabilities),
-        callbacks=profile.callbacks,
         state="SUSPENDED" if suspension else "ACTIVE",
         reason=suspension.reason if suspension else None,
         since=write_time(suspension.since) if suspension and suspension.since else None,
@@ -156,42 +153,24 @@ def write_connection(
 
 def write_capabilities(capabilities: Capabilities) -> CapabilitiesInfo:
     window = capabilities.schedule_window
-    schedule = None
-    if window:
-        earliest, latest = window
-        schedule = ScheduleInfo(
-            earliest_seconds=earliest, latest_seconds=latest, needs_pool=capabilities.schedule_needs_pool
-        )
-    return CapabilitiesInfo(
-        text_limit=capabilities.text_limit,
-        recipients_per_call=capabilities.recipients_per_call,
+    return payload_of(
+        CapabilitiesInfo,
+        capabilities,
         status_by_polling=bool(capabilities.reports_by_id or capabilities.reports_per_page),
         status_by_callback=capabilities.status_callbacks,
-        inbound=capabilities.inbound,
-        cancel=capabilities.cancel,
-        redact=capabilities.redact,
-        idempotent_send=capabilities.idempotent_send,
-        max_validity_seconds=capabilities.max_validity_seconds,
-        media_limit=capabilities.media_limit,
-        schedule=schedule,
+        schedule=ScheduleInfo(*window, capabilities.schedule_needs_pool) if window else None,
         sender_kinds=sorted(capabilities.sender_kinds),
         channels=sorted(capabilities.channels),
     )
 
 
-def write_test(test: ConnectionTest) -> TestAnswer:
-    return TestAnswer(state=test.state, description=test.description, latency_millis=test.latency_millis)
-
-
 def write_limits(limits: Limits) -> LimitsAnswer:
-    node = limits.node
-    rate = limits.connection_rate
+    node, rate = limits.node, limits.connection_rate
     return LimitsAnswer(
-        node=NodeLimits(
+        node=payload_of(
+            NodeLimits,
+            node,
             rate_per_second=node.rate,
-            started_last_second=node.started_last_second,
-            available_now=node.available_now,
-            queued=node.queued,
             wait_millis=round(node.wait_seconds * 1000),
             queue_limit_millis=round(node.queue_limit_seconds * 1000),
         ),

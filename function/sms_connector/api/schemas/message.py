@@ -17,8 +17,8 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
+    payload_of,
     write_time,
-    write_time_or_none,
 )
 from sms_connector.api.schemas.problem import Warnings, write_warnings
 from sms_connector.errors import ErrorKind, FieldProblem, RetrySafety
@@ -187,25 +187,13 @@ def write_answer(
 
 def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
     return [
-        SendResult(
-            index=record.index,
-            id=record.id,
-            to=record.to,
-            status=record.status,
-            final=record.final,
-            provider_message_id=record.provider_message_id,
-            segments=record.segments,
+        payload_of(
+            SendResult,
+            record,
             encoding=record.encoding or None,
-            attempts=record.attempts,
-            sent_at=write_time_or_none(record.sent_at),
-            updated_at=write_time(record.updated_at),
             error=write_failure(record.failure, record.evidence),
-            send_at=UNSET if record.send_at is None else write_time(record.send_at),
             template=write_template_use(record.template),
             replayed=True if record.replayed or record.same_as else UNSET,
-            key=UNSET if record.key is None else record.key,
-            reference=UNSET if record.reference is None else record.reference,
-            line=UNSET if record.line is None else record.line,
         )
         for record in records
     ]
@@ -234,19 +222,15 @@ def name_record(result: SendResult, record: Named) -> SendResult:
 
 def write_dry_results(drafts: Iterable[Draft], template: str | None = None) -> list[SendResult]:
     return [
-        SendResult(
-            index=draft.index,
+        payload_of(
+            SendResult,
+            draft,
             id=None,
-            to=draft.to,
             status=MessageStatus.ACCEPTED,
             final=False,
             segments=draft.segments.count,
             encoding=draft.segments.encoding,
-            text=draft.text,
-            key=UNSET if draft.key is None else draft.key,
-            reference=UNSET if draft.reference is None else draft.reference,
             template=write_template_use(template),
-            line=UNSET if draft.line is None else draft.line,
         )
         for draft in drafts
     ]
@@ -270,37 +254,18 @@ def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResu
 def write_failure(failure: FailureReason | None, evidence: Sequence[str] = ()) -> ErrorInfo | None:
     if failure is None:
         return None
-    return ErrorInfo(
-        source=failure.source,  # type: ignore[arg-type]  # the model says str and documents the same three words
-        kind=failure.kind,
-        code=UNSET if failure.code is None else failure.code,
-        message=failure.message,
-        more_info=failure.more_info or UNSET,
-        retry=failure.retry,
-        evidence=list(evidence) if failure.kind is ErrorKind.UNKNOWN_OUTCOME and evidence else UNSET,
+    known = evidence and failure.kind is ErrorKind.UNKNOWN_OUTCOME
+    return payload_of(
+        ErrorInfo, failure, more_info=failure.more_info or UNSET, evidence=list(evidence) if known else UNSET
     )
 
 
 def write_message(record: MessageRecord, *, history: bool = True) -> Message:
-    return Message(
-        id=record.id,
-        to=record.to,
-        sender=record.sender,
-        status=record.status,
-        final=record.final,
-        provider_message_id=record.provider_message_id,
-        segments=record.segments,
+    return payload_of(
+        Message,
+        record,
         encoding=record.encoding or None,
-        attempts=record.attempts,
-        created_at=write_time(record.created_at),
-        sent_at=write_time_or_none(record.sent_at),
-        updated_at=write_time(record.updated_at),
-        campaign=record.campaign,
-        redacted=record.redacted,
         error=write_failure(record.failure, record.evidence),
-        send_at=UNSET if record.send_at is None else write_time(record.send_at),
-        key=UNSET if record.key is None else record.key,
-        reference=UNSET if record.reference is None else record.reference,
         template=write_template_use(record.template),
         history=[_write_entry(entry) for entry in record.history] if history else UNSET,
     )

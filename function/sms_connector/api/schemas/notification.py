@@ -15,8 +15,7 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
-    write_time,
-    write_time_or_none,
+    payload_of,
 )
 from sms_connector.api.schemas.message import write_results
 
@@ -63,19 +62,7 @@ def write_callbacks(callbacks: Iterable[Notification]) -> list[CallbackInfo]:
 
 
 def write_callback(callback: Notification) -> CallbackInfo:
-    return CallbackInfo(
-        id=callback.id,
-        message=callback.message,
-        campaign=callback.campaign,
-        index=callback.index,
-        url=callback.url,
-        state=callback.state,  # type: ignore[arg-type]  # the engine says str and documents the same three words
-        attempts=callback.attempts,
-        created_at=write_time(callback.created_at),
-        next_attempt_at=write_time_or_none(callback.next_attempt_at),
-        delivered_at=write_time_or_none(callback.delivered_at),
-        last_error=callback.last_error,
-    )
+    return payload_of(CallbackInfo, callback)
 
 
 def render_result(record: MessageRecord) -> bytes:

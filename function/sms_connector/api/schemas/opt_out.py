@@ -15,6 +15,7 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
+    payload_of,
     write_time,
 )
 
@@ -115,47 +116,18 @@ class Nothing(Payload):
 
 
 def write_opt_out(opt_out: OptOut) -> OptOutInfo:
-    return OptOutInfo(
-        number=opt_out.number,
-        source=opt_out.last.source,
-        reason=opt_out.last.reason,
-        created_at=write_time(opt_out.last.at),
-    )
+    return payload_of(OptOutInfo, opt_out.last, number=opt_out.number, created_at=write_time(opt_out.last.at))
 
 
 def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
-    return OptOutDetail(
+    return payload_of(
+        OptOutDetail,
+        opt_out.last,
         number=opt_out.number,
-        source=opt_out.last.source,
-        reason=opt_out.last.reason,
         created_at=write_time(opt_out.last.at),
-        opted_out=opt_out.opted_out,
-        history=[
-            ConsentChangeInfo(
-                opted_out=change.opted_out,
-                at=write_time(change.at),
-                source=change.source,
-                reason=change.reason,
-                message_id=change.message,
-                caller=change.caller,
-            )
-            for change in opt_out.history
-        ],
+        history=[payload_of(ConsentChangeInfo, change, message_id=change.message) for change in opt_out.history],
     )
 
 
 def write_inbound(messages: Iterable[StoredInbound]) -> list[InboundInfo]:
-    return [
-        InboundInfo(
-            id=message.id,
-            sender=message.sender,
-            to=message.to,
-            text=message.text,
-            media_urls=list(message.media_urls),
-            received_at=write_time(message.received_at),
-            keyword=message.keyword,
-            in_reply_to=message.in_reply_to,
-            provider_message_id=message.provider_message_id,
-        )
-        for message in messages
-    ]
+    return [payload_of(InboundInfo, message) for message in messages]
