@@ -1,4 +1,4 @@
-"""What a start needs to know, read once from the environment (docs/settings.md): frozen, typed, all flaws told at once.
+"""Settings, read once from the environment (docs/settings.md): frozen and typed, with all problems reported at once.
 
 `load` raises `errors.StartError` with every problem: which variable, what is wrong with it, what is allowed. A variable
 that is set to nothing counts as absent. A name with our prefix that we don't know is a problem too: a misspelled setting
@@ -42,7 +42,7 @@ class LedgerAddress(msgspec.Struct, frozen=True):
 
 
 class QueueAddress(msgspec.Struct, frozen=True):
-    """Where durable work is put: `path` with `sqlite`, all else with `cloud-tasks` (who is called, and as whom)."""
+    """The queue of durable work: `path` with `sqlite`, all else with `cloud-tasks` (who is called, and as whom)."""
 
     kind: Literal["sqlite", "cloud-tasks"]
     path: Path | None = None
@@ -54,7 +54,7 @@ class QueueAddress(msgspec.Struct, frozen=True):
 
 
 class TrackingSettings(msgspec.Struct, frozen=True):
-    """What a request that says nothing about tracking gets, and after how many hours without news a message is `expired`."""
+    """Defaults of tracking, and the hours without a final status after which a message is `expired`."""
 
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
@@ -74,7 +74,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Everything a start was told. `project` is the Google Cloud project, for the links of traces; None elsewhere."""
+    """All settings. `project` is the Google Cloud project, for the links of traces; None elsewhere."""
 
     ledger: LedgerAddress
     connection: ConnectionSettings = msgspec.field(default_factory=ConnectionSettings)
@@ -102,7 +102,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
-    """The settings of a start. Raises StartError listing all that is missing or wrong."""
+    """Load the settings. Raises StartError listing every problem."""
     reader = _Reader(environ)
     on_platform = bool(environ.get("K_SERVICE"))
     ledger = reader.read("SMS_LEDGER", _parse_ledger, None)
@@ -155,7 +155,7 @@ class _Reader:
         self.known: list[str] = []
 
     def read(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """The value, or `default` where the variable is absent or wrong; what is wrong is kept as a problem."""
+        """Return the value, or `default` where the variable is absent or wrong; keep the problem."""
         self.known.append(name)
         raw = self._environ.get(name, "").strip()
         if not raw:
@@ -285,7 +285,7 @@ def _find_unknown_settings(environ: Mapping[str, str], known: list[str]) -> list
         for name in environ
         if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN_PREFIXES)
     )
-    return [f"{name} (environment) is no setting; {_suggest(name, known)}" for name in unknown_settings]
+    return [f"{name} (environment) is not a setting; {_suggest(name, known)}" for name in unknown_settings]
 
 
 def _suggest(name: str, known: list[str]) -> str:

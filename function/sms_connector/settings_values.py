@@ -99,7 +99,7 @@ def region(raw: str) -> str:
 
 
 def base_url(raw: str) -> str:
-    """An http(s) address without a trailing slash; credentials, query and fragment have no place in it."""
+    """Read an http(s) address without credentials, query and fragment; drop a trailing slash."""
     parts = _split(raw)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("it has to be an absolute http:// or https:// address")
@@ -121,7 +121,7 @@ def proxy_address(url: str) -> tuple[str, int]:
 
 
 def callback_url(raw: str) -> str:
-    """An http(s) address that results are posted to; it may have a query."""
+    """Read an http(s) address that results are posted to; it may have a query."""
     parts = _split(raw)
     if parts.scheme not in ("http", "https") or not parts.hostname or not raw.isascii():
         raise ValueError("it has to be an absolute https:// address in ASCII")
@@ -133,20 +133,20 @@ def callback_url(raw: str) -> str:
 def existing_file(raw: str) -> Path:
     path = Path(raw)
     if not path.is_file():
-        raise ValueError(f"there is no file {raw}")
+        raise ValueError(f"no file {raw}")
     return path
 
 
 def database_problem(path: Path) -> str | None:
-    """Why no SQLite file could be opened or made here; None where nothing is to be seen."""
+    """Return why no SQLite file can be opened or made here, None if it seems possible."""
     if not path.parent.is_dir():
-        return f"there is no folder {path.parent}; make it, or name a file in another one"
+        return f"no folder {path.parent}; make it, or name a file in another one"
     if path.is_dir():
         return f"{path} is a folder; name a file in it"
     if not os.access(path if path.exists() else path.parent, os.R_OK | os.W_OK):
         return f"{path} may not be written by this user; change its permissions, or name another file"
     if path.exists() and _begins(path, len(_SQLITE)) not in (b"", _SQLITE):
-        return f"{path} is no SQLite file; name another file"
+        return f"{path} is not an SQLite file; name another file"
     return None
 
 
@@ -170,7 +170,7 @@ def keyword(raw: str) -> str:
 
 
 def host(raw: str) -> str:
-    """A host name, all names below a domain (`*.internal`), an address or a network; each in its one spelling."""
+    """Read a host name, all names below a domain (`*.internal`), an address or a network, in canonical form."""
     if not _HOST_NAME.fullmatch(raw) and not _is_network(raw):
         raise ValueError(
             f"{raw[:80]!r} is not a host name (crm.internal), a domain's names (*.internal), an address (10.1.0.7) or a network "
@@ -180,7 +180,7 @@ def host(raw: str) -> str:
 
 
 def _is_network(raw: str) -> bool:
-    """Whether it is an address or a network, but not the network of all addresses."""
+    """Return True for an address or a network, but not for the network of all addresses."""
     try:
         return "%" not in raw and ip_network(raw, strict=False).prefixlen > 0
     except ValueError:

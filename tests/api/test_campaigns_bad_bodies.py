@@ -197,8 +197,8 @@ BROKEN_ROWS = [
 
 FIELDS = [
     Bad("no message", {"records": [{"to": TO}]}, fields=("message",), says="is missing"),
-    Bad("an unknown field", document(texts="x"), fields=("texts",), says="is no field here"),
-    Bad("a single recipient", document(to=TO), fields=("to",), says="is no field here"),
+    Bad("an unknown field", document(texts="x"), fields=("texts",), says="unknown field"),
+    Bad("a single recipient", document(to=TO), fields=("to",), says="unknown field"),
     Bad("onInvalid, which is always report", document(onInvalid="report"), fields=("onInvalid",)),
     Bad("waiting", document(tracking={"wait": True}), fields=("tracking.wait",), says="answered at once"),
     Bad("six placeholders", document(message="<a><b><c><d><e><f>"), fields=("message",), says="at most 5"),

@@ -86,7 +86,7 @@ def test_a_fault_of_ours_is_told_to_the_log_and_not_to_the_caller(api: Any) -> N
     assert answer.json["error"] == {
         "code": 500,
         "status": "INTERNAL",
-        "message": f"something went wrong on our side; the log has it under request id {request_id}",
+        "message": f"internal error; the log has it under request id {request_id}",
         "details": [],
     }
     failure = next(event for event in events(api) if event["severity"] == "ERROR")

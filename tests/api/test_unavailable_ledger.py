@@ -79,7 +79,7 @@ def test_what_has_to_be_mended_is_told_to_the_log_alone(api: Any) -> None:
     assert (answer.status_code, answer.json["error"]["status"]) == (500, "INTERNAL")
     assert "databases/sms" not in answer.text
     [told] = [event for event in events(api) if event["severity"] == "ERROR"]
-    assert told["message"] == "ledger_unusable"
+    assert told["message"] == "store_misconfigured"
     assert told["mend"].endswith("may not be used: grant …")
 
 
@@ -87,7 +87,7 @@ def test_what_has_to_be_mended_is_told_to_the_log_alone(api: Any) -> None:
     ("headers", "retry", "after", "told"),
     [
         pytest.param(KEYED, "safe", "2", "ask again as you did", id="with a key: it is carried on"),
-        pytest.param({}, "unknown_outcome", None, "nobody can tell how far", id="without: it may be sent twice"),
+        pytest.param({}, "unknown_outcome", None, "it is unknown how far", id="without: it may be sent twice"),
     ],
 )
 def test_a_send_that_had_begun(api: Any, headers: dict[str, str], retry: str, after: str | None, told: str) -> None:

@@ -52,7 +52,7 @@ def problems(function: str, settings: dict[str, str]) -> list[str]:
 
 def test_a_function_we_do_not_have(tmp_path: Path) -> None:
     [problem] = problems("mailer", environ(tmp_path))
-    assert "there are connector, worker, webhook" in problem
+    assert "the functions are connector, worker, webhook" in problem
 
 
 def test_the_webhook_needs_its_address_its_key_and_a_queue_and_nothing_else(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_a_local_worker_runs_maintenance_at_once_and_each_minute_whatever_the_qu
     [
         pytest.param(TaskLater("the chunk is not done"), [], id="no failure"),
         pytest.param(LedgerUnavailable(), [("WARNING", "ledger_unavailable")], id="the ledger is out of reach"),
-        pytest.param(StoreMisconfigured("no index"), [("ERROR", "ledger_unusable")], id="the ledger refuses us"),
+        pytest.param(StoreMisconfigured("no index"), [("ERROR", "store_misconfigured")], id="the ledger refuses us"),
         pytest.param(KeyError("x"), [("ERROR", "task failed")], id="a defect"),
     ],
 )

@@ -152,7 +152,7 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_PROXY_SSL": "tunnel"}, "SMS_PROXY_URL is missing", id="a tunnel without a proxy"),
         pytest.param({"SMS_PROXY_AUTH": "ntlm"}, "none, basic, digest", id="another scheme"),
         pytest.param(
-            {"SMS_CA_FILE": "/nowhere/ca.pem"}, "there is no file /nowhere/ca.pem", id="a file that is not there"
+            {"SMS_CA_FILE": "/nowhere/ca.pem"}, "no file /nowhere/ca.pem", id="a file that is not there"
         ),
         pytest.param({"SMS_LOG_LEVEL": "warn"}, "error, info, debug", id="another level"),
         pytest.param({"SMS_CAMPAIGN_SOURCES": "lists"}, "absolute path", id="a relative folder"),
@@ -230,9 +230,9 @@ def test_local_surroundings_are_refused_on_the_platform_only(
 @pytest.mark.parametrize(
     ("file", "told"),
     [
-        pytest.param("missing/ledger.db", "there is no folder", id="a slip in the path"),
+        pytest.param("missing/ledger.db", "no folder", id="a slip in the path"),
         pytest.param("folder", "is a folder", id="the folder itself"),
-        pytest.param("notes.txt", "is no SQLite file", id="a file of something else"),
+        pytest.param("notes.txt", "is not an SQLite file", id="a file of something else"),
     ],
 )
 def test_a_database_that_cant_be_opened(tmp_path: Path, name: str, file: str, told: str) -> None:

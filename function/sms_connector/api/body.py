@@ -1,6 +1,6 @@
-"""A request's body, from bytes to JSON that nothing behind it has to be afraid of.
+"""Read a request's body from bytes to safe JSON.
 
-Refused here, each with its place: a body over its limit, a content type that is not JSON in UTF-8, broken JSON, a key
+Refused here, each with its path: a body over its limit, a content type that is not JSON in UTF-8, broken JSON, a key
 twice in one object (parsers differ in which one they take), NaN and Infinity, half characters and NUL characters (no
 database and no provider takes them), and nesting without end.
 """
@@ -36,7 +36,7 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def read_body(request: flask.Request, *, limit: int) -> bytes:
-    """The body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
+    """Read the body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
     raw = read_file(request, limit=limit)
     if raw:
         _check_headers(request)
@@ -44,7 +44,7 @@ def read_body(request: flask.Request, *, limit: int) -> bytes:
 
 
 def read_file(request: flask.Request, *, limit: int) -> bytes:
-    """The body, in whichever form. Raises InvalidRequest where it is longer than `limit` bytes."""
+    """Read the body, whatever its content type. Raises InvalidRequest where it is longer than `limit` bytes."""
     raw = read_at_most(request, limit)
     if raw is None:
         raise _refuse(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
@@ -52,7 +52,7 @@ def read_file(request: flask.Request, *, limit: int) -> bytes:
 
 
 def read_at_most(request: flask.Request, limit: int) -> bytes | None:
-    """The body whatever it holds; None where it is longer than `limit` bytes."""
+    """Read the body; return None where it is longer than `limit` bytes."""
     raw = unlimited(request).read(limit + 1)
     if len(raw) <= limit:
         return raw
@@ -61,14 +61,13 @@ def read_at_most(request: flask.Request, limit: int) -> bytes | None:
 
 
 def unlimited(request: flask.Request) -> BinaryIO:
-    """The body as a stream. The framework reads the rest after our answer and would fail with its own error there: limits are
-    ours alone."""
+    """Return the body as a stream without the framework's limit: it would fail with its own error while it reads the rest."""
     request.max_content_length = 1 << 40
     return cast(BinaryIO, request.stream)
 
 
 def parse_json(raw: bytes) -> Any:
-    """The document. Raises InvalidRequest naming what is wrong and where."""
+    """Parse a document. Raises InvalidRequest with each problem and its path."""
     if raw.startswith(codecs.BOM_UTF8):
         raise _refuse("the body begins with a byte order mark; save it as UTF-8 without one")
     try:
@@ -89,7 +88,7 @@ def parse_json(raw: bytes) -> Any:
 
 
 def digest(document: Any) -> str:
-    """A digest of what the document says: the order of keys and white space make no difference."""
+    """Return a digest of the content: the order of keys and white space make no difference."""
     try:
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     except RecursionError:
@@ -125,7 +124,7 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _refuse(f"the body is not JSON: {name} is no JSON number")
+    raise _refuse(f"the body is not JSON: {name} is not a JSON number")
 
 
 def _refuse(message: str) -> InvalidRequest:
@@ -133,7 +132,7 @@ def _refuse(message: str) -> InvalidRequest:
 
 
 def _find_duplicates(raw: bytes) -> list[FieldProblem]:
-    """Only a refused body is read a second time, to say where."""
+    """Read a refused body a second time to find the paths."""
     document = json.loads(raw, object_pairs_hook=_Pairs)
     return [FieldProblem(path, "appears twice in one object; send it once") for path in _walk_pairs(document, "")]
 
@@ -153,7 +152,7 @@ def _walk_pairs(value: Any, path: str) -> Iterator[str]:
 
 
 def check_text(document: Any) -> None:
-    """Raises InvalidRequest where a text has half a character or NUL."""
+    """Raise InvalidRequest where a text has half a character or NUL."""
     try:
         problems = [_explain_unfit(path, found) for path, found in _walk_text(document, "")]
     except RecursionError:

@@ -1,4 +1,4 @@
-"""From a request to its route and back: what is sent is read and checked here, before any function sees it."""
+"""Find a request's route, and read and check what was sent before the route's function gets it."""
 
 from __future__ import annotations
 
@@ -31,18 +31,17 @@ ROUTES = (
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
-    """The HTTP function. `more_routes` are served beside ours and stand in the same OpenAPI document; `own_routes` are for
-    our own callers (the queue) and don't."""
+    """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are not."""
     return serve(services, (*with_document((*ROUTES, *more_routes)), *own_routes))
 
 
 def serve(services: Services, routes: Iterable[Route]) -> Handle:
-    """An HTTP function of these routes alone."""
+    """Build an HTTP function of these routes alone."""
     return RequestHandler(services.log, Dispatcher(services, Router(routes)).respond).handle
 
 
 class Dispatcher(msgspec.Struct, frozen=True):
-    """Finds a request's route and has it answer."""
+    """Calls the function of a request's route."""
 
     services: Services
     router: Router

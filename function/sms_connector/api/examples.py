@@ -1,4 +1,4 @@
-"""Examples of the OpenAPI document, by operation. Tests send the requests, and read the answers as what the operation answers."""
+"""Examples of the OpenAPI document by operation. Tests send the requests and parse the answers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TEMPLATE = {
 _CAMPAIGN = {
     "id": _CAMPAIGN_ID,
     "name": "New year",
-    "reference": "news-2026-01",
+    "reference": "offers-2026-01",
     "state": "running",
     "reason": None,
     "sender": _SENDER,
@@ -69,7 +69,7 @@ _CALLBACK = {
 }
 _CONNECTION = {
     "name": "sms",
-    "description": "Order news",
+    "description": "Order updates",
     "labels": {"team": "shop"},
     "provider": "example",
     "region": "europe-west3",

@@ -1,7 +1,6 @@
-"""The door: one request in, one answer out, whatever happens in between.
+"""Handle one request: log it, and answer it whatever happens.
 
-Here is the one broad `except` of the connector. What it catches is a fault of ours: the caller gets a request id, the
-log the place in the code.
+The connector's one broad `except` is here. It catches faults of ours: the caller gets a request id, the log the traceback.
 """
 
 from __future__ import annotations
@@ -29,8 +28,7 @@ Handle = Callable[[flask.Request], flask.Response]
 
 
 class RequestContext(msgspec.Struct):
-    """One request on its way through. `route` is what it turns out to be for: the log names that, and not the path, which
-    may hold a number or a token."""
+    """A request and its log. The log names the `route` and not the path, which may hold a number or a token."""
 
     request: flask.Request
     request_id: str
@@ -39,7 +37,7 @@ class RequestContext(msgspec.Struct):
 
 
 class RequestHandler(msgspec.Struct, frozen=True):
-    """Has `respond` answer each request, and writes down how it went."""
+    """Answers each request by `respond`, and logs its outcome."""
 
     log: StructuredLog
     respond: Callable[[RequestContext], Answer]
@@ -58,7 +56,7 @@ class RequestHandler(msgspec.Struct, frozen=True):
             kind = getattr(error, "kind", None)
             if answer.status >= 500:
                 log_failure(log, "request failed", error, kind=kind)
-        except Exception as error:  # noqa: BLE001  # the door: whatever it is, the caller gets an answer and the log the place
+        except Exception as error:  # noqa: BLE001  # an entry: the caller gets an answer and the log the traceback
             answer = write_internal_error(request_id)
             log.error("unexpected failure", exception=error)
         taken = round((time.perf_counter() - begun) * 1000, 1)
@@ -67,27 +65,28 @@ class RequestHandler(msgspec.Struct, frozen=True):
 
 
 def log_failure(log: StructuredLog, message: str, error: BaseException, **fields: Any) -> None:
-    """A failure of ours with its place in the code. A ledger out of reach is none: it is told in one line, and tried again. Of one
-    that is unusable our own words say what to mend; whatever else an error says may quote what a caller wrote."""
+    """Log a failure of ours with its traceback; of an unavailable ledger one line without it.
+
+    Only of a misconfigured ledger is the message logged, as the fix: other messages may quote what a caller wrote."""
     if isinstance(error, LedgerUnavailable):
         log.warning("ledger_unavailable", cause=type(error.__cause__).__name__, **fields)
     elif isinstance(error, StoreMisconfigured):
-        log.error("ledger_unusable", exception=error, mend=str(error), **fields)
+        log.error("store_misconfigured", exception=error, fix=str(error), **fields)
     else:
         log.error(message, exception=error, **fields)
 
 
 def _read_request_id(request: flask.Request) -> str:
-    """The caller's own id where it is fit for a header and a log; else one of ours."""
+    """Return the caller's id if it is fit for a header and a log, else a new one."""
     given = request.headers.get(REQUEST_ID_HEADER, "")
     return given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
 
 
 def _log_request(context: RequestContext, **how: Any) -> None:
-    """One line a request. A probe every second is no news."""
+    """Log one line a request; probes only at debug."""
     write = context.log.debug if context.route == HEALTH else context.log.info
-    told = {name: value for name, value in how.items() if value is not None}
-    write("request", method=context.request.method, route=context.route, **told)
+    known = {name: value for name, value in how.items() if value is not None}
+    write("request", method=context.request.method, route=context.route, **known)
 
 
 def _write_response(answer: Answer, request_id: str) -> flask.Response:

@@ -1,4 +1,4 @@
-"""A request with an Idempotency-Key is carried out once: whoever asks again gets the stored answer (sending.md section 2, rule 4)."""
+"""Carry out a request with an Idempotency-Key once; a repetition gets the stored answer (sending.md section 2, rule 4)."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSURE = (
-    "ledger or queue went out of reach meanwhile, and without an Idempotency-Key nobody can tell how far the request came: look what is "
-    "there before you repeat it, and repeat it with a key of its own, so that it may be asked again safely"
+    "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: check what exists before "
+    "you repeat it, and repeat it with a key, so that it can be repeated safely"
 )
 _BROKEN_OFF = (
-    "the first request with this idempotency key broke off before it was answered, and it can't be carried on, because it would be "
-    "refused by now ({refusal}). It may have sent messages: look at GET /v1/messages and GET /v1/campaigns, which follow them to their "
+    "the first request with this idempotency key broke off before it was answered, and it can't be continued, because it would be "
+    "refused by now ({refusal}). It may have sent messages: check GET /v1/messages and GET /v1/campaigns, which follow them to their "
     "final status, before you send the rest with a new key"
 )
 
 
 def read_key(call: ParsedRequest) -> str | None:
-    """Raises InvalidRequest."""
+    """Read the Idempotency-Key. Raises InvalidRequest."""
     key = call.headers.get(KEY_HEADER)
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
@@ -50,8 +50,8 @@ def read_key(call: ParsedRequest) -> str | None:
 def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: Callable[[], T]) -> T | Answer:
     """Return what `read` makes of the request, or the stored answer of a request that was right when it first came.
 
-    Time and templates go on: what is refused now may be the repeat of a request that was carried out. Only what is refused costs a look-up.
-    Raises PreconditionFailed where the first request broke off: it may have sent messages, and can't be carried on.
+    Time passes and templates change: a request that is refused now may repeat one that was carried out. Only a refusal costs a look-up.
+    Raises PreconditionFailed where the first request broke off: it may have sent messages, and can't be continued.
     """
     try:
         return read()
@@ -69,7 +69,7 @@ def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: C
 
 @contextmanager
 def unrepeatable_without_key(call: ParsedRequest) -> Iterator[None]:
-    """Around what makes messages: where ledger or queue is lost over it, only a request with a key may be told to come again."""
+    """Guard what makes messages: after a lost ledger or queue only a request with a key may be repeated safely."""
     try:
         yield
     except BackendUnavailable as error:
@@ -81,26 +81,23 @@ def unrepeatable_without_key(call: ParsedRequest) -> Iterator[None]:
 def run_or_replay(
     services: Services, key: str, digest: str, *, carry_out: Callable[[str], msgspec.Struct], status: int = 200
 ) -> Answer:
-    """The answer that `carry_out` gives, or gave the first time; it is told the nonce that names what it makes.
+    """Return the answer of `carry_out(nonce)`, or the one it gave the first time.
 
-    A request that it refuses (RequestError) has done nothing, and its key is free again; whatever else breaks it off leaves the key
-    for whoever asks again.
+    A request that it refuses (RequestError) has done nothing, and its key is free again. Any other error releases the key, so that a
+    repetition continues the request.
     """
     keys = services.engine.keys
     begun = keys.begin(key, digest)
     if isinstance(begun, Replay):
         return _replay(begun)
-    settled = False
     try:
         content = msgspec.json.encode(carry_out(begun.nonce))
-        settled = True
     except RequestError:
-        settled = True
         keys.abandon(begun)
         raise
-    finally:
-        if not settled:
-            keys.release(begun)
+    except BaseException:
+        keys.release(begun)
+        raise
     keys.finish(begun, content, status)
     return Answer(content, status)
 

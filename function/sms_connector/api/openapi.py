@@ -31,25 +31,25 @@ _PATH_PARAMETERS: dict[str, dict[str, Any]] = {
     },
 }
 _REASONS = {
-    400: "The request is wrong; every field that is wrong is named. Nothing was sent or kept.",
+    400: "Invalid request; every wrong field is named. Nothing was sent or kept.",
     401: "From the platform: no valid identity token.",
     403: "The caller may not call this function (from the platform), or not do this.",
-    404: "There is nothing of that name.",
-    412: "What is to be changed is not as `If-Match` or `If-None-Match` expects it; nothing was changed.",
+    404: "Not found.",
+    412: "The resource is not as `If-Match` or `If-None-Match` expects it; nothing was changed.",
     405: "The path is right, the method is not.",
     409: "The first request with this idempotency key is still running.",
     422: "Well-formed, but it can't be carried out as things stand: key reused, suspended, not supported.",
     429: "It could not start within the queue limit; nothing was sent.",
-    500: "A fault of ours; the log has it under the request id.",
+    500: "An internal error; the log has it under the request id.",
     502: "The provider refused, or could not be reached.",
-    503: "The ledger is out of reach just now, or (from the platform) there is no instance: see `retry` in the details.",
+    503: "The ledger is unavailable, or (from the platform) no instance is free: see `retry` in the details.",
     504: "The provider did not answer in time.",
 }
 _VISIBLE = "^[!-~]+$"
 _HEADER_PATTERNS = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS}
 _REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
 _RETRY_AFTER = {
-    "description": "Seconds until it makes sense to ask again.",
+    "description": "Seconds until a repetition makes sense.",
     "schema": {"type": "integer", "minimum": 1},
 }
 
@@ -79,7 +79,7 @@ class _Server(msgspec.Struct):
 
 
 def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """The routes, and the one that serves the document of them all."""
+    """Add the route that serves the document of all routes."""
     server = _Server(())
     own = Route("GET", "/openapi.json", server.answer, "This document", OpenApiDocument)
     server.routes = (*routes, own)
@@ -108,7 +108,7 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "SMS connector",
             "version": API_VERSION,
-            "description": "Send text messages and know what became of each. Rules and examples: docs/http-api.md.",
+            "description": "Send text messages and follow each to a final status. Rules and examples: docs/http-api.md.",
         },
         "servers": [
             {"url": "/", "description": "The connector that served this document."},

@@ -1,4 +1,4 @@
-"""Names of operations in the OpenAPI document: what a generated client calls its functions and modules.
+"""Name operations in the OpenAPI document, as a generated client names its functions and modules.
 
 They follow from method and path: `POST /v1/messages:send` is `sendMessages` of `messages`, `GET /v1/campaigns/{id}/results` is
 `listCampaignResults` of `campaigns`.
@@ -20,10 +20,10 @@ TAGS = {
     "messages": "Send, preview, look up, list, cancel and redact messages.",
     "campaigns": "Send up to 1 000 000 records, carried out by workers.",
     "templates": "Messages with their mapping, sender and options, saved under a name.",
-    "connection": "What the connection is, whether it works, and what is left of its rates.",
-    "optOuts": "Recipients who are not written to.",
-    "inboundMessages": "What came in.",
-    "callbacks": "What was posted to your callback addresses, and what could not be.",
+    "connection": "Describe, test, suspend and resume the connection; show its limits.",
+    "optOuts": "Recipients who receive no messages.",
+    "inboundMessages": "Messages that recipients sent.",
+    "callbacks": "Results posted to your callback addresses, and failed attempts.",
     "service": "The process and this document.",
 }
 

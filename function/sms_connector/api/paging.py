@@ -1,4 +1,4 @@
-"""Page tokens that belong to their list and filter: one of another list, or of another filter, is refused."""
+"""Read and write page tokens. A token of another list or filter is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _OTHER = "is of another list or filter; send it with the filter it was given for
 
 
 def read_token(token: str, *filtered: Hashable) -> Cursor | None:
-    """Where the page begins; None for the first. `filtered`: the list, and what it is filtered by. Raises InvalidRequest."""
+    """Return where the page begins, None for the first. `filtered`: the list and its filter. Raises InvalidRequest."""
     if not token:
         return None
     try:
@@ -33,7 +33,7 @@ def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
 
 
 def read_offset(token: str, listed: str) -> Offset:
-    """Where the page of something in numbered parts begins: the part, and the place in it. Raises InvalidRequest."""
+    """Return where a page begins in numbered parts: the part, and the offset in it. Raises InvalidRequest."""
     if not token:
         return 0, 0
     try:

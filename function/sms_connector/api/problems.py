@@ -1,4 +1,4 @@
-"""From an error to its document (docs/http-api.md, Errors): what is wrong, where, and when asking again makes sense."""
+"""Write an error as its document (docs/http-api.md, Errors)."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ class MethodNotAllowed(RequestError):  # named as errors.py names its kin
 
 
 def write_problem(error: ConnectorError) -> Answer:
-    """The answer to a request that failed with `error`."""
+    """Return the answer to a request that failed with `error`."""
     status, rpc_status = _status_of(error)
     problem = Problem(code=status, status=rpc_status, message=str(error), details=_write_details(error))
     return Answer(ProblemDocument(error=problem), status, _headers_of(error))
 
 
 def write_internal_error(request_id: str) -> Answer:
-    """The answer where we don't know ourselves. The log does, under the same id."""
-    message = f"something went wrong on our side; the log has it under request id {request_id}"
+    """Return the answer to an unexpected error, which the log has under the same id."""
+    message = f"internal error; the log has it under request id {request_id}"
     return Answer(ProblemDocument(error=Problem(code=500, status="INTERNAL", message=message, details=[])), 500)
 
 
@@ -75,7 +75,7 @@ def _write_details(error: ConnectorError) -> list[ProblemDetail]:
 
 
 def _write_field_problems(problems: tuple[FieldProblem, ...]) -> list[ProblemDetail]:
-    """One problem's words are the message's already; of several, each has its own."""
+    """Write each problem; a single one's text is the message already."""
     several = len(problems) > 1
     details = [
         ProblemDetail(

@@ -1,4 +1,4 @@
-"""Which route a request is for. Paths end in what they name; custom verbs follow a colon (AIP-136)."""
+"""Match a request to its route. Custom verbs follow a colon (AIP-136)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class _Id(BaseConverter):
 
 
 class _Address(BaseConverter):
-    """A recipient; those of a channel have a colon."""
+    """A recipient; channel addresses have a colon."""
 
     regex = r"[^/]+"
 
@@ -44,7 +44,7 @@ class Router:
         self._maps: dict[str, Map] = {}
 
     def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
-        """The route and what its path holds. Raises NotFound (404) or MethodNotAllowed (405)."""
+        """Return the route and the parameters of its path. Raises NotFound (404) or MethodNotAllowed (405)."""
         try:
             return self._map(_resource(path)).bind("").match(path, method=method)
         except WrongMethod as error:
@@ -67,5 +67,5 @@ class Router:
 
 
 def _resource(path: str) -> str:
-    """The name after the version: `messages` of `/v1/messages:send` and of `/v1/messages/<id>`."""
+    """Return the name after the version: `messages` of `/v1/messages:send` and of `/v1/messages/<id>`."""
     return re.split("[/:]", path.removeprefix("/").removeprefix("v1/"), maxsplit=1)[0]

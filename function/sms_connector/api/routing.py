@@ -1,7 +1,7 @@
-"""What a route is, and what passes between the entry and the functions that answer.
+"""Routes as data, with the requests and answers of their functions.
 
-A route is data: the router matches by it, the entry reads body and query by its types, and the OpenAPI document is
-made of it. So what is documented and what is checked can't differ.
+The router matches by a route, the dispatcher reads body and query by its types, and the OpenAPI document is made of it: what is
+documented and what is checked can't differ.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What goes back: a payload, JSON that is encoded already, or pieces that are made as they are sent."""
+    """An answer: a payload, encoded JSON, or pieces that are made while they are sent."""
 
     content: msgspec.Struct | bytes | Iterator[bytes]
     status: int = 200

@@ -1,4 +1,4 @@
-"""What the functions behind the routes work with: the engine, and what is known of the connection."""
+"""The services of the routes' functions: the engine and the connection's profile."""
 
 from __future__ import annotations
 
@@ -20,12 +20,11 @@ if TYPE_CHECKING:
 
 
 class ConnectionProfile(msgspec.Struct, frozen=True):
-    """What the API tells of the connection, and the defaults it fills into requests. `proxy_url` holds no credentials.
+    """The connection as the API shows it, and the defaults for requests. `proxy_url` holds no credentials.
 
     `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
-    `callback_url` is where results are posted that a request names no address for.
-    `callbacks` says whether the provider reaches us; without it, news comes by asking. `has_queue` says whether anything can be
-    posted to a `callbackUrl`: that is the queue's work.
+    `callback_url` is the default address that results are posted to.
+    `callbacks`: the provider can reach us; without it, statuses are polled. `has_queue`: results can be posted to a `callbackUrl`.
     """
 
     name: str
@@ -49,7 +48,7 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
 
 
 class Services(msgspec.Struct, frozen=True):
-    """All that the functions behind the routes work with. `now` is epoch seconds."""
+    """The services of the routes' functions. `now` is epoch seconds."""
 
     engine: Engine
     profile: ConnectionProfile

@@ -1,4 +1,4 @@
-"""A body of any size, put on disk as it comes, with its digest: it is read from there as often as needed, in constant memory.
+"""Store a body of any size on disk, with its digest, so that it is read several times in constant memory.
 
 On the platform the disk is memory, but there a request has at most 32 MiB; larger inputs come from a bucket (`source`).
 """
@@ -46,7 +46,7 @@ def spool(
     large_uploads: threading.Semaphore = LARGE_UPLOADS,
     patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Spooled]:
-    """Raises InvalidRequest where the body has more than `limit` bytes, and Throttled where this node reads too many large ones."""
+    """Store the stream. Raises InvalidRequest above `limit` bytes, and Throttled where this node reads too many large bodies."""
     digest = hashlib.sha256()
     size = 0
     with ExitStack() as stack:

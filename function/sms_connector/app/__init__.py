@@ -21,10 +21,12 @@ FUNCTIONS = ("connector", "worker", "webhook")
 
 
 def build(target: str, environ: Mapping[str, str]) -> Handle:
-    """The HTTP function of that name. Raises StartError listing everything that is wrong with settings or secrets."""
+    """Build the HTTP function of that name. Raises StartError listing every problem of settings and secrets."""
     if target not in FUNCTIONS:
         known = ", ".join(FUNCTIONS)
-        raise StartError([f"FUNCTION_TARGET (environment): {target!r} is no function of ours; there are {known}"])
+        raise StartError(
+            [f"FUNCTION_TARGET (environment): {target!r} is not a function of the connector; the functions are {known}"]
+        )
     # A start pays for its own function only.
     handle: Handle = import_module(f"sms_connector.app.{target}").serve(environ)
     return handle

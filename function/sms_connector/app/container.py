@@ -116,7 +116,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
 
 
 def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock: Clock) -> Gate:
-    """What every call to the provider passes: the node's throttle, behind its share of the connection's rate where one is set."""
+    """Return the gate of every call: the node's throttle, behind its share of the connection's rate where one is set."""
     if settings.connection_rate is None:
         return throttle.wait_turn
     timing = SQLITE_TIMING if settings.ledger.kind == "sqlite" else FIRESTORE_TIMING

@@ -1,4 +1,4 @@
-"""Settings whose secrets are there: a start that can't work tells everything that is wrong at once."""
+"""Check settings and secrets at the start, and report every problem at once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsaf
 
 
 def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
-    """Settings whose secrets are there. A wrong setting does not hide a missing secret: all is told at once."""
+    """Load settings whose secrets exist. A wrong setting does not hide a missing secret: all problems are reported at once."""
     try:
         settings = load(environ)
     except StartError as error:
@@ -48,7 +48,7 @@ def _ca_file_problems(path: str) -> list[str]:
     from sms_connector.transport.dial import make_tls_context
 
     if not Path(path).is_file():
-        return [f"SMS_CA_FILE: there is no file {path}: name a PEM file with the extra certificate authorities"]
+        return [f"SMS_CA_FILE: no file {path}: name a PEM file with the extra certificate authorities"]
     try:
         make_tls_context(path)
     except OSError:
@@ -71,7 +71,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
 
     @classmethod
     def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
-        """As far as it can be told from settings some of which are wrong."""
+        """As far as settings with problems show it."""
         return cls(
             environ.get("SMS_PROVIDER", "").strip() or registry.DEFAULT,
             environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",

@@ -21,7 +21,7 @@ def serve(environ: Mapping[str, str]) -> Handle:
 
 
 def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
-    """What the webhook is made of. Raises StartError listing everything that is wrong."""
+    """Build the webhook's parts. Raises StartError listing every problem."""
     clock = SystemClock()
     settings = load(environ, needs_ledger=False)
     secrets = FileSecrets(settings.secrets_dir, clock=clock)

@@ -36,7 +36,7 @@ LOOPS: tuple[QueueName, ...] = ("chunks", "events", "events")
 
 
 def serve(environ: Mapping[str, str]) -> Handle:
-    """The HTTP function. Raises StartError listing what is missing or wrong; a worker without a queue has nothing to do."""
+    """Build the HTTP function. Raises StartError listing every problem; a worker without a queue has nothing to do."""
     node = start(environ)
     if node.queue is None:
         problem = "SMS_QUEUE is missing: looked in the environment; the worker takes its tasks from it; set it to "
@@ -76,7 +76,7 @@ class Loops(msgspec.Struct):
             MinuteTimer(self.maintain, clock=self.clock, report=self.report).start()
 
     def maintain(self) -> None:
-        """What Cloud Scheduler does on the platform, whatever the queue holds."""
+        """Start a maintenance run each minute, as Cloud Scheduler does on the platform."""
         self.table[MAINTENANCE]({})
 
     def report(self, delivery: Delivery | None, failure: BaseException) -> None:

@@ -89,7 +89,7 @@ def get(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.CampaignInfo:
-    """A campaign that runs does not advance while its connection is suspended."""
+    """Report a running campaign as paused while its connection is suspended."""
     if info.state is CampaignState.RUNNING and (why := services.engine.connection.why_suspended()) is not None:
         info.reason = why
     return info
@@ -105,7 +105,7 @@ def list_campaigns(services: Services, call: ParsedRequest) -> Answer:
 
 
 def results(services: Services, call: ParsedRequest) -> Answer:
-    """A page; or, to whoever accepts CSV, everything, a chunk in memory at a time."""
+    """Return a page, or as CSV all results, with one chunk in memory at a time."""
     query: payloads.ResultQuery = call.query
     campaign = services.engine.campaigns.read(_id(call))
     status = None if query.status is UNSET else query.status
@@ -149,15 +149,15 @@ def _move(move: Callable[[str, str | None], CampaignProgress], call: ParsedReque
 
 
 def _id(call: ParsedRequest) -> str:
-    """An id that can't be ours is not looked for: stores have their own ideas of what an id may be."""
+    """Refuse an id that can't be ours before the ledger is asked: stores restrict ids."""
     campaign_id = call.path["campaign_id"]
     if not _ID.fullmatch(campaign_id):
-        raise NotFound(f"there is no campaign {campaign_id[:80]!r}; ids begin with cmp_", kind=ErrorKind.NOT_FOUND)
+        raise NotFound(f"no campaign {campaign_id[:80]!r}; ids begin with cmp_", kind=ErrorKind.NOT_FOUND)
     return campaign_id
 
 
 def _wants_csv(call: ParsedRequest) -> bool:
-    """By its name, and no less than JSON: `*/*` is whoever takes what there is."""
+    """Tell whether CSV is named and preferred over JSON; `*/*` is not enough."""
     header = call.headers.get("Accept", "").lower()
     weights = {name.partition(";")[0]: weight for name, weight in parse_accept_header(header, Accept)}
     return 0 < weights.get(CSV, 0) >= weights.get(JSON, 0)

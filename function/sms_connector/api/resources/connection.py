@@ -1,4 +1,4 @@
-"""`/v1/connection` and `/v1/limits`: what the connection is, is the provider there, is anything sent."""
+"""`/v1/connection` and `/v1/limits`: describe, test, suspend and resume the connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def get(services: Services, _call: ParsedRequest) -> Answer:
 
 
 def test(services: Services, call: ParsedRequest) -> Answer:
-    """A query to the provider, never a send; what it says is data. The log line is what an alert listens to."""
+    """Query the provider, without sending; its answer is data. An alert watches the log line."""
     tested = services.engine.connection.test()
     if tested.state is ConnectionState.ACTIVE:
         call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
@@ -52,7 +52,7 @@ ROUTES = (
         "POST",
         "/v1/connection:test",
         test,
-        "Ask the provider whether it is there and knows us",
+        "Test the connection to the provider",
         payloads.TestAnswer,
         body=payloads.EmptyBody,
         body_required=False,
@@ -62,7 +62,7 @@ ROUTES = (
         "POST",
         "/v1/connection:suspend",
         suspend,
-        "Send nothing until resumed",
+        "Suspend the connection: send nothing until it is resumed",
         payloads.ConnectionInfo,
         body=payloads.SuspendBody,
         body_required=False,
@@ -71,11 +71,11 @@ ROUTES = (
         "POST",
         "/v1/connection:resume",
         resume,
-        "Send again",
+        "Resume the connection",
         payloads.ConnectionInfo,
         body=payloads.EmptyBody,
         body_required=False,
         errors=(422,),
     ),
-    Route("GET", "/v1/limits", limits, "Tell what is left of the rates", payloads.LimitsAnswer),
+    Route("GET", "/v1/limits", limits, "Show the limits and what is left of them", payloads.LimitsAnswer),
 )

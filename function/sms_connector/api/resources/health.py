@@ -1,4 +1,4 @@
-"""`/health`: the process answers. No ledger and no provider is asked: a probe every second must cost nothing."""
+"""`/health`: neither ledger nor provider is called, so that a probe each second costs nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sms_connector.api.services import Services
 
 
 class Health(Payload):
-    """There, and which connection this is."""
+    """The process answers, and for which connection."""
 
     status: Literal["ok"]
     connection: str
@@ -20,4 +20,4 @@ def get(services: Services, _call: ParsedRequest) -> Answer:
     return Answer(Health(status="ok", connection=services.profile.name))
 
 
-ROUTES = (Route("GET", "/health", get, "Tell that the process answers", Health),)
+ROUTES = (Route("GET", "/health", get, "Check that the process answers", Health),)

@@ -53,7 +53,7 @@ _MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
 class Ordered(NamedTuple):
-    """A request that may be carried out."""
+    """A request that was read and checked."""
 
     read: draft_payloads.Drafts
     options: SendOptions
@@ -62,7 +62,7 @@ class Ordered(NamedTuple):
 
 
 def send(services: Services, call: ParsedRequest) -> Answer:
-    """Every record has its own outcome; the answer is 200 once the request itself is right."""
+    """Send the records. Each has its own outcome; a valid request is answered 200."""
     digest = _digest(call)
     order = read_or_replay(services, call, digest, lambda: _read_send(services, call))
     if isinstance(order, Answer):
@@ -87,7 +87,7 @@ def send(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _retry_after(results: Sequence[payloads.SendResult]) -> dict[str, str]:
-    """When to ask again for records whose key another request is working on."""
+    """Return Retry-After if another request works on a record's key."""
     waits = any(result.error and result.error.kind is ErrorKind.IN_PROGRESS for result in results)
     return {"Retry-After": f"{ASK_AGAIN_SECONDS:.0f}"} if waits else {}
 
@@ -100,12 +100,12 @@ def _send_drafts(
     services.engine.connection.require_active()
     with unrepeatable_without_key(call):
         records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
-    # A replayed one is the first one's message; it is told by what this request calls it.
+    # A replayed record shows the first message under the names that this request gave it.
     return [payloads.name_record(*pair) for pair in zip(payloads.write_results(records), drafts, strict=True)]
 
 
 def _read_send(services: Services, call: ParsedRequest) -> Ordered:
-    """All that is wrong with the request at once: nothing is sent and nothing kept of a request that is refused here."""
+    """Read and check the request. Raises InvalidRequest with all problems; nothing is sent or kept then."""
     body, template, read_file = _read_body(services, call)
     problems: list[FieldProblem] = []
     key = _collect(problems, lambda: read_key(call))
@@ -127,7 +127,7 @@ def _read_records(
 
 
 def _digest(call: ParsedRequest) -> str:
-    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it."""
+    """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it."""
     if call.body is not None:
         return json_body.digest(call.document)
     query = call.query or SendQuery()
@@ -136,7 +136,7 @@ def _digest(call: ParsedRequest) -> str:
 
 
 def _read_body(services: Services, call: ParsedRequest) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None]:
-    """The fields, the template they name, and the reader of a file's records."""
+    """Return the fields, the name of their template, and the reader of a file's records."""
     query: SendQuery = call.query or SendQuery()
     if call.body is not None:
         refuse_query(query)
@@ -168,7 +168,7 @@ def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
 
 
 def preview(services: Services, call: ParsedRequest) -> Answer:
-    """Render what would be sent; what is wrong with a record stands beside it. Of a file, its first hundred records."""
+    """Render the records, each with its problems; of a file its first hundred."""
     query: SendQuery = call.query or SendQuery()
     read_file: draft_payloads.ReadFile | None = None
     if call.body is not None:
@@ -218,10 +218,10 @@ def _change(change: Callable[[str], MessageRecord], call: ParsedRequest) -> Answ
 
 
 def _message_id(call: ParsedRequest) -> str:
-    """An id that can't be ours is not looked for: stores have their own ideas of what an id may be."""
+    """Refuse an id that can't be ours before the ledger is asked: stores restrict ids."""
     message_id = call.path["message_id"]
     if not _MESSAGE_ID.fullmatch(message_id):
-        raise NotFound(f"there is no message {message_id[:80]!r}; ids begin with msg_", kind=ErrorKind.NOT_FOUND)
+        raise NotFound(f"no message {message_id[:80]!r}; ids begin with msg_", kind=ErrorKind.NOT_FOUND)
     return message_id
 
 
@@ -267,7 +267,7 @@ ROUTES = (
         "POST",
         "/v1/messages/<id:message_id>:cancel",
         cancel,
-        "Take back a message that was not sent yet",
+        "Cancel a message that was not sent yet",
         payloads.Message,
         body=EmptyBody,
         body_required=False,
@@ -277,7 +277,7 @@ ROUTES = (
         "POST",
         "/v1/messages/<id:message_id>:redact",
         redact,
-        "Have the provider forget the text of a message",
+        "Redact the text of a message at the provider",
         payloads.Message,
         body=EmptyBody,
         body_required=False,

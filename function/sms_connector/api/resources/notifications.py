@@ -1,4 +1,4 @@
-"""`/v1/callbacks`: what was told to callers' callback URLs, and what could not be."""
+"""`/v1/callbacks`: notifications to callers' callback URLs, delivered or not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROUTES = (
         "GET",
         "/v1/callbacks",
         list_callbacks,
-        "List callbacks to callers, newest first",
+        "List notifications to callback URLs, newest first",
         payloads.CallbackList,
         query=payloads.CallbackQuery,
     ),
@@ -36,7 +36,7 @@ ROUTES = (
         "POST",
         "/v1/callbacks/<callback:callback_id>:replay",
         replay_callback,
-        "Tell it again, whatever became of it",
+        "Post a notification again, whatever its state",
         payloads.CallbackInfo,
         errors=(404,),
     ),

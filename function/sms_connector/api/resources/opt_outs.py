@@ -1,4 +1,4 @@
-"""`/v1/optOuts` and `/v1/inboundMessages`: who is not written to, and what came in."""
+"""`/v1/optOuts` and `/v1/inboundMessages`."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def list_inbound(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _read_sender(services: Services, text: str) -> str | None:
-    """What the list shows can be asked for: numbers in any spelling, short codes, names.
+    """Return the sender to filter by: a number in any spelling, a short code, a name.
 
     A `+` that was not percent-encoded arrives as a space, which no address begins with.
     """
@@ -128,7 +128,7 @@ def _parse_number(services: Services, text: str, *, country: str | None) -> str:
 
 
 def _caller(services: Services, call: ParsedRequest) -> str | None:
-    """Who called, by the identity token; the platform has checked it, anywhere else nobody has."""
+    """Return the caller of the identity token. Only the platform has verified it; elsewhere there is none."""
     scheme, _, token = call.headers.get("Authorization", "").partition(" ")
     parts = token.split(".")
     if not services.profile.on_platform or scheme.lower() != "bearer" or len(parts) != 3:

@@ -1,6 +1,6 @@
-"""What the queue calls: one table from a task's path to the function that carries it out, for both ends of the queue.
+"""Map a task's path to the function that carries it out, for both kinds of queue.
 
-On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform lets nobody else in; on one machine the
+On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform admits no other caller; on one machine the
 worker loop takes tasks from the file and calls the same functions (`carry_out`). A task is done when its function returns.
 Whatever it raises makes the queue bring it again, later each time; nothing is dropped.
 """
@@ -58,7 +58,7 @@ class Done(Payload):
 def event_tasks(
     events: CallbackHandler | None, notifications: NotificationDispatcher, maintenance: Maintenance
 ) -> TaskTable:
-    """The tasks of the `events` queue; callbacks only where they come in."""
+    """Return the tasks of the `events` queue; callbacks only where they are received."""
     table: dict[str, TaskFunction] = {
         ANNOUNCE: lambda payload: notifications.deliver(_text(payload, "id")),
         **maintenance_tasks(maintenance),
@@ -67,22 +67,22 @@ def event_tasks(
 
 
 def maintenance_tasks(maintenance: Maintenance) -> TaskTable:
-    """A maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no body."""
+    """Return the maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no body."""
     return {MAINTENANCE_PATH: lambda _: _run_maintenance(maintenance)}
 
 
 def chunk_tasks(runner: ChunkWorker) -> TaskTable:
-    """The tasks of the `chunks` queue."""
+    """Return the tasks of the `chunks` queue."""
     return {CHUNK: lambda payload: _run_chunk(runner, payload)}
 
 
 def task_routes(table: TaskTable) -> tuple[Route, ...]:
-    """The same for tasks that come over HTTP."""
+    """Return a route for each task that is delivered over HTTP."""
     return tuple(_route(path, function) for path, function in table.items())
 
 
 def carry_out(table: TaskTable, delivery: Delivery) -> None:
-    """A task that comes from the file. Raises what its function raises."""
+    """Carry out a task of the local queue. Raises what its function raises."""
     table[delivery.task.path](delivery.task.payload)
 
 
@@ -93,7 +93,7 @@ def _route(path: str, function: TaskFunction) -> Route:
         except TaskLater as later:
             if SCHEDULED in call.headers:
                 return Answer(Done())  # another run is at work, and the schedule calls again: no failed attempt
-            # No failure: it is told as an answer, and not as an error in the log.
+            # An answer and not an error in the log: it is no failure.
             return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
         return Answer(Done())
 
@@ -115,12 +115,12 @@ def _run_maintenance(maintenance: Maintenance) -> None:
 def _text(payload: Json, name: str) -> str:
     value = payload.get(name)
     if not isinstance(value, str) or not value:
-        raise InvalidRequest(FieldProblem(name, "is missing or no text; this is no task of ours"))
+        raise InvalidRequest(FieldProblem(name, "is missing or not text; this is not one of our tasks"))
     return value
 
 
 def _number(payload: Json, name: str) -> int:
     value = payload.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidRequest(FieldProblem(name, "is missing or no number; this is no task of ours"))
+        raise InvalidRequest(FieldProblem(name, "is missing or not a number; this is not one of our tasks"))
     return value

@@ -71,14 +71,14 @@ def fill(
         return document, None
     saved = services.engine.templates.find(name) if CONNECTION_NAME.fullmatch(name) else None
     if saved is None:
-        message = f"there is no template {name[:64]!r}; GET /v1/templates lists them"
+        message = f"no template {name[:64]!r}; GET /v1/templates lists them"
         raise InvalidRequest(FieldProblem("template", message, ErrorKind.NOT_FOUND))
     single = not file and "records" not in document
     return payloads.fill_document(saved, document, campaign=campaign, single=single), saved.reference
 
 
 def _check(services: Services, body: payloads.TemplateBody) -> None:
-    """Raises InvalidRequest naming all that would refuse a send. A sender may still come from the request."""
+    """Raise InvalidRequest with everything that would refuse a send. A sender may still come from the request."""
     send = convert(msgspec.to_builtins(body), SendBody)
     problems: list[FieldProblem] = []
     try:
@@ -96,7 +96,7 @@ def _check(services: Services, body: payloads.TemplateBody) -> None:
 
 
 def _expectation(call: ParsedRequest) -> Check:
-    """What `If-Match` and `If-None-Match` expect to find (RFC 9110, 13.1)."""
+    """Return the check that `If-Match` and `If-None-Match` ask for (RFC 9110, 13.1)."""
     wanted, unwanted = _read_tags(call, IF_MATCH), _read_tags(call, IF_NONE_MATCH)
 
     def check(found: SavedTemplate | None) -> None:
@@ -121,10 +121,10 @@ def _read_tags(call: ParsedRequest, header: str) -> ETags | None:
 
 
 def _known_name(call: ParsedRequest) -> str:
-    """A name that can't be one is not looked for: stores have their own ideas of what an id may be."""
+    """Refuse a name that can't be one before the ledger is asked: stores restrict ids."""
     name = call.path["template"]
     if not CONNECTION_NAME.fullmatch(name):
-        raise NotFound(f"there is no template {name[:64]!r}; {_RULE}", kind=ErrorKind.NOT_FOUND)
+        raise NotFound(f"no template {name[:64]!r}; {_RULE}", kind=ErrorKind.NOT_FOUND)
     return name
 
 
@@ -138,7 +138,7 @@ def _write(saved: SavedTemplate) -> payloads.TemplateInfo:
 
 _ONE = "/v1/templates/<template:template>"
 _MATCH = {IF_MATCH: "Only where the template has this ETag (or `*`: where there is one); else 412."}
-_NONE_MATCH = {IF_NONE_MATCH: "`*`: only where there is no template of that name; else 412."}
+_NONE_MATCH = {IF_NONE_MATCH: "`*`: only where no template has that name; else 412."}
 
 ROUTES = (
     Route(

@@ -62,7 +62,7 @@ class WebhookPath(msgspec.Struct, frozen=True):
 
 
 def build_webhook(parts: WebhookParts) -> Handle:
-    """The public HTTP function."""
+    """Build the public HTTP function."""
     return RequestHandler(parts.log, Webhook(parts).respond).handle
 
 
@@ -95,9 +95,9 @@ class Webhook(msgspec.Struct, frozen=True):
         return WebhookPath("status" if match["kind"] == "status" else "inbound", match["token"])
 
     def _read_callback(self, context: RequestContext, target: WebhookPath) -> RawCallback:
-        """The request as the provider signed it: at the public address, with the query as it came.
+        """Return the request as the provider signed it: at the public address, with the query as it came.
 
-        Raises NotFound for a wrong token, as for a wrong address: a stranger learns nothing from it. Raises TooLarge.
+        Raises NotFound for a wrong token, as for a wrong address, so that it reveals nothing. Raises TooLarge.
         """
         request, parts = context.request, self.parts
         body = read_at_most(request, BODY_LIMIT)
@@ -118,7 +118,7 @@ class Webhook(msgspec.Struct, frozen=True):
         )
 
     def _enqueue(self, kind: CallbackKind, callback: RawCallback, log: StructuredLog) -> None:
-        """Durable when it returns: only then is the provider told that we have it."""
+        """Store it durably: the provider gets its answer only after that."""
         task = CallbackEvent(kind, callback).to_task()
         if len(msgspec.json.encode(task.payload)) > MAX_TASK_BYTES:
             _count_rejected(log, kind, "size")
@@ -131,7 +131,7 @@ class Webhook(msgspec.Struct, frozen=True):
         return _write(self.parts.provider.answer_inbound(self._find_reply(callback)))
 
     def _find_reply(self, callback: RawCallback) -> str | None:
-        """The reply to HELP. A provider that has read the word itself has answered it too."""
+        """Return the reply to HELP, unless the provider has answered it itself."""
         replies, provider = self.parts.replies, self.parts.provider
         if replies.help_reply is None:
             return None

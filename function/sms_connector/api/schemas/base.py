@@ -1,4 +1,4 @@
-"""What all payloads share: the base of every body, times on the wire, and the types of fields that appear in many."""
+"""The base of all payloads, times on the wire, and shared field types."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ P = TypeVar("P", bound=Payload)
 Time = Annotated[
     str, msgspec.Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})
 ]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE_SIZE, description="How many a page holds.")]
+PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE_SIZE, description="Entries of a page.")]
 PageToken = Annotated[
     str,
     msgspec.Meta(
@@ -73,7 +73,7 @@ def _fields(kind: type[Payload]) -> tuple[tuple[str, object], ...]:
 
 
 def read_time(text: str) -> datetime:
-    """A moment in RFC 3339 form; ValueError with the fix."""
+    """Parse a time in RFC 3339 form. Raises ValueError with the fix."""
     problem = "is not a time in RFC 3339 form, such as 2026-01-31T09:30:00Z"
     if not _RFC3339.fullmatch(text):
         needs_offset = "has no offset from UTC; end it with Z for UTC, or with one such as +02:00"

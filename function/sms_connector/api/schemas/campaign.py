@@ -1,4 +1,4 @@
-"""Campaigns on their way out: what they are, what became of their records, and what one would be."""
+"""Campaigns, their results and their forecasts, as they are answered."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sms_connector.model.record_warnings import RecordWarnings
     from sms_connector.store.campaign_record import Campaign
 
-Encodings = Annotated[dict[str, int], msgspec.Meta(description="How many records have which encoding.")]
+Encodings = Annotated[dict[str, int], msgspec.Meta(description="Records by encoding.")]
 
 
 class CampaignInfo(Payload):
@@ -172,7 +172,7 @@ class ResultQuery(Body):
     """Which results."""
 
     status: MessageStatus | UnsetType = UNSET
-    page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many a page holds.")] = 100
+    page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Entries of a page.")] = 100
     page_token: PageToken = ""
 
 
@@ -237,7 +237,7 @@ def write_result_page(results: Sequence[Result], next_page_token: str | None) ->
 
 
 def write_result(result: Result) -> SendResult:
-    """A message, a record that was refused, or one that was not called: then it is `accepted`, or `canceled` for good."""
+    """Write a message, a refused record, or a record that was not called: `accepted`, or `canceled` for good."""
     if isinstance(result, MessageRecord):
         return write_results([result])[0]
     if isinstance(result, RefusedRecord):

@@ -1,4 +1,4 @@
-"""What a campaign is created from: a JSON document, or query parameters with NDJSON or CSV as the body."""
+"""Requests for campaigns: a JSON document, or query parameters with NDJSON or CSV as the body."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def read_send_query(query: SendQuery) -> dict[str, Any]:
 
 
 def refuse_query(query: FileQuery) -> None:
-    """A document says everything itself: two places for one thing would need a rule of precedence."""
+    """Refuse query parameters beside a document: two places for one field would need a rule of precedence."""
     names = {each.name: each.encode_name for each in msgspec.structs.fields(query)}
     empty = type(query)()
     given = [name for name in names if getattr(query, name) != getattr(empty, name)]

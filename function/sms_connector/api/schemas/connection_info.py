@@ -1,4 +1,4 @@
-"""The connection as the API tells of it."""
+"""The connection as it is answered."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Nodes(Payload):
-    """How many instances the platform may run."""
+    """Instances of `connector`, least and most."""
 
     min: int | None
     max: int | None
@@ -47,7 +47,7 @@ class ScheduleInfo(Payload):
 
 
 class CapabilitiesInfo(Payload):
-    """What the provider can do. What it can't is refused with kind UNSUPPORTED before any call."""
+    """The provider's capabilities. Other operations are refused with kind UNSUPPORTED before any call."""
 
     text_limit: int
     recipients_per_call: int
@@ -76,7 +76,7 @@ class ConnectionInfo(Payload):
     proxy: Proxy | None
     senders: list[SenderInfo]
     capabilities: CapabilitiesInfo
-    callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; news comes by asking.")]
+    callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; statuses are polled.")]
     state: Literal["ACTIVE", "SUSPENDED"]
     reason: str | None
     since: Annotated[
@@ -95,7 +95,7 @@ class EmptyBody(Body):
 
 
 class TestAnswer(Payload):
-    """What the provider says to a query."""
+    """The provider's answer to a test."""
 
     state: ConnectionState
     description: str
@@ -126,7 +126,7 @@ class ConnectionLimits(Payload):
 
 
 class LimitsAnswer(Payload):
-    """What is left of the rates, in transactions: any call to the provider is one."""
+    """The rates and what is left of them, in transactions: each call to the provider is one."""
 
     node: NodeLimits
     connection: ConnectionLimits | None

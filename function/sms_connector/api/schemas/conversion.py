@@ -1,7 +1,6 @@
-"""From JSON or a query string to a typed payload: fast when it fits, naming all that is wrong when it does not.
+"""Read JSON or a query string as a typed payload, and report every problem of one that does not fit.
 
-The library stops at the first flaw; whoever writes a client wants to see all of them. So only a document that does not
-fit is looked at again, field by field.
+The library stops at the first problem, so a document that does not fit is checked again field by field.
 """
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
 
 
 def convert(document: Any, wanted: type[S]) -> S:
-    """`document` as a `wanted`. Raises InvalidRequest naming every field that does not fit."""
+    """Read the document as a `wanted`. Raises InvalidRequest naming every field that does not fit."""
     try:
         return typed.convert(document, wanted)
     except msgspec.ValidationError as error:
@@ -55,7 +54,7 @@ def convert(document: Any, wanted: type[S]) -> S:
 
 
 def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
-    """The query string as a `wanted`; None where the route takes no parameters, and then there may be none."""
+    """Read the query string; return None where the route takes no parameters. Raises InvalidRequest."""
     if not query and wanted is None:
         return None
     lists = _list_fields(wanted) if wanted is not None else frozenset[str]()
@@ -64,9 +63,7 @@ def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
     if odd:
         raise InvalidRequest(*odd)
     if wanted is None:
-        raise InvalidRequest(
-            *(FieldProblem(n, "there is no such query parameter here", ErrorKind.UNKNOWN_FIELD) for n in parameters)
-        )
+        raise InvalidRequest(*(FieldProblem(n, "unknown query parameter", ErrorKind.UNKNOWN_FIELD) for n in parameters))
     try:
         return typed.convert(parameters, wanted, strict=False)
     except msgspec.ValidationError as error:
@@ -81,7 +78,7 @@ def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
 
 
 def _find_odd_numbers(parameters: Mapping[str, Any], wanted: type[msgspec.Struct]) -> list[FieldProblem]:
-    """The library reads `1e1` and `10.0` as whole numbers, too."""
+    """Find numbers such as `1e1` and `10.0`, which the library reads as whole."""
     whole = [field.encode_name for field in msgspec.structs.fields(wanted) if _unwrap(field.type) is int]
     odd = [name for name in whole if name in parameters and not _WHOLE.fullmatch(parameters[name])]
     return [FieldProblem(name, "must be a whole number, written with digits only") for name in odd]
@@ -153,7 +150,7 @@ def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> Field
     near = get_close_matches(name, fields, n=1)
     known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(fields)}"
     return FieldProblem(
-        prefix + name[:80], f"is no field here; {known}" if fields else "is no field here", ErrorKind.UNKNOWN_FIELD
+        prefix + name[:80], f"unknown field; {known}" if fields else "unknown field", ErrorKind.UNKNOWN_FIELD
     )
 
 
@@ -185,7 +182,7 @@ def _name_value(value: Any) -> str:
 
 
 def _unwrap(wanted: Any) -> Any:
-    """The type without its annotations, and without the words for "may be absent"."""
+    """Return the type without its annotations, None and absence."""
     if get_origin(wanted) is Annotated:
         return _unwrap(get_args(wanted)[0])
     rest = [part for part in get_args(wanted) if part not in (type(None), msgspec.UnsetType)]

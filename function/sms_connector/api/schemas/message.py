@@ -1,4 +1,4 @@
-"""Messages on their way out: what the answers tell of them."""
+"""Messages and the results of sends, as they are answered."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SendAt = Annotated[
 
 
 class ErrorInfo(Payload, kw_only=True):
-    """Why a message did not arrive, or why nobody knows. `code`, `message`, `moreInfo` are the provider's own words."""
+    """Why a message failed, or why its outcome is unknown. `code`, `message`, `moreInfo` are the provider's."""
 
     source: Annotated[
         Source,
@@ -67,7 +67,7 @@ class TemplateUse(Payload):
 
 
 class SendResult(Payload):
-    """What became of one record."""
+    """The outcome of one record."""
 
     index: Annotated[int, msgspec.Meta(description="Place of the record in the request, from 0.")]
     id: Annotated[str | None, msgspec.Meta(description="Our id; null where nothing was to be sent.")]
@@ -79,7 +79,7 @@ class SendResult(Payload):
     provider_message_id: str | None = None
     segments: int = 0
     encoding: str | None = None
-    attempts: Annotated[int, msgspec.Meta(description="How often the provider was asked for the status.")] = 0
+    attempts: Annotated[int, msgspec.Meta(description="Status polls so far.")] = 0
     sent_at: SentAt | None = None
     updated_at: Time | None = None
     error: ErrorInfo | None = None
@@ -111,11 +111,13 @@ class SendAnswer(Payload):
 
 
 class HistoryEntry(Payload):
-    """One thing that was heard of a message, whether or not it changed the status."""
+    """One report on a message, whether or not it changed the status."""
 
     at: Time
     status: MessageStatus
-    source: Annotated[str, msgspec.Meta(description="Who told: `send`, `poll`, `callback`, `transport`, …")]
+    source: Annotated[
+        str, msgspec.Meta(description="Where the report came from: `send`, `poll`, `callback`, `transport`, …")
+    ]
     provider_status: Annotated[str | None, msgspec.Meta(description="The provider's own word or code.")]
 
 
@@ -172,7 +174,7 @@ class MessageQuery(Body):
 def write_answer(
     results: Sequence[SendResult], *, request_id: str, notes: RecordWarnings, dry_run: bool = False
 ) -> SendAnswer:
-    """The results in the order of their records, with their sums and what is worth saying about them."""
+    """Return the results in the order of their records, with counts and warnings."""
     ordered = sorted(results, key=lambda result: result.index)
     summary = dict(Counter(str(result.status) for result in ordered))
     return SendAnswer(
@@ -213,7 +215,7 @@ class Named(Protocol):
 
 
 def name_record(result: SendResult, record: Named) -> SendResult:
-    """The result, with the key, the reference and the line of its own record."""
+    """Add the record's key, reference and line to its result."""
     result.key = UNSET if record.key is None else record.key
     result.reference = UNSET if record.reference is None else record.reference
     result.line = UNSET if record.line is None else record.line
@@ -244,7 +246,7 @@ def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
 
 
 def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResult:
-    """The result of a record that is wrong, where the request asked to have it reported."""
+    """Return the result of an invalid record (`onInvalid: report`)."""
     error = ErrorInfo(
         source="connector", kind=problem.kind, message=problem.message, retry=RetrySafety.NEVER, field=problem.field
     )

@@ -1,4 +1,4 @@
-"""Callbacks out, as they are listed: what was to be told to whom, and how it went."""
+"""Notifications to callback URLs, as they are listed."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ State = Literal["pending", "delivered", "given_up"]
 
 
 class CallbackInfo(Payload):
-    """A final state that a callback URL is told of."""
+    """A notification of a message's final status."""
 
     id: Annotated[str, msgspec.Meta(description="Also the `webhook-id` of every attempt.")]
     message: Annotated[str, msgspec.Meta(description="The message's id.")]
@@ -35,7 +35,7 @@ class CallbackInfo(Payload):
     index: Annotated[int, msgspec.Meta(description="Place of the record in its request, from 0.")]
     url: str
     state: State
-    attempts: Annotated[int, msgspec.Meta(description="How often it was posted.")]
+    attempts: Annotated[int, msgspec.Meta(description="Attempts to post it.")]
     created_at: Time
     next_attempt_at: Annotated[Time | None, msgspec.Meta(description="While it is pending.")]
     delivered_at: Time | None
@@ -66,5 +66,5 @@ def write_callback(callback: Notification) -> CallbackInfo:
 
 
 def render_result(record: MessageRecord) -> bytes:
-    """The `data` of a callback: the result object, exactly as an answer to `messages:send` holds it."""
+    """Return the `data` of a notification: the result object as `messages:send` answers it."""
     return msgspec.json.encode(write_results([record])[0])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class OptOutInfo(Payload):
-    """Who is not written to, since when and why, as the last change has it."""
+    """An opt-out: its person, time and reason, as of the last change."""
 
     number: str
     source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a STOP word) or `provider` (it refused).")]
@@ -59,13 +59,13 @@ class OptOutList(Payload):
 
 
 class OptOutBody(Body):
-    """Why the recipient is not to be written to."""
+    """The reason of the opt-out."""
 
     reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class InboundInfo(Payload):
-    """A message that came in."""
+    """An inbound message."""
 
     id: str
     sender: str
@@ -77,7 +77,7 @@ class InboundInfo(Payload):
         str | None, msgspec.Meta(description="`stop`, `start` or `help`, where the text is such a word.")
     ]
     in_reply_to: Annotated[
-        str | None, msgspec.Meta(description="Our id of the message it answers, where the provider tells.")
+        str | None, msgspec.Meta(description="Our id of the message it answers, where the provider reports it.")
     ]
     provider_message_id: str
 
@@ -104,7 +104,7 @@ class InboundQuery(Body):
         msgspec.Meta(
             min_length=1,
             max_length=100,
-            description="Whom they came from, in any spelling; also a short code or a name.",
+            description="The sender: a number in any spelling, a short code or a name.",
         ),
     ] = ""
     page_size: PageSize = PAGE_SIZE
@@ -112,7 +112,7 @@ class InboundQuery(Body):
 
 
 class Nothing(Payload):
-    """Done; there is nothing to tell."""
+    """Done; no content."""
 
 
 def write_opt_out(opt_out: OptOut) -> OptOutInfo:

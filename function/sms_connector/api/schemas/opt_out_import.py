@@ -1,4 +1,4 @@
-"""Opt-outs from a file: what is sent, and what became of it."""
+"""Import of opt-outs: request and answer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class OptOutImportBody(Body):
 
 
 class RefusedOptOut(Payload, omit_defaults=True):
-    """A record that names nobody. `line` is the file's."""
+    """A record without a valid number. `line` is the file's."""
 
     index: int
     number: str | None
@@ -56,7 +56,7 @@ class RefusedOptOut(Payload, omit_defaults=True):
 
 
 class OptOutImportAnswer(Payload):
-    """What became of the records."""
+    """The outcome of an import."""
 
     added: int
     unchanged: Annotated[int, msgspec.Meta(description="Had opted out already; their first reason stays.")]

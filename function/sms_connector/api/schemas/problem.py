@@ -1,4 +1,4 @@
-"""How an error is told."""
+"""Errors as they are answered."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Problem(Payload):
 
     code: Annotated[int, msgspec.Meta(description="The HTTP status.")]
     status: str
-    message: Annotated[str, msgspec.Meta(description="What is wrong and how to mend it. Wording may change.")]
+    message: Annotated[str, msgspec.Meta(description="What is wrong and how to fix it. Wording may change.")]
     details: list[ProblemDetail]
 
 

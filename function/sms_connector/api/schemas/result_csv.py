@@ -40,7 +40,7 @@ def write_csv(lines: Iterable[Line], columns: Sequence[str]) -> Iterator[bytes]:
 
 
 def name_columns(columns: Iterable[str]) -> list[str]:
-    """The caller's columns by their own names; one that has a name of ours, in whatever case, gets `file.` before it."""
+    """Name the caller's columns; one with a name of ours, in any case, gets `file.` before it."""
     taken = {name.lower() for name in COLUMNS}
     names = []
     for column in columns:

@@ -78,19 +78,19 @@ DuplicatesText = Annotated[
 
 
 class TrackingBody(Body):
-    """How each message is followed; what is left out is the connection's."""
+    """Tracking of each message; the connection's defaults hold for what is left out."""
 
     retry_interval_millis: (
         Annotated[
             int,
             msgspec.Meta(
-                ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1], description="Between two questions."
+                ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1], description="Between two status polls."
             ),
         ]
         | UnsetType
     ) = UNSET
     retry_attempts: (
-        Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1], description="How many questions.")]
+        Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1], description="Status polls at most.")]
         | UnsetType
     ) = UNSET
     wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] = False

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 
-# A million records of a kilobyte. What was compressed to less than a thousandth is no list of records.
+# A million records of a kilobyte.
 MAX_CONTENT_BYTES = 1024 * 1024 * 1024
 MAX_RECORD_BYTES = 256 * 1024
 BUFFER_BYTES = 64 * 1024
@@ -62,7 +62,7 @@ class Content(io.RawIOBase):
 
 
 def is_gzip(file: BinaryIO) -> bool:
-    """By its first bytes, for an object whose headers nobody tells us; the file is at its beginning afterwards."""
+    """Detect gzip by the first bytes, and rewind the file: objects come without headers."""
     beginning = file.read(len(_GZIP))
     file.seek(0)
     return beginning == _GZIP

@@ -1,4 +1,4 @@
-"""CSV as offices make it, read a row at a time.
+"""Read CSV from spreadsheets, a row at a time.
 
 The delimiter is the one with which the first row has the columns that the mapping names. Read as well: Excel's `sep=;` line, blank
 lines and rows of delimiters only, line breaks in cells, marks and invisible characters before and in names, any line end.
@@ -33,7 +33,7 @@ csv.field_size_limit(2 * MAX_RECORD_BYTES)
 
 
 class _Table(msgspec.Struct, frozen=True):
-    """How the file is read: its delimiter, the cells of its header, and how many lines end with the header."""
+    """The file's delimiter, the cells of its header, and the number of lines up to the header's end."""
 
     delimiter: str
     header: list[str]
@@ -74,7 +74,7 @@ def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, conte
 
 
 def _blank_to_none(record: Mapping[str, str], optional: Sequence[str]) -> dict[str, Any]:
-    """A blank cell is no key and no reference: CSV has no other way to say it."""
+    """Read blank cells as absent key and reference: CSV can't express absence otherwise."""
     blank = [name for name in optional if name in record and not record[name].strip()]
     return {**record, **dict.fromkeys(blank)}
 
@@ -135,7 +135,7 @@ def _open_table(head: _Head, mapping: FieldMapping, delimiter: str | None) -> _T
 
 
 def _read_separator(head: _Head) -> tuple[int, str | None]:
-    """Return how many lines precede the header, and the delimiter that Excel's `sep=` line names."""
+    """Return the number of lines before the header, and the delimiter that Excel's `sep=` line names."""
     separator = None
     for number, line in enumerate(head):
         shown = strip_invisible(line).strip(" \r\n")

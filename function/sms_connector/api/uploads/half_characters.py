@@ -16,7 +16,7 @@ class HalfCharacters:
         self._left = b""
 
     def found_in(self, piece: bytes) -> bool:
-        """Whether there is one, by the end of this piece; an empty piece is the end."""
+        """Return True once a half character was found; an empty piece ends the document."""
         text, self._left = self._left + piece, b""
         if b"\\" not in text:
             return False
@@ -34,7 +34,7 @@ class HalfCharacters:
 
 
 def _begun(text: bytes) -> int:
-    """The length of an escape that the end cuts off. Two backslashes are a whole one."""
+    """Return the length of an escape that the end cuts off. Two backslashes are a whole one."""
     match = _BEGUN.search(text[-300:])
     if match is None or len(match[1]) % 2 == 0:
         return 0

@@ -22,7 +22,7 @@ RECORDS = "records"
 Events = Iterator[tuple[str, Any]]
 _LINE_BREAK = re.compile(r"\n|\\n")
 _BROKEN = "the body is not JSON, or cut off{place}; send one JSON object in UTF-8"
-# Words of yajl's errors (yajl_lex.c, yajl_parser.c) that tell another fix.
+# Words of yajl's errors (yajl_lex.c, yajl_parser.c) that need another fix.
 _REASONS = {
     "overflow": "the body holds a number beyond 64 bits{place}; send it as text",
     "invalid bytes in UTF8": "the body is not UTF-8{place}; send one JSON object in UTF-8",
@@ -30,7 +30,7 @@ _REASONS = {
 
 
 def read_outline(content: Content) -> dict[str, Any]:
-    """The document without its records: `records` is True where there are some. Raises InvalidRequest for broken JSON."""
+    """Return the document without its records; `records` is True where it has some. Raises InvalidRequest for broken JSON."""
     with _Whole(content) as whole:
         events = iter(ijson.basic_parse(_Checked(content), use_float=True, buf_size=BUFFER_BYTES))
         if next(events)[0] != "start_map":
@@ -39,7 +39,7 @@ def read_outline(content: Content) -> dict[str, Any]:
 
 
 def read_records(content: Content) -> Iterator[Located]:
-    """The records of a document that `read_outline` has read to its end."""
+    """Yield the records of a document that `read_outline` has read."""
     for record in ijson.items(content, f"{RECORDS}.item", use_float=True, buf_size=BUFFER_BYTES):
         content.mark()
         yield None, record if isinstance(record, dict) else RecordProblem("must be an object")
@@ -125,7 +125,7 @@ def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
 
 
 def _explain(told: str) -> str:
-    """Of the parser's words: the first line, as behind it is what it read. It puts bytes that are no UTF-8 as Python shows them."""
+    """Return the first line of the parser's message; the next ones quote the input. Bytes that are not UTF-8 appear escaped."""
     reason = _LINE_BREAK.split(told, maxsplit=1)[0]
     return next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
 

@@ -34,7 +34,7 @@ class FileForm(msgspec.Struct, frozen=True):
 
 
 def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
-    """How a file in `format_` is read, by its headers and by what the request says. Raises InvalidRequest."""
+    """Return how a file in `format_` is read, by its headers and the request. Raises InvalidRequest."""
     charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
     return FileForm(format_, sent.compressed, None if chosen.delimiter is UNSET else chosen.delimiter, charset)
 

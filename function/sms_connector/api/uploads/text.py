@@ -1,4 +1,4 @@
-"""The bytes of an upload as UTF-8, whatever a spreadsheet made of them.
+"""Decode an upload to UTF-8 from what spreadsheets write.
 
 A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is UTF-8, or
 UTF-16 where every other byte of the beginning is zero.
@@ -31,7 +31,7 @@ ADVICE = 'save the file as "CSV UTF-8", or send charset=windows-1252 if an older
 
 
 def find_charset(name: str, field: str) -> str:
-    """Return Python's name of a character set. Raises InvalidRequest naming `field` where there is no such one."""
+    """Return Python's name of a character set. Raises InvalidRequest naming `field` for an unknown one."""
     lowered = name.strip().lower()
     try:
         if not _CHARSETS.fullmatch(lowered):

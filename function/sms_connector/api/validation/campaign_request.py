@@ -71,7 +71,7 @@ class CampaignRequest(msgspec.Struct, frozen=True):
 
 
 def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> CampaignRequest:
-    """All but the records. Raises InvalidRequest naming every field that is wrong."""
+    """Read all but the records. Raises InvalidRequest with every wrong field."""
     sent = read_content_type(call.headers)
     if sent.form is None:
         refuse_query(call.query)
@@ -92,7 +92,7 @@ def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> C
 
 @contextmanager
 def open_records(services: Services, request: CampaignRequest, spooled: Spooled) -> Iterator[Iterator[Record]]:
-    """The records, checked as they are read; each call reads from the beginning."""
+    """Read and check the records from the beginning."""
     body, reader, form, columns = request.body, request.reader, request.form, request.columns
     if body.source is not UNSET and form is not None:
         with services.objects.open_lines(body.source) as source:
@@ -108,7 +108,7 @@ def open_records(services: Services, request: CampaignRequest, spooled: Spooled)
 
 
 def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tuple[CampaignBody, str | None]:
-    from sms_connector.api.uploads import json_document  # its parser is no part of a cold start
+    from sms_connector.api.uploads import json_document  # a cold start does not load its parser
 
     outline = json_document.read_outline(Content(spooled.rewind(), compressed=compressed))
     has_records = outline.pop(json_document.RECORDS, False)
@@ -164,7 +164,7 @@ def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
 
 
 def digest_request(call: ParsedRequest, spooled: Spooled) -> str:
-    """What the request's Idempotency-Key stands for: all that was sent, before a template fills it. Raises InvalidRequest."""
+    """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it. Raises InvalidRequest."""
     query, sent = call.query, read_content_type(call.headers)
     said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
     return hashlib.sha256(said).hexdigest()

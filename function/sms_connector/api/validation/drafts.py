@@ -1,4 +1,4 @@
-"""From a body to drafts: template and mapping applied, recipients checked, texts measured, all that is wrong named."""
+"""Make drafts of a body: apply template and mapping, check recipients, measure texts, report every problem."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class RecordReader(msgspec.Struct, frozen=True):
     def check(
         self, index: int, record: Mapping[str, object], prefix: str, *, line: int | None = None
     ) -> CheckedRecord | Refused:
-        """`prefix` tells where the record's fields are in the body, `line` where it begins in a file."""
+        """`prefix` is the path of the record's fields in the body, `line` where it begins in a file."""
         problems: list[FieldProblem] = []
         try:
             mapped = self.mapping.apply(record)
@@ -98,7 +98,7 @@ class RecordReader(msgspec.Struct, frozen=True):
     def _read_labels(
         self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
     ) -> tuple[str | None, str | None]:
-        """The record's key and its reference."""
+        """Return the record's key and reference."""
         key, reference = self.mapping.labels_of(record)
         if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
             problems.append(FieldProblem(prefix + self.mapping.key_field, _KEY_RULE))
@@ -113,7 +113,7 @@ class RecordReader(msgspec.Struct, frozen=True):
     ) -> Recipient | None:
         to = mapped.to if mapped else record.get(self.mapping.to_field)
         if not isinstance(to, str) or not to.strip():
-            return None  # told as missing already
+            return None  # reported as missing already
         rules = self.rules
         try:
             recipient = read_recipient(to, country=rules.country, likely_region=rules.region)
@@ -155,7 +155,7 @@ def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules, read_file: 
     rows = read_file(mapping) if read_file else _list_records(body)
     outcomes = list(_check_rows(rows, reader, notes, single=body.records is UNSET and read_file is None))
     if not outcomes:
-        raise InvalidRequest(FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE))
+        raise InvalidRequest(FieldProblem("records", "is empty; send at least one record", ErrorKind.MISSING_VALUE))
     if wrong:
         raise InvalidRequest(*wrong, *(p for each in outcomes if isinstance(each, Refused) for p in each.problems))
     drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
@@ -173,7 +173,7 @@ def find_warnings(body: SendBody | PreviewBody | CampaignBody) -> list[FieldProb
 
 
 def read_policy(body: SendBody | PreviewBody | CampaignBody) -> Duplicates:
-    """What becomes of a recipient who comes twice: a strict request leaves no warning."""
+    """Return the rule for repeated recipients: a strict request leaves no warning."""
     chosen: Duplicates = "send" if isinstance(body, PreviewBody) else body.duplicates
     return "refuse" if body.strict and chosen == "send" else chosen
 
@@ -191,7 +191,7 @@ def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules
 
 
 def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProblem]:
-    """What is wrong with a text that is to be sent; `record` is the path of the record it was rendered for."""
+    """Find the problems of a text; `record` is the path of the record it was rendered for."""
     length, problem_text = utf16_length(text), None
     subject = "the rendered message" if record else "the text"
     if length > rules.text_limit:
@@ -259,7 +259,7 @@ def _parse_template(body: SendBody | PreviewBody | CampaignBody) -> Template:
 
 
 def _build_mapping(template: Template, mapping: Mapping[str, str]) -> tuple[FieldMapping, list[FieldProblem]]:
-    """The mapping without the entries that are wrong, so that records can be checked all the same; and what is wrong."""
+    """Return the mapping without wrong entries, so that records can still be checked, and the problems."""
     try:
         return FieldMapping.build(template, mapping), []
     except InvalidValueError as error:
@@ -277,7 +277,7 @@ def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[F
     if body.records is not UNSET and isinstance(body, SendBody) and body.reference is not UNSET:
         yield FieldProblem("reference", "is of a single message; write a 'reference' into each of the 'records'")
     if body.mapping is not UNSET and body.records is UNSET:
-        yield FieldProblem("mapping", "has nothing to map: there are no 'records'; leave it out")
+        yield FieldProblem("mapping", "has nothing to map without 'records'; leave it out")
     if body.records is UNSET and template.placeholders:
         names = ", ".join(f"<{name}>" for name in template.placeholders)
         yield FieldProblem(

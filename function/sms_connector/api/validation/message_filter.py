@@ -46,7 +46,7 @@ def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None
 
 
 def _read_recipient(text: str, country: str | None, problems: list[FieldProblem]) -> str | None:
-    """A recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
+    """Read a recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
     if not text:
         return None
     address = "+" + text[1:] if text.startswith(" ") else text
@@ -70,7 +70,7 @@ def _read_moment(text: str, field: str, problems: list[FieldProblem]) -> float |
 
 
 def _check_combination(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
-    """The provider's id names one message: nothing else can narrow that down."""
+    """Refuse other filters beside the provider's id, which names one message."""
     others = replace(wanted, provider_message_id=None)
     if wanted.provider_message_id is not None and others != MessageFilter():
         problems.append(

@@ -16,7 +16,7 @@ MAX_REASON = 500
 
 
 class CheckedOptOut(msgspec.Struct, frozen=True):
-    """`problem` says why the record names nobody; `number` is then as it was written."""
+    """`problem`: why the record has no valid number; `number` is then as it was written."""
 
     index: int
     line: int | None

@@ -100,7 +100,7 @@ def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: li
 
 
 def _read_country(body: SendBody | CampaignBody, rules: OptionRules) -> str | None:
-    """What is wrong with a `defaultCountry` is reported with the recipients."""
+    """Read the country; its problems are reported with the recipients."""
     with suppress(InvalidRequest):
         return read_country(body.default_country, rules.default_country)
     return None
@@ -178,7 +178,7 @@ def _say_duration(seconds: int) -> str:
 def _check_url(
     field: str, url: str, *, https_only: bool = False, rules: OptionRules | None = None
 ) -> Iterator[FieldProblem]:
-    """What may be wrong with an address, in words that don't repeat it: it may hold a token."""
+    """Explain a wrong address without repeating it: it may hold a token."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # reading it is what checks it
