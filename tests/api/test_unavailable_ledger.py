@@ -80,7 +80,7 @@ def test_what_has_to_be_mended_is_told_to_the_log_alone(api: Any) -> None:
     assert "databases/sms" not in answer.text
     [told] = [event for event in events(api) if event["severity"] == "ERROR"]
     assert told["message"] == "store_misconfigured"
-    assert told["mend"].endswith("may not be used: grant …")
+    assert told["fix"].endswith("may not be used: grant …")
 
 
 @pytest.mark.parametrize(
