@@ -12,7 +12,7 @@ import pytest
 
 from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown, PreconditionFailed
 from sms_connector.local.clock import SystemClock
-from sms_connector.transport.http import Word
+from sms_connector.transport.http import Verdict
 from tests.transport.conftest import MakeBench, NotingClock
 from tests.transport.raw_server import CREATED, Peer, RawServer, Script, answering, answering_once, serving
 
@@ -196,17 +196,17 @@ def said(line: bytes, body: bytes, *headers: bytes) -> Script:
 
 
 # (what comes back, what the provider reads in it, attempts, whether it is returned)
-WORDS: list[tuple[str, Script, Word | None, int, bool]] = [
-    ("a final word in a 429", said(b"429 No", b"{}", b"Retry-After: 7"), Word.FINAL, 1, True),
-    ("a final word in a 503", said(b"503 No", b"{}"), Word.FINAL, 1, True),
-    ("a final word in a 500", said(b"500 No", b"{}"), Word.FINAL, 1, True),
-    ("a word that asks to come later: repeated first", said(b"429 Slow down", b"{}"), Word.LATER, 3, True),
-    ("no word in a 429: the status decides", said(b"429 Slow down", b"<html>"), None, 3, False),
-    ("no word in a 500: unknown", said(b"500 Oops", b"<html>"), None, 1, False),
+VERDICTS: list[tuple[str, Script, Verdict | None, int, bool]] = [
+    ("a final error in a 429", said(b"429 No", b"{}", b"Retry-After: 7"), Verdict.FINAL, 1, True),
+    ("a final error in a 503", said(b"503 No", b"{}"), Verdict.FINAL, 1, True),
+    ("a final error in a 500", said(b"500 No", b"{}"), Verdict.FINAL, 1, True),
+    ("an error that asks to come later: repeated first", said(b"429 Slow down", b"{}"), Verdict.LATER, 3, True),
+    ("no error in a 429: the status decides", said(b"429 Slow down", b"<html>"), None, 3, False),
+    ("no error in a 500: unknown", said(b"500 Oops", b"<html>"), None, 1, False),
     (
         "a body that ended early is not read",
         answering_once(b"HTTP/1.1 429 No\r\nContent-Length: 99\r\n\r\n{"),
-        Word.FINAL,
+        Verdict.FINAL,
         3,
         False,
     ),
@@ -214,18 +214,18 @@ WORDS: list[tuple[str, Script, Word | None, int, bool]] = [
 
 
 @pytest.mark.parametrize(
-    ("script", "word", "attempts", "returned"), [row[1:] for row in WORDS], ids=[row[0] for row in WORDS]
+    ("script", "verdict", "attempts", "returned"), [row[1:] for row in VERDICTS], ids=[row[0] for row in VERDICTS]
 )
-def test_the_providers_own_word_counts_whatever_its_status(
-    make_bench: MakeBench, script: Script, word: Word | None, attempts: int, returned: bool
+def test_the_providers_own_error_counts_whatever_its_status(
+    make_bench: MakeBench, script: Script, verdict: Verdict | None, attempts: int, returned: bool
 ) -> None:
     bench = make_bench(attempts=3)
     with serving(script) as server:
         if returned:
-            assert bench.post(server.url, read_provider_error=lambda _: word).body == b"{}"
+            assert bench.post(server.url, read_provider_error=lambda _: verdict).body == b"{}"
         else:
             with pytest.raises(CallError):
-                bench.post(server.url, read_provider_error=lambda _: word)
+                bench.post(server.url, read_provider_error=lambda _: verdict)
     assert len(bench.gates) == attempts
 
 
@@ -272,7 +272,7 @@ ANSWERS: list[tuple[str, bytes, int, bytes]] = [
     ("a refusal that ended early", b'HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\n{"code"', 400, b'{"code"'),
     ("a refusal compressed into ruins", b"HTTP/1.1 400 Bad\r\nContent-Encoding: gzip\r\n\r\nruin", 400, b""),
     ("our credentials refused", b"HTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n", 401, b""),
-    ("a proxy's word from no proxy", b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", 407, b""),
+    ("a proxy's answer from no proxy", b"HTTP/1.1 407 No\r\nContent-Length: 0\r\n\r\n", 407, b""),
 ]
 
 
@@ -309,7 +309,7 @@ def test_head_has_no_body_whatever_its_length_says(make_bench: MakeBench) -> Non
 
 
 def test_an_answer_given_before_the_request_was_read_counts(make_bench: MakeBench) -> None:
-    """413: the server answers and closes while we write. Its answer is in our buffer, and it is the provider's word."""
+    """413: the server answers and closes while we write. Its answer is in our buffer, and it is the provider's."""
 
     def refuse_early(peer: Peer) -> None:
         peer.read_head()

@@ -9,7 +9,7 @@ import pytest
 
 from sms_connector.app.startup_checks import settings_problems
 from sms_connector.errors import NotSent, OutcomeUnknown
-from sms_connector.transport.dial import make_tls_context
+from sms_connector.transport.connection import make_tls_context
 from sms_connector.transport.settings import TransportSettings
 from tests.transport.conftest import Authority, MakeBench
 from tests.transport.raw_server import CREATED, Peer, answering, serving

@@ -45,7 +45,7 @@ def settings_problems(settings: TransportSettings, destination: str) -> list[str
 
 
 def _ca_file_problems(path: str) -> list[str]:
-    from sms_connector.transport.dial import make_tls_context
+    from sms_connector.transport.connection import make_tls_context
 
     if not Path(path).is_file():
         return [f"SMS_CA_FILE: no file {path}: name a PEM file with the extra certificate authorities"]

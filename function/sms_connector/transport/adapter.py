@@ -1,4 +1,4 @@
-"""The `requests` session and its adapter. Connections are kept, and a kept one is never the reason for a second message."""
+"""The `requests` session and its adapter, which keeps connections."""
 
 from __future__ import annotations
 
@@ -18,43 +18,40 @@ from requests.adapters import BaseAdapter
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock, SecretSource
 
-from .connection import Connection, Destination, frame, parse_destination
-from .dial import Dialer
+from .connection import Connection, Destination, Dialer, frame, parse_destination
 from .failures import WireError
 from .http import HttpRequest, Written
 from .outgoing import Resolver
 from .proxy_auth import ProxyAuthenticator
 from .settings import TransportSettings
 
-# Framing and addressing belong to the transport; a provider's package that set them too would break the message in two.
-_OURS = frozenset(("host", "content-length", "transfer-encoding", "connection", "proxy-authorization"))
+# Framing and addressing belong to the transport: a second value could end the message elsewhere.
+_OURS = frozenset(("Host", "Content-Length", "Transfer-Encoding", "Connection", "Proxy-Authorization"))
 
 
 class Exchange(PreparedRequest):
-    """A request as it goes out, prepared by hand: `Session.request` would read environment and netrc, and rewrite the URL, at twice
-    the CPU. `target` is what its first line names."""
+    """A request prepared by hand: `Session.request` would read environment and netrc and rewrite the URL, at twice the CPU.
+    `target` is what its first line names."""
 
     headers: dict[str, str]  # type: ignore[assignment]  # plain, for the same reason
     body: bytes
 
-    def __init__(
-        self, request: HttpRequest, destination: Destination, deadline: float, written: Written | None
-    ) -> None:
+    def __init__(self, request: HttpRequest, deadline: float, written: Written | None) -> None:
         super().__init__()
         self.method, self.url, self.body = request.method, request.url, request.body or b""
-        self.destination, self.target = destination, destination.path
-        self.deadline, self.written = deadline, written
+        self.destination, self.deadline, self.written = parse_destination(request.url), deadline, written
+        self.target = self.destination.path
 
 
 class Reply(Response):
-    """An answer whose body has been read as far as it goes; `broken` is what ended it early. Header names are lower-case."""
+    """An answer whose body has been read; `broken` is what ended it early. Header names are lower-case."""
 
-    headers: dict[str, str]  # type: ignore[assignment]  # plain: it is read by `HttpResponse` only
+    headers: dict[str, str]  # type: ignore[assignment]  # plain: only `HttpResponse` reads it
     broken: WireError | None = None
 
 
 class Session(requests.Session):
-    """Without what `requests` does for browsers: environment and redirects. (Cookies need urllib3's answer.)"""
+    """A session without environment, redirects and cookies."""
 
     def __init__(self, settings: TransportSettings, clock: Clock, *, secrets: SecretSource, resolve: Resolver) -> None:
         super().__init__()
@@ -70,9 +67,9 @@ class Session(requests.Session):
         return None
 
     def exchange(self, request: HttpRequest, deadline: float, written: Written | None) -> Reply:
-        """A forwarding proxy's 407 passed nothing on, so asking again is safe."""
-        destination, proxy = parse_destination(request.url), self._proxy
-        exchange = Exchange(request, destination, deadline, written)
+        """Send the request once; again after a forwarding proxy's 407, which passed nothing on."""
+        exchange = Exchange(request, deadline, written)
+        destination, proxy = exchange.destination, self._proxy
         exchange.headers = self._headers(request, destination)
         if proxy is None or not proxy.forwards(destination.scheme):
             return self._send(exchange)
@@ -89,18 +86,15 @@ class Session(requests.Session):
 
     def _headers(self, request: HttpRequest, destination: Destination) -> dict[str, str]:
         headers = {"Host": destination.authority}
-        headers |= {name: value for name, value in request.headers.items() if name.lower() not in _OURS}
+        headers |= {title: value for name, value in request.headers.items() if (title := name.title()) not in _OURS}
         if request.authorization is not None:
             headers["Authorization"] = request.authorization
         text = "".join((*headers, *headers.values()))
         if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
             what = "a header holds what is not printable ASCII"
             raise WireError(what, written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
-        given = {name.lower() for name in headers}
-        if "user-agent" not in given:
-            headers["User-Agent"] = self._user_agent
-        if "accept-encoding" not in given:
-            headers["Accept-Encoding"] = "identity"
+        headers.setdefault("User-Agent", self._user_agent)
+        headers.setdefault("Accept-Encoding", "identity")
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             headers["Content-Length"] = str(len(request.body or b""))
         return headers
@@ -117,53 +111,47 @@ class Adapter(BaseAdapter):
         self._settings, self._monotonic, self._connect = settings, clock.monotonic, connect
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
-        self._swept_at = clock.monotonic()
 
     def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
-        """Raises WireError where no status line and headers came."""
-        method, key = str(request.method), request.destination.key
+        """Return the answer. Raises WireError where no status line and headers came."""
+        method, key = str(request.method), (request.destination.scheme, request.destination.authority)
         message = frame(f"{method} {request.target} HTTP/1.1", request.headers, request.body)
         connection = self._take(key) or self._connect(request.destination)
-        connection.bounds.deadline = request.deadline
+        connection.deadline = request.deadline
         try:
             reply = self._read(connection.exchange(message, method, request.written))
-        except HTTPException:
-            connection.close()
-            raise WireError("the answer is not readable as HTTP", written=True) from None
         except BaseException as error:
             connection.close()
             if isinstance(error, WireError) and error.at_once:
-                with self._lock:  # one found dead speaks for its contemporaries
+                with self._lock:  # those that were kept beside a dead one are dead too
                     _close(self._idle.pop(key, ()))
+            if isinstance(error, HTTPException):
+                raise WireError("the answer is not readable as HTTP", written=True) from None
             raise
-        if reply.broken is None:
-            self._put(connection, key)
-        else:
-            connection.close()
+        self._put(connection, key, reusable=reply.broken is None and connection.is_reusable())
         return reply
 
     def close(self) -> None:
-        """Close the connections at rest. The adapter can still be used; it opens new ones."""
+        """Close the kept connections; the next request opens a new one."""
         with self._lock:
             while self._idle:
                 _close(self._idle.popitem()[1])
 
     def _read(self, answer: HTTPResponse) -> Reply:
         reply, body = Reply(), b""
-        try:
-            body = answer.read()
-        except WireError as failure:
-            reply.broken = failure
-        except IncompleteRead as error:
-            body = error.partial
-            reply.broken = WireError("the answer ended before it was whole", written=True)
-        finally:
-            answer.close()
+        with answer:
+            try:
+                body = answer.read()
+            except WireError as failure:
+                reply.broken = failure
+            except IncompleteRead as error:
+                body = error.partial
+                reply.broken = WireError("the answer ended before it was whole", written=True)
         headers: dict[str, str] = {}
         for given, value in answer.getheaders():
             name = given.lower()
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        # None is asked to compress its answer, but some do. 32: zlib finds out which of the two it is.
+        # Some servers compress their answer unasked. 32: zlib finds out which of the two formats it is.
         if body and headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate"):
             inflater = zlib.decompressobj(zlib.MAX_WBITS | 32)
             with suppress(zlib.error):
@@ -178,25 +166,23 @@ class Adapter(BaseAdapter):
         """Return a connection that looks alive; None where a new one is needed."""
         with self._lock:
             now, idle = self._monotonic(), self._idle.get(key)
-            if now - self._swept_at > self._settings.max_idle:
-                self._swept_at = now
-                for each in self._idle.values():
-                    while each and now - each[0].idle_since > self._settings.max_idle:
-                        each.popleft().close()
+            for each in self._idle.values():
+                while each and now - each[0].idle_since > self._settings.max_idle:
+                    each.popleft().close()
             # The first has rested longest: where it has to rest, all have to.
             while idle and now - idle[0].idle_since >= self._settings.rest:
                 connection = idle.popleft()
-                if now - connection.idle_since <= self._settings.max_idle and connection.is_alive():
+                if connection.is_alive():
                     return connection
                 connection.close()
             return None
 
-    def _put(self, connection: Connection, key: tuple[str, str]) -> None:
-        """Keep it for the next exchange; close it where it can carry none, or where enough are waiting already."""
+    def _put(self, connection: Connection, key: tuple[str, str], *, reusable: bool) -> None:
+        """Keep a connection for the next exchange; close one that can carry none, or is one too many."""
         with self._lock:
             idle = self._idle.setdefault(key, deque())
             self._idle.move_to_end(key)
-            if connection.is_reusable() and len(idle) < self._settings.pool_size:
+            if reusable and len(idle) < self._settings.pool_size:
                 connection.idle_since = self._monotonic()
                 idle.append(connection)
             else:

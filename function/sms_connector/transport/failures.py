@@ -1,7 +1,7 @@
 """What can go wrong with an attempt, what it means for the message (docs/sending.md, section 1), and when it is repeated.
 
-The one fact that decides is whether the other side may hold the whole request. The connection knows it: it opens, writes and
-reads in three separate steps. Of an answer the status decides: a 3xx or 4xx whose body ended early took nothing all the same.
+Without an answer, it decides whether the other side may hold the whole request, which the connection records; else the status
+decides: a 3xx or 4xx whose body ended early took nothing all the same.
 """
 
 from __future__ import annotations
@@ -23,12 +23,8 @@ from .settings import TransportSettings
 
 
 class WireError(Exception):
-    """No usable answer. `what` says it without addresses, secrets or content.
-
-    `written`   the other side may hold the whole request
-    `again`     repeating could help (a wrong certificate or password stays wrong)
-    `at_once`   a connection from the pool turned out dead: a new one needs no pause
-    """
+    """No usable answer. `what` describes it without addresses, secrets or content. `written`: the other side may hold the whole request.
+    `again`: repeating could help. `at_once`: a kept connection turned out dead, so a new one needs no pause."""
 
     def __init__(
         self,
@@ -44,8 +40,8 @@ class WireError(Exception):
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An attempt without an answer: the error the caller would get, and what the retry policy wants to know. `perhaps_taken`: the
-    provider may have carried it out, harmless to repeat or not. `answer`: its own error, returned once no attempt is left."""
+    """An attempt without an answer: the error for the caller, and what the retry policy needs. `perhaps_taken`: the provider may have
+    carried it out. `answer`: its own error, returned once no attempt is left."""
 
     error: CallError
     again: bool = True
@@ -55,7 +51,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def describe(error: OSError) -> str:
-    """Say what an operating system or TLS error says, without addresses."""
+    """Describe an operating system or TLS error without addresses."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate not accepted ({error.verify_message})"
     if isinstance(error, ssl.SSLError):
@@ -69,7 +65,7 @@ _SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3); None where there is none, or none readable."""
+    """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3); None for none, or an unreadable one."""
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
@@ -82,7 +78,7 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
 
 
 def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
-    """The consequence of an attempt without a usable answer."""
+    """Return the consequence of an attempt without a usable answer."""
     message = f"{request.method} {mask_url(request.url)}: {failure.what}"
     if failure.written and not request.repeatable:
         kind = ErrorKind.TIMEOUT if failure.kind is ErrorKind.TIMEOUT else ErrorKind.UNKNOWN_OUTCOME
@@ -92,28 +88,25 @@ def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
 
 
 def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRequest, now: float) -> Failure | None:
-    """The consequence of an answer's status; None where it is the provider's word, to be returned."""
+    """Return the consequence of an answer's status; None where the answer is to be returned."""
     if status < 500 and status != 429:
         return None
     wait = retry_after(headers, now)
-    message = f"{request.method} {mask_url(request.url)}: the answer was {status}" + (
-        f", try again in {wait:g} s" if wait is not None else ""
-    )
-    if status == 429:
-        return Failure(NotSent(message, kind=ErrorKind.RATE_LIMITED, retry_after=wait))
-    if status == 503 and wait is not None:
-        return Failure(NotSent(message, retry_after=wait))
-    if request.repeatable:
-        return Failure(NotSent(message, retry_after=wait), perhaps_taken=True)
-    return Failure(OutcomeUnknown(message), again=False, perhaps_taken=True)
+    later = f", try again in {wait:g} s" if wait is not None else ""
+    message = f"{request.method} {mask_url(request.url)}: the answer was {status}{later}"
+    is_refusal = status == 429 or (status == 503 and wait is not None)
+    if not (is_refusal or request.repeatable):
+        return Failure(OutcomeUnknown(message), again=False, perhaps_taken=True)
+    kind = ErrorKind.RATE_LIMITED if status == 429 else ErrorKind.UNAVAILABLE
+    return Failure(NotSent(message, kind=kind, retry_after=wait), perhaps_taken=not is_refusal)
 
 
 class RetryPolicy:
-    """Says how long to wait before the next attempt, or that there is none. `uniform` draws from 0 to 1.
+    """Decides how long to wait before the next attempt. `uniform` draws from 0 to 1.
 
     Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). The budget
-    keeps an outage from being multiplied: each call deposits a share of a token, each repetition takes a whole one (Finagle's
-    RetryBudget). A 429 is no outage: the provider is there, and the throttle bounds what repeating it can do.
+    keeps an outage from being multiplied: each call deposits a share of a token, each repetition but of a 429 takes a whole one
+    (Finagle's RetryBudget).
     """
 
     def __init__(self, settings: TransportSettings, uniform: Callable[[], float]) -> None:
@@ -122,32 +115,23 @@ class RetryPolicy:
         self._lock = threading.Lock()
 
     def begin_call(self) -> None:
-        """A new call earns its share of a repetition."""
+        """Add a new call's share of a repetition."""
         with self._lock:
             self._tokens = min(self._settings.retry_reserve, self._tokens + self._settings.retry_ratio)
 
     def pause(self, attempts: int, failure: Failure, remaining: float) -> float | None:
-        """Seconds until the next attempt, which has to start within `remaining`; None: give up now.
-
-        A token is taken only when the answer is a number.
-        """
+        """Return the seconds until the next attempt, which has to start within `remaining`; None for no other attempt."""
         # What may have been taken is never repeated blindly; a wrong certificate, password or setting stays wrong.
         if isinstance(failure.error, OutcomeUnknown) or not failure.again or attempts >= self._settings.attempts:
             return None
-        seconds = self._wait(attempts, failure)
+        step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
+        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same. A dead connection that was
+        # kept says nothing about the provider.
+        at_once = failure.at_once and attempts == 1
+        seconds = 0.0 if at_once else (failure.error.retry_after or 0.0) + self._uniform() * step
         if seconds > remaining:
             return None
-        return seconds if failure.error.kind is ErrorKind.RATE_LIMITED or self._take_token() else None
-
-    def _wait(self, attempts: int, failure: Failure) -> float:
-        if failure.at_once and attempts == 1:
-            return 0.0  # a dead connection that was kept says nothing about the provider
-        step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
-        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same.
-        return (failure.error.retry_after or 0.0) + self._uniform() * step
-
-    def _take_token(self) -> bool:
         with self._lock:
-            enough = self._tokens >= 1.0
-            self._tokens -= enough
-            return enough
+            has_budget = failure.error.kind is ErrorKind.RATE_LIMITED or self._tokens >= 1.0
+            self._tokens -= has_budget and failure.error.kind is not ErrorKind.RATE_LIMITED
+        return seconds if has_budget else None

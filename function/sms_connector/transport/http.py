@@ -1,4 +1,4 @@
-"""What a provider's package says to the transport, and what it gets back. No library's type crosses this line."""
+"""The transport's interface to the providers' packages. No library's type crosses it."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ Written = Callable[[], object]
 
 
 class Lane(StrEnum):
-    """Who waits for a transaction at the node's throttle: sends and everything else share fairly."""
+    """The queue at the node's throttle that a call waits in: sends and everything else share fairly."""
 
     SEND = "send"
     POLL = "poll"
 
 
-class Word(StrEnum):
-    """What the other side's own error says, whatever its status: `FINAL` decides the call; `LATER` asks to come back."""
+class Verdict(StrEnum):
+    """What the provider's own error decides, whatever its status: `FINAL` ends the call; `LATER` asks to come back."""
 
     FINAL = "final"
     LATER = "later"
@@ -33,9 +33,8 @@ class Word(StrEnum):
 class HttpRequest(msgspec.Struct, frozen=True):
     """One call. `url` is absolute. Host, framing and Connection are left out of `headers`: they are the transport's own.
 
-    `authorization` is a header value, kept apart so that nothing prints it. `repeatable` says that doing it twice is harmless (GET,
-    or the provider's own idempotency). `before_attempt` is called by the gate right before every attempt. `read_provider_error`
-    reads the other side's own error in a 429 or 5xx; None: it has none there, and the status decides.
+    `authorization` is a header value, kept apart so that nothing prints it. `repeatable`: doing it twice is harmless. The gate calls
+    `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; where it returns None, the status decides.
     """
 
     method: str
@@ -45,7 +44,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     authorization: str | None = None
     lane: Lane = Lane.POLL
     repeatable: bool = False
-    read_provider_error: Callable[[HttpResponse], Word | None] | None = None
+    read_provider_error: Callable[[HttpResponse], Verdict | None] | None = None
     before_attempt: BeforeAttempt | None = None
 
     def __repr__(self) -> str:
@@ -53,7 +52,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
 
 class HttpResponse(msgspec.Struct, frozen=True):
-    """Any answer that is the provider's word on this request. Header names are lower-case."""
+    """An answer of the provider. Header names are lower-case."""
 
     status: int
     headers: Mapping[str, str]
@@ -64,11 +63,8 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
 
 class Gate(Protocol):
-    """Called right before every attempt, retries included: every call to a provider is a transaction of the node.
-
-    Returns when the attempt may start: its turn has come, and `before_attempt` raised nothing. What it returns, if anything, is
-    called for each request written: a connection may have to be opened first, and a rate has to hold where it is counted.
-    """
+    """Called right before every attempt, retries included. Returns when it may start: its turn has come, and `before_attempt` raised
+    nothing. What it returns, if anything, is called for each request written: opening a connection takes time."""
 
     def __call__(self, lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> Written | None: ...
 
@@ -78,15 +74,14 @@ class Transport(Protocol):
         """Return every 2xx, 3xx and 4xx but 429; of those and 5xx, what `read_provider_error` finds final.
 
         Repeats what is safe to repeat, within its budget, each attempt through the gate. Raises:
-          errors.NotSent         the provider did not process it (refused connection, name or TLS failure, 429, 503 with
-                                 Retry-After), or the request was `repeatable` and got no answer within the budget
-          errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, other 5xx)
+          errors.NotSent         the provider did not process it, or it is `repeatable` and got no answer within the budget
+          errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, 5xx)
           errors.Throttled       the gate refused: nothing was sent
         """
 
 
 class NoTransport:
-    """For a provider that is only asked what it knows without a call."""
+    """For a provider whose methods are called only where they need no call."""
 
     def send(self, request: HttpRequest) -> HttpResponse:
         raise NotSent(f"{request.method}: no call can be made before the start")

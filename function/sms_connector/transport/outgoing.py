@@ -1,8 +1,7 @@
-"""Calls to addresses that callers chose: results posted to a callback URL.
+"""Calls to addresses that callers chose: notifications.
 
-Such an address must not lead into our own network (server-side request forgery). A name is resolved once; what it resolves
-to is checked, and exactly that is connected to: a name that changes its answer between check and connection gains nothing.
-Redirects are not followed, the provider's proxy and throttle have no part in it, and one call is one attempt.
+Such an address must not lead into our own network (server-side request forgery). A name is resolved once; what it resolves to is
+checked, and exactly that is connected to. Redirects are not followed, proxy and throttle are the provider's, one call is one attempt.
 """
 
 from __future__ import annotations
@@ -24,13 +23,7 @@ Resolved = tuple[int, tuple[Any, ...]]
 Resolver = Callable[[str, int], Sequence[Resolved]]
 
 OUTGOING = TransportSettings(
-    connect_timeout=5.0,
-    read_timeout=10.0,
-    total_timeout=15.0,
-    attempts=1,
-    pool_size=16,
-    max_idle=10.0,
-    max_response_bytes=1024 * 1024,
+    read_timeout=10.0, total_timeout=15.0, attempts=1, pool_size=16, max_idle=10.0, max_response_bytes=1024 * 1024
 )
 # Networks whose last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), IPv4-compatible addresses (RFC 4291,
 # 2.5.5.1) and IPv4-translated ones (RFC 2765, 2.1).
@@ -39,8 +32,9 @@ _EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")
 # special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry, …-ipv6-special-registry): site-local
 # addresses, the local NAT64 prefix (RFC 8215), segment routing (RFC 9602), documentation (RFC 9637), protocol assignments and the
 # former 6to4 relays. The last two are Google's own endpoints inside a VPC (private.googleapis.com, restricted.googleapis.com).
-_RESERVED_6 = tuple(map(IPv6Network, ("fec0::/10", "64:ff9b:1::/48", "5f00::/16", "3fff::/20")))
-_RESERVED_4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24", "199.36.153.8/30", "199.36.153.4/30")))
+_RESERVED_6 = ("fec0::/10", "64:ff9b:1::/48", "5f00::/16", "3fff::/20")
+_RESERVED_4 = ("192.0.0.0/24", "192.88.99.0/24", "199.36.153.8/30", "199.36.153.4/30")
+_RESERVED = tuple(map(ip_network, (*_RESERVED_6, *_RESERVED_4)))
 
 
 def resolve_by_system(host: str, port: int) -> list[Resolved]:
@@ -49,8 +43,7 @@ def resolve_by_system(host: str, port: int) -> list[Resolved]:
 
 
 class GuardedResolver(msgspec.Struct, frozen=True):
-    """A `Resolver` that knows public addresses, and of private hosts those that `allowed` names: names, `*.suffix`, addresses
-    and networks."""
+    """A `Resolver` of public addresses, and of the private hosts in `allowed`: names, `*.suffix`, addresses and networks."""
 
     allowed: Sequence[str]
     resolve: Resolver = resolve_by_system
@@ -62,8 +55,7 @@ class GuardedResolver(msgspec.Struct, frozen=True):
             return found
         permitted = [each for each in found if self._permits(ip_address(str(each[1][0]).partition("%")[0]))]
         if not permitted:
-            fix = "name its host in SMS_CALLBACK_PRIVATE_HOSTS if it may be called"
-            what = f"the address leads into a private network: {fix}"
+            what = "the address leads into a private network: name its host in SMS_CALLBACK_PRIVATE_HOSTS if it may be called"
             raise WireError(what, written=False, kind=ErrorKind.NOT_PERMITTED, again=False)
         return permitted
 
@@ -72,18 +64,14 @@ class GuardedResolver(msgspec.Struct, frozen=True):
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Reachable for anybody: not private, loopback, link-local (where metadata servers are), shared, reserved, multicast."""
-    if isinstance(address, IPv6Address):
-        if (embedded := _embedded(address)) is not None:
-            return is_public(embedded)
-        reserved = any(address in network for network in _RESERVED_6)
-    else:
-        reserved = any(address in network for network in _RESERVED_4)
-    return address.is_global and not address.is_multicast and not reserved
+    """Return False for private, loopback, link-local (where metadata servers are), shared, reserved and multicast addresses."""
+    if isinstance(address, IPv6Address) and (embedded := _embedded(address)) is not None:
+        return is_public(embedded)
+    return address.is_global and not address.is_multicast and not any(address in network for network in _RESERVED)
 
 
 def _embedded(address: IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that it stands for."""
+    """Return the IPv4 address that it stands for."""
     if any(address in network for network in _EMBEDDING):
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     teredo = address.teredo

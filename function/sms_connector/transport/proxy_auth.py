@@ -1,9 +1,8 @@
-"""Who we are to the proxy: nothing, basic, or digest (RFC 7616), for forwarded requests and for CONNECT alike.
+"""Authentication at the proxy: none, basic, or digest (RFC 7616), for forwarded requests and for CONNECT alike.
 
-Credentials are read when used, and once more when the proxy refused them, so a rotation needs no restart. Digest counts how
-often a nonce was used, and proxies (squid) take a count that comes late for a replay. So a nonce is used by one exchange at a time
-and kept afterwards: always in order, whatever the number of threads, and known beforehand the next time. `requests` answers no
-challenge to a CONNECT, and keeps nonces by thread; what is used of it is the arithmetic.
+Credentials are read when used, and once more when the proxy refused them, so a rotation needs no restart. Digest counts the uses
+of a nonce, and proxies (squid) take a late count for a replay. So one exchange at a time uses a nonce, and keeps it afterwards.
+`requests` answers no challenge to a CONNECT and keeps nonces by thread; only its arithmetic is used.
 """
 
 from __future__ import annotations
@@ -36,7 +35,7 @@ _BETWEEN_CHALLENGES = re.compile(r",\s*(?=[A-Za-z][\w-]*\s+[\w-]+\s*=)")
 
 
 class ProxyAuthenticator:
-    """Keeps the nonces that no exchange uses."""
+    """Authenticate exchanges with the proxy; keep the nonces that none of them uses."""
 
     def __init__(self, proxy: ProxySettings | None, secrets: SecretSource) -> None:
         self._scheme = proxy.auth if proxy is not None else ProxyAuth.NONE
@@ -44,8 +43,10 @@ class ProxyAuthenticator:
         self._nonces: deque[_Nonce] = deque(maxlen=64)
 
     def exchange(self, method: str, target: str, ask: Callable[[str | None], tuple[T, str | None]]) -> T:
-        """Return what `ask` got. It is given Proxy-Authorization, and asked again while it brings a 407's Proxy-Authenticate
-        values. Raises WireError where another try is pointless."""
+        """Return the result of `ask`, which takes Proxy-Authorization and returns a 407's Proxy-Authenticate values, or None.
+
+        Raises WireError where another try is pointless.
+        """
         if self._scheme is ProxyAuth.DIGEST:
             return self._exchange_digest(method, target, ask)
         while True:
@@ -79,15 +80,14 @@ class ProxyAuthenticator:
         secrets = self._secrets
         username, password = secrets.get(_USERNAME), secrets.get(_PASSWORD)
         if username is not None and (not username.isprintable() or ":" in username):
-            raise _refused(
-                f"a user name can't hold a colon or a line end (RFC 7617): correct {secrets.where(_USERNAME)}"
-            )
+            where = secrets.where(_USERNAME)
+            raise _refused(f"a user name can't hold a colon or a line end (RFC 7617): correct {where}")
         if username is None or password is None:
             raise _refused(f"it needs credentials: put them at {self._places()}")
         return username, password
 
     def _read_again(self, refused: Credentials) -> Credentials:
-        """Find the credentials of a rotation; give up when they are the refused ones still: proxies lock accounts."""
+        """Read the credentials after a rotation. Raises WireError for the refused ones: proxies lock accounts."""
         self._secrets.refresh()
         if (credentials := self._read()) == refused:
             raise _refused(f"it does not accept the credentials at {self._places()}")
@@ -98,7 +98,7 @@ class ProxyAuthenticator:
 
 
 class _Nonce:
-    """One nonce of the proxy with its count; the arithmetic is requests'."""
+    """One nonce of the proxy with its count."""
 
     def __init__(self, credentials: Credentials, challenge: dict[str, str]) -> None:
         self.credentials, self._challenge = credentials, challenge
@@ -127,16 +127,14 @@ def _basic(username: str, password: str) -> str:
 
 
 def _find_digest(challenges: str) -> dict[str, str]:
-    """The parameters of the first digest we can answer: the proxy lists what it likes best first (RFC 7616, 3.7)."""
+    """Return the parameters of the first digest we can answer: the proxy lists what it prefers first (RFC 7616, 3.7)."""
     for challenge in _split(challenges):
         scheme, _, parameters = challenge.partition(" ")
-        if scheme.lower() != "digest":
-            continue
         parsed = parse_dict_header(parameters)  # type: ignore[no-untyped-call]  # bare stub
         found = {name.strip().lower(): str(value) for name, value in parsed.items() if value is not None}
         found["qop"] = ",".join(quality.strip().lower() for quality in found.get("qop", "").split(","))
         known = found.get("algorithm", "MD5").upper() in _ALGORITHMS and found["qop"] != "auth-int"
-        if known and "realm" in found and "nonce" in found:
+        if scheme.lower() == "digest" and known and "realm" in found and "nonce" in found:
             return found
     raise _refused(f"it asks for {_schemes(challenges)}, none a digest we speak: set SMS_PROXY_AUTH accordingly")
 

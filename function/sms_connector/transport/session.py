@@ -1,4 +1,4 @@
-"""`HttpTransport`: a `requests` session, one per node, for all its threads. Why it is as it is: docs/decisions/0002-transport.md."""
+"""`HttpTransport`: a `requests` session, one per node, for all its threads. Why: docs/decisions/0002-transport.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Clock, SecretSource
 
 from .failures import Failure, RetryPolicy, WireError, failed_by_status, failed_on_the_wire
-from .http import Gate, HttpRequest, HttpResponse, Lane, Word, Written
+from .http import Gate, HttpRequest, HttpResponse, Lane, Verdict, Written
 from .outgoing import Resolver, resolve_by_system
 from .settings import TransportSettings
 
@@ -41,8 +41,7 @@ class HttpTransport:
         resolve: Resolver = resolve_by_system,
     ) -> None:
         self._settings, self._clock, self._gate = settings, clock, gate
-        self._policy = RetryPolicy(settings, uniform)
-        self._secrets, self._resolve = secrets, resolve
+        self._secrets, self._resolve, self._policy = secrets, resolve, RetryPolicy(settings, uniform)
 
     @cached_property
     def _session(self) -> Session:
@@ -60,16 +59,16 @@ class HttpTransport:
             return self._send(request, before, written)
         except (NotSent, RequestError) as error:
             if request.lane is Lane.SEND and any(failure.perhaps_taken for failure in before):
-                # Harmless to send again, and not sent again: an earlier attempt may have sent it all the same.
+                # The last attempt sent nothing, but an earlier one may have.
                 raise OutcomeUnknown(f"{error}; an attempt before it may have been taken") from error
             raise
 
     def close(self) -> None:
-        """Close the connections at rest. The transport can still be used; it opens new ones."""
+        """Close the kept connections; the next request opens a new one."""
         self._session.close()
 
     def _send(self, request: HttpRequest, before: list[Failure], written: Written | None) -> HttpResponse:
-        """Attempt until there is an answer or no hope; leave the failed attempts in `before`."""
+        """Attempt until there is an answer or no further attempt; add the failed ones to `before`."""
         own_time = self._settings.connect_timeout + self._settings.read_timeout
         last_start = self._clock.monotonic() + self._settings.total_timeout - own_time
         while True:
@@ -93,10 +92,10 @@ class HttpTransport:
             response, broken = HttpResponse(reply.status_code, reply.headers, reply.raw.read()), reply.broken
             failure = failed_by_status(response.status, response.headers, request=request, now=self._clock.time())
             if failure is not None:
-                word = request.read_provider_error and not broken and request.read_provider_error(response)
-                if word is Word.FINAL:
+                verdict = request.read_provider_error and not broken and request.read_provider_error(response)
+                if verdict is Verdict.FINAL:
                     return response
-                return replace(failure, answer=response) if word else failure
+                return replace(failure, answer=response) if verdict else failure
             if broken is not None and response.status < 300:  # only a 2xx says by its body what was done
                 raise broken
             return response

@@ -1,4 +1,4 @@
-"""How the transport behaves, as values. What each SSL mode of a proxy does: docs/settings.md."""
+"""The transport's settings. What each SSL mode of a proxy does: docs/settings.md."""
 
 from __future__ import annotations
 
@@ -35,24 +35,18 @@ class ProxySettings(msgspec.Struct, frozen=True):
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def forwards(self, scheme: str) -> bool:
-        """Does it read requests to destinations of this scheme and pass them on, where it could open a tunnel?"""
+        """Return whether it reads and passes on requests to destinations of this scheme, instead of opening a tunnel."""
         return scheme == "http" and self.ssl is not ProxySsl.TUNNEL
 
 
 class TransportSettings(msgspec.Struct, frozen=True):
-    """Times in seconds, sizes in bytes.
+    """Times in seconds, sizes in bytes. Why `max_idle` and `rest`: docs/decisions/0002-transport.md, "The keep-alive race".
 
-    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS. (A name is looked up by the
-    system's resolver, which has its own limit.) `read_timeout` is the longest silence while we write or wait. Both together bound
-    an attempt, however steadily its answer drips. `total_timeout` bounds one `send` from its first attempt on, pauses included: no
-    attempt starts whose own two timeouts don't fit in, so that a hurry never turns a send into an unknown one.
-
-    `max_idle`: an idle connection older than this is not used again: load balancers commonly close after 60 s, and a request that
-    crosses the close on the wire has an unknown outcome. `rest`: nor is one that has just answered: some servers close after an
-    answer without having announced it, and a moment later that can be seen. `pool_size` connections are kept for each of the
-    `max_pools` destinations used last: callers choose where notifications go.
-
-    `retry_ratio`, `retry_reserve`: repetitions are at most this share of calls, and this many beyond it, per node.
+    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS (but for the system's
+    resolver). `read_timeout` is the longest silence while we write or wait. Both together bound an attempt, however steadily its
+    answer drips. `total_timeout` bounds one `send` from its first attempt on, pauses included: no attempt starts whose own two
+    timeouts don't fit in, so that haste never makes an outcome unknown. `pool_size` connections are kept for each of the `max_pools`
+    destinations used last. Repetitions are at most `retry_ratio` of a node's calls, and `retry_reserve` beyond it.
     """
 
     connect_timeout: float = 5.0
@@ -74,7 +68,7 @@ class TransportSettings(msgspec.Struct, frozen=True):
 
 
 def unsafe_route(proxy: ProxySettings | None, scheme: str) -> str | None:
-    """Why this proxy must not be used for a destination of this scheme; None when it may."""
+    """Return why this proxy must not be used for a destination of this scheme; None if it may."""
     if proxy is None or proxy.ssl is not ProxySsl.NEVER or scheme != "https":
         return None
     return (

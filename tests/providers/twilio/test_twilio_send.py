@@ -17,7 +17,7 @@ from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendReceipt
 from sms_connector.providers.twilio.wire import read_provider_error, send_form
-from sms_connector.transport.http import HttpResponse, Word
+from sms_connector.transport.http import HttpResponse, Verdict
 from tests.providers.twilio import twilio_wire as wire
 from tests.providers.twilio.conftest import TwilioWith
 
@@ -235,17 +235,19 @@ def test_an_answer_from_in_between_is_not_twilios(
     assert wire.RECIPIENT not in str(caught.value)
 
 
-READ_WORDS = [
-    pytest.param(429, {"code": 63038, "message": "m"}, Word.FINAL, id="the day's limit: waiting a moment is no help"),
-    pytest.param(429, {"code": 20005, "message": "m"}, Word.FINAL, id="an account that is closed"),
-    pytest.param(429, {"code": 21211, "message": "m"}, Word.FINAL, id="a refusal, whatever its status"),
+READ_VERDICTS = [
     pytest.param(
-        429, {"code": 20429, "message": "m"}, Word.LATER, id="too many requests: repeated, then Twilio's word"
+        429, {"code": 63038, "message": "m"}, Verdict.FINAL, id="the day's limit: waiting a moment is no help"
     ),
-    pytest.param(429, {"code": 99999, "message": "m"}, Word.LATER, id="a code that is new: its status decides"),
-    pytest.param(429, {"message": "m", "status": 429}, Word.LATER, id="no code"),
-    pytest.param(503, {"code": 21610, "message": "m"}, Word.FINAL, id="a refusal with 503"),
-    pytest.param(500, {"code": 20429, "message": "m"}, Word.FINAL, id="never processed"),
+    pytest.param(429, {"code": 20005, "message": "m"}, Verdict.FINAL, id="an account that is closed"),
+    pytest.param(429, {"code": 21211, "message": "m"}, Verdict.FINAL, id="a refusal, whatever its status"),
+    pytest.param(
+        429, {"code": 20429, "message": "m"}, Verdict.LATER, id="too many requests: repeated, then Twilio's own error"
+    ),
+    pytest.param(429, {"code": 99999, "message": "m"}, Verdict.LATER, id="a code that is new: its status decides"),
+    pytest.param(429, {"message": "m", "status": 429}, Verdict.LATER, id="no code"),
+    pytest.param(503, {"code": 21610, "message": "m"}, Verdict.FINAL, id="a refusal with 503"),
+    pytest.param(500, {"code": 20429, "message": "m"}, Verdict.FINAL, id="never processed"),
     pytest.param(500, {"code": 99999, "message": "m"}, None, id="a code that is new proves nothing: unknown"),
     pytest.param(500, {"code": 20500, "message": "m"}, None, id="an internal error proves nothing: unknown"),
     pytest.param(500, {"code": 30410, "message": "m"}, None, id="a time-out behind Twilio: unknown"),
@@ -254,9 +256,9 @@ READ_WORDS = [
 ]
 
 
-@pytest.mark.parametrize(("status", "document", "word"), READ_WORDS)
-def test_twilios_code_decides_whatever_the_status(status: int, document: Any, word: Word | None) -> None:
-    assert read_provider_error(wire.answer(status, document)) is word
+@pytest.mark.parametrize(("status", "document", "verdict"), READ_VERDICTS)
+def test_twilios_code_decides_whatever_the_status(status: int, document: Any, verdict: Verdict | None) -> None:
+    assert read_provider_error(wire.answer(status, document)) is verdict
     assert read_provider_error(wire.html(status)) is None
 
 

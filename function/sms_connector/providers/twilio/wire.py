@@ -33,7 +33,7 @@ from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
 from sms_connector.providers.twilio.statuses import CODES, delivery_failure, refusal, to_number, to_status
-from sms_connector.transport.http import HttpResponse, Word
+from sms_connector.transport.http import HttpResponse, Verdict
 
 T = TypeVar("T")
 
@@ -242,15 +242,15 @@ def read_refusal(response: HttpResponse) -> ErrorDocument | None:
     return document if document.code is not None or document.status is not None else None
 
 
-def read_provider_error(response: HttpResponse) -> Word | None:
+def read_provider_error(response: HttpResponse) -> Verdict | None:
     """Say what Twilio's own error in a 429 or 5xx decides: its code counts, whatever the status."""
     document = read_refusal(response)
     meaning = CODES.get(to_number(document.code)) if document else None
     if response.status == 429:
         again = document is not None and (meaning is None or meaning.kind in _LATER)
-        return Word.LATER if again else Word.FINAL if meaning is not None else None
+        return Verdict.LATER if again else Verdict.FINAL if meaning is not None else None
     # A 5xx leaves open what was done, unless the code is one that Twilio refuses with.
-    return Word.FINAL if meaning is not None and meaning.kind not in _OPEN else None
+    return Verdict.FINAL if meaning is not None and meaning.kind not in _OPEN else None
 
 
 def to_failure(document: ErrorDocument, http_status: int) -> FailureReason:
