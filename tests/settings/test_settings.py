@@ -151,9 +151,7 @@ def test_everything_said(tmp_path: Path) -> None:
         pytest.param({"SMS_PROXY_AUTH": "basic"}, "SMS_PROXY_URL is missing", id="proxy credentials without a proxy"),
         pytest.param({"SMS_PROXY_SSL": "tunnel"}, "SMS_PROXY_URL is missing", id="a tunnel without a proxy"),
         pytest.param({"SMS_PROXY_AUTH": "ntlm"}, "none, basic, digest", id="another scheme"),
-        pytest.param(
-            {"SMS_CA_FILE": "/nowhere/ca.pem"}, "no file /nowhere/ca.pem", id="a file that is not there"
-        ),
+        pytest.param({"SMS_CA_FILE": "/nowhere/ca.pem"}, "no file /nowhere/ca.pem", id="a file that is not there"),
         pytest.param({"SMS_LOG_LEVEL": "warn"}, "error, info, debug", id="another level"),
         pytest.param({"SMS_CAMPAIGN_SOURCES": "lists"}, "absolute path", id="a relative folder"),
         pytest.param({"SMS_CAMPAIGN_SOURCES": "gs://x"}, "neither a bucket", id="a bucket's name too short"),

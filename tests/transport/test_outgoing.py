@@ -9,13 +9,12 @@ from ipaddress import ip_address
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.local.clock import SystemClock
-from sms_connector.transport.failures import WireError
-from sms_connector.transport.http import HttpRequest
+from sms_connector.transport.http import HttpRequest, WireError
 from sms_connector.transport.outgoing import OUTGOING, GuardedResolver, Resolved, is_public
 from sms_connector.transport.session import HttpTransport
 from tests.contract.providers.doubles import CannedSecrets
@@ -72,6 +71,7 @@ def test_only_public_addresses_are_called(address: str, public: bool) -> None:
     assert is_public(ip_address(address)) is public
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4))
 def test_an_address_in_another_dress_is_the_same_address(address: Any) -> None:
     for prefix in ("::ffff:0:0", "64:ff9b::", "::", "::ffff:0:0:0"):

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, Throttled
 from sms_connector.model.message import BeforeAttempt
-from sms_connector.transport.failures import Failure, RetryPolicy, retry_after
 from sms_connector.transport.http import HttpRequest, Lane, Written
-from sms_connector.transport.session import HttpTransport
+from sms_connector.transport.session import Failure, HttpTransport, RetryPolicy, retry_after
 from sms_connector.transport.settings import TransportSettings
 from tests.transport.conftest import MakeBench, NotingClock, Vault
 from tests.transport.raw_server import CREATED, answering, answering_once, serving

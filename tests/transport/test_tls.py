@@ -105,6 +105,6 @@ def test_a_ca_file_that_cant_serve_is_told_at_the_start(tmp_path: Path, authorit
     def problems(path: str) -> list[str]:
         return settings_problems(TransportSettings(ca_file=path), "https://api.test")
 
-    assert "there is no file" in problems(str(missing))[0]
+    assert "no file" in problems(str(missing))[0]
     assert "can't be read" in problems(str(empty))[0]
     assert problems(authority.ca_file) == []

@@ -1,4 +1,4 @@
-"""The `requests` session and its adapter, which keeps connections."""
+"""The adapter of the `requests` session, which keeps connections."""
 
 from __future__ import annotations
 
@@ -6,21 +6,19 @@ import io
 import threading
 import zlib
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, cast
 
-import requests
-from requests import PreparedRequest, Response
+from requests import PreparedRequest, Response, Session
 from requests.adapters import BaseAdapter
 
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock, SecretSource
 
-from .connection import Connection, Destination, Dialer, frame, parse_destination
-from .failures import WireError
-from .http import HttpRequest, Written
+from .connection import Connection, Dialer, frame, parse_destination
+from .http import HttpRequest, WireError, Written
 from .outgoing import Resolver
 from .proxy_auth import ProxyAuthenticator
 from .settings import TransportSettings
@@ -36,11 +34,23 @@ class Exchange(PreparedRequest):
     headers: dict[str, str]  # type: ignore[assignment]  # plain, for the same reason
     body: bytes
 
-    def __init__(self, request: HttpRequest, deadline: float, written: Written | None) -> None:
+    def __init__(self, request: HttpRequest, user_agent: str, deadline: float, written: Written | None) -> None:
         super().__init__()
         self.method, self.url, self.body = request.method, request.url, request.body or b""
         self.destination, self.deadline, self.written = parse_destination(request.url), deadline, written
-        self.target = self.destination.path
+        query = f"?{self.destination.query}" if self.destination.query else ""
+        self.target = f"{self.destination.path or '/'}{query}"
+        self.headers = {"Host": self.destination.netloc}
+        given = {title: value for name, value in request.headers.items() if (title := name.title()) not in _OURS}
+        self.headers |= given if request.authorization is None else given | {"Authorization": request.authorization}
+        text = "".join((*self.headers, *self.headers.values()))
+        if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
+            what = "a header holds what is not printable ASCII"
+            raise WireError(what, written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
+        self.headers.setdefault("User-Agent", user_agent)
+        self.headers.setdefault("Accept-Encoding", "identity")
+        if request.body or request.method in ("POST", "PUT", "PATCH"):
+            self.headers["Content-Length"] = str(len(self.body))
 
 
 class Reply(Response):
@@ -48,73 +58,38 @@ class Reply(Response):
 
     headers: dict[str, str]  # type: ignore[assignment]  # plain: only `HttpResponse` reads it
     broken: WireError | None = None
-
-
-class Session(requests.Session):
-    """A session without environment, redirects and cookies."""
-
-    def __init__(self, settings: TransportSettings, clock: Clock, *, secrets: SecretSource, resolve: Resolver) -> None:
-        super().__init__()
-        self.trust_env = False
-        self._proxy, self._user_agent = settings.proxy, settings.user_agent
-        self._authenticator = ProxyAuthenticator(settings.proxy, secrets)
-        dialer = Dialer(settings, clock, self._authenticator, resolve)
-        adapter = Adapter(settings, clock, dialer.connect)
-        self.mount("http://", adapter)
-        self.mount("https://", adapter)
-
-    def get_redirect_target(self, _resp: Response) -> None:
-        return None
-
-    def exchange(self, request: HttpRequest, deadline: float, written: Written | None) -> Reply:
-        """Send the request once; again after a forwarding proxy's 407, which passed nothing on."""
-        exchange = Exchange(request, deadline, written)
-        destination, proxy = exchange.destination, self._proxy
-        exchange.headers = self._headers(request, destination)
-        if proxy is None or not proxy.forwards(destination.scheme):
-            return self._send(exchange)
-        # The form that a forwarding proxy wants (RFC 9112, 3.2.2).
-        exchange.target = f"{destination.scheme}://{destination.authority}{destination.path}"
-
-        def ask(authorization: str | None) -> tuple[Reply, str | None]:
-            if authorization is not None:
-                exchange.headers["Proxy-Authorization"] = authorization
-            reply = self._send(exchange)
-            return reply, reply.headers.get("proxy-authenticate", "") if reply.status_code == 407 else None
-
-        return self._authenticator.exchange(request.method, exchange.target, ask)
-
-    def _headers(self, request: HttpRequest, destination: Destination) -> dict[str, str]:
-        headers = {"Host": destination.authority}
-        headers |= {title: value for name, value in request.headers.items() if (title := name.title()) not in _OURS}
-        if request.authorization is not None:
-            headers["Authorization"] = request.authorization
-        text = "".join((*headers, *headers.values()))
-        if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
-            what = "a header holds what is not printable ASCII"
-            raise WireError(what, written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
-        headers.setdefault("User-Agent", self._user_agent)
-        headers.setdefault("Accept-Encoding", "identity")
-        if request.body or request.method in ("POST", "PUT", "PATCH"):
-            headers["Content-Length"] = str(len(request.body or b""))
-        return headers
-
-    def _send(self, exchange: Exchange) -> Reply:
-        return cast(Reply, self.send(exchange, stream=True, allow_redirects=False, proxies={}))
+    is_redirect = False  # redirects are not followed, nor prepared for
 
 
 class Adapter(BaseAdapter):
     """Idle connections by destination, for any number of threads; the one idle longest is used first."""
 
-    def __init__(self, settings: TransportSettings, clock: Clock, connect: Callable[[Destination], Connection]) -> None:
+    def __init__(self, settings: TransportSettings, clock: Clock, *, secrets: SecretSource, resolve: Resolver) -> None:
         super().__init__()
-        self._settings, self._monotonic, self._connect = settings, clock.monotonic, connect
+        self._settings, self._monotonic = settings, clock.monotonic
+        self._authenticator = ProxyAuthenticator(settings.proxy, secrets)
+        self._connect = Dialer(settings, clock, self._authenticator, resolve).connect
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
 
     def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
         """Return the answer. Raises WireError where no status line and headers came."""
-        method, key = str(request.method), (request.destination.scheme, request.destination.authority)
+        destination, proxy = request.destination, self._settings.proxy
+        if proxy is None or not proxy.forwards(destination.scheme):
+            return self._exchange(request)
+        # The form that a forwarding proxy wants (RFC 9112, 3.2.2). Its 407 passed nothing on, so asking again is safe.
+        request.target = f"{destination.scheme}://{destination.netloc}{request.target}"
+
+        def ask(authorization: str | None) -> tuple[Reply, str | None]:
+            if authorization is not None:
+                request.headers["Proxy-Authorization"] = authorization
+            reply = self._exchange(request)
+            return reply, reply.headers.get("proxy-authenticate", "") if reply.status_code == 407 else None
+
+        return self._authenticator.exchange(str(request.method), request.target, ask)
+
+    def _exchange(self, request: Exchange) -> Reply:
+        method, key = str(request.method), (request.destination.scheme, request.destination.netloc)
         message = frame(f"{method} {request.target} HTTP/1.1", request.headers, request.body)
         connection = self._take(key) or self._connect(request.destination)
         connection.deadline = request.deadline
@@ -132,7 +107,6 @@ class Adapter(BaseAdapter):
         return reply
 
     def close(self) -> None:
-        """Close the kept connections; the next request opens a new one."""
         with self._lock:
             while self._idle:
                 _close(self._idle.popitem()[1])
@@ -194,3 +168,17 @@ class Adapter(BaseAdapter):
 def _close(connections: Iterable[Connection]) -> None:
     for connection in connections:
         connection.close()
+
+
+class CallSession(Session):
+    """A session whose calls go by the adapter, whatever the environment says."""
+
+    def __init__(self, adapter: Adapter, user_agent: str) -> None:
+        super().__init__()
+        self.trust_env, self._user_agent = False, user_agent
+        self.mount("http://", adapter)
+        self.mount("https://", adapter)
+
+    def exchange(self, request: HttpRequest, deadline: float, written: Written | None) -> Reply:
+        exchange = Exchange(request, self._user_agent, deadline, written)
+        return cast(Reply, self.send(exchange, stream=True, allow_redirects=False, proxies={}))

@@ -1,8 +1,5 @@
-"""Connections: opened within one connect timeout; each records whether a request began to leave, and reads within bounds.
-
-`http.client`, which `requests` stands on, parses the answer. Decided here are whether a byte of the request may have left, whether
-the answer is whole, and whether the connection may be used again. A failure to open one comes before the request is written.
-"""
+"""Connections, opened within one connect timeout. Each records whether a byte of the request may have left, whether the answer is
+whole, and whether it may be used again; `http.client`, which `requests` stands on, parses the answer."""
 
 from __future__ import annotations
 
@@ -10,24 +7,22 @@ import io
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from email.errors import MissingHeaderBodySeparatorDefect
-from functools import cached_property
+from functools import cache
 from http.client import HTTPException, HTTPResponse
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import certifi
-import msgspec
 from urllib3.util.ssltransport import SSLTransport
 from urllib3.util.wait import wait_for_read
 
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Clock
 
-from .failures import WireError, describe
-from .http import Written
-from .outgoing import Resolved, Resolver
+from .http import WireError, Written
+from .outgoing import Resolver
 from .proxy_auth import ProxyAuthenticator
 from .settings import ProxySettings, ProxySsl, TransportSettings, unsafe_route
 
@@ -35,34 +30,24 @@ Socket = socket.socket | SSLTransport
 # One TLS record: a write that fails before this much went out can't have delivered a request, not even a part of one.
 _RECORD = 16 * 1024
 _PORTS = {"http": 80, "https": 443}
+_ALLOW = ": it has to allow CONNECT to this host and port (SMS_PROXY_SSL says when we ask for one)"
 
 
-class Destination(msgspec.Struct, frozen=True):
-    """`authority` is the Host header, `path` has the query."""
-
-    scheme: str
-    host: str
-    port: int
-    authority: str
-    path: str
-
-
-def parse_destination(url: str) -> Destination:
-    """Raise WireError where the URL can't be put on the wire as it is. The message never repeats the URL."""
+def parse_destination(url: str) -> SplitResult:
+    """Split a URL. Raises WireError where it can't be put on the wire as it is; the message never repeats it."""
     # urlsplit drops tabs and line ends silently, so the whole is checked first.
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise _unusable("percent-encode what is not printable ASCII in its path, and write its host in punycode")
-    parts = urlsplit(url)
-    if parts.scheme not in _PORTS or not parts.netloc:
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        raise _unusable("its host and port can't be read") from None
+    if parts.scheme not in _PORTS or not host:
         raise _unusable("it has to begin with https:// or http:// and a host")
     if "@" in parts.netloc:
         raise _unusable("leave user and password out of it: credentials are secrets")
-    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    with suppress(ValueError):
-        if parts.hostname:
-            port = parts.port or _PORTS[parts.scheme]
-            return Destination(parts.scheme, parts.hostname, port, parts.netloc, path)
-    raise _unusable("its host and port can't be read")
+    return parts
 
 
 def _unusable(fix: str) -> WireError:
@@ -76,17 +61,12 @@ def frame(first_line: str, headers: Mapping[str, str], body: bytes = b"") -> byt
 
 
 class Connection:
-    """A connected socket, TLS included, that carries one exchange at a time. Raises WireError. Not for two threads at once.
+    """A connected socket that carries one exchange at a time. The read timeout bounds silence, `deadline` (monotonic) a drip of bytes,
+    `max_bytes` the answer. Raises WireError."""
 
-    Silence is bounded by the read timeout, a drip of bytes by `deadline` (monotonic), the answer by its size.
-    """
-
-    def __init__(
-        self, sock: Socket, settings: TransportSettings, monotonic: Callable[[], float], deadline: float = 0.0
-    ) -> None:
-        self.sock, self.deadline, self.max_bytes = sock, deadline, settings.max_response_bytes
+    def __init__(self, sock: Socket, settings: TransportSettings, monotonic: Callable[[], float]) -> None:
+        self.sock, self.max_bytes, self.deadline, self.idle_since = sock, settings.max_response_bytes, 0.0, 0.0
         self._read_timeout, self._monotonic = settings.read_timeout, monotonic
-        self.idle_since = 0.0
         self.used = self._reusable = False
 
     def arm(self) -> None:
@@ -113,13 +93,12 @@ class Connection:
         if written is not None:
             written()
         self._source = AnswerSource(self)
-        answer = Answer(self._source, method=method)  # type: ignore[arg-type]  # it has what is asked of a socket
+        answer = Answer(self._source, method)
         answer.begin()
         self.used, self._reusable = True, sent == len(message) and not answer.will_close
         return answer
 
     def is_reusable(self) -> bool:
-        """Decide it after an answer was read to its end."""
         return self._reusable and not self._source.surplus
 
     def is_alive(self) -> bool:
@@ -145,7 +124,7 @@ class AnswerSource(io.RawIOBase):
         self.head_read = self.ended = self.surplus = False
 
     def makefile(self, *_: Any) -> io.BufferedReader:
-        return _Buffer(self)
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
@@ -176,20 +155,12 @@ class AnswerSource(io.RawIOBase):
         super().close()
 
 
-class _Buffer(io.BufferedReader):
-    """`http.client` closes it at the end of an answer: what is left in it then belongs to no answer."""
-
-    raw: AnswerSource
-
-    def close(self) -> None:
-        if not self.closed:
-            self.raw.ended = True
-            self.raw.surplus = bool(self.peek(1))
-        super().close()
-
-
 class Answer(HTTPResponse):
     """`http.client`'s answer, behind all that announces it, and with one end only. Raises HTTPException."""
+
+    def __init__(self, source: AnswerSource, method: str) -> None:
+        super().__init__(source, method=method)  # type: ignore[arg-type]  # it has what is asked of a socket
+        self._source = source
 
     def begin(self) -> None:
         super().begin()
@@ -200,8 +171,13 @@ class Answer(HTTPResponse):
         cut = any(isinstance(defect, MissingHeaderBodySeparatorDefect) for defect in self.headers.defects)
         if not clear or cut or self.status < 200:
             raise HTTPException
-        if isinstance(self.fp, _Buffer):
-            self.fp.raw.head_read = True
+        self._source.head_read = True
+
+    def _close_conn(self) -> None:
+        """What is left in the buffer at the end of an answer belongs to no answer."""
+        self._source.ended = True
+        self._source.surplus = bool(self.fp.peek(1))
+        super()._close_conn()  # type: ignore[misc]  # not in the stub
 
     def _read_status(self) -> tuple[str, int, str]:
         """All 1xx but 101 announce the answer (RFC 9110, 15.2). `begin` skips 100 alone, so they pass for it."""
@@ -218,23 +194,23 @@ class Dialer:
         self._settings, self._clock = settings, clock
         self._authenticator, self._resolve = authenticator, resolve
 
-    def connect(self, destination: Destination) -> Connection:
+    def connect(self, destination: SplitResult) -> Connection:
         """Return a connection on which the request may be written. Raises WireError with `written` false."""
         return Connection(self._open(destination), self._settings, self._clock.monotonic)
 
-    def _open(self, destination: Destination) -> Socket:
-        proxy, secure = self._settings.proxy, destination.scheme == "https"
+    def _open(self, destination: SplitResult) -> Socket:
+        proxy, scheme, host = self._settings.proxy, destination.scheme, str(destination.hostname)
+        port = destination.port or _PORTS[scheme]
         deadline = self._clock.monotonic() + self._settings.connect_timeout
         if proxy is None:
-            sock: Socket = self._connect(destination.host, destination.port, deadline)
-        elif problem := unsafe_route(proxy, destination.scheme):
+            sock: Socket = self._connect(host, port, deadline)
+        elif problem := unsafe_route(proxy, scheme):
             raise WireError(problem, written=False, kind=ErrorKind.UNSUPPORTED, again=False)
-        elif proxy.forwards(destination.scheme):
+        elif proxy.forwards(scheme):
             return self._open_proxy(proxy, deadline)
         else:
-            host = f"[{destination.host}]" if ":" in destination.host else destination.host
-            sock = self._tunnel(proxy, f"{host}:{destination.port}", deadline)
-        return self._secure(sock, destination.host, deadline) if secure else sock
+            sock = self._tunnel(proxy, f"[{host}]:{port}" if ":" in host else f"{host}:{port}", deadline)
+        return self._secure(sock, host, deadline) if scheme == "https" else sock
 
     def _open_proxy(self, proxy: ProxySettings, deadline: float) -> Socket:
         sock = self._connect(proxy.host, proxy.port, deadline, "the proxy {} (SMS_PROXY_URL)")
@@ -242,20 +218,26 @@ class Dialer:
 
     def _connect(self, host: str, port: int, deadline: float, place: str = "{}") -> socket.socket:
         with _failing(place.format(f"{host}:{port}")):
-            *others, last = self._resolve(host, port)
-            for number, each in enumerate(others):
-                # One address that swallows packets (often IPv6) leaves the others their share of the time.
-                with suppress(OSError):
-                    return _connect_one(each, self._remaining(deadline) / (len(others) - number + 1))
-            return _connect_one(last, self._remaining(deadline))
+            found = self._resolve(host, port)
+            for left in range(len(found), 0, -1):
+                # One address that swallows packets (often IPv6) leaves the others their share. No resolver is asked again.
+                try:
+                    sock = socket.create_connection(found[-left][1][:2], self._remaining(deadline) / left)
+                    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    return sock
+                except OSError:
+                    if left == 1:
+                        raise
+            raise OSError
 
     def _secure(self, sock: Socket, host: str, deadline: float) -> Socket:
         try:
             with _failing(f"{host} over TLS"):
+                context = make_tls_context(self._settings.ca_file)
                 sock.settimeout(self._remaining(deadline))
                 if isinstance(sock, ssl.SSLSocket):  # TLS in TLS, which the ssl module's sockets can't do
-                    return SSLTransport(sock, self._tls, server_hostname=host)
-                return self._tls.wrap_socket(sock, server_hostname=host)  # type: ignore[arg-type]  # a plain one by now
+                    return SSLTransport(sock, context, server_hostname=host)
+                return context.wrap_socket(sock, server_hostname=host)  # type: ignore[arg-type]  # a plain one by now
         except BaseException:
             sock.close()
             raise
@@ -271,7 +253,10 @@ class Dialer:
                 if answer.status == 407:
                     return sock, answer.getheader("proxy-authenticate", "")
                 if answer.status >= 300:
-                    raise _refused_tunnel(answer.status)
+                    # 5xx and 429: it could not reach the destination now. Others are its rules, which asking again won't change.
+                    passing = answer.status >= 500 or answer.status == 429
+                    what = f"the proxy opened no tunnel, its answer was {answer.status}{'' if passing else _ALLOW}"
+                    raise WireError(what, written=False, again=passing)
                 closing.pop_all()
             return sock, None
 
@@ -281,7 +266,8 @@ class Dialer:
         headers = {"Host": authority, "User-Agent": self._settings.user_agent}
         if authorization is not None:
             headers["Proxy-Authorization"] = authorization
-        connection = Connection(sock, self._settings, self._clock.monotonic, deadline)
+        connection = Connection(sock, self._settings, self._clock.monotonic)
+        connection.deadline = deadline
         try:
             with connection.exchange(frame(f"CONNECT {authority} HTTP/1.1", headers), "CONNECT") as answer:
                 return answer
@@ -296,14 +282,10 @@ class Dialer:
             raise TimeoutError
         return remaining
 
-    @cached_property
-    def _tls(self) -> ssl.SSLContext:
-        # Made at the first https connection: reading the authorities takes some 20 ms.
-        return make_tls_context(self._settings.ca_file)
 
-
+@cache
 def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the public authorities and those of the extra file; TLS 1.2 at least."""
+    """Trust the public authorities and those of the extra file, TLS 1.2 at least. Reading them takes some 20 ms, once."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -312,23 +294,9 @@ def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
-def _connect_one(found: Resolved, timeout: float) -> socket.socket:
-    """Connect to exactly this address: a numeric one, which no resolver is asked for again."""
-    sock = socket.create_connection(found[1][:2], timeout)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return sock
-
-
-def _refused_tunnel(status: int) -> WireError:
-    # 5xx and 429: the proxy could not reach the destination now. Other answers are its rules: asking changes none of them.
-    passing = status >= 500 or status == 429
-    fix = "" if passing else ": it has to allow CONNECT to this host and port (SMS_PROXY_SSL says when we ask for one)"
-    return WireError(f"the proxy opened no tunnel, its answer was {status}{fix}", written=False, again=passing)
-
-
 @contextmanager
 def _failing(place: str) -> Iterator[None]:
-    """Turn what the operating system and TLS raise into a WireError that says what could not be reached, and why."""
+    """Turn what the operating system and TLS raise into a WireError that names the place and the reason."""
     try:
         yield
     except TimeoutError:
@@ -340,3 +308,14 @@ def _failing(place: str) -> Iterator[None]:
         untrusted = isinstance(error, ssl.SSLCertVerificationError)
         fix = "; a private authority has to be named by SMS_CA_FILE" if untrusted else ""
         raise WireError(f"no connection to {place}: {what}{fix}", written=False, again=not untrusted) from None
+
+
+def describe(error: OSError) -> str:
+    """Describe an operating system or TLS error without addresses."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate not accepted ({error.verify_message})"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or 'unexpected end'})"
+    if isinstance(error, TimeoutError):
+        return "time-out"
+    return error.strerror or type(error).__name__

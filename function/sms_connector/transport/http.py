@@ -8,7 +8,7 @@ from typing import Protocol
 
 import msgspec
 
-from sms_connector.errors import NotSent
+from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.model.message import BeforeAttempt
 from sms_connector.structured_log import mask_url
 
@@ -62,21 +62,34 @@ class HttpResponse(msgspec.Struct, frozen=True):
         return f"HttpResponse({self.status}, {len(self.body)} bytes)"
 
 
-class Gate(Protocol):
-    """Called right before every attempt, retries included. Returns when it may start: its turn has come, and `before_attempt` raised
-    nothing. What it returns, if anything, is called for each request written: opening a connection takes time."""
+class WireError(Exception):
+    """No usable answer; it does not leave the transport. `what` holds no address, secret or content. `written`: the other side may hold
+    the whole request. `again`: repeating could help. `at_once`: a kept connection was dead, so a new one needs no pause."""
 
-    def __call__(self, lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> Written | None: ...
+    def __init__(
+        self,
+        what: str,
+        *,
+        written: bool,
+        kind: ErrorKind = ErrorKind.UNAVAILABLE,
+        again: bool = True,
+        at_once: bool = False,
+    ) -> None:
+        super().__init__(what)
+        self.what, self.written, self.kind, self.again, self.at_once = what, written, kind, again, at_once
+
+
+# Called right before every attempt, retries included. Returns when it may start: its turn has come, and `before_attempt` raised
+# nothing. What it returns, if anything, is called for each request written: opening a connection takes time.
+Gate = Callable[[Lane, BeforeAttempt | None], Written | None]
 
 
 class Transport(Protocol):
     def send(self, request: HttpRequest) -> HttpResponse:
         """Return every 2xx, 3xx and 4xx but 429; of those and 5xx, what `read_provider_error` finds final.
 
-        Repeats what is safe to repeat, within its budget, each attempt through the gate. Raises:
-          errors.NotSent         the provider did not process it, or it is `repeatable` and got no answer within the budget
-          errors.OutcomeUnknown  not repeatable, and it may have been processed (read timeout, lost connection, 5xx)
-          errors.Throttled       the gate refused: nothing was sent
+        Repeats what is safe to repeat, within its budget, each attempt through the gate. Raises errors.NotSent (not processed, or
+        `repeatable` without an answer within the budget), errors.OutcomeUnknown, errors.Throttled (by the gate: nothing was sent).
         """
 
 

@@ -15,7 +15,7 @@ import msgspec
 
 from sms_connector.errors import ErrorKind
 
-from .failures import WireError
+from .http import WireError
 from .settings import TransportSettings
 
 Resolved = tuple[int, tuple[Any, ...]]
@@ -25,8 +25,7 @@ Resolver = Callable[[str, int], Sequence[Resolved]]
 OUTGOING = TransportSettings(
     read_timeout=10.0, total_timeout=15.0, attempts=1, pool_size=16, max_idle=10.0, max_response_bytes=1024 * 1024
 )
-# Networks whose last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), IPv4-compatible addresses (RFC 4291,
-# 2.5.5.1) and IPv4-translated ones (RFC 2765, 2.1).
+# Their last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), IPv4-compatible (RFC 4291), -translated (RFC 2765).
 _EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 # Not reachable by the public, and called global by some of the Python versions we run on. From IANA's registries of
 # special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry, …-ipv6-special-registry): site-local
@@ -53,14 +52,16 @@ class GuardedResolver(msgspec.Struct, frozen=True):
         found, name = self.resolve(host, port), host.lower().rstrip(".")
         if any(name == each or (each.startswith("*.") and name.endswith(each[1:])) for each in self.allowed):
             return found
-        permitted = [each for each in found if self._permits(ip_address(str(each[1][0]).partition("%")[0]))]
+        networks = [network for each in self.allowed if (network := _network(each))]
+        permitted = [each for each in found if _permits(ip_address(str(each[1][0]).partition("%")[0]), networks)]
         if not permitted:
             what = "the address leads into a private network: name its host in SMS_CALLBACK_PRIVATE_HOSTS if it may be called"
             raise WireError(what, written=False, kind=ErrorKind.NOT_PERMITTED, again=False)
         return permitted
 
-    def _permits(self, address: IPv4Address | IPv6Address) -> bool:
-        return is_public(address) or any(address in network for network in map(_network, self.allowed) if network)
+
+def _permits(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Network | IPv6Network]) -> bool:
+    return is_public(address) or any(address in network for network in networks)
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

@@ -1,14 +1,13 @@
 """Authentication at the proxy: none, basic, or digest (RFC 7616), for forwarded requests and for CONNECT alike.
 
-Credentials are read when used, and once more when the proxy refused them, so a rotation needs no restart. Digest counts the uses
-of a nonce, and proxies (squid) take a late count for a replay. So one exchange at a time uses a nonce, and keeps it afterwards.
-`requests` answers no challenge to a CONNECT and keeps nonces by thread; only its arithmetic is used.
+Credentials are read when used, and again when the proxy refused them, for a rotation. Digest counts the uses of a nonce, and proxies
+(squid) take a late count for a replay: one exchange at a time uses a nonce. Of `requests`, only the arithmetic is used.
 """
 
 from __future__ import annotations
 
-import base64
 import re
+from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -20,18 +19,17 @@ from requests.utils import parse_dict_header
 from sms_connector.errors import ErrorKind
 from sms_connector.ports import Secret, SecretSource
 
-from .failures import WireError
+from .http import WireError
 from .settings import ProxyAuth, ProxySettings
 
 T = TypeVar("T")
 Credentials = tuple[Secret, Secret]
 
 _USERNAME, _PASSWORD = "proxy-username", "proxy-password"  # names of secrets
-# No nonce, a stale one, a password just rotated: four tries hold them all in one exchange.
-_TRIES = 4
+_TRIES = 4  # no nonce, a stale one and a password just rotated, all in one exchange
 _ALGORITHMS = ("MD5", "MD5-SESS", "SHA", "SHA-256", "SHA-512")  # what requests computes
 # Challenges come as a list: a new one begins with a scheme, a space and a first parameter.
-_BETWEEN_CHALLENGES = re.compile(r",\s*(?=[A-Za-z][\w-]*\s+[\w-]+\s*=)")
+_BETWEEN_CHALLENGES = re.compile(r"\s*,\s*(?=[A-Za-z][\w-]*\s+[\w-]+\s*=)")
 
 
 class ProxyAuthenticator:
@@ -39,20 +37,20 @@ class ProxyAuthenticator:
 
     def __init__(self, proxy: ProxySettings | None, secrets: SecretSource) -> None:
         self._scheme = proxy.auth if proxy is not None else ProxyAuth.NONE
-        self._secrets = secrets
+        self._secrets, self._places = secrets, f"{secrets.where(_USERNAME)} and {secrets.where(_PASSWORD)}"
         self._nonces: deque[_Nonce] = deque(maxlen=64)
 
     def exchange(self, method: str, target: str, ask: Callable[[str | None], tuple[T, str | None]]) -> T:
-        """Return the result of `ask`, which takes Proxy-Authorization and returns a 407's Proxy-Authenticate values, or None.
-
-        Raises WireError where another try is pointless.
-        """
+        """Return the result of `ask`, which takes Proxy-Authorization and also returns a 407's Proxy-Authenticate values, or None.
+        Raises WireError where another try is pointless."""
         if self._scheme is ProxyAuth.DIGEST:
             return self._exchange_digest(method, target, ask)
         while True:
             credentials = self._read() if self._scheme is ProxyAuth.BASIC else None
             # Basic is sent without being asked for (RFC 7617).
-            got, challenges = ask(_basic(*credentials) if credentials else None)
+            got, challenges = ask(
+                f"Basic {b64encode(':'.join(credentials).encode()).decode()}" if credentials else None
+            )
             if challenges is None:
                 return got
             offered = _schemes(challenges)
@@ -83,23 +81,18 @@ class ProxyAuthenticator:
             where = secrets.where(_USERNAME)
             raise _refused(f"a user name can't hold a colon or a line end (RFC 7617): correct {where}")
         if username is None or password is None:
-            raise _refused(f"it needs credentials: put them at {self._places()}")
+            raise _refused(f"it needs credentials: put them at {self._places}")
         return username, password
 
     def _read_again(self, refused: Credentials) -> Credentials:
         """Read the credentials after a rotation. Raises WireError for the refused ones: proxies lock accounts."""
         self._secrets.refresh()
         if (credentials := self._read()) == refused:
-            raise _refused(f"it does not accept the credentials at {self._places()}")
+            raise _refused(f"it does not accept the credentials at {self._places}")
         return credentials
-
-    def _places(self) -> str:
-        return f"{self._secrets.where(_USERNAME)} and {self._secrets.where(_PASSWORD)}"
 
 
 class _Nonce:
-    """One nonce of the proxy with its count."""
-
     def __init__(self, credentials: Credentials, challenge: dict[str, str]) -> None:
         self.credentials, self._challenge = credentials, challenge
         self._digest = HTTPDigestAuth(str(credentials[0]), str(credentials[1]))
@@ -108,13 +101,11 @@ class _Nonce:
         self._digest._thread_local = state  # type: ignore[attr-defined]  # the one way to hand it a challenge
 
     def authorize(self, method: str, target: str) -> str:
-        # requests takes a URL and signs its path; the target of CONNECT (host:port) and of a forwarded request (a whole
-        # URL) has to be signed as it stands, which is what the path of a URL with an unknown scheme is.
+        # requests signs the path of a URL; a target (host:port, or a whole URL) is the path of one with an unknown scheme.
         header = self._digest.build_digest_header(method, f"x:{target}")  # type: ignore[no-untyped-call]  # bare stub
         if header is None:
             raise _refused("it asks for a digest we don't speak")
-        # A quoted string escapes these two (RFC 7616, 3.4; RFC 9110, 5.6.4), which requests leaves out. The hash is made of the
-        # values themselves, so only the header changes.
+        # A quoted string escapes these two (RFC 7616, 3.4; RFC 9110, 5.6.4), which requests leaves out. The hash stays.
         for name, value in (("username", str(self.credentials[0])), *self._challenge.items()):
             escaped = value.replace("\\", "\\\\").replace('"', '\\"')
             header = header.replace(f'{name}="{value}"', f'{name}="{escaped}"', 1)
@@ -122,13 +113,9 @@ class _Nonce:
         return str(header).encode().decode("latin-1")
 
 
-def _basic(username: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
-
-
 def _find_digest(challenges: str) -> dict[str, str]:
     """Return the parameters of the first digest we can answer: the proxy lists what it prefers first (RFC 7616, 3.7)."""
-    for challenge in _split(challenges):
+    for challenge in _BETWEEN_CHALLENGES.split(challenges.strip()):
         scheme, _, parameters = challenge.partition(" ")
         parsed = parse_dict_header(parameters)  # type: ignore[no-untyped-call]  # bare stub
         found = {name.strip().lower(): str(value) for name, value in parsed.items() if value is not None}
@@ -139,12 +126,11 @@ def _find_digest(challenges: str) -> dict[str, str]:
     raise _refused(f"it asks for {_schemes(challenges)}, none a digest we speak: set SMS_PROXY_AUTH accordingly")
 
 
-def _split(challenges: str) -> list[str]:
-    return [part.strip() for part in _BETWEEN_CHALLENGES.split(challenges)]
-
-
 def _schemes(challenges: str) -> str:
-    return ", ".join(part.partition(" ")[0] for part in _split(challenges)) or "a scheme it does not name"
+    return (
+        ", ".join(part.partition(" ")[0] for part in _BETWEEN_CHALLENGES.split(challenges.strip()))
+        or "a scheme it does not name"
+    )
 
 
 def _refused(why: str) -> WireError:

@@ -1,28 +1,38 @@
-"""`HttpTransport`: a `requests` session, one per node, for all its threads. Why: docs/decisions/0002-transport.md."""
+"""`HttpTransport`: a `requests` session, one per node, for all its threads. Why: docs/decisions/0002-transport.md.
+
+What a failed attempt means: docs/sending.md, section 1. Without an answer, it counts whether the other side may hold the whole
+request, which the connection records; else the status does: a 3xx or 4xx whose body ended early took nothing all the same.
+"""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+import re
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
+import msgspec
 
-from sms_connector.errors import NotSent, OutcomeUnknown, RequestError
+from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown, RequestError
 from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Clock, SecretSource
+from sms_connector.structured_log import mask_url
 
-from .failures import Failure, RetryPolicy, WireError, failed_by_status, failed_on_the_wire
-from .http import Gate, HttpRequest, HttpResponse, Lane, Verdict, Written
+from .http import Gate, HttpRequest, HttpResponse, Lane, Verdict, WireError, Written
 from .outgoing import Resolver, resolve_by_system
 from .settings import TransportSettings
 
 if TYPE_CHECKING:
-    from .adapter import Session
+    from .adapter import CallSession
+
+_SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")
 
 
-def _no_gate(_lane: Lane, before_attempt: BeforeAttempt | None = None, /) -> None:
+def _no_gate(_lane: Lane, before_attempt: BeforeAttempt | None) -> None:
     if before_attempt is not None:
         before_attempt()
 
@@ -44,11 +54,12 @@ class HttpTransport:
         self._secrets, self._resolve, self._policy = secrets, resolve, RetryPolicy(settings, uniform)
 
     @cached_property
-    def _session(self) -> Session:
+    def _session(self) -> CallSession:
         # At the first call: to import requests takes some 50 ms of a cold start, which answers without it.
-        from .adapter import Session
+        from .adapter import Adapter, CallSession
 
-        return Session(self._settings, self._clock, secrets=self._secrets, resolve=self._resolve)
+        adapter = Adapter(self._settings, self._clock, secrets=self._secrets, resolve=self._resolve)
+        return CallSession(adapter, self._settings.user_agent)
 
     def send(self, request: HttpRequest) -> HttpResponse:
         """See `http.Transport.send`."""
@@ -64,7 +75,6 @@ class HttpTransport:
             raise
 
     def close(self) -> None:
-        """Close the kept connections; the next request opens a new one."""
         self._session.close()
 
     def _send(self, request: HttpRequest, before: list[Failure], written: Written | None) -> HttpResponse:
@@ -95,9 +105,92 @@ class HttpTransport:
                 verdict = request.read_provider_error and not broken and request.read_provider_error(response)
                 if verdict is Verdict.FINAL:
                     return response
-                return replace(failure, answer=response) if verdict else failure
+                return msgspec.structs.replace(failure, answer=response) if verdict else failure
             if broken is not None and response.status < 300:  # only a 2xx says by its body what was done
                 raise broken
             return response
         except WireError as failure:
             return failed_on_the_wire(failure, request)
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """A failed attempt. `perhaps_taken`: the provider may have carried it out. `answer`: its own error, for when no attempt is left."""
+
+    error: CallError
+    again: bool = True
+    at_once: bool = False
+    perhaps_taken: bool = False
+    answer: HttpResponse | None = None
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3); None for none, or an unreadable one."""
+    value = headers.get("retry-after", "").strip()
+    if _SECONDS.fullmatch(value):
+        return float(value)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    # "-0000" parses to a naive time; an HTTP date is always UTC.
+    return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
+
+
+def failed_on_the_wire(failure: WireError, request: HttpRequest) -> Failure:
+    """Return the consequence of an attempt without a usable answer."""
+    message = f"{request.method} {mask_url(request.url)}: {failure.what}"
+    if failure.written and not request.repeatable:
+        kind = ErrorKind.TIMEOUT if failure.kind is ErrorKind.TIMEOUT else ErrorKind.UNKNOWN_OUTCOME
+        return Failure(OutcomeUnknown(message, kind=kind), again=False, perhaps_taken=True)
+    error = NotSent(message, kind=failure.kind)
+    return Failure(error, again=failure.again, at_once=failure.at_once, perhaps_taken=failure.written)
+
+
+def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRequest, now: float) -> Failure | None:
+    """Return the consequence of an answer's status; None where the answer is to be returned."""
+    if status < 500 and status != 429:
+        return None
+    wait = retry_after(headers, now)
+    later = f", try again in {wait:g} s" if wait is not None else ""
+    message = f"{request.method} {mask_url(request.url)}: the answer was {status}{later}"
+    is_refusal = status == 429 or (status == 503 and wait is not None)
+    if not (is_refusal or request.repeatable):
+        return Failure(OutcomeUnknown(message), again=False, perhaps_taken=True)
+    kind = ErrorKind.RATE_LIMITED if status == 429 else ErrorKind.UNAVAILABLE
+    return Failure(NotSent(message, kind=kind, retry_after=wait), perhaps_taken=not is_refusal)
+
+
+class RetryPolicy:
+    """The wait before the next attempt. `uniform` draws from 0 to 1.
+
+    Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Against
+    multiplying an outage, each call deposits a share of a token, each repetition but of a 429 takes one (Finagle's RetryBudget).
+    """
+
+    def __init__(self, settings: TransportSettings, uniform: Callable[[], float]) -> None:
+        self._settings, self._uniform = settings, uniform
+        self._tokens = float(settings.retry_reserve)
+        self._lock = threading.Lock()
+
+    def begin_call(self) -> None:
+        with self._lock:
+            self._tokens = min(self._settings.retry_reserve, self._tokens + self._settings.retry_ratio)
+
+    def pause(self, attempts: int, failure: Failure, remaining: float) -> float | None:
+        """Return the seconds until the next attempt, which has to start within `remaining`; None for no other attempt."""
+        # What may have been taken is never repeated blindly; a wrong certificate, password or setting stays wrong.
+        if isinstance(failure.error, OutcomeUnknown) or not failure.again or attempts >= self._settings.attempts:
+            return None
+        step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
+        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same. A dead connection that was
+        # kept says nothing about the provider.
+        at_once = failure.at_once and attempts == 1
+        seconds = 0.0 if at_once else (failure.error.retry_after or 0.0) + self._uniform() * step
+        if seconds > remaining:
+            return None
+        if failure.error.kind is ErrorKind.RATE_LIMITED:
+            return seconds
+        with self._lock:
+            has_budget = self._tokens >= 1.0
+            self._tokens -= has_budget
+        return seconds if has_budget else None

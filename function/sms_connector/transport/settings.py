@@ -14,7 +14,7 @@ class ProxyAuth(StrEnum):
 
 
 class ProxySsl(StrEnum):
-    """Names and meaning of `auto` are Google Integration Connectors'."""
+    """As Google's Integration Connectors name them, and mean `auto`."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -42,11 +42,9 @@ class ProxySettings(msgspec.Struct, frozen=True):
 class TransportSettings(msgspec.Struct, frozen=True):
     """Times in seconds, sizes in bytes. Why `max_idle` and `rest`: docs/decisions/0002-transport.md, "The keep-alive race".
 
-    `connect_timeout` bounds everything until the request may be written: TCP, the proxy's tunnel, TLS (but for the system's
-    resolver). `read_timeout` is the longest silence while we write or wait. Both together bound an attempt, however steadily its
-    answer drips. `total_timeout` bounds one `send` from its first attempt on, pauses included: no attempt starts whose own two
-    timeouts don't fit in, so that haste never makes an outcome unknown. `pool_size` connections are kept for each of the `max_pools`
-    destinations used last. Repetitions are at most `retry_ratio` of a node's calls, and `retry_reserve` beyond it.
+    `connect_timeout` bounds TCP, the proxy's tunnel and TLS, `read_timeout` silence, both together an attempt, `total_timeout` one
+    `send` with its pauses: no attempt starts whose own two timeouts don't fit in. `pool_size` connections are kept for each of the
+    `max_pools` destinations used last. Repetitions are at most `retry_ratio` of a node's calls, and `retry_reserve` beyond it.
     """
 
     connect_timeout: float = 5.0
