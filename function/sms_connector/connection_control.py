@@ -21,7 +21,7 @@ CACHE_SECONDS = 1.0
 
 
 class ConnectionTest(msgspec.Struct, frozen=True):
-    """The answer of a test: data, never a transport error."""
+    """The result of a test."""
 
     state: ConnectionState
     description: str
@@ -29,7 +29,7 @@ class ConnectionTest(msgspec.Struct, frozen=True):
 
 
 class Suspension(msgspec.Struct, frozen=True):
-    """Since when (epoch seconds) and why nothing is sent."""
+    """Why nothing is sent, and since when (epoch seconds)."""
 
     reason: str | None
     since: float
@@ -74,15 +74,13 @@ class ConnectionControl:
         suspension = self._read() or Suspension(reason, self._clock.time())
         data = {"suspended": True, "reason": suspension.reason, "since": suspension.since}
         self._ledger.commit([Write(COLLECTION, DOCUMENT, data), new_stop_version()])
-        return self._remember(suspension)
+        self._suspension, self._read_at = suspension, self._clock.monotonic()
+        return suspension
 
     def resume(self) -> None:
         """Raises PreconditionFailed where the suspension is a setting of the deployment."""
         if self._configured:
-            raise PreconditionFailed(
-                _BY_CONFIGURATION,
-                kind=ErrorKind.SUSPENDED,
-            )
+            raise PreconditionFailed(_BY_CONFIGURATION, kind=ErrorKind.SUSPENDED)
         self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
         self._suspension, self._read_at = None, self._clock.monotonic()
 
@@ -101,7 +99,7 @@ class ConnectionControl:
         return self._suspension
 
     def is_suspended_now(self) -> bool:
-        """Whether the connection is suspended, read from the ledger at this moment."""
+        """Return whether the connection is suspended, read from the ledger at this moment."""
         return self.suspended(fresh=True) is not None
 
     def require_active(self) -> None:
@@ -113,7 +111,7 @@ class ConnectionControl:
             raise suspended
 
     def why_suspended(self) -> str | None:
-        """Why nothing is sent, and the fix that works; None where messages are sent."""
+        """Return why nothing is sent, and the fix; None while messages are sent."""
         suspension = self.suspended()
         if suspension is None:
             return None
@@ -126,10 +124,6 @@ class ConnectionControl:
         state = self._throttle.state()
         share = state.rate if state.leased else 0
         return Limits(state, self._connection_rate, share if self._connection_rate else None)
-
-    def _remember(self, suspension: Suspension) -> Suspension:
-        self._suspension, self._read_at = suspension, self._clock.monotonic()
-        return suspension
 
     def _read(self) -> Suspension | None:
         [document] = self._ledger.get(COLLECTION, [DOCUMENT])

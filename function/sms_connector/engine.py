@@ -20,8 +20,7 @@ from sms_connector.ports import Clock, Ledger, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.sending.batch import SendContext
-from sms_connector.sending.idempotency import IdempotencyKeys
-from sms_connector.sending.record_keys import RecordKeys
+from sms_connector.sending.idempotency import IdempotencyKeys, RecordKeys
 from sms_connector.sending.send import SendService
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.event_merger import EventMerger

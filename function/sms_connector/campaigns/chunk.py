@@ -1,8 +1,7 @@
 """A chunk of a campaign: up to 250 records as they came in, checked; and those that were refused, with the reason.
 
-A record is kept as its recipient and the values of the placeholders, not as its text: that is smaller, and the text of a
-message is nowhere in the ledger as a whole. Beside them are the cells of its row as the caller's file has them (`Columns`), for
-the results as CSV.
+A record is kept as its recipient and the values of the placeholders: that is smaller than its text, and no message's whole text is in the
+ledger. Beside them are the cells of its row as the caller's file has them (`Columns`), for the results as CSV.
 """
 
 from __future__ import annotations
@@ -15,24 +14,22 @@ from sms_connector.errors import ErrorKind
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft
 from sms_connector.model.template import Template
-from sms_connector.ports import MUST_BE_ABSENT, Document, Write
+from sms_connector.ports import MUST_BE_ABSENT, Ledger, Write
+from sms_connector.ports.ledger_access import read_document
 from sms_connector.store.campaign_record import CHUNK_RECORDS, CHUNKS, Campaign, chunk_id
 
 # Firestore's limit is 1 MiB for a document; the values of 250 records with long texts could be more.
 CHUNK_BYTES = 600_000
-# More than a spreadsheet has, as a rule: what a caller names anew in each record must not grow with their number.
+# More than spreadsheets have, as a rule: names that differ in each record must not add up.
 MAX_COLUMNS = 200
 MAX_NAME = 200
 # A row with more characters is kept without its cells: some hundreds have to fit one document.
 MAX_ROW = 16_000
 
 
-class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
+class AcceptedRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A checked record: `values` in the order of the template's placeholders. `index` is its position in the campaign, `line` that in
-    the caller's file.
-
-    A million of them are made: none holds anything that the garbage collector would have to look for.
-    """
+    the caller's file. `gc=False`: a million of them are made, and none holds a cycle."""
 
     index: int
     to: str
@@ -45,7 +42,7 @@ class AcceptedRecord(msgspec.Struct, frozen=True, gc=False):
     line: int | None = None
 
 
-class RefusedRecord(msgspec.Struct, frozen=True):
+class RefusedRecord(msgspec.Struct, frozen=True, array_like=True):
     """A record that can't be sent: its recipient as written, and the problem with its field."""
 
     index: int
@@ -81,7 +78,7 @@ class Chunk(msgspec.Struct):
         return len(self.accepted) + len(self.refused) >= self.most or self.size >= CHUNK_BYTES
 
     def add(self, record: Record) -> None:
-        """`size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape."""
+        # `size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape.
         if isinstance(record, AcceptedRecord):
             self.accepted.append(record)
             texts = (*record.values, *record.row, record.key or "", record.reference or "")
@@ -95,24 +92,16 @@ class Chunk(msgspec.Struct):
         data = {
             "campaign": self.campaign,
             "number": self.number,
-            "accepted": [msgspec.structs.astuple(each) for each in self.accepted],
-            "refused": [msgspec.structs.astuple(each) for each in self.refused],
+            "accepted": msgspec.to_builtins(self.accepted),
+            "refused": msgspec.to_builtins(self.refused),
             "expiresAt": expires_at,
         }
         return Write(CHUNKS, chunk_id(self.campaign, self.number), data, MUST_BE_ABSENT)
 
     @classmethod
-    def of(cls, document: Document) -> Chunk:
-        data = document.data
-        accepted = [
-            AcceptedRecord(index, to, tuple(values), segments, encoding, key, reference, tuple(row), line)
-            for index, to, values, segments, encoding, key, reference, row, line in data["accepted"]
-        ]
-        refused = [
-            RefusedRecord(index, to, path, ErrorKind(kind), message, key, reference, tuple(row), line)
-            for index, to, path, kind, message, key, reference, row, line in data["refused"]
-        ]
-        return cls(data["campaign"], data["number"], accepted, refused)
+    def read(cls, ledger: Ledger, campaign: str, number: int) -> Chunk | None:
+        [document] = ledger.get(CHUNKS, [chunk_id(campaign, number)])
+        return read_document(document, cls) if document is not None else None
 
     def drafts(self, campaign: Campaign) -> Iterator[Draft]:
         """Yield the drafts in order, rendered and measured."""
@@ -130,7 +119,7 @@ class Columns:
         self._known = tuple(names)
 
     def cells(self, record: Mapping[str, object]) -> tuple[str, ...]:
-        """The record's values as text, in the order of the names. Lists and objects are left out, and what ends the row empty."""
+        """Return the record's values as text, in the order of the names, without lists and objects; nothing for a row that is too long."""
         names = tuple(record)
         values = tuple(record.values()) if names == self._known[: len(names)] else self._arrange(record)
         row = tuple([value if isinstance(value, str) else _to_text(value) for value in values])

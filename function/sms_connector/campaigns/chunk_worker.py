@@ -8,8 +8,9 @@ attempt sends the rest. If no attempt can succeed before an operator acts (crede
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 
 import msgspec
@@ -20,14 +21,14 @@ from sms_connector.campaigns.chunk_send import ChunkSend
 from sms_connector.campaigns.chunk_store import ChunkStore
 from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.stop_monitor import StopMonitor, is_running
-from sms_connector.campaigns.take_back import cancel_scheduled
-from sms_connector.errors import Conflict
+from sms_connector.errors import CallError, Conflict, ConnectorError, ProviderRefused, RequestError
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import Ledger
 from sms_connector.sending.send import Job, SendService, new_record
+from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
-    CHUNKS,
     COMPLETE,
     PROGRESS,
     Campaign,
@@ -40,7 +41,10 @@ from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.message_store import Outbox
 from sms_connector.tracking.reconciler import Reconciler
 
+PARALLEL_CANCELS = 8
+CHECK_AGAIN = 0.05
 LOST = "the worker that was sending it stopped before it recorded an outcome"
+_Canceled = tuple[MessageRecord, DeliveryReport | ConnectorError]
 
 
 class Attempt(Enum):
@@ -138,20 +142,20 @@ class ChunkWorker:
             if work.progress.holder != holder and self._sender.lease.living([work.progress.holder]):
                 return Attempt.BUSY
             self._carry_out(work, self._claim(work, holder))
-        if not cancel_scheduled(self._sender, work.progress):
+        if not _cancel_scheduled(self._sender, work.progress):
             return Attempt.AGAIN
         self._campaigns.note_taken_back(work.progress)
         return Attempt.SENT
 
     def _read(self, campaign_id: str, number: int) -> _Work | None:
-        id_, check = chunk_id(campaign_id, number), self._stop_monitor.begin()
+        check = self._stop_monitor.begin()
         [campaign] = self._ledger.get(CAMPAIGNS, [campaign_id])
-        [chunk] = self._ledger.get(CHUNKS, [id_])
-        [progress] = self._ledger.get(PROGRESS, [id_])
+        chunk = Chunk.read(self._ledger, campaign_id, number)
+        [progress] = self._ledger.get(PROGRESS, [chunk_id(campaign_id, number)])
         if campaign is None or chunk is None or progress is None:
             return None
         stopped = self._stop_monitor.end(campaign_id, check, running=is_running(campaign.data["state"]))
-        return _Work(Campaign.of(campaign), Chunk.of(chunk), Progress.of(progress), stopped)
+        return _Work(Campaign.of(campaign), chunk, Progress.of(progress), stopped)
 
     def _claim(self, work: _Work, holder: str) -> Progress:
         """Raises Conflict if another worker was quicker."""
@@ -218,3 +222,49 @@ class ChunkWorker:
         if progress.state == COMPLETE or not times:
             times.append(self._clock.time())
         self._sender.planner.plan(min(times))
+
+
+def _cancel_scheduled(sender: SendService, progress: Progress) -> bool:
+    """Cancel the chunk's scheduled messages. Return False if it has to be tried again: the provider accepted no more calls, or an outcome
+    is still unknown.
+
+    A message that the provider refuses to cancel stays as it is. May run again: canceled messages are final."""
+    locations = [MessageLocation(progress.campaign, progress.chunk, position) for position in range(progress.valid)]
+    records = [r for r in sender.store.get([location.message_id for location in locations]) if r is not None]
+    now = sender.context.clock.time()
+    held = [r for r in records if not r.final and r.provider_message_id is not None and r.begins_at > now]
+    answers = _cancel_all(sender, held)
+    at = sender.context.clock.time()
+    changes = [(r, ApplyReport(report, at, "cancel")) for r, report in answers if isinstance(report, DeliveryReport)]
+    for record, change in changes:
+        change(record)
+    sender.store.save(changes)
+    is_unsure = any(r.phase != Phase.DONE for r in records) and any(r.begins_at > now for r in records)
+    return not is_unsure and not any(isinstance(answer, CallError | RequestError) for _, answer in answers)
+
+
+def _cancel_all(sender: SendService, held: Sequence[MessageRecord]) -> list[_Canceled]:
+    """Cancel a few at a time, so that a slow provider does not keep them below the rate."""
+    left, answers = deque(held), list[_Canceled]()
+
+    def work() -> None:
+        with suppress(IndexError):
+            while True:
+                record = left.popleft()
+                answers.append((record, _cancel(sender, record)))
+
+    helpers = [sender.context.executor.submit(work) for _ in range(min(PARALLEL_CANCELS, len(held)) - 1)]
+    work()
+    for helper in helpers:
+        while not helper.cancel() and not helper.done():
+            sender.context.clock.sleep(CHECK_AGAIN)
+        if not helper.cancelled():
+            helper.result()
+    return answers
+
+
+def _cancel(sender: SendService, record: MessageRecord) -> DeliveryReport | ConnectorError:
+    try:
+        return sender.provider.cancel(record.provider_message_id or "")
+    except (CallError, ProviderRefused, RequestError) as error:
+        return error

@@ -11,7 +11,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 from sms_connector.sending.send import new_record
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
+from sms_connector.store.campaign_record import CAMPAIGNS, Campaign, CampaignState, MessageLocation
 from sms_connector.store.message_record import MessageRecord, Phase
 
 # Chunks that a page of one status reads at most, however few of their messages have it.
@@ -87,10 +87,11 @@ class CampaignResults(msgspec.Struct, frozen=True):
         if location is None:
             return None
         [found] = self.ledger.get(CAMPAIGNS, [location.campaign])
-        [document] = self.ledger.get(CHUNKS, [chunk_id(location.campaign, location.chunk)])
-        if found is None or document is None:
+        chunk = Chunk.read(self.ledger, location.campaign, location.chunk)
+        if found is None or chunk is None:
             return None
-        campaign, drafts = Campaign.of(found), list(Chunk.of(document).drafts(Campaign.of(found)))
+        campaign = Campaign.of(found)
+        drafts = list(chunk.drafts(campaign))
         if location.position >= len(drafts):
             return None
         draft, at = drafts[location.position], campaign.created_at
@@ -100,7 +101,7 @@ class CampaignResults(msgspec.Struct, frozen=True):
         return record
 
     def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Line]:
-        chunk = self._read(campaign, number)
+        chunk = Chunk.read(self.ledger, campaign.id, number)
         if chunk is None:
             return []
         lines = _lines(campaign, chunk)[skip : skip + limit]
@@ -114,31 +115,16 @@ class CampaignResults(msgspec.Struct, frozen=True):
     def _is_end(self, campaign: Campaign, number: int, skip: int) -> bool:
         if number < campaign.chunks - 1:
             return False
-        chunk = self._read(campaign, number)
+        chunk = Chunk.read(self.ledger, campaign.id, number)
         return chunk is None or skip >= chunk.count
-
-    def _read(self, campaign: Campaign, number: int) -> Chunk | None:
-        [document] = self.ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
-        return Chunk.of(document) if document is not None else None
 
 
 def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
-    canceled = campaign.state is CampaignState.CANCELED
-    lines: list[Line] = [
-        (
-            WaitingRecord(
-                kept.index,
-                kept.to,
-                MessageLocation(campaign.id, chunk.number, position).message_id,
-                canceled,
-                kept.key,
-                kept.reference,
-                kept.line,
-            ),
-            kept.row,
-        )
-        for position, kept in enumerate(chunk.accepted)
-    ]
+    canceled, lines = campaign.state is CampaignState.CANCELED, list[Line]()
+    for position, kept in enumerate(chunk.accepted):
+        id_ = MessageLocation(campaign.id, chunk.number, position).message_id
+        waiting = WaitingRecord(kept.index, kept.to, id_, canceled, kept.key, kept.reference, kept.line)
+        lines.append((waiting, kept.row))
     lines += [(refused, refused.row) for refused in chunk.refused]
     return sorted(lines, key=lambda line: line[0].index)
 

@@ -1,6 +1,6 @@
 """Send the records of a campaign that failed and can safely be sent now, as a campaign of their own, once each.
 
-Each retry keeps the places, keys and references of its records. So what an earlier one has taken is known from its chunks, and a
+Each retry keeps the indexes, keys and references of its records. So what an earlier one has taken is known from its chunks, and a
 retry that broke off half-way is found by its id, which follows from the campaign and the number of retries before it.
 """
 
@@ -20,9 +20,9 @@ from sms_connector.errors import PreconditionFailed
 from sms_connector.model.send_request import SendOptions
 from sms_connector.model.template import Template
 from sms_connector.ports import Clock, Ledger
-from sms_connector.sending.record_keys import RecordKeys
+from sms_connector.sending.idempotency import RecordKeys
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.campaign_record import CHUNKS, Campaign, CampaignState, MessageLocation, chunk_id
+from sms_connector.store.campaign_record import Campaign, CampaignState, MessageLocation
 
 # Between the plan of a retry and its last call at a usual size; larger campaigns are held against the notice by their forecast.
 MARGIN_SECONDS = 60.0
@@ -98,7 +98,7 @@ class Retries(msgspec.Struct, frozen=True):
                     yield locations[found.id]
 
     def _taken(self, origin: Campaign) -> bytearray:
-        """For each place in the campaign: is its record in a retry already?"""
+        """Return a byte for each index in the campaign: 1 if its record is in a retry already."""
         taken = bytearray(origin.total)
         for id_ in origin.retries:
             for chunk in self._chunks(self.campaigns.read(id_)):
@@ -108,6 +108,5 @@ class Retries(msgspec.Struct, frozen=True):
 
     def _chunks(self, campaign: Campaign) -> Iterator[Chunk]:
         for number in range(campaign.chunks):
-            [document] = self.ledger.get(CHUNKS, [chunk_id(campaign.id, number)])
-            if document is not None:
-                yield Chunk.of(document)
+            if (chunk := Chunk.read(self.ledger, campaign.id, number)) is not None:
+                yield chunk

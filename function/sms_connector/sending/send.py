@@ -23,8 +23,7 @@ from sms_connector.model.message import BeforeAttempt, OutboundMessage, text_dig
 from sms_connector.model.send_request import Draft, OnUnknown, SendOptions, SendRequest
 from sms_connector.provider import Provider, SendOutcome
 from sms_connector.sending.batch import Batch, SendContext, Steps
-from sms_connector.sending.idempotency import message_id
-from sms_connector.sending.record_keys import RecordKeys
+from sms_connector.sending.idempotency import RecordKeys, message_id
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.message_store import COMMIT_LIMIT, Changes, MessageStore
 from sms_connector.store.node_lease import NodeLease
