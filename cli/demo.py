@@ -77,13 +77,13 @@ def _create(client: Client) -> Campaign:
 
 def _follow(client: Client, campaign: Campaign, stack: Stack, output: Output) -> Campaign:
     """The bar is what the campaign says of itself, and what the sandbox says of its callbacks."""
-    news = campaign
+    seen = campaign
     with output.progress() as bar:
         task = bar.add_task("", total=campaign["total"])
-        for news in following.follow(client, campaign, interval=LOOK_EVERY_SECONDS):
-            words = f"{_look(stack).callbacks} callbacks · {following.describe(news)}"
-            bar.update(task, completed=following.settled(news), description=words)
-    return news
+        for seen in following.follow(client, campaign, interval=LOOK_EVERY_SECONDS):
+            words = f"{_look(stack).callbacks} callbacks · {following.describe(seen)}"
+            bar.update(task, completed=following.settled(seen), description=words)
+    return seen
 
 
 def _look(stack: Stack) -> _Traffic:
@@ -98,12 +98,12 @@ def _show(output: Output, results: Sequence[Result], *, traffic: _Traffic, secon
     others = [result for result in results if result["status"] not in render.ARRIVED]
     called = [result for result in results if result["providerMessageId"]]
     segments = sum(result["segments"] for result in called)
-    told = sum(result["final"] and result["attempts"] == 0 for result in called)
+    by_callback = sum(result["final"] and result["attempts"] == 0 for result in called)
     totals = (
         ("records", render.summary(Counter(result["status"] for result in results))),
         ("segments", f"{segments} ({render.encodings(Counter(result['encoding'] for result in called))})"),
         ("provider calls", _describe(traffic, len(arrived))),
-        ("callbacks", f"{traffic.callbacks} received; {told} of {len(called)} final states came by them"),
+        ("callbacks", f"{traffic.callbacks} received; {by_callback} of {len(called)} final states came by them"),
         (
             "time",
             f"{seconds:.1f} s: a node makes {NODE_RATE} calls a second, the sandbox delivers after {DELIVERY_SECONDS:.0f} s",
@@ -113,7 +113,7 @@ def _show(output: Output, results: Sequence[Result], *, traffic: _Traffic, secon
         "segments": segments,
         "providerCalls": traffic.calls,
         "callbacks": traffic.callbacks,
-        "toldByCallbacks": told,
+        "finalByCallbacks": by_callback,
     }
     output.show(
         {"results": results, **counts, "seconds": round(seconds, 3)},

@@ -44,10 +44,10 @@ def follow(
 def watch(client: Client, campaign: Campaign, bar: Progress, *, interval: float = LOOK_SECONDS) -> Campaign:
     """Follow it with a bar, which is full when every message is final; the campaign at its end."""
     task = bar.add_task(campaign["state"], total=campaign["total"])
-    news = campaign
-    for news in follow(client, campaign, interval=interval):
-        bar.update(task, total=news["total"], completed=settled(news), description=describe(news))
-    return news
+    seen = campaign
+    for seen in follow(client, campaign, interval=interval):
+        bar.update(task, total=seen["total"], completed=settled(seen), description=describe(seen))
+    return seen
 
 
 def settled(campaign: Mapping[str, Any]) -> int:

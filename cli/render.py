@@ -219,7 +219,7 @@ def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """What a campaign would be: its flaws first."""
+    """What a campaign would be: its refusals first."""
     forecast, right = answer["forecast"], answer["total"] - answer["refused"]
     sender_rate = forecast["senderRate"]
     pairs: list[tuple[str, str | Text]] = [
@@ -242,7 +242,7 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     ]
     if answer["wouldBeRefused"]:
         pairs.append(("would be refused", Text(answer["wouldBeRefused"], "red")))
-    flaws = table(
+    refusals = table(
         (_place_title(answer["refusals"]), "to", "field", "reason"),
         (
             (
@@ -255,7 +255,7 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
         ),
     )
     more = answer["refused"] - len(answer["refusals"])
-    shown: list[RenderableType] = [flaws] if answer["refusals"] else []
+    shown: list[RenderableType] = [refusals] if answer["refusals"] else []
     shown += [f"… and {more:,} more"] if more else []
     return [*shown, facts(pairs), f"{right:,} messages; nothing was sent"]
 

@@ -22,8 +22,8 @@ HERE = Path(__file__).parent.absolute()
 try:
     config = stack_config.load(*all_values())
     source = archive.build(HERE.parent / "function")
-except (stack_config.ConfigError, archive.ArchiveError) as mistake:
-    raise pulumi.RunError(str(mistake)) from None
+except (stack_config.ConfigError, archive.ArchiveError) as problem:
+    raise pulumi.RunError(str(problem)) from None
 
 platform = Platform("platform", config, stack=pulumi.get_stack(), archive=source, folder=HERE / ".build")
 connections = [Connection(wanted, platform, lookups=FROM_CLOUD) for wanted in config.connections]

@@ -140,15 +140,15 @@ def not_deployed(
     secrets: list[str], *, after: pulumi.Output[object], require_active: bool, name: str
 ) -> pulumi.Output[dict[str, object]]:
     """The verdict on a connection whose connector waits for the values of secrets, once `after` is known."""
-    told = f"not deployed: no value for {', '.join(secrets)}; add it as missingSecrets says, then `pulumi up`"
-    verdict = Verdict("AUTH_ERROR", told)
+    text = f"not deployed: no value for {', '.join(secrets)}; add it as missingSecrets says, then `pulumi up`"
+    verdict = Verdict("AUTH_ERROR", text)
 
-    def tell(_: object) -> dict[str, object]:
+    def describe(_: object) -> dict[str, object]:
         if require_active and not pulumi.runtime.is_dry_run():
             _fail(name, verdict)
         return verdict.output()
 
-    return after.apply(tell)
+    return after.apply(describe)
 
 
 def _fail(name: str, verdict: Verdict) -> NoReturn:
@@ -157,5 +157,5 @@ def _fail(name: str, verdict: Verdict) -> NoReturn:
 
 def _reason(error: BaseException) -> str:
     """What went wrong, on one line and without the layers that handed it on."""
-    told = " ".join(str(error).split()) or type(error).__name__
-    return re.sub(r"invo\w+ (of )?gcp:\S+?( failed| returned an error)?: |1 error occurred: |\* ", "", told)[:300]
+    text = " ".join(str(error).split()) or type(error).__name__
+    return re.sub(r"invo\w+ (of )?gcp:\S+?( failed| returned an error)?: |1 error occurred: |\* ", "", text)[:300]

@@ -34,8 +34,8 @@ def call(service: str, method: str, path: str, *, token: str, body: object = Non
 def message(answer: object) -> str:
     """The reason in an error's answer."""
     error = answer.get("error") if isinstance(answer, dict) else None
-    told = error.get("message") if isinstance(error, dict) else None
-    return str(told or answer)[:300]
+    text = error.get("message") if isinstance(error, dict) else None
+    return str(text or answer)[:300]
 
 
 def _decoded(data: bytes) -> Any:

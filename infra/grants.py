@@ -9,7 +9,7 @@ import pulumi
 from connection_config import ConnectionConfig
 
 
-def once_they_act(config: ConnectionConfig, what: str) -> pulumi.ResourceHookBinding:
+def wait_for_grants(config: ConnectionConfig, what: str) -> pulumi.ResourceHookBinding:
     """Hooks of a resource that takes grants of the same update: it is made `grants.seconds` later. What exists is not waited for.
 
     Google's own examples wait as long before a function is made (`time_sleep` in the provider's page of `cloudfunctions2_function`).

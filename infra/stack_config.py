@@ -26,13 +26,13 @@ PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 
 
 class ConfigError(Exception):
-    """The configuration can't be used; the message lists every mistake, one a line, each with its fix."""
+    """The configuration can't be used; the message lists every problem, one a line, each with its fix."""
 
-    def __init__(self, mistakes: list[str]) -> None:
-        noun = "mistake" if len(mistakes) == 1 else "mistakes"
-        lines = "\n".join(f"  - {mistake}" for mistake in mistakes)
-        super().__init__(f"{len(mistakes)} {noun} in the stack's configuration:\n{lines}")
-        self.mistakes = tuple(mistakes)
+    def __init__(self, problems: list[str]) -> None:
+        noun = "problem" if len(problems) == 1 else "problems"
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        super().__init__(f"{len(problems)} {noun} in the stack's configuration:\n{lines}")
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +48,20 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
     ours = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
     sealed = frozenset(key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix))
     project, region = values.get("gcp:project", ""), values.get("gcp:region", "")
-    mistakes = [*_place_mistakes(project, region)]
+    problems = [*_place_problems(project, region)]
     known_region = region if region in regions.REGIONS else ""
     connections = []
-    for name, where, raw in _described(ours, mistakes):
+    for name, where, raw in _described(ours, problems):
         reader = _Reader(where, raw, sealed)
         connections.append(reader.read(name, project, known_region))
-        mistakes += reader.mistakes
-    mistakes += config_rules.find_clashes([c for c in connections if c])
-    if mistakes:
-        raise ConfigError(mistakes)
+        problems += reader.problems
+    problems += config_rules.find_clashes([c for c in connections if c])
+    if problems:
+        raise ConfigError(problems)
     return StackConfig(project, region, tuple(c for c in connections if c))
 
 
-def _place_mistakes(project: str, region: str) -> Iterator[str]:
+def _place_problems(project: str, region: str) -> Iterator[str]:
     lacking = regions.lacking(region)
     place = f"a region with {' and '.join(lacking)}" if lacking else "a region with functions"
     for key, value, right, what, example in (
@@ -72,18 +72,18 @@ def _place_mistakes(project: str, region: str) -> Iterator[str]:
             yield f"{key}: {f'{value!r} is not {what}' if value else 'is missing'}; fix: pulumi config set {key} {example}"
 
 
-def _described(ours: dict[str, str], mistakes: list[str]) -> list[tuple[str | None, str, Mapping[str, object]]]:
+def _described(ours: dict[str, str], problems: list[str]) -> list[tuple[str | None, str, Mapping[str, object]]]:
     """Return name, prefix of its keys and raw values of each connection: flat keys describe one, `connections` several."""
     several = decoded(ours.pop("connections", "")) or {}
     if not isinstance(several, dict):
         fix = "pulumi config set --path connections.<name>.sender <value>"
-        mistakes.append(f"connections: is not a map of names; fix: {fix}")
+        problems.append(f"connections: is not a map of names; fix: {fix}")
         return []
     if not several:
         return [(None, "", ours)]
     if flat := sorted(path for path, value in flatten(ours).items() if not _is_default(path, value)):
         problem = f"is set beside {', '.join(flat)}; flat keys describe one connection, `connections` several"
-        mistakes.append(f"connections: {problem}; fix: move the flat keys below connections.<name>")
+        problems.append(f"connections: {problem}; fix: move the flat keys below connections.<name>")
     return [
         (name, f"connections.{name}.", raw if isinstance(raw, dict) else {"": raw}) for name, raw in several.items()
     ]
@@ -113,18 +113,18 @@ class _Reader:
         self._where, self._sealed, self._given = where, sealed, flatten(raw)
         # Set without `--path`: a key of its own, which would still hold after its path was set.
         self._dotted = frozenset(key for key in raw if "." in key and not where)
-        self.mistakes: list[str] = []
+        self.problems: list[str] = []
 
     def read(self, name: str | None, project: str, region: str) -> ConnectionConfig | None:
         given = dict(self._given)
         if name is not None:
             if given.pop("connection", None) is not None:
                 fix = f"pulumi config rm --path {self._where}connection"
-                self._mistake("connection", "is named by its place below `connections` already", fix)
+                self._report("connection", "is named by its place below `connections` already", fix)
             given["connection"] = name
         for path in given:
             if problem := self._seal_problem(path):
-                self._mistake(path, problem)
+                self._report(path, problem)
         try:
             config = WITH_SECRETS.model_validate(given)
         except ValidationError as refused:
@@ -134,8 +134,8 @@ class _Reader:
             wrong = frozenset()
         for path, problem, fix in config_rules.find(config, project, region):
             if path not in wrong:
-                self._mistake(path, problem, fix)
-        return None if self.mistakes else config
+                self._report(path, problem, fix)
+        return None if self.problems else config
 
     def _refuse(self, refused: ValidationError, *, named: bool) -> frozenset[str]:
         """Collect the problems of each key, and return the keys."""
@@ -150,12 +150,12 @@ class _Reader:
             texts = [str(error.get("ctx", {}).get("error", error["msg"])) for error in errors]
             problem = "; ".join(f"{entry} {text}".strip() for entry, text in zip(entries, texts, strict=True))
             if path == "connection" and named:
-                self.mistakes.append(f"connections: the name {problem}; fix: choose another name")
+                self.problems.append(f"connections: the name {problem}; fix: choose another name")
                 continue
             context = errors[0].get("ctx", {})
             entry = context.get("entry") or entries[0]
             remove = f"pulumi config rm --path '{self._where}{path}{entry}'" if context.get("remove") else ""
-            self._mistake(path, problem, remove or self._command(path, entry))
+            self._report(path, problem, remove or self._command(path, entry))
         return frozenset(by_path)
 
     def _seal_problem(self, path: str) -> str:
@@ -171,17 +171,17 @@ class _Reader:
         place = self._where + path
         if path in GROUPS or not path:
             place = place.rstrip(".")
-            self.mistakes.append(f"{place}: is not a map; fix: pulumi config set --path {place}.<key> <value>")
+            self.problems.append(f"{place}: is not a map; fix: pulumi config set --path {place}.<key> <value>")
             return
         near = difflib.get_close_matches(path, BY_PATH, n=1)
         hint = f"did you mean {self._where}{near[0]}?" if near else "docs/deploy.md lists every key"
-        self._mistake(path, f"unknown key; {hint}", f"pulumi config rm {'--path ' if '.' in place else ''}{place}")
+        self._report(path, f"unknown key; {hint}", f"pulumi config rm {'--path ' if '.' in place else ''}{place}")
 
-    def _mistake(self, path: str, problem: str, fix: str = "") -> None:
+    def _report(self, path: str, problem: str, fix: str = "") -> None:
         command = (fix or self._command(path)).replace("{where}", self._where)
         if path in self._dotted:
             command = f"pulumi config rm {path}" if " rm " in command else f"pulumi config rm {path} && {command}"
-        self.mistakes.append(f"{self._where}{path}: {problem}; fix: {command}")
+        self.problems.append(f"{self._where}{path}: {problem}; fix: {command}")
 
     def _command(self, path: str, wrong_entry: str = "") -> str:
         extra: Any = BY_PATH[path].json_schema_extra

@@ -1,6 +1,6 @@
 """Requests the simulated providers make themselves: status callbacks and inbound messages.
 
-A room says what to post, where, how to sign it and when; this module posts, retries, journals, and misbehaves as the
+A service says what to post, where, how to sign it and when; this module posts, retries, journals, and misbehaves as the
 settings ask (late, repeated, last first, dropped).
 """
 

@@ -25,10 +25,10 @@ from sandbox.server import Server
 from sandbox.service import Service
 from sandbox.twilio.service import Twilio
 
-Room = Callable[[Context, Clock, Callbacks], Service]
+MakeService = Callable[[Context, Clock, Callbacks], Service]
 
-# The next provider's room is one more line.
-ROOMS: Sequence[Room] = (Twilio,)
+# The next provider's service is one more line.
+SERVICES: Sequence[MakeService] = (Twilio,)
 
 START_SECONDS = 10.0
 
@@ -57,7 +57,7 @@ async def start(options: Options) -> Running:
     callbacks = Callbacks(
         context=context, clock=clock, external=options.external_callbacks, journal_size=options.journal_size
     )
-    services = [room(context, clock, callbacks) for room in ROOMS]
+    services = [make(context, clock, callbacks) for make in SERVICES]
     admin = Admin(
         services, context=context, clock=clock, journal=journal, faults=faults, callbacks=callbacks, gate=gate
     )

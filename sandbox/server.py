@@ -1,4 +1,4 @@
-"""The one door: takes each request from the socket, journals it, lets faults strike, and hands it to its room."""
+"""The one door: takes each request from the socket, journals it, lets faults strike, and hands it to its service."""
 
 from __future__ import annotations
 
@@ -89,6 +89,6 @@ class Server:
             # The connection is gone; the web server drops whatever it is handed now.
             return web.Response()
         seconds = time.monotonic() - entry.monotonic
-        headers = service.dress(reply, under_way=self._gate.under_way, seconds=seconds)
+        headers = service.response_headers(reply, under_way=self._gate.under_way, seconds=seconds)
         entry.status = reply.status
         return web.Response(body=reply.body, status=reply.status, headers=headers)

@@ -1,4 +1,4 @@
-"""What a room (one simulated provider) offers to the server around it."""
+"""What one simulated provider offers to the server around it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Service(Protocol):
     def handle(self, request: Request) -> Reply:
         """Process one request in full. Never raises for what a client can send."""
 
-    def dress(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:
+    def response_headers(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:
         """The headers of the final answer, given the requests under way and how long this one took."""
 
     def too_many_requests(self, retry_after: float) -> Reply:

@@ -1,4 +1,4 @@
-"""What a room is handed and hands back: no HTTP library in sight, so a room is a pure function of its state."""
+"""Requests and replies without an HTTP library, so that a service is a pure function of its state."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NOTHING_MORE: Iterator[bytes] = iter(())
 class Request:
     """One request as it arrived.
 
-    `path` and `query` are raw (still percent-encoded), so that a room can echo them as the provider does.
+    `path` and `query` are raw (still percent-encoded), so that a service can echo them as the provider does.
     `headers` looks names up in any case.
     """
 

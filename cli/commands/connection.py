@@ -94,7 +94,7 @@ def _describe(connection: Mapping[str, Any]) -> Table:
                 "senders",
                 ", ".join(f"{each['address']} ({each['kind']})" for each in connection["senders"]) or "none by default",
             ),
-            ("news by", "callbacks" if connection["callbacks"] else "asking the provider"),
+            ("statuses by", "callbacks" if connection["callbacks"] else "polling"),
             ("can", ", ".join(sorted(name for name, value in can.items() if value is True)) or "–"),
         )
     )

@@ -35,12 +35,12 @@ def show_status(
 
 
 def _follow(run: Context, answer: dict[str, Any], interval: float) -> dict[str, Any]:
-    """The message once it is final; on the way, each change is told."""
-    told = None
+    """The message once it is final; on the way, each change is shown."""
+    shown = None
     while not answer["final"]:
-        if answer["status"] != told:
+        if answer["status"] != shown:
             run.output.note(f"{render.moment(answer['updatedAt'])} {answer['status']}")
-        told = answer["status"]
+        shown = answer["status"]
         time.sleep(interval)
         answer = run.client.get(f"/v1/messages/{in_path(answer['id'])}")
     return answer

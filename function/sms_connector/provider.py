@@ -3,7 +3,7 @@
 One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`, never the
 name. What a provider can't do it says in its capabilities; the engine then refuses the request loudly before any call.
 
-The seven providers behind this shape (facts in each room's module docstrings and in docs/providers/):
+The seven providers behind this shape (facts in each package's module docstrings and in docs/providers/):
 
     | provider | recipients a call | status by id        | status list       | own idempotency | client reference     |
     |----------|-------------------|---------------------|-------------------|-----------------|----------------------|

@@ -139,8 +139,8 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     )
     if settings.callback_url and settings.queue is None and not environ.get("SMS_QUEUE", "").strip():
         reader.problems.append(f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}")
-    surroundings = _refuse_local_surroundings(settings) if on_platform else _find_unusable_files(settings)
-    problems = [*reader.problems, *surroundings, *_find_unknown_settings(environ, reader.known)]
+    services = _refuse_local_services(settings) if on_platform else _find_unusable_files(settings)
+    problems = [*reader.problems, *services, *_find_unknown_settings(environ, reader.known)]
     if problems:
         raise StartError(problems)
     return settings
@@ -239,7 +239,7 @@ def _parse_queue(raw: str) -> QueueAddress:
     raise ValueError(f"it has to be {QUEUE_FORMS}")
 
 
-def _refuse_local_surroundings(settings: Settings) -> list[str]:
+def _refuse_local_services(settings: Settings) -> list[str]:
     """On the platform a file is gone with its instance, and plain http goes through someone else's network."""
     local = [
         ("SMS_LEDGER", settings.ledger.path is not None, "firestore:<project>/<database>"),
@@ -264,8 +264,8 @@ def _refuse_local_surroundings(settings: Settings) -> list[str]:
 def _find_unusable_files(settings: Settings) -> list[str]:
     """They are opened at their first use: a wrong path would fail requests, not the start."""
     files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue.path if settings.queue else None))
-    flaws = ((name, values.database_problem(path)) for name, path in files if path is not None)
-    return [f"{name} (environment): {problem_text}" for name, problem_text in flaws if problem_text is not None]
+    found = ((name, values.database_problem(path)) for name, path in files if path is not None)
+    return [f"{name} (environment): {problem_text}" for name, problem_text in found if problem_text is not None]
 
 
 def _urls(settings: Settings) -> list[tuple[str, str | None]]:

@@ -192,7 +192,7 @@ def _mask_value(name: str, value: Any) -> Any:
     if isinstance(value, int | float):
         return value if abs(value) <= _LARGEST_PLAIN or name.lower().endswith(_MEASURES) else mask_text(f"{value:.0f}")
     if isinstance(value, str):
-        # A secret shows itself as '***' (ports.Secret); this room knows it by that alone.
+        # A secret shows itself as '***' (ports.Secret); this module knows it by that alone.
         return "***" if repr(value) == "'***'" else mask_text(str(value))
     if isinstance(value, Mapping):
         return _mask_fields(value)

@@ -17,7 +17,7 @@ from components.queues import ConnectionQueues
 from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
 from connection_config import ConnectionConfig
-from grants import once_they_act
+from grants import wait_for_grants
 from labels import own_labels
 from lookups import Lookups
 from naming import ConnectionNames, function_address
@@ -70,8 +70,8 @@ class ConnectionFunctions(Component):
         super().__init__(name, opts)
         self._config, self._platform, self._secrets, self._network = config, platform, secrets, network
         self._names, self._lookups = ConnectionNames(config.name), lookups
-        self._once_granted = once_they_act(config, "functions")
-        self._variables = environment.variables(config, self._surroundings(ledger, accounts))
+        self._granted = wait_for_grants(config, "functions")
+        self._variables = environment.variables(config, self._endpoints(ledger, accounts))
         waits: list[pulumi.Resource] = [*platform.build.grants, *accounts.grants, *queues.grants]
         waits += network.ready if network else []
         self.by_role = {
@@ -100,7 +100,7 @@ class ConnectionFunctions(Component):
         name, region = self._names.function(role), self._platform.region
         return self._platform.project_number.apply(lambda number: function_address(name, number, region))
 
-    def _surroundings(self, ledger: LedgerDatabase, accounts: ConnectionAccounts) -> environment.RuntimeEndpoints:
+    def _endpoints(self, ledger: LedgerDatabase, accounts: ConnectionAccounts) -> environment.RuntimeEndpoints:
         return environment.RuntimeEndpoints(
             project=self._platform.project,
             region=self._platform.region,
@@ -130,7 +130,7 @@ class ConnectionFunctions(Component):
                 platform.apis["cloudbuild"],
                 *waits,
                 *self._secrets.ready(role),
-                hooks=self._once_granted,
+                hooks=self._granted,
             ),
         )
 

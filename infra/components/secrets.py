@@ -16,7 +16,7 @@ from components.component import Component
 from components.platform import Platform
 from components.rotation import RotationNotices
 from connection_config import ConnectionConfig
-from grants import once_they_act
+from grants import wait_for_grants
 from labels import own_labels
 from lookups import Lookups, Newest
 from naming import ConnectionNames
@@ -46,7 +46,7 @@ class ConnectionSecrets(Component):
         super().__init__(name, opts)
         self._config, self._platform, self._rotation, self._now = config, platform, rotation, now
         self.names = ConnectionNames(config.name)
-        self._once_granted = once_they_act(config, "secrets")
+        self._granted = wait_for_grants(config, "secrets")
         self.specs = config.secret_specs
         self.by_name = {spec.name: self._secret(spec) for spec in self.specs}
         self.inboxes = {
@@ -107,7 +107,7 @@ class ConnectionSecrets(Component):
                 self._platform.apis["secretmanager"],
                 self._rotation.publisher,
                 protect=config.protect,
-                hooks=self._once_granted if spec.rotates else None,  # Secret Manager has to publish to the topic
+                hooks=self._granted if spec.rotates else None,  # Secret Manager has to publish to the topic
                 # Secret Manager moves the time on by itself; what was said at creation must not be said again.
                 ignore_changes=["rotation.nextRotationTime"],
             ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from functools import cache
 
-from sandbox.twilio.numbers import Fate, Outcome
+from sandbox.twilio.numbers import Course, Outcome
 
 # (fraction of the delivery time, status), ascending.
 Plan = tuple[tuple[float, str], ...]
@@ -23,10 +23,10 @@ HANDED_OVER = frozenset({"sent", "delivered", "undelivered", "read", "received"}
 def plan_for(outcome: Outcome, *, service: bool) -> Plan:
     """The stages of an outbound message; one from a messaging service begins as accepted, without a sender."""
     head: Plan = ((0.0, "accepted"), (0.1, "queued")) if service else ((0.0, "queued"),)
-    if outcome.fate is Fate.STAYS_QUEUED:
+    if outcome.course is Course.STAYS_QUEUED:
         # Its time is the validity period, at the end of which it fails.
         return (*head, (1.0, "failed"))
-    if outcome.fate is Fate.STAYS_SENT:
+    if outcome.course is Course.STAYS_SENT:
         return (*head, (0.25, "sending"), (0.5, "sent"))
     if outcome.failure is None:
         return (*head, (0.25, "sending"), (0.5, "sent"), (1.0, "delivered"))

@@ -30,7 +30,7 @@ PUNCTUATION = re.compile(r"[\s().-]")
 NANP = re.compile(r"1?(\d{10})")
 
 
-class Fate(StrEnum):
+class Course(StrEnum):
     """What becomes of an accepted message."""
 
     DELIVERED = "delivered"
@@ -43,7 +43,7 @@ class Fate(StrEnum):
 class Outcome:
     """`code` with FAILURE: a key of FAILURES. `pace`: how many times the usual delivery time it takes."""
 
-    fate: Fate = Fate.DELIVERED
+    course: Course = Course.DELIVERED
     code: int | None = None
     pace: float = 1.0
 
@@ -55,10 +55,10 @@ class Outcome:
 USUAL = Outcome()
 # Ours, beside Twilio's: +150055 followed by a delivery error code ends with that code.
 RESERVED: Mapping[str, Outcome] = {
-    **{f"+150055{code}": Outcome(Fate.FAILURE, code) for code in FAILURES},
-    "+15005540001": Outcome(Fate.STAYS_SENT),
+    **{f"+150055{code}": Outcome(Course.FAILURE, code) for code in FAILURES},
+    "+15005540001": Outcome(Course.STAYS_SENT),
     "+15005540002": Outcome(pace=10.0),
-    "+15005540003": Outcome(Fate.STAYS_QUEUED, code=30036),
+    "+15005540003": Outcome(Course.STAYS_QUEUED, code=30036),
 }
 
 

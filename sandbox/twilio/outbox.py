@@ -13,7 +13,7 @@ from sandbox.options import Context
 from sandbox.twilio.accounts import Account
 from sandbox.twilio.lifecycle import RECEIVED, plan_for
 from sandbox.twilio.models import Media, Message, MessageBook
-from sandbox.twilio.numbers import Fate, outcome_for
+from sandbox.twilio.numbers import Course, outcome_for
 from sandbox.twilio.segments import segment_count
 from sandbox.twilio.validation import Draft
 from sandbox.twilio.webhooks import status_events, status_webhook
@@ -35,7 +35,7 @@ class Outbox:
         now, outcome = self._clock.now(), outcome_for(draft.to)
         url = draft.callback_url or (draft.service.status_callback if draft.service else None)
         before_answer = url is not None and draft.send_at is None and self._callbacks.settles_first()
-        stuck = outcome.fate is Fate.STAYS_QUEUED
+        stuck = outcome.course is Course.STAYS_QUEUED
         message = Message(
             sid=self._sid("MM" if draft.media_urls else "SM"),
             account_sid=account.sid,

@@ -61,7 +61,7 @@ class Twilio:
         except TwilioError as refusal:
             return _refused(refusal.code, refusal.values)
 
-    def dress(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:
+    def response_headers(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:
         return {
             **reply.headers,
             "Twilio-Concurrent-Requests": str(under_way),

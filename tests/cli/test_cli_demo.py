@@ -47,7 +47,7 @@ def test_the_example_from_end_to_end(tmp_path: Path) -> None:
     ]
     assert {result["encoding"] for result in results} == {"GSM-7", "UCS-2", None}
     assert [result["index"] for result in results] == list(range(100))
-    assert document["callbacks"] >= document["toldByCallbacks"] > 90
+    assert document["callbacks"] >= document["finalByCallbacks"] > 90
     assert 98 <= document["providerCalls"] <= 1.1 * 98
     assert list(tmp_path.iterdir()) == []
 

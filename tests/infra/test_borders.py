@@ -54,7 +54,7 @@ def test_a_component_has_a_file_and_says_its_borders(path: Path) -> None:
     ],
 )
 def test_what_needs_no_engine_imports_none(name: str) -> None:
-    """These are tested as plain Python, and a mistake in the configuration is told before the engine is asked for anything."""
+    """These are tested as plain Python, and a problem in the configuration is told before the engine is asked for anything."""
     assert imported(INFRA / f"{name}.py") & {"pulumi", "pulumi_gcp"} == set()
 
 

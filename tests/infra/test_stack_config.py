@@ -27,10 +27,10 @@ def load(plain: Mapping[str, object], secret: Mapping[str, str] | None = None) -
     return stack_config.load(values, frozenset(f"sms-connector:{k}" for k in secret or {}))
 
 
-def mistakes(plain: Mapping[str, object], secret: Mapping[str, str] | None = None) -> tuple[str, ...]:
+def problems(plain: Mapping[str, object], secret: Mapping[str, str] | None = None) -> tuple[str, ...]:
     with pytest.raises(ConfigError) as refused:
         load(plain, secret)
-    return refused.value.mistakes
+    return refused.value.problems
 
 
 BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
@@ -345,8 +345,8 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
 def test_a_mistake_is_named_with_its_fix(
     why: str, plain: dict[str, object], secret: dict[str, str], key: str, help_: str
 ) -> None:
-    found = [mistake for mistake in mistakes(plain, secret) if mistake.startswith(f"{key}: ")]
-    assert found, f"{why}: {mistakes(plain, secret)}"
+    found = [problem for problem in problems(plain, secret) if problem.startswith(f"{key}: ")]
+    assert found, f"{why}: {problems(plain, secret)}"
     assert help_ in found[0]
     assert "; fix: " in found[0]
 
@@ -369,13 +369,13 @@ def test_a_mistake_stops_the_program_before_any_resource(row: tuple[Any, ...]) -
 
 def test_all_mistakes_are_told_at_once() -> None:
     plain = {"nodes": {"min": 5, "max": 2}, "sendr": "x", "logLevel": "loud", "callers": ["allUsers"], "authToken": "t"}
-    keys = [mistake.partition(":")[0] for mistake in mistakes({**plain, "gcp:region": ""})]
+    keys = [problem.partition(":")[0] for problem in problems({**plain, "gcp:region": ""})]
     assert set(keys) == {"gcp", "nodes.min", "sendr", "logLevel", "callers", "authToken"}
 
 
 def test_mistakes_of_all_connections_are_told_at_once() -> None:
-    found = mistakes({"connections": {"a": {"sendr": "x"}, "b": {"logLevel": "loud"}, "c": {}}})
-    assert [mistake.partition(":")[0] for mistake in found] == ["connections.a.sendr", "connections.b.logLevel"]
+    found = problems({"connections": {"a": {"sendr": "x"}, "b": {"logLevel": "loud"}, "c": {}}})
+    assert [problem.partition(":")[0] for problem in found] == ["connections.a.sendr", "connections.b.logLevel"]
 
 
 @pytest.mark.parametrize(
@@ -388,19 +388,19 @@ def test_mistakes_of_all_connections_are_told_at_once() -> None:
     ],
 )
 def test_no_message_repeats_a_secret(values: dict[str, str]) -> None:
-    assert "very" not in "".join(mistakes({}, values))
-    assert "very" not in "".join(mistakes(values))
+    assert "very" not in "".join(problems({}, values))
+    assert "very" not in "".join(problems(values))
 
 
 def test_the_command_for_certificates_is_one_that_pulumi_takes() -> None:
     """They begin with dashes: without `--` before them Pulumi looks for a flag of that name."""
-    (mistake,) = (m for m in mistakes({"network": {"ca": "MIIB"}}) if m.startswith("network.ca: "))
-    assert mistake.endswith('pulumi config set --path network.ca -- "$(cat ca.pem)"')
+    (problem,) = (m for m in problems({"network": {"ca": "MIIB"}}) if m.startswith("network.ca: "))
+    assert problem.endswith('pulumi config set --path network.ca -- "$(cat ca.pem)"')
 
 
 def test_a_masked_address_keeps_its_password() -> None:
-    assert "hunter2" not in "".join(mistakes({"providerUrl": "https://u:hunter2@api.example.com"}))
-    assert "hunter2" not in "".join(mistakes({"proxy": {"url": "https://u:hunter2@proxy.example.com:1"}}))
+    assert "hunter2" not in "".join(problems({"providerUrl": "https://u:hunter2@api.example.com"}))
+    assert "hunter2" not in "".join(problems({"proxy": {"url": "https://u:hunter2@proxy.example.com:1"}}))
 
 
 def test_without_any_key_the_documented_defaults_hold() -> None:
@@ -486,14 +486,14 @@ def test_a_sender_below_connections_keeps_its_plus(stored: object, sender: str, 
 )
 def test_each_node_has_a_share_of_the_rate(values: dict[str, str], told: str, why: str) -> None:
     if told:
-        assert told in "".join(mistakes(values)), why
+        assert told in "".join(problems(values)), why
     else:
         assert load(values).connections, why
 
 
 def test_a_wrong_region_makes_no_other_mistake() -> None:
     subnet = "projects/demo-project/regions/us-central1/subnetworks/s"
-    found = mistakes({"gcp:region": "us-centrel1", "network": {"vpc": "v", "subnet": subnet}})
+    found = problems({"gcp:region": "us-centrel1", "network": {"vpc": "v", "subnet": subnet}})
     assert len(found) == 1
 
 

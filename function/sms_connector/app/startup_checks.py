@@ -24,8 +24,8 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
     try:
         settings = load(environ)
     except StartError as error:
-        surroundings = StartupChecks.guess(environ)
-        raise StartError([*error.problems, *surroundings.secret_problems(clock)]) from None
+        checks = StartupChecks.guess(environ)
+        raise StartError([*error.problems, *checks.secret_problems(clock)]) from None
     problems = settings_problems(make_transport_settings(settings), settings.provider_url or "https:")
     problems += StartupChecks.of(settings).secret_problems(clock)
     if problems:

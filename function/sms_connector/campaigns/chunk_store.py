@@ -104,8 +104,8 @@ class ChunkStore(BlockStore):
         is sent again."""
         with self._lock:
             blocks = self._owned_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
-            for id_, news in (read_status_events(self._ledger, blocks) if blocks else {}).items():
-                merge_events(self._blocks[id_], news)
+            for id_, pending in (read_status_events(self._ledger, blocks) if blocks else {}).items():
+                merge_events(self._blocks[id_], pending)
                 self._dirty.add(id_)
 
     def withdraw(self, record: MessageRecord) -> None:
@@ -174,9 +174,9 @@ class ChunkStore(BlockStore):
 
     def _has_work(self, block: Block) -> bool:
         has_unknown = any(record.phase == Phase.UNKNOWN for record in block.records.values())
-        return block.owned or has_unknown or len(block.records) < self._room(block)
+        return block.owned or has_unknown or len(block.records) < self._capacity(block)
 
-    def _room(self, block: Block) -> int:
+    def _capacity(self, block: Block) -> int:
         first = int(block.id.rpartition("-")[2]) * BLOCK_RECORDS
         return min(BLOCK_RECORDS, self._progress.valid - first)
 
@@ -185,7 +185,7 @@ class ChunkStore(BlockStore):
         return [block for block in blocks.values() if block.owned]
 
     def _is_called(self, block: Block) -> bool:
-        full = len(block.records) == self._room(block)
+        full = len(block.records) == self._capacity(block)
         return full and all(record.phase != Phase.CALLING for record in block.records.values())
 
     def _write(self, blocks: Sequence[Block], *, released: bool) -> None:

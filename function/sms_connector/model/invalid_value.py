@@ -1,4 +1,4 @@
-"""The one error of this room: a value that can't be what it should be.
+"""The one error of this package: a value that can't be what it should be.
 
     InvalidValueError (ValueError)
     ├── NumberError        phone_number: neither a recipient nor a sender

@@ -1,4 +1,4 @@
-"""A message on its way out, as every provider's room gets it."""
+"""A message on its way out, as every provider gets it."""
 
 from __future__ import annotations
 

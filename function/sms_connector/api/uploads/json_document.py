@@ -124,9 +124,9 @@ def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
                 return
 
 
-def _explain(told: str) -> str:
+def _explain(message: str) -> str:
     """Return the first line of the parser's message; the next ones quote the input. Bytes that are not UTF-8 appear escaped."""
-    reason = _LINE_BREAK.split(told, maxsplit=1)[0]
+    reason = _LINE_BREAK.split(message, maxsplit=1)[0]
     return next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
 
 

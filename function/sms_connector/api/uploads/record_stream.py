@@ -76,5 +76,5 @@ def check_records(
 
 
 def _refuse(refused: Refused, problem: FieldProblem, row: tuple[str, ...]) -> RefusedRecord:
-    told = problem.field, problem.kind, problem.message
-    return RefusedRecord(refused.index, refused.to, *told, refused.key, refused.reference, row, refused.line)
+    refusal = problem.field, problem.kind, problem.message
+    return RefusedRecord(refused.index, refused.to, *refusal, refused.key, refused.reference, row, refused.line)

@@ -300,8 +300,8 @@ def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
             f"the proxy answered {said}; check the proxy's user name and password", kind=ErrorKind.AUTHENTICATION
         )
     if repeatable or status in _PLAIN_NO:
-        told = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
-        return NotSent(told, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(told)
+        text = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
+        return NotSent(text, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(text)
     return OutcomeUnknown(f"the answer was {said}")
 
 
