@@ -36,66 +36,26 @@ REGULATORS_STOP = (
 TRANSLATED_STOP = (
     *("STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN", "ABMELDUNG"),  # German; STOPP Swedish and Norwegian too
     *("ARRETER", "ANNULER", "DESABONNER", "DESABONNEMENT", "DESINSCRIRE", "DESINSCRIPTION", "RESILIER"),  # French
-    *(
-        "ALTO",
-        "BAJA",
-        "PARAR",
-        "PARE",
-        "CANCELAR",
-        "DETENER",
-        "SALIR",
-        "TERMINAR",
-        "DARDEBAJA",
-        "DESUSCRIBIR",
-    ),  # Spanish
+    *("ALTO", "BAJA", "PARAR", "PARE", "CANCELAR"),
+    *("DETENER", "SALIR", "TERMINAR", "DARDEBAJA", "DESUSCRIBIR"),  # Spanish
     *("SAIR", "REMOVER", "DESCADASTRAR", "CANCELE", "DESINSCREVER"),  # Portuguese
     *("ANNULLA", "CANCELLA", "CANCELLAMI", "DISISCRIVI", "DISATTIVA", "FERMA"),  # Italian
     *("AFMELDEN", "UITSCHRIJVEN", "STOPPEN", "OPZEGGEN"),  # Dutch
-    *(
-        "AFMELD",
-        "AFMELDING",
-        "FRAMELD",
-        "STOPPA",
-        "SLUTA",
-        "AVSLUTA",
-        "AVREGISTRERA",
-        "AVSLUTT",
-        "AVMELD",
-        "MELD AV",
-    ),  # Nordic
+    *("AFMELD", "AFMELDING", "FRAMELD", "STOPPA", "SLUTA"),
+    *("AVSLUTA", "AVREGISTRERA", "AVSLUTT", "AVMELD", "MELD AV"),  # Nordic
     *("LOPETA", "PERUUTA", "PERU"),  # Finnish
     *("ZATRZYMAJ", "WYPISZ", "REZYGNUJE", "REZYGNACJA", "ANULUJ"),  # Polish
     *("ODHLASIT", "ZRUSIT", "UKONCIT", "LEIRATKOZAS", "LEIRATKOZOM", "LEALLIT"),  # Czech, Slovak, Hungarian
     *("DEZABONARE", "OPRESTE", "ANULEAZA", "ODJAVA", "ODJAVI", "ODJAVITE"),  # Romanian, Croatian, Serbian, Slovene
     *("IPTAL", "DUR", "DURDUR", "RET", "CIKIS"),  # Turkish
     *("BERHENTI", "BATAL", "UNREG", "HENTIKAN", "ITIGIL", "TU CHOI"),  # Indonesian, Malay, Filipino, Vietnamese
-    *(
-        "СТОП",
-        "ОТПИСАТЬСЯ",
-        "ОТПИСКА",
-        "ОТМЕНА",
-        "ОТМЕНИТЬ",
-        "ВІДПИСАТИСЯ",
-        "ВІДМІНА",
-        "ОТКАЖИ",
-        "СПРИ",
-    ),  # Russian, Ukrainian, Bulgarian
+    *("СТОП", "ОТПИСАТЬСЯ", "ОТПИСКА", "ОТМЕНА", "ОТМЕНИТЬ"),
+    *("ВІДПИСАТИСЯ", "ВІДМІНА", "ОТКАЖИ", "СПРИ"),  # Russian, Ukrainian, Bulgarian
     *("ΣΤΟΠ", "ΔΙΑΚΟΠΗ", "ΔΙΑΓΡΑΦΗ", "ΑΚΥΡΩΣΗ"),  # Greek
     *("توقف", "إيقاف", "ايقاف", "إلغاء", "الغاء", "إلغاء الاشتراك", "قف"),  # Arabic
     *("הסר", "הסרה", "עצור", "בטל", "لغو"),  # Hebrew, Persian
-    *(
-        "停止",
-        "停止する",
-        "解除",
-        "配信停止",
-        "ストップ",
-        "中止",
-        "取消",
-        "退订",
-        "退訂",
-        "取消订阅",
-        "取消訂閱",
-    ),  # Japanese, Chinese
+    *("停止", "停止する", "解除", "配信停止", "ストップ", "中止"),
+    *("取消", "退订", "退訂", "取消订阅", "取消訂閱"),  # Japanese, Chinese
     *("중지", "정지", "수신거부", "해지", "취소", "หยุด", "ยกเลิก"),  # Korean, Thai
     *("रोकें", "रोको", "बंद करें", "রোধ", "বন্ধ", "நிறுத்து"),  # Hindi, Bengali, Tamil
 )

@@ -40,34 +40,17 @@ class MessageStatus(StrEnum):
         return _RANKS[self]
 
 
-FINAL = frozenset(
-    {
-        MessageStatus.DELIVERED,
-        MessageStatus.UNDELIVERED,
-        MessageStatus.FAILED,
-        MessageStatus.CANCELED,
-        MessageStatus.READ,
-        MessageStatus.EXPIRED,
-        MessageStatus.ERROR,
-        MessageStatus.UNKNOWN,
-    }
+_BY_RANK = (
+    (MessageStatus.UNKNOWN, MessageStatus.ACCEPTED),
+    (MessageStatus.SCHEDULED,),
+    (MessageStatus.QUEUED,),
+    (MessageStatus.SENDING,),
+    (MessageStatus.SENT,),
+    tuple(map(MessageStatus, ("delivered", "undelivered", "failed", "canceled", "expired", "error"))),
+    (MessageStatus.READ,),
 )
-
-_RANKS = {
-    MessageStatus.UNKNOWN: 0,
-    MessageStatus.ACCEPTED: 0,
-    MessageStatus.SCHEDULED: 1,
-    MessageStatus.QUEUED: 2,
-    MessageStatus.SENDING: 3,
-    MessageStatus.SENT: 4,
-    MessageStatus.DELIVERED: 5,
-    MessageStatus.UNDELIVERED: 5,
-    MessageStatus.FAILED: 5,
-    MessageStatus.CANCELED: 5,
-    MessageStatus.EXPIRED: 5,
-    MessageStatus.ERROR: 5,
-    MessageStatus.READ: 6,
-}
+_RANKS = {status: rank for rank, statuses in enumerate(_BY_RANK) for status in statuses}
+FINAL = frozenset({MessageStatus.UNKNOWN, *_BY_RANK[5], *_BY_RANK[6]})
 
 
 def advance(current: MessageStatus, reported: MessageStatus) -> MessageStatus:

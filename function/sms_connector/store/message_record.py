@@ -44,8 +44,6 @@ _MIRRORED = (
     ),
     *("redacted", "unknown_until"),
 )
-
-
 NOT_SENT = FailureReason(
     source="transport",
     kind=ErrorKind.NOT_SENT,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from sms_connector.errors import Conflict, ErrorKind, NotFound
+from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
 from sms_connector.ports import Version as StoredVersion
 from sms_connector.ports.ledger_access import page
@@ -19,7 +20,7 @@ from sms_connector.ports.ledger_access import page
 COLLECTION = "templates"
 
 
-class SavedTemplate(msgspec.Struct, frozen=True):
+class SavedTemplate(msgspec.Struct, frozen=True, rename="camel"):
     """`content` is what a request would say, as JSON. Times are epoch seconds."""
 
     name: str
@@ -42,17 +43,11 @@ class SavedTemplate(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, document: Document) -> SavedTemplate:
-        data = document.data
-        times = (data["createdAt"], data["updatedAt"])
-        return cls(document.id, data["content"], data["version"], *times, stored=document.version)
+        return convert({**document.data, "name": document.id, "stored": document.version}, cls)
 
     def to_write(self, *, expected: SavedTemplate | None) -> Write:
-        data = {
-            "content": self.content,
-            "version": self.version,
-            "createdAt": self.created_at,
-            "updatedAt": self.updated_at,
-        }
+        data: Json = msgspec.to_builtins(self)
+        del data["name"], data["stored"]
         return Write(COLLECTION, self.name, data, MUST_BE_ABSENT if expected is None else expected.stored)
 
 

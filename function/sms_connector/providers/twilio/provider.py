@@ -5,7 +5,7 @@ What a call means is read in `wire`, what a callback says in `webhooks`, what a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from sms_connector.errors import CallError, ErrorKind, ProviderRefused, StateRefused, Throttled
@@ -78,7 +78,7 @@ class TwilioProvider(Provider):
     ) -> Sequence[SendOutcome]:
         (message,) = messages
         form = wire.send_form(message)
-        response = self._post("/Messages.json", form, lane=Lane.SEND, before_attempt=before_attempt)
+        response = self._exchange("POST", "/Messages.json", form, lane=Lane.SEND, before_attempt=before_attempt)
         if 200 <= response.status < 300:
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
@@ -159,35 +159,29 @@ class TwilioProvider(Provider):
         return ConnectionStatus(ConnectionState.ACTIVE, f"the Twilio account is active{trial}")
 
     def _update(self, sid: str, form: bytes, *, repeatable: bool) -> DeliveryReport:
-        response = self._post(_message_path(sid), form, repeatable=repeatable)
+        response = self._exchange("POST", _message_path(sid), form, repeatable=repeatable)
         return wire.read_report(wire.decode(wire.message_decoder, response, repeatable=repeatable))
 
     def _get(self, path: str) -> HttpResponse:
-        return self._exchange(
-            lambda account: HttpRequest(
-                "GET",
-                self._accounts + account.sid + path,
-                _QUERY,
-                authorization=account.authorization,
-                repeatable=True,
-                read_provider_error=wire.read_provider_error,
-            )
-        )
+        return self._exchange("GET", path, repeatable=True)
 
-    def _post(
+    def _exchange(
         self,
+        method: str,
         path: str,
-        form: bytes,
+        form: bytes | None = None,
         *,
         lane: Lane = Lane.POLL,
         repeatable: bool = False,
         before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
-        return self._exchange(
-            lambda account: HttpRequest(
-                "POST",
-                self._accounts + account.sid + path,
-                _FORM,
+        """Send it; after a 401 (not processed) once more where the secrets have changed meanwhile."""
+
+        def send(account: Account) -> HttpResponse:
+            request = HttpRequest(
+                method,
+                f"{self._accounts}{account.sid}{path}",
+                _QUERY if form is None else _FORM,
                 form,
                 account.authorization,
                 lane,
@@ -195,14 +189,12 @@ class TwilioProvider(Provider):
                 wire.read_provider_error,
                 before_attempt,
             )
-        )
+            return self._transport.send(request)
 
-    def _exchange(self, request: Callable[[Account], HttpRequest]) -> HttpResponse:
-        """Send it; after a 401 (not processed) once more where the secrets have changed meanwhile."""
         account = self._credentials.read()
-        response = self._transport.send(request(account))
+        response = send(account)
         if response.status == 401 and (fresh := self._credentials.reread()) != account:
-            response = self._transport.send(request(fresh))
+            response = send(fresh)
         return response
 
 
