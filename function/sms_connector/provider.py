@@ -1,9 +1,9 @@
 """The contract of a provider: one base class, capabilities as data, four honest outcomes.
 
 One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`, never the
-name. What a provider can't do it says in its capabilities; the engine then refuses the request loudly before any call.
+name. The engine refuses what they exclude before any call.
 
-The seven providers behind this shape (facts in each package's module docstrings and in docs/providers/):
+The seven providers behind this shape (facts in each package's docstrings and in docs/providers/):
 
     | provider | recipients a call | status by id        | status list       | own idempotency | client reference     |
     |----------|-------------------|---------------------|-------------------|-----------------|----------------------|
@@ -35,13 +35,13 @@ from sms_connector.model.status import MessageStatus
 
 
 class Capabilities(msgspec.Struct, frozen=True):
-    """What a provider can do, as data. Zero or False: it can't, and asking for it is refused before any call.
+    """The abilities of a provider, as data. Zero or False: it can't, and a request for it is refused before any call.
 
     recipients_per_call   how many messages one `send` takes
     same_text_per_call    all messages of one `send` must have the same text and sender (Azure)
     reports_by_id         how many ids one `fetch` takes
     reports_per_page      how many messages one page of `list_reports` holds; such a list also settles unknown outcomes
-    consuming_reports     a report is given once only (Infobip): whoever reads it must keep it
+    consuming_reports     a report is given once only (Infobip), so its reader must keep it
     idempotent_send       repeating a `send` with the same message id is harmless
     callback_per_message  the provider takes a callback URL with each message
     text_limit            UTF-16 code units of a text the provider takes
@@ -117,7 +117,7 @@ class RawCallback(msgspec.Struct, frozen=True):
 
 
 class CallbackAnswer(msgspec.Struct, frozen=True):
-    """What a provider gets over HTTP in return for a callback."""
+    """The HTTP answer to a provider's callback."""
 
     body: bytes
     content_type: str
@@ -125,7 +125,7 @@ class CallbackAnswer(msgspec.Struct, frozen=True):
 
 
 def is_wanted(header: str, wanted: Sequence[str]) -> bool:
-    """Is it one of a provider's `callback_headers`?"""
+    """Return whether it is one of a provider's `callback_headers`."""
     lowered = header.lower()
     return any(lowered.startswith(each) if each.endswith("-") else lowered == each for each in wanted)
 

@@ -17,7 +17,7 @@ DEFAULT = next(iter(PROVIDERS))
 
 
 def provider_factory(name: str) -> ProviderFactory:
-    """The factory of a registered provider: `(base_url, secrets, transport) -> Provider`. KeyError for any other name."""
+    """Return the factory of a registered provider: `(base_url, secrets, transport) -> Provider`. KeyError for any other name."""
     module, attribute = PROVIDERS[name]
     factory: ProviderFactory = getattr(import_module(module), attribute)
     return factory

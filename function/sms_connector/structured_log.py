@@ -7,9 +7,9 @@ What is written is masked here and nowhere else, so that no caller can forget it
 
 - seven digits or more in a row, however they are grouped, keep their last two (`+1 555 867-5310` → `…10`);
 - fields that hold an address, a text or a credential by their name are masked whole (`to`, `body`, `authToken`, …);
-- of an exception its type and its place in the code are told, never its words: they may quote what a caller wrote.
+- of an exception its type and its place in the code are written, never its text: it may quote what a caller wrote.
 
-An identifier made by a machine (32 hexadecimal digits, a UUID, also behind `msg_` or `SM`) is no number and stays.
+An identifier made by a machine (32 hexadecimal digits, a UUID, also behind `msg_` or `SM`) is not a number and stays.
 """
 
 from __future__ import annotations
@@ -81,14 +81,14 @@ class StructuredLog(msgspec.Struct, frozen=True):
     context: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
     def bind(self, **fields: Any) -> StructuredLog:
-        """The same log with more fields in every event."""
+        """Return the same log with more fields in every event."""
         context = {**self.context, **_mask_fields(fields)}
         return StructuredLog(
             self.connection, self.level, self.project, stream=self.stream, now=self.now, context=context
         )
 
     def bind_request(self, headers: Headers, *, request_id: str) -> StructuredLog:
-        """The same log for one HTTP request: with its id, and with its trace where the platform sent one."""
+        """Return the same log for one HTTP request: with its id, and with its trace where the platform sent one."""
         log = self.bind(requestId=request_id)
         trace = read_trace(headers, project=self.project)
         if not trace:
@@ -97,19 +97,19 @@ class StructuredLog(msgspec.Struct, frozen=True):
         return StructuredLog(log.connection, log.level, log.project, stream=log.stream, now=log.now, context=context)
 
     def error(self, message: str, *, exception: BaseException | None = None, **fields: Any) -> None:
-        """Something has to be looked at. `exception` adds its type and its place in the code."""
+        """Write an event that has to be looked at. `exception` adds its type and its place in the code."""
         self._write("error", message, {**fields, **_describe(exception)} if exception is not None else fields)
 
     def warning(self, message: str, **fields: Any) -> None:
-        """Something that alerts count: written at every level, or a quiet log would silence them."""
+        """Write an event that alerts count, at every level: a quiet log would silence them."""
         self._write("warning", message, fields)
 
     def info(self, message: str, **fields: Any) -> None:
-        """Something happened that an operator wants to count or find again."""
+        """Write an event that an operator wants to count or find again."""
         self._write("info", message, fields)
 
     def debug(self, message: str, **fields: Any) -> None:
-        """Something that helps to find a fault."""
+        """Write what helps to find a fault."""
         self._write("debug", message, fields)
 
     def enabled(self, level: str) -> bool:
@@ -134,14 +134,14 @@ class StructuredLog(msgspec.Struct, frozen=True):
 
 
 def mask_text(text: str) -> str:
-    """`text` without what could be a phone number or a credential; all else stays readable."""
+    """Return `text` without what could be a phone number or a credential; all else stays readable."""
     if _MACHINE_ID.fullmatch(text):
         return text
     return _CREDENTIALS.sub("***", _NUMBER.sub(_mask_number, text))
 
 
 def mask_url(url: str) -> str:
-    """`url` without user info, query values, fragment, numbers and whole ids: enough to find a request at the provider.
+    """Return `url` without user info, query values, fragment, numbers and whole ids: enough to find a request at the provider.
 
     https://user:pw@api.example/Accounts/AC0123…/Messages.json?To=%2B15558675310 → https://api.example/Accounts/AC…cdef/Messages.json?To=***
     """
@@ -161,7 +161,7 @@ def _mask_segment(segment: str) -> str:
 
 
 def read_trace(headers: Headers, *, project: str | None) -> dict[str, Any]:
-    """The fields that tie an event to its trace: from `X-Cloud-Trace-Context`, else from W3C's `traceparent`."""
+    """Return the fields that tie an event to its trace: from `X-Cloud-Trace-Context`, else from W3C's `traceparent`."""
     google = _TRACE.fullmatch(headers.get("X-Cloud-Trace-Context", ""))
     if google:
         span = f"{int(google[2]):016x}" if google[2] else None

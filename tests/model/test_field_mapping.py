@@ -140,21 +140,21 @@ def test_all_missing_values_are_named_at_once() -> None:
             [
                 (
                     "first nam",
-                    "is no placeholder of the message; the mapping may have: to, first name, order",
+                    "is not a placeholder of the message; the mapping may have: to, first name, order",
                     ErrorKind.UNKNOWN_FIELD,
                 )
             ],
             "a typing error shows what is allowed",
         ),
-        ({"<order>": "o"}, [("<order>", "is no placeholder", ErrorKind.UNKNOWN_FIELD)], "names go without brackets"),
-        ({"To": "mobile"}, [("To", "is no placeholder", ErrorKind.UNKNOWN_FIELD)], "case matters"),
+        ({"<order>": "o"}, [("<order>", "is not a placeholder", ErrorKind.UNKNOWN_FIELD)], "names go without brackets"),
+        ({"To": "mobile"}, [("To", "is not a placeholder", ErrorKind.UNKNOWN_FIELD)], "case matters"),
         ({"order": " "}, [("order", "is mapped to no field", ErrorKind.INVALID_REQUEST)], "a blank field name"),
         (
             {"a": "x", "order": "", "b": "y"},
             [
-                ("a", "is no placeholder", ErrorKind.UNKNOWN_FIELD),
+                ("a", "is not a placeholder", ErrorKind.UNKNOWN_FIELD),
                 ("order", "is mapped to no field", ErrorKind.INVALID_REQUEST),
-                ("b", "is no placeholder", ErrorKind.UNKNOWN_FIELD),
+                ("b", "is not a placeholder", ErrorKind.UNKNOWN_FIELD),
             ],
             "all at once",
         ),

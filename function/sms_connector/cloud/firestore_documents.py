@@ -56,7 +56,7 @@ _OPERATORS = {
 
 
 def stored_write(name: str, write: Write, *, token: str, expect: Precondition | None) -> StoredWrite:
-    """The write of the document of that full name."""
+    """Return the write of the document of that full name."""
     if write.data is None:
         return StoredWrite(delete=name, current_document=expect)
     document = {"data": Value(bytes_value=_packed(write)), "commit": Value(string_value=token)}
@@ -84,7 +84,7 @@ def _held(stored: Stored) -> Mapping[str, Any]:
 
 
 def has_expired(stored: Stored, *, now: float) -> bool:
-    """Firestore deletes an expired document within a day or so; to us it is absent at once."""
+    """Return whether it is absent to us: Firestore deletes an expired document within a day or so."""
     fields = Stored.pb(stored).fields
     return "expiresAt" in fields and bool(fields["expiresAt"].timestamp_value.ToMicroseconds() <= now * 1e6)
 
@@ -94,7 +94,7 @@ def version_of(stored: Stored) -> str:
 
 
 def version_at(time: Timestamp) -> str:
-    """A document's version is the time of its last commit, to the nanosecond."""
+    """Return a document's version: the time of its last commit, to the nanosecond."""
     return f"{time.seconds}.{time.nanos:09}"
 
 
@@ -108,7 +108,7 @@ def precondition_of(expect: Version | Absent | None) -> Precondition | None:
 
 
 def structured_query(query: Query, *, parent: str, paged: bool) -> StructuredQuery:
-    """The query, with its order and the beginning of its page if `paged`. `parent`: full name of what has the collection."""
+    """Return the query, with its order and the beginning of its page if `paged`. `parent`: full name of what has the collection."""
     structured = StructuredQuery(from_=[StructuredQuery.CollectionSelector(collection_id=query.collection)])
     if query.where:
         structured.where = _Filter(
@@ -130,7 +130,7 @@ def structured_query(query: Query, *, parent: str, paged: bool) -> StructuredQue
 
 
 def after(query: Query, last: Stored) -> Cursor:
-    """Where the page after this document begins."""
+    """Return where the page after this document begins."""
     value = last.fields[query.order_by] if query.order_by else Value()
     return _after(query, value, last.name)
 

@@ -3,7 +3,7 @@
 **A commit whose answer was lost** is the hard part: it may have been carried out, and repeated it would meet its
 own documents and look like a lost race. So every commit writes a token of its own into its documents. Where a
 repetition is refused, the documents are read: one with our token means that the first attempt went through (a
-commit is atomic, and gives all its documents one time). With no token of ours left nobody can tell (somebody may
+commit is atomic, and gives all its documents one time). With no token of ours left it can't be known (others may
 have written since), so it raises `LedgerUnavailable`, as for any answer that was lost, never `Conflict`: a caller
 may take a Conflict for "nothing was written".
 """
@@ -56,7 +56,7 @@ LOST = (
     exceptions.Unknown,
     exceptions.Cancelled,
 )
-# Somebody has to mend something first. (A refused precondition of a commit is no such thing, where a document explains it.)
+# An operator has to act first. (But for a refused precondition of a commit that a document explains.)
 FIXES: Mapping[type[Exception], str] = {
     exceptions.PermissionDenied: "may not be used: grant roles/datastore.user on it to the function's service account",
     exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
@@ -74,7 +74,7 @@ _repeated = retry.Retry(
 
 
 class FirestoreLedger:
-    """`ports.Ledger` on a Firestore database in native mode. What is out of reach or unusable is told as such (`ports`)."""
+    """`ports.Ledger` on a Firestore database in native mode. Raises what `ports.Ledger` names."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class FirestoreLedger:
         clock: Clock,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        """`database` is the full name, `projects/<project>/databases/<database>`. A read is tried for `read_seconds`."""
+        """Take the database's full name, `projects/<project>/databases/<database>`. A read is tried for `read_seconds`."""
         self._make_client = make_client
         self._database = database
         self._root = f"{database}/documents"
@@ -98,7 +98,7 @@ class FirestoreLedger:
     def connect(
         cls, project: str, database: str, *, clock: Clock, environ: Mapping[str, str] = os.environ
     ) -> FirestoreLedger:
-        """With the surroundings' own credentials, or to the emulator that `FIRESTORE_EMULATOR_HOST` names."""
+        """Connect with the function's own credentials, or to the emulator that `FIRESTORE_EMULATOR_HOST` names."""
         name = f"projects/{project}/databases/{database}"
         emulator = environ.get("FIRESTORE_EMULATOR_HOST")
         if not emulator:
@@ -107,7 +107,7 @@ class FirestoreLedger:
 
     @cached_property
     def _client(self) -> FirestoreClient:
-        """Made by the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        """Make it at the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
         return self._make_client()
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
@@ -116,7 +116,7 @@ class FirestoreLedger:
         return [self._document(found.get((collection, document_id))) for document_id in ids]
 
     def find(self, query: Query) -> list[Document]:
-        """Pages on past documents that have expired and are not deleted yet, so that a short page is the last one."""
+        """Page on past documents that have expired and are not deleted yet, so that a short page is the last one."""
         documents: list[Document] = []
         structured = form.structured_query(query, parent=self._root, paged=True)
         while True:
@@ -161,7 +161,7 @@ class FirestoreLedger:
 
     @contextmanager
     def _explaining(self) -> Iterator[None]:
-        """What Google's errors mean to who asked. Any other is a defect of ours, and stays what it is."""
+        """Turn Google's errors into ours. Any other is a defect of ours, and passes."""
         try:
             yield
         except exceptions.RetryError as error:
@@ -203,7 +203,7 @@ class FirestoreLedger:
         return CommitRequest(database=self._database, writes=stored)
 
     def _version_with(self, token: str, writes: Sequence[Write], *, lost: exceptions.GoogleAPICallError) -> str:
-        """The version that our own earlier attempt gave; raises that attempt's error where nobody can tell."""
+        """Return the version that our own earlier attempt gave; raise that attempt's error where it can't be known."""
         kept = self._stored((write.collection, write.id) for write in writes if write.data is not None)
         for stored in kept.values():
             if form.token_of(stored) == token:
@@ -211,7 +211,7 @@ class FirestoreLedger:
         raise lost
 
     def _expired_in_the_way(self, writes: Sequence[Write], refusal: Exception) -> dict[Key, Version]:
-        """The versions of expired documents that stand where one is to be created; raises Conflict if that isn't all."""
+        """Return the versions of expired documents that stand where one is to be created; raises Conflict if that isn't all."""
         expecting = [write for write in writes if write.expect is not None]
         kept = self._stored((write.collection, write.id) for write in expecting)
         now = self._clock.time()
@@ -227,7 +227,7 @@ class FirestoreLedger:
         return expired
 
     def _stored(self, keys: Iterable[Key]) -> dict[Key, Stored]:
-        """What is there of these documents, expired or not."""
+        """Return those of these documents that exist, expired or not."""
         names = {self._name(*key): key for key in keys}
         found: dict[Key, Stored] = {}
         remaining = iter(names)
@@ -278,6 +278,6 @@ def _versions(writes: Sequence[Write], versions: Iterable[str]) -> list[Version 
 
 
 def _results(answer: CommitResponse) -> Sequence[Any]:
-    """Each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first one's."""
+    """Return each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first one's."""
     results: Sequence[Any] = CommitResponse.pb(answer).write_results
     return results

@@ -29,17 +29,17 @@ class BucketObjects:
 
     @classmethod
     def connect(cls, project: str) -> BucketObjects:
-        """With the surroundings' own credentials, or to the emulator that `STORAGE_EMULATOR_HOST` names."""
+        """Connect with the function's own credentials, or to the emulator that `STORAGE_EMULATOR_HOST` names."""
         return cls(partial(Client, project=project))
 
     @cached_property
     def _client(self) -> Client:
-        """Made by the first call, hence after the server has forked: its connections must not be shared."""
+        """Make it at the first call, hence after the server has forked: its connections must not be shared."""
         return self._make_client()
 
     @contextmanager
     def open_lines(self, uri: str) -> Iterator[BinaryIO]:
-        """The generation that is the newest now, also where the object is replaced while it is read."""
+        """Yield the generation that is the newest now, also where the object is replaced while it is read."""
         address = _ADDRESS.fullmatch(uri)
         if not address:
             raise _invalid(f"{uri!r} has to be gs://<bucket>/<object>")

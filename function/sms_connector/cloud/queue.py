@@ -76,7 +76,7 @@ class CloudTasksQueue:
 
     @classmethod
     def connect(cls, target: Target, *, environ: Mapping[str, str] = os.environ) -> CloudTasksQueue:
-        """With the surroundings' own credentials, or to the emulator that `CLOUD_TASKS_EMULATOR_HOST` names."""
+        """Connect with the function's own credentials, or to the emulator that `CLOUD_TASKS_EMULATOR_HOST` names."""
         emulator = environ.get("CLOUD_TASKS_EMULATOR_HOST")
         if not emulator:
             return cls(CloudTasksClient, target)
@@ -84,11 +84,11 @@ class CloudTasksQueue:
 
     @cached_property
     def _client(self) -> CloudTasksClient:
-        """Made by the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        """Make it at the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
         return self._make_client()
 
     def enqueue(self, tasks: Sequence[Task]) -> None:
-        """One call a task (the API has no batch), several at a time."""
+        """Make one call a task (the API has no batch), several at a time."""
         requests = [self._request(task) for task in tasks]
         try:
             self._create_all(requests)
@@ -142,7 +142,7 @@ def _emulator_client(address: str) -> CloudTasksClient:
 
 
 def task_id(name: str) -> str:
-    """The task's id: its name behind a digest of it.
+    """Return the task's id: its name behind a digest of it.
 
     The digest keeps names apart whose characters Cloud Tasks doesn't allow, and spreads names that count up or begin
     alike, which would slow the queue down (cloud.google.com/tasks/docs/reference: "use a well-distributed prefix").

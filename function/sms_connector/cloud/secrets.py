@@ -53,14 +53,14 @@ class SecretVersions:
 
     @classmethod
     def connect(cls, project: str, *, prefix: str = "") -> SecretVersions:
-        """With the surroundings' own credentials."""
+        """Connect with the function's own credentials."""
         return cls(SecretManagerServiceClient(), project=project, prefix=prefix)
 
     def where(self, name: str) -> str:
         return self._parent + name
 
     def read(self, name: str, version: int | None = None) -> Secret | None:
-        """The value of a version (the newest if none is named), without its trailing newline; None where there is none to read."""
+        """Return the value of a version (the newest if none is named), without its trailing newline; None where there is none to read."""
         request = AccessSecretVersionRequest(name=f"{self.where(name)}/versions/{version or 'latest'}")
         try:
             payload = self._client.access_secret_version(request, retry=_repeated, timeout=SECONDS).payload
@@ -71,21 +71,21 @@ class SecretVersions:
         return Secret(payload.data.decode().removesuffix("\n").removesuffix("\r")) or None
 
     def versions(self, name: str) -> list[StoredVersion]:
-        """All versions that aren't destroyed, newest first."""
+        """Return all versions that aren't destroyed, newest first."""
         request = ListSecretVersionsRequest(parent=self.where(name), filter="state:(ENABLED OR DISABLED)")
         return [
             _version(stored) for stored in self._client.list_secret_versions(request, retry=_repeated, timeout=SECONDS)
         ]
 
     def add(self, name: str, value: Secret) -> int:
-        """Make this the newest version; its number. Not repeated by itself: an answer that is lost may leave a version too many."""
+        """Make this the newest version; return its number. Not repeated by itself: an answer that is lost may leave a version too many."""
         data = value.encode()
         payload = SecretPayload(data=data, data_crc32c=_checksum(data))
         request = AddSecretVersionRequest(parent=self.where(name), payload=payload)
         return _version(self._client.add_secret_version(request, retry=None, timeout=SECONDS)).number
 
     def disable(self, name: str, version: int) -> None:
-        """Nobody can read it any more; it can be enabled again by hand."""
+        """Disable a version: it can no longer be read, until it is enabled by hand."""
         request = DisableSecretVersionRequest(name=f"{self.where(name)}/versions/{version}")
         self._client.disable_secret_version(request, retry=_repeated, timeout=SECONDS)
 

@@ -59,7 +59,7 @@ def _item_table(table: str, column: str) -> Iterator[str]:
 
 
 def _indexes(table: str) -> Iterator[tuple[str, ...]]:
-    """The keys of each index: a field and the id, or the fields of a composite one.
+    """Return the keys of each index: a field and the id, or the fields of a composite one.
 
     A field whose documents are read in order of time needs no index but the composite one that begins with it. (Not
     so a campaign's: it may have a million messages, which are paged by id.)
@@ -74,7 +74,7 @@ def _indexes(table: str) -> Iterator[tuple[str, ...]]:
 
 
 def _index(table: str, keys: Sequence[str]) -> str:
-    """Partial, as in Firestore: a document without the field isn't in the index, and costs nothing."""
+    """Make a partial index, as in Firestore: a document without the field isn't in the index, and costs nothing."""
     name = "_".join((table, "by", *keys))
     return f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table}" ({_names((*keys, "id"))}) WHERE "{keys[0]}" IS NOT NULL'
 
@@ -93,7 +93,7 @@ def _select_ids(table: str, columns: str, size: int) -> str:
 
 
 def select_by_ids(table: str, columns: str, *, ids: Sequence[str], now: float) -> tuple[str, tuple[Scalar, ...]]:
-    """The statement and its values; asks for the first id again to fill up to a power of two."""
+    """Return the statement and its values; asks for the first id again to fill up to a power of two."""
     size = 1 << (len(ids) - 1).bit_length()
     return _select_ids(table, columns, size), (now, *ids, *[ids[0]] * (size - len(ids)))
 
@@ -107,19 +107,19 @@ def _upsert(table: str, size: int) -> str:
 
 
 def upserts(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
-    """The statements that write the rows (id, data, COLUMNS…, version), each with its values."""
+    """Return the statements that write the rows (id, data, COLUMNS…, version), each with its values."""
     for start in range(0, len(rows), MAX_ROWS):
         chunk = rows[start : start + MAX_ROWS]
         yield _upsert(table, len(chunk)), list(chain.from_iterable(chunk))
 
 
 def delete(table: str) -> str:
-    """Takes (id,)."""
+    """Return a statement that takes (id,)."""
     return f'DELETE FROM "{table}" WHERE id = ?'
 
 
 def delete_expired(table: str) -> str:
-    """Takes (now, most)."""
+    """Return a statement that takes (now, most)."""
     return f'DELETE FROM "{table}" WHERE rowid IN (SELECT rowid FROM "{table}" WHERE expiresAt <= ? LIMIT ?)'
 
 
@@ -137,7 +137,7 @@ def _condition(table: str, condition: Condition) -> str:
 
 
 def select_by_query(query: Query, *, now: float) -> tuple[str, list[Scalar]]:
-    """The statement of a query and its values; rows of id, version, data."""
+    """Return the statement of a query and its values; rows of id, version, data."""
     conditions, values = _conditions(query, now)
     order = [query.order_by, "id"] if query.order_by else ["id"]
     if query.order_by:

@@ -29,7 +29,7 @@ class FileObjects:
         folder = self._folder.resolve()
         path = (folder / unquote(parts.path)).resolve()
         if not path.is_relative_to(folder) or not path.is_file():
-            # One answer for both, so that nobody learns what is outside.
+            # One answer for both, which does not reveal what is outside.
             raise _invalid(f"no file {uri!r} below {self._folder}")
         return path
 

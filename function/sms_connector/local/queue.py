@@ -1,6 +1,6 @@
 """Durable work in a SQLite file, and the worker that carries it out.
 
-A task is a row. Whoever takes it gets a lease: the row is hidden until the lease ends, so that the task of a worker
+A task is a row. A worker that takes it gets a lease: the row is hidden until the lease ends, so that the task of a worker
 that was killed comes back by itself. A worker at work renews its lease, and says so when it is done. Only the
 holder of the last lease can: one that was slow and lost it changes nothing.
 
@@ -53,7 +53,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """What a queue holds: tasks that could start now, that wait for their time (or backoff), that are being carried out."""
+    """Counts of a queue's tasks: those that could start now, that wait for their time (or backoff), that are being carried out."""
 
     ready: int
     scheduled: int
@@ -93,7 +93,7 @@ class SqliteQueue:
                 raise QueueUnavailable from failure
 
     def take(self, queue: str, *, seconds: float) -> Lease | None:
-        """The task that is due longest, hidden from others for so long; None if nothing is due."""
+        """Return the task that is due longest, hidden from others for `seconds`; None if nothing is due."""
         now = self._clock.time()
         with self._file.reading() as connection:
             if connection.execute(NEXT, (queue, now)).fetchone() is None:
@@ -104,15 +104,15 @@ class SqliteQueue:
         return row and _lease(row, token=token, ends=now + seconds)
 
     def renew(self, lease: Lease, *, seconds: float) -> bool:
-        """Hold it for so long from now; False if it was lost meanwhile."""
+        """Extend the lease to `seconds` from now. Return False if it was lost meanwhile."""
         return self._change(RENEW, (self._clock.time() + seconds, lease.row, lease.token))
 
     def done(self, lease: Lease) -> bool:
-        """The task is carried out; its name stays taken for NAME_SECONDS. False if the lease was lost meanwhile."""
+        """End the task; its name stays taken for NAME_SECONDS. Return False if the lease was lost meanwhile."""
         return self._change(FINISH, (self._clock.time(), lease.row, lease.token))
 
     def retry(self, lease: Lease, *, after: float) -> bool:
-        """Deliver it again in so many seconds. False if the lease was lost meanwhile."""
+        """Deliver it again in `after` seconds. Return False if the lease was lost meanwhile."""
         return self._change(GIVE_BACK, (self._clock.time() + after, lease.row, lease.token))
 
     def backlog(self, queue: str) -> Backlog:

@@ -9,12 +9,12 @@ from sms_connector.errors import NotSent
 from sms_connector.ports import Clock, Secret
 
 MAX_AGE_SECONDS = 30.0
-# Somebody who writes a missing secret waits for it.
+# An operator who writes a missing secret waits for it.
 ABSENT_SECONDS = 5.0
 
 
 class FileSecrets:
-    """`ports.SecretSource` on a folder, with a cache of `max_age` seconds; that there is none is looked up anew after 5.
+    """`ports.SecretSource` on a folder, with a cache of `max_age` seconds; an absent secret is looked up again after 5.
 
     A secret `name` is the first of these that is a file:
 
@@ -52,7 +52,7 @@ class FileSecrets:
             raise ValueError(f"{name!r} can't be the name of a secret")
         for place in (self._folder / name, self._folder / name / name, self._folder / name / "latest"):
             try:
-                # What is not UTF-8 is no secret of any provider's: the check of its form says so, with its place.
+                # The check of its form refuses what is not UTF-8, with its place.
                 text = place.read_text(encoding="utf-8", errors="replace")
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue

@@ -18,7 +18,7 @@ Report = Callable[[Delivery | None, BaseException], None]
 
 
 def backoff(attempt: int) -> float:
-    """Seconds to wait after that attempt has failed: as infrastructure tells Cloud Tasks, 1 s doubled up to 300 s."""
+    """Return seconds to wait after that attempt has failed: as infrastructure tells Cloud Tasks, 1 s doubled up to 300 s."""
     return float(min(300.0, 2.0 ** min(attempt - 1, 20)))
 
 
@@ -37,7 +37,7 @@ class WorkerLoop:
     """Delivers the tasks of one queue to `handler`, one at a time. A handler that raises is called again, after a
     backoff.
 
-    `report` hears of every failure, with the delivery, or without one where the file itself failed. The handler
+    `report` is called for every failure, with the delivery, or without one where the file itself failed. The handler
     runs in a thread of its own, so that the lease is renewed while it works. The process may be killed at any
     point.
     """
@@ -84,7 +84,7 @@ class WorkerLoop:
                     self._clock.wait(self._stopping, pause)
 
     def _deliver_next(self, executor: ThreadPoolExecutor) -> float:
-        """Deliver one task; how long to wait before the next."""
+        """Deliver one task; return how long to wait before the next."""
         lease = self._queue.take(self._name, seconds=self._pace.lease)
         if lease is None:
             return self._pace.poll
@@ -97,7 +97,7 @@ class WorkerLoop:
         return 0.0
 
     def _await(self, lease: Lease, work: Future[None]) -> BaseException | None:
-        """What the work failed with, None if it is done."""
+        """Return what the work failed with, None if it is done."""
         while not wait([work], timeout=self._pace.lease / 4).done:
             self._queue.renew(lease, seconds=self._pace.lease)
         return work.exception()
@@ -106,7 +106,7 @@ class WorkerLoop:
 class MinuteTimer:
     """Does something at its start, so that a process that is often killed gets there, and then each minute of the clock.
 
-    `report` hears of every failure; the next minute comes all the same.
+    `report` is called for every failure; the next minute comes all the same.
     """
 
     def __init__(self, work: Callable[[], None], *, clock: Clock, report: Report) -> None:

@@ -1,7 +1,7 @@
 """Words that end or restore consent (STOP, START) or ask for help (HELP).
 
 A text is such a word when it is nothing else: case, accents, punctuation, spaces and invisible characters do not count, a sentence
-that contains a word is no such word. Which words restore consent depends on the kind of our number (`ConsentWords.start_by_kind`).
+that contains a word is not one. Which words restore consent depends on the kind of our number (`ConsentWords.start_by_kind`).
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ _LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae"
 
 
 def _fold(text: str) -> str:
-    """Letters and digits alone: width, case, accents, punctuation, symbols, spaces and invisible characters fall away."""
+    """Keep letters and digits: width, case, accents, punctuation, symbols, spaces and invisible characters are dropped."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(c for c in folded if unicodedata.category(c)[0] in "LN" and c != _TATWEEL).translate(_LETTERS)
 

@@ -25,7 +25,7 @@ class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
     @property
     def is_opt_out(self) -> bool:
-        """Whether the provider says that the recipient has opted out. (A refusal of our own only repeats what is known.)"""
+        """Return whether the provider says that the recipient has opted out. (A refusal of our own only repeats what is known.)"""
         return self.source == "provider" and self.kind is ErrorKind.OPTED_OUT
 
 

@@ -21,7 +21,7 @@ class MappingError(InvalidValueError):
 
 
 class MissingValues(InvalidValueError):
-    """The record lacks values (MISSING_VALUE) or has what is no text (INVALID_REQUEST); `field` is the record's."""
+    """The record lacks values (MISSING_VALUE) or has what is not text (INVALID_REQUEST); `field` is the record's."""
 
 
 class Mapped(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class FieldMapping(msgspec.Struct, frozen=True):
 
     @classmethod
     def build(cls, template: Template, mapping: Mapping[str, str]) -> FieldMapping:
-        """`mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to the field of the
+        """Build it: `mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to the field of the
         same name.
 
         Raises MappingError, which names every entry that is wrong.
@@ -55,13 +55,13 @@ class FieldMapping(msgspec.Struct, frozen=True):
         return cls(to, pairs, key, reference)
 
     def wanted_fields(self) -> list[tuple[str, str]]:
-        """The fields that each record needs, by their names in the mapping; key and reference only where they are mapped."""
+        """Return the fields that each record needs, by their names in the mapping; key and reference only where they are mapped."""
         optional = ((KEY, self.key_field), (REFERENCE, self.reference_field))
         mapped = [(name, field) for name, field in optional if name != field]
         return list(dict([(RECIPIENT, self.to_field), *self.value_fields, *mapped]).items())
 
     def labels_of(self, record: Mapping[str, object]) -> tuple[object, object]:
-        """The key and the reference, not checked yet; None for what is absent or null."""
+        """Return the key and the reference, not checked yet; None for what is absent or null."""
         key, reference = record.get(self.key_field), record.get(self.reference_field)
         if key is None and self.key_field != KEY:
             key = _look_up(record, self.key_field)
@@ -70,7 +70,7 @@ class FieldMapping(msgspec.Struct, frozen=True):
         return key, reference
 
     def apply(self, record: Mapping[str, object]) -> Mapped:
-        """The recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
+        """Return the recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
 
         Raises MissingValues, which names every field that is absent, null, blank, or neither text, number nor boolean.
         """
@@ -89,7 +89,7 @@ def _find_invalid_entries(template: Template, mapping: Mapping[str, str]) -> Ite
         name = normalize_name(entry)
         if name not in known:
             allowed = ", ".join(known)
-            message = f"{quote(entry)} is no placeholder of the message; the mapping may have: {allowed}"
+            message = f"{quote(entry)} is not a placeholder of the message; the mapping may have: {allowed}"
             yield FieldProblem(entry, message, ErrorKind.UNKNOWN_FIELD)
         elif name in seen:
             yield FieldProblem(entry, f"{quote(entry)} is mapped twice; keep one entry")
@@ -113,13 +113,13 @@ def _read(record: Mapping[str, object], field: str, use: str, problems: list[Fie
 
 
 def _look_up(record: Mapping[str, object], field: str) -> object:
-    """A field whose name is the same in Unicode's eyes only: a CSV from a Mac has its accents decomposed."""
+    """Find a field whose name is the same for Unicode only: a CSV from a Mac has its accents decomposed."""
     wanted = normalize_name(field)
     return next((value for name, value in record.items() if normalize_name(name) == wanted), None)
 
 
 def _to_text(value: object) -> tuple[str | None, str | None]:
-    """(text, what is wrong with it); text is None where there is no value at all."""
+    """Return the text and its problem; None for the text where there is no value."""
     if value is None:
         return None, "is missing"
     if isinstance(value, bool):

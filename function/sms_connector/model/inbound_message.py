@@ -9,7 +9,7 @@ import msgspec
 
 
 class Keyword(StrEnum):
-    """What a keyword asks for, as the provider or our own list understood it."""
+    """The meaning of a keyword, by the provider or by our own list."""
 
     STOP = "stop"
     START = "start"

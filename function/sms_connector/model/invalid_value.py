@@ -3,11 +3,11 @@
     InvalidValueError (ValueError)
     ├── NumberError        phone_number: neither a recipient nor a sender
     ├── TemplateError      template: too many placeholders
-    ├── MappingError       field_mapping: an entry for something that is no placeholder
+    ├── MappingError       field_mapping: an entry for something that is not a placeholder
     ├── MissingValues      field_mapping: a record without a usable value for `to` or a placeholder
-    └── InvalidTokenError  page: a page token we never gave
+    └── InvalidTokenError  page: a page token that is not ours
 
-Each problem's `field` is relative to the value (`""` is the value itself); whoever knows the request puts its path in
+Each problem's `field` is relative to the value (`""` is the value itself); the reader of the request puts its path in
 front. A problem may quote what the caller wrote: it is for the caller's answer; a log masks whatever it writes.
 """
 
@@ -22,7 +22,7 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class InvalidValueError(ValueError):
-    """What is wrong with a value, all at once. `kind` is the first problem's."""
+    """All problems of a value. `kind` is the first one's."""
 
     def __init__(self, *problems: FieldProblem) -> None:
         super().__init__("; ".join(problem.message for problem in problems))
@@ -34,12 +34,12 @@ class InvalidValueError(ValueError):
 
 
 def quote(text: str) -> str:
-    """`text` as a message shows it: at most 40 characters, what can't be seen made visible (`'\\u202a+1555'`)."""
+    """Return `text` as a message shows it: at most 40 characters, what can't be seen made visible (`'\\u202a+1555'`)."""
     cut = text if len(text) <= _QUOTED_AT_MOST else text[: _QUOTED_AT_MOST - 1] + "…"
     return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
 
 
 def find_lone_surrogate(text: str) -> str | None:
-    """`U+D83D` where half a surrogate pair stands alone (JSON can say `"\\ud83d"`): no encoding carries it further."""
+    """Return `U+D83D` where half a surrogate pair stands alone (JSON can say `"\\ud83d"`): no encoding carries it further."""
     found = None if text.isascii() else _LONE_SURROGATE.search(text)
     return f"U+{ord(found[0]):04X}" if found else None

@@ -64,7 +64,7 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 
 
 def _blank(text: str) -> str:
-    """The text without its placeholders and escaped ones."""
+    """Return the text without its placeholders and escaped ones."""
     parts, begin = [], 0
     for start, end, _, _ in scan(text):
         parts.append(text[begin:start])

@@ -1,4 +1,4 @@
-"""A message on its way out, as every provider gets it."""
+"""A message on its way out, as every provider's package gets it."""
 
 from __future__ import annotations
 
@@ -35,5 +35,5 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
 
 def text_digest(text: str) -> str:
-    """What the ledger keeps of a text: enough to recognise it in the provider's list, not enough to read it."""
+    """Return the digest that the ledger keeps of a text, to recognise it in the provider's list."""
     return hashlib.sha256(text.encode()).hexdigest()[:32]

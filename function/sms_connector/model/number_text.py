@@ -1,6 +1,6 @@
 """Read numbers as people type them: separators are removed, anything else that would have to be dropped is not.
 
-A number misread is a message to another person. So what may stand for something else than a separator is no separator: digits in
+A number misread is a message to another person. So what may stand for something else does not count as a separator: digits in
 brackets at the end (a copy's number), a point before the last one or two digits (a spreadsheet's decimals), a slash before them
 (a second number), an extension.
 """
@@ -67,7 +67,7 @@ def _is_ambiguous(text: str) -> bool:
 
 
 def _keep(character: str) -> str | None:
-    """The digit or plus, nothing for a separator; None for anything else."""
+    """Return the digit or plus, nothing for a separator; None for anything else."""
     digit = unicodedata.decimal(character, None)
     if digit is not None:
         return str(digit)

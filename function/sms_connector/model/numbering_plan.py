@@ -27,7 +27,7 @@ _LENGTHS = {
 
 
 def find_problem(number: str) -> str | None:
-    """Why `number`, which has the form of E.164, is no possible number; None when it is one."""
+    """Return why `number`, which has the form of E.164, is not possible; None if it is."""
     if _is_plainly_possible(number):
         return None
     parsed = _parse(number, None)
@@ -47,7 +47,7 @@ def find_problem(number: str) -> str | None:
 
 
 def _is_plainly_possible(number: str) -> bool:
-    """A shortcut through the library, which takes 15 µs for a number, and a campaign has a million of them.
+    """Take a shortcut past the library, which takes 15 µs for a number, and a campaign has a million of them.
 
     Where the digits after the country code don't begin with what may be a national prefix, the library strips nothing, and
     whether the number is possible depends on their count alone.
@@ -63,7 +63,7 @@ def _is_plainly_possible(number: str) -> bool:
 
 @cache
 def _plan_of(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None] | None:
-    """How many digits may follow the country code, and what may stand before them; None where there is no such code."""
+    """Return how many digits may follow the country code, and what may stand before them; None for an unknown code."""
     code = int(country_code) if country_code.isdecimal() and not country_code.startswith("0") else 0
     regions = COUNTRY_CODE_TO_REGION_CODE.get(code)
     if not regions:
@@ -79,7 +79,7 @@ def _plan_of(country_code: str) -> tuple[frozenset[int], re.Pattern[str] | None]
 
 
 def find_region(number: str) -> str | None:
-    """The region (`"DE"`) of a number in E.164 form; in no block: the main one of its country code."""
+    """Return the region (`"DE"`) of a number in E.164 form; in no block: the main one of its country code."""
     parsed = _parse(number, None)
     if parsed is None:
         return None
@@ -88,7 +88,7 @@ def find_region(number: str) -> str | None:
 
 
 def is_toll_free(number: str) -> bool:
-    """Is a possible number in E.164 form in a free-phone block?"""
+    """Return whether a possible number in E.164 form is in a free-phone block."""
     parsed = _parse(number, None)
     return parsed is not None and library.number_type(parsed) == library.PhoneNumberType.TOLL_FREE
 
@@ -122,7 +122,7 @@ def read_national(digits: str, country: str) -> str | None:
 
 
 def _has_trunk_prefix(digits: str, country: str) -> bool:
-    """Whether the number begins with it, or there is none; in North America it is left out by habit."""
+    """Return whether the number begins with it, or there is none; in North America it is left out by habit."""
     prefix = library.ndd_prefix_for_region(country, True)
     return not prefix or prefix == "1" or digits.startswith(prefix)
 
@@ -141,7 +141,7 @@ def suggest_form(digits: str, *, region: str | None = None) -> str:
 
 
 def _guess(digits: str, region: str | None) -> Iterator[tuple[PhoneNumber, str]]:
-    """The numbers `digits` may be, the likeliest first, each with the condition for it."""
+    """Return the numbers `digits` may be, the likeliest first, each with the condition for it."""
     if not digits or digits.startswith("+"):
         return _parsed()
     if digits.startswith("00"):
@@ -158,13 +158,13 @@ def _parsed(*readings: tuple[str, str | None, str]) -> Iterator[tuple[PhoneNumbe
     for written, region, condition in readings:
         number = _parse(written, region)
         if number is not None:
-            # Parsing knows the region's own way to dial abroad (011 in the US): then it is no number of the region.
+            # Parsing knows the region's own way to dial abroad (011 in the US): then it is not a number of the region.
             abroad = region is not None and number.country_code != library.country_code_for_region(region)
             yield number, "" if abroad else condition
 
 
 def _is_meant(number: PhoneNumber, digits: str) -> bool:
-    """We would take it, and it ends as the digits do."""
+    """Return whether we would take it, and it ends as the digits do."""
     ending = library.national_significant_number(number)[-6:]
     return digits.endswith(ending) and _is_taken(_format(number))
 

@@ -1,4 +1,4 @@
-"""Page tokens: where the next page begins, in a form nobody is tempted to build by hand."""
+"""Page tokens: where the next page begins, in an opaque form."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class InvalidTokenError(InvalidValueError):
 
     def __init__(self, token: str) -> None:
         message = (
-            f"{quote(token)} is no page token; send the nextPageToken of the page before, or none for the first page"
+            f"{quote(token)} is not a page token; send the nextPageToken of the page before, or none for the first page"
         )
         super().__init__(FieldProblem("", message, ErrorKind.INVALID_REQUEST))
 
 
 def encode_token(key: PageKey) -> str:
-    """The token for `key`: URL-safe, at most 1 024 characters. A key too long for that raises ValueError."""
+    """Return the token for `key`: URL-safe, at most 1 024 characters. A key too long for that raises ValueError."""
     content = json.dumps(key, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     token = base64.urlsafe_b64encode(content).decode().rstrip("=")
     if len(token) > _LONGEST:
@@ -34,7 +34,7 @@ def encode_token(key: PageKey) -> str:
 
 
 def decode_token(token: str) -> PageKey:
-    """The key that `encode_token` was given. Raises InvalidTokenError for anything it never gave out."""
+    """Return the key that `encode_token` was given. Raises InvalidTokenError for anything else."""
     try:
         key = _decode(token)
     except (ValueError, RecursionError):

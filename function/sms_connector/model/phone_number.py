@@ -1,4 +1,4 @@
-"""Addresses: whom a message goes to, whom it comes from, and how both are shown where they must not be read.
+"""Addresses of recipients and senders.
 
 Numbers are taken as people type them (`number_text`) and used in E.164 form, in the spelling that is dialled today
 (`number_spellings`). A national form is read by a country that the caller names, never by a guess. What would have to
@@ -22,7 +22,7 @@ from sms_connector.model.number_text import compact, find_damage, has_optional_t
 
 
 class SenderKind(StrEnum):
-    """What a sender is; throughput, replies and rules depend on it."""
+    """Kinds of senders; throughput, replies and rules depend on them."""
 
     LONG_CODE = "long_code"
     TOLL_FREE = "toll_free"
@@ -57,14 +57,14 @@ _SENDER_FIX = (
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Whom messages come from."""
+    """The sender of messages."""
 
     address: str
     kind: SenderKind
 
 
 class NumberError(InvalidValueError):
-    """The text is no recipient (INVALID_RECIPIENT) or no sender (INVALID_SENDER); the message names what to write."""
+    """The text is not a recipient (INVALID_RECIPIENT) or sender (INVALID_SENDER); the message tells what to write."""
 
     def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.INVALID_RECIPIENT) -> None:
         super().__init__(FieldProblem("", message, kind))
@@ -164,7 +164,7 @@ def kind_of(address: str) -> SenderKind | None:
 
 
 def region_of(address: str) -> str | None:
-    """The region (`"DE"`) of a number in E.164 form, alone or in a channel address; None where there is none."""
+    """Return the region (`"DE"`) of a number in E.164 form, alone or in a channel address; None where there is none."""
     number = address.rpartition(":")[2]
     if not _E164.fullmatch(number):
         return None
@@ -174,13 +174,13 @@ def region_of(address: str) -> str | None:
 
 
 def _find_channel(text: str) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
-    """Also of one written `WhatsApp:`: to name the bare number as the right form would change the channel."""
+    """Find the forms, also for `WhatsApp:`: to name the bare number as the right form would change the channel."""
     channel, colon, _ = text.partition(":")
     return _CHANNELS.get(channel.lower()) if colon else None
 
 
 def _read_channel(text: str, form: re.Pattern[str], reading: _Reading) -> Recipient:
-    """The spelling of a number stays as it is: a channel's numbers are its own."""
+    """Read a channel address. The spelling of a number stays as it is: a channel's numbers are its own."""
     written, _, address = text.partition(":")
     channel, country = written.lower(), None
     if form is _E164 and not form.fullmatch(address):
@@ -209,7 +209,7 @@ def _read_number(text: str, reading: _Reading) -> Recipient:
 
 
 def _read_e164(text: str, country: str | None) -> tuple[str, str | None] | None:
-    """The number, and the country by which it was read; None where it can't be read without a guess."""
+    """Return the number, and the country by which it was read; None where it can't be read without a guess."""
     from sms_connector.model import numbering_plan
 
     number = compact(text)

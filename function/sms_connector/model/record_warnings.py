@@ -57,13 +57,13 @@ class RecordWarnings:
 
     @property
     def refusal(self) -> InvalidRequest | None:
-        """The error of a request that refuses duplicates; None if there is nothing to refuse."""
+        """Return the error of a request that refuses duplicates; None if there is nothing to refuse."""
         if self._policy != "refuse" or not self.duplicates:
             return None
         return InvalidRequest(*self._repeated)
 
     def refuse_duplicates(self, *, enough: int = 1) -> None:
-        """Raises the refusal once there are `enough` duplicates."""
+        """Raise the refusal once there are `enough` duplicates."""
         refusal = self.refusal
         if refusal is not None and self.duplicates >= enough:
             raise refusal

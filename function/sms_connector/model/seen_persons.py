@@ -32,7 +32,7 @@ class SeenPersons:
         return None
 
     def _find(self, digest: int) -> int:
-        """The digest's slot, or the free one where it belongs."""
+        """Return the digest's slot, or the free one where it belongs."""
         digests, mask = self._digests, self._mask
         slot = digest & mask
         while (found := digests[slot]) and found != digest:

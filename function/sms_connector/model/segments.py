@@ -16,7 +16,7 @@ from functools import lru_cache
 
 import msgspec
 
-# Position by position, 0x00 to 0x7F; 0x1B, the escape to the extension table, is no character and left out.
+# Position by position, 0x00 to 0x7F; 0x1B, the escape to the extension table, is left out.
 GSM_BASIC = frozenset(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
@@ -61,7 +61,7 @@ def utf16_length(text: str) -> int:
 
 
 def measure(text: str) -> Segments:
-    """The segments of `text` as networks split it: in order, each filled as far as it goes."""
+    """Return the segments of `text` as networks split it: in order, each filled as far as it goes."""
     if _ALL_BASIC.fullmatch(text):
         return _measure_basic(len(text))
     foreign = _FOREIGN.findall(text)
@@ -84,7 +84,7 @@ def _measure_widths(encoding: Encoding, widths: list[int], reason: str | None) -
 
 
 def _pack(widths: Iterable[int], capacity: int) -> tuple[int, int]:
-    """How many segments hold characters of these widths, none split, and how much of the last is used."""
+    """Return how many segments hold characters of these widths, none split, and how much of the last is used."""
     count, used = 0, capacity
     for width in widths:
         if used + width > capacity:
@@ -94,7 +94,7 @@ def _pack(widths: Iterable[int], capacity: int) -> tuple[int, int]:
 
 
 def _explain(foreign: list[str]) -> str:
-    """`'ç' (U+00E7), U+200B are not in GSM-7`; the first three different ones, in the order of the text."""
+    """Return `'ç' (U+00E7), U+200B are not in GSM-7`; the first three different ones, in the order of the text."""
     distinct = list(dict.fromkeys(foreign))
     named = [f"'{c}' (U+{ord(c):04X})" if c.isprintable() else f"U+{ord(c):04X}" for c in distinct[:_NAMED_AT_MOST]]
     more = len(distinct) - len(named)

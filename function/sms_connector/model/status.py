@@ -31,12 +31,12 @@ class MessageStatus(StrEnum):
 
     @property
     def final(self) -> bool:
-        """Whether tracking stops: nothing more is expected."""
+        """Return whether tracking stops: nothing more is expected."""
         return self in FINAL
 
     @property
     def rank(self) -> int:
-        """How far on its way: 0 (`accepted`) to 6 (`read`). `unknown` is 0: it claims nothing beyond `accepted`."""
+        """Return how far on its way: 0 (`accepted`) to 6 (`read`). `unknown` is 0: it claims nothing beyond `accepted`."""
         return _RANKS[self]
 
 

@@ -32,7 +32,7 @@ _PUNCTUATION = frozenset(" _-'’")
 
 
 class TemplateError(InvalidValueError):
-    """The text is no template (INVALID_MESSAGE)."""
+    """The text is not a template (INVALID_MESSAGE)."""
 
     def __init__(self, message: str) -> None:
         super().__init__(FieldProblem("", message, ErrorKind.INVALID_MESSAGE))
@@ -49,7 +49,7 @@ class Template(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Raises TemplateError for more than five different placeholders, or text that no encoding can carry."""
+        """Parse a text. Raises TemplateError for more than five different placeholders, or text that no encoding can carry."""
         surrogate = find_lone_surrogate(text)
         if surrogate:
             raise TemplateError(f"has half a character ({surrogate}); send the text as it was, in UTF-8")
@@ -63,7 +63,7 @@ class Template(msgspec.Struct, frozen=True):
         return cls(text, parts, placeholders)
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text with every placeholder replaced by its value. Raises KeyError where one is missing, which
+        """Return the text with every placeholder replaced by its value. Raises KeyError where one is missing, which
         `FieldMapping.apply` rules out."""
         parts = list(self.parts)
         parts[1::2] = [values[name] for name in parts[1::2]]

@@ -11,7 +11,7 @@ Json = dict[str, Any]
 
 
 class Absent(msgspec.Struct, frozen=True):
-    """What a write expects instead of a version: that no document is there."""
+    """The expectation that a write finds no document."""
 
 
 MUST_BE_ABSENT = Absent()
@@ -27,7 +27,7 @@ class Document(msgspec.Struct, frozen=True):
 
 
 class Write(msgspec.Struct, frozen=True):
-    """Put `data` at collection/id, or delete it (`data` None; deleting what is absent is no error).
+    """Put `data` at collection/id, or delete it (`data` None; deleting what is absent succeeds).
 
     `expect` is the version read before, MUST_BE_ABSENT to create, or None to write whatever is there.
     `data["expiresAt"]` (epoch seconds), where present, is when the store may delete the document by itself.
@@ -66,7 +66,7 @@ def check_writes(writes: Sequence[Write]) -> None:
 
 
 def indexed_values(write: Write) -> Iterator[tuple[str, Scalar | list[str] | None]]:
-    """The indexed fields of a write and their values, None where absent; ValueError for one that can't be indexed."""
+    """Return the indexed fields of a write and their values, None where absent; ValueError for one that can't be indexed."""
     for name in COLLECTIONS[write.collection]:
         value = write.data.get(name) if write.data else None
         is_array = (write.collection, name) in ARRAY_FIELDS
@@ -85,7 +85,7 @@ def _is_array(value: object) -> bool:
 
 
 def expiry(write: Write) -> float | None:
-    """When a document may be deleted, epoch seconds; ValueError for what is no time."""
+    """Return when a document may be deleted, epoch seconds; ValueError for what is not a time."""
     value = write.data.get("expiresAt") if write.data else None
     if value is None or (isinstance(value, int | float) and 0 <= value < MAX_TIME):
         return value
@@ -184,30 +184,30 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
 
 
 class Ledger(Protocol):
-    """The durable store. One out of reach raises `errors.LedgerUnavailable` from every method, after tries of its own: the
-    request fails, nothing is reported as done. Of a commit that means that nobody knows whether it was written.
+    """The durable store. One that does not answer raises `errors.LedgerUnavailable` from every method, after tries of its
+    own: the request fails, nothing is reported as done. A commit may have been written then.
 
-    One that somebody has to mend something for raises `errors.StoreMisconfigured`; a defect of ours, its library's own error.
+    One that needs an operator raises `errors.StoreMisconfigured`; a defect of ours, its library's own error.
 
     A document past its `expiresAt` is absent to `get`, `find` and MUST_BE_ABSENT, whenever the store comes to
     delete it.
     """
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
-        """The documents in the order asked for; None for one that is absent (or has expired)."""
+        """Return the documents in the order asked for; None for one that is absent (or has expired)."""
 
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
-        """All or nothing, durable on return, at most 500 writes; the new versions in order (None for a deletion).
+        """Write all or nothing, durably, at most 500 writes. Return the new versions in order (None for a deletion).
 
         Raises `errors.Conflict` naming a document that is not as expected; then nothing was written.
         Raises ValueError for what no store takes (`check_writes`, MAX_DOCUMENT_BYTES).
         """
 
     def find(self, query: Query) -> list[Document]:
-        """The first `query.limit` documents in order (`order_by`, then id; or by id). Fewer: there are no more."""
+        """Return the first `query.limit` documents in order (`order_by`, then id; or by id). Fewer: there are no more."""
 
     def count(self, query: Query) -> int:
-        """How many documents match `query.where` (limit, order and after are ignored).
+        """Return how many documents match `query.where` (limit, order and after are ignored).
 
         Exact up to documents that have expired and are not deleted yet, which may still be counted.
         """

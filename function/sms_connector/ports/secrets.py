@@ -25,7 +25,7 @@ class SecretSource(Protocol):
         """
 
     def refresh(self) -> None:
-        """Forget the cache: the next `get` reads anew. Called when a provider answered 401."""
+        """Forget the cache: the next `get` reads again. Called after a provider's 401."""
 
     def where(self, name: str) -> str:
-        """The place `get` looks at, for messages (a path or a resource name, never a value)."""
+        """Return the place `get` looks at, for messages (a path or a resource name, never a value)."""

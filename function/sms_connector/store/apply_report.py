@@ -53,7 +53,7 @@ class ApplyReport(msgspec.Struct):
 
     @property
     def opt_out(self) -> str | None:
-        """The reason to end consent; None unless this report is the first to say so."""
+        """Return the reason to end consent; None unless this report is the first to say so."""
         failure = self.report.failure if self.report is not None and self.is_change and not self.stored else None
         return f"reported with {failure.code}" if failure is not None and failure.is_opt_out else None
 

@@ -114,12 +114,12 @@ class Campaign(msgspec.Struct, rename="camel"):
 
     @property
     def keep_until(self) -> float:
-        """When its parts expire: a day after the campaign."""
+        """Return when its parts expire: a day after the campaign."""
         return self._expires_at + 86_400
 
     @property
     def _expires_at(self) -> float:
-        """When it expires: the retention counts from `sendAt`."""
+        """Return when it expires: the retention counts from `sendAt`."""
         begins_at = self.options.send_at.timestamp() if self.options.send_at else self.updated_at
         return max(begins_at, self.updated_at) + RETENTION_SECONDS
 

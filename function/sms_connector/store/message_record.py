@@ -106,26 +106,26 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def final(self) -> bool:
-        """Whether the status is final. An unknown outcome is final only when its window has ended (phase DONE)."""
+        """Return whether the status is final. An unknown outcome is final only when its window has ended (phase DONE)."""
         return self.status.final and self.phase == Phase.DONE
 
     @property
     def begins_at(self) -> float:
-        """When it may leave: at `sendAt`, else at its intent. Waiting times and retention count from then."""
+        """Return when it may leave: at `sendAt`, else at its intent. Waiting times and retention count from then."""
         return self.send_at or self.created_at
 
     @property
     def due_at(self) -> float:
-        """When the next poll is due: an interval after the last update or poll, or after `sendAt` while the provider holds it."""
+        """Return when the next poll is due: an interval after the last update or poll, or after `sendAt` while the provider holds it."""
         last = max(self.updated_at, self.asked_at or 0.0)
         return (self.begins_at if self._is_for_later(last) else last) + self.interval
 
-    def note(self, at: float, source: str, word: str = "") -> None:
+    def note(self, at: float, source: str, detail: str = "") -> None:
         """Add an entry to the history. A full history keeps its beginning and the latest entry."""
         self.updated_at = at
         if len(self.history) >= HISTORY_LIMIT:
             self.history.pop()
-        self.history.append((at, str(self.status), source, word))
+        self.history.append((at, str(self.status), source, detail))
 
     def apply_report(self, report: DeliveryReport, *, at: float, source: str) -> bool:
         """Apply a provider's report. Return whether it changed the record; a repeated report does not.
@@ -176,12 +176,12 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def is_unsettled(self) -> bool:
-        """Whether it is unknown if the provider has the message."""
+        """Return whether it is unknown if the provider has the message."""
         return self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
 
     @property
     def may_yield(self) -> bool:
-        """Whether a report can still change it: it is open, or final as unknown."""
+        """Return whether a report can still change it: it is open, or final as unknown."""
         return not self.final or self.status is MessageStatus.UNKNOWN
 
     def mirror(self, first: MessageRecord) -> None:
@@ -241,7 +241,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         self.next_check_at = None if self.final else since + pause
 
     def _is_for_later(self, at: float) -> bool:
-        """Whether the provider holds it until `sendAt`."""
+        """Return whether the provider holds it until `sendAt`."""
         return self.phase == Phase.DONE and self.begins_at > max(at, self.created_at)
 
     def back_off_checks(self, *, at: float, limit: float) -> None:

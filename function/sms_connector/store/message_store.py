@@ -112,7 +112,7 @@ class MessageStore:
             yield (document.data["createdAt"], document.id), read_document(document, MessageRecord)
 
     def _pages(self, collection: str, where: tuple[Condition, ...], query: PersonQuery) -> Iterator[Document]:
-        """Newest first, a page at a time."""
+        """Yield documents, newest first, a page at a time."""
         if query.since is not None:
             where = (*where, ("createdAt", ">=", query.since))
         return scan(self._ledger, Query(collection, where, "createdAt", True, query.page, query.after))

@@ -115,8 +115,8 @@ class NodeLease:
         while not self._clock.wait(idle, self._policy.lease_seconds * CHECK_EVERY):
             if self._renewing.locked():
                 continue
-            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and whoever needs it renewed
-            # (`name`) gets the store's error.
+            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and the caller of `name`
+            # gets the store's error.
             with suppress(Exception):
                 self.name()
 

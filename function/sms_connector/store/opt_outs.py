@@ -117,7 +117,7 @@ class OptOuts:
             return added
 
     def record_reported(self, recipient: str, reason: str, *, at: float) -> None:
-        """`apply_report.OptOutRecorder`: a provider says so, at that time; a START since then still counts."""
+        """Add an opt-out that a provider reports, at its time: a later START still counts."""
         self.put_once(recipient, "provider", reason, at=at)
 
     def delete(self, number: str, *, caller: str | None = None) -> bool:

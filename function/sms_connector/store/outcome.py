@@ -46,7 +46,7 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
 
     @property
     def opt_out(self) -> str | None:
-        """The reason to end consent, if the provider refused the message for that."""
+        """Return the reason to end consent, if the provider refused the message for that."""
         outcome = self.outcome
         if isinstance(outcome, FailureReason):
             failure: FailureReason | None = outcome
@@ -55,7 +55,7 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         return f"refused with {failure.code}" if failure is not None and failure.is_opt_out else None
 
     def _is_about(self, record: MessageRecord) -> bool:
-        """Whether no other call has begun since."""
+        """Return whether no other call has begun since."""
         other_call = record.phase == Phase.CALLING and record.holder != self.holder
         return record.resends == self.resends and not other_call
 

@@ -51,7 +51,7 @@ class SavedTemplate(msgspec.Struct, frozen=True, rename="camel"):
         return Write(COLLECTION, self.name, data, MUST_BE_ABSENT if expected is None else expected.stored)
 
 
-# What a caller expects to find before a change; raises where it is something else.
+# Checks the template before a change; raises where it is not the expected one.
 Check = Callable[[SavedTemplate | None], None]
 
 
@@ -67,7 +67,7 @@ class Templates:
         return SavedTemplate.of(document) if document is not None else None
 
     def get(self, name: str) -> SavedTemplate:
-        """Raises NotFound."""
+        """Return the template. Raises NotFound."""
         found = self.find(name)
         if found is None:
             raise NotFound(f"there is no template {name!r}; GET /v1/templates lists them", kind=ErrorKind.NOT_FOUND)
@@ -96,7 +96,7 @@ class Templates:
                 return saved, before is None
 
     def delete(self, name: str, check: Check) -> None:
-        """Raises NotFound and what `check` raises. Campaigns keep the text they were created with."""
+        """Delete the template. Raises NotFound and what `check` raises. Campaigns keep the text they were created with."""
         while True:
             before = self.get(name)
             check(before)
@@ -104,7 +104,7 @@ class Templates:
                 return
 
     def _commit(self, write: Write) -> bool:
-        """False where another change came first."""
+        """Return False where another change came first."""
         try:
             self._ledger.commit([write])
         except Conflict:

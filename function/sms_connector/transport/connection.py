@@ -55,7 +55,7 @@ def _unusable(fix: str) -> WireError:
 
 
 def frame(first_line: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """The bytes of a request, whose headers have been checked."""
+    """Return the bytes of a request, whose headers have been checked."""
     lines = (first_line, *(f"{name}: {value}" for name, value in headers.items()), "", "")
     return "\r\n".join(lines).encode("latin-1") + body
 
@@ -174,13 +174,13 @@ class Answer(HTTPResponse):
         self._source.head_read = True
 
     def _close_conn(self) -> None:
-        """What is left in the buffer at the end of an answer belongs to no answer."""
+        """Note what is left in the buffer at the end of an answer: it belongs to none."""
         self._source.ended = True
         self._source.surplus = bool(self.fp.peek(1))
         super()._close_conn()  # type: ignore[misc]  # not in the stub
 
     def _read_status(self) -> tuple[str, int, str]:
-        """All 1xx but 101 announce the answer (RFC 9110, 15.2). `begin` skips 100 alone, so they pass for it."""
+        """Read every 1xx but 101, which announces the answer (RFC 9110, 15.2), as 100: `begin` skips that alone."""
         version, status, reason = super()._read_status()  # type: ignore[misc]  # not in the stub
         return version, 100 if 101 < status < 200 else status, reason
 

@@ -48,7 +48,7 @@ class GuardedResolver(msgspec.Struct, frozen=True):
     resolve: Resolver = resolve_by_system
 
     def __call__(self, host: str, port: int) -> Sequence[Resolved]:
-        """Raises WireError (NOT_PERMITTED) where the host has no address that may be called."""
+        """Resolve a host. Raises WireError (NOT_PERMITTED) where the host has no address that may be called."""
         found, name = self.resolve(host, port), host.lower().rstrip(".")
         if any(name == each or (each.startswith("*.") and name.endswith(each[1:])) for each in self.allowed):
             return found

@@ -1,4 +1,4 @@
-"""Who we are to Twilio: the account, and an auth token or an API key.
+"""The credentials for Twilio: the account, and an auth token or an API key.
 
 Twilio authenticates by HTTP Basic. The user is the account SID with its auth token, or an API key SID with its secret;
 the path names the account in both cases. An API key is preferred where there is one: it can be revoked alone. The auth
@@ -58,7 +58,7 @@ class Credentials:
         self._last: tuple[tuple[str, str, str], Account] | None = None
 
     def read(self) -> Account:
-        """The account as the secrets say it now. Raises CredentialsMissing naming what is missing."""
+        """Return the account of the present secrets. Raises CredentialsMissing naming what is missing."""
         values = self._values()
         last = self._last
         if last is not None and last[0] == values:
@@ -68,7 +68,7 @@ class Credentials:
         return account
 
     def reread(self) -> Account:
-        """The same, past every cache: called when Twilio answered 401."""
+        """Read the account past every cache, after a 401."""
         self._secrets.refresh()
         return self.read()
 
@@ -96,9 +96,9 @@ def _account(values: tuple[str, str, str]) -> Account:
 
 
 def problems(secrets: SecretSource, *, callbacks: bool = False) -> list[str]:
-    """Everything that is wrong with the secrets: what, where it was looked for, what is allowed; never a value.
+    """Return the problems of the secrets: which, where it was looked for, what is allowed; never a value.
 
-    `callbacks` says that Twilio's callbacks are to be verified, which takes the auth token.
+    `callbacks`: Twilio's callbacks will be verified, which takes the auth token.
     """
     found = {name: value for name in SECRET_NAMES if (value := secrets.get(name))}
     return _missing(secrets, set(found), callbacks) + _malformed(secrets, found)

@@ -1,6 +1,6 @@
-"""Twilio behind the connector's protocol: one recipient a call, status by id or a thousand a page, no idempotency.
+"""Twilio: one recipient a call, status by id or a thousand a page, no idempotency.
 
-What a call means is read in `wire`, what a callback says in `webhooks`, what a code means in `statuses`.
+`wire` reads answers, `webhooks` callbacks, `statuses` the meaning of a code.
 """
 
 from __future__ import annotations
@@ -99,8 +99,7 @@ class TwilioProvider(Provider):
         return wire.read_page(self._get(f"/Messages.json?{page or wire.list_query(query)}"), query)
 
     def cancel(self, provider_message_id: str) -> DeliveryReport:
-        """Twilio cancels what it holds for later; what waits in its queue is refused with 30409
-        (https://www.twilio.com/docs/errors/30409)."""
+        """Cancel a message that Twilio holds for later; it refuses one in its queue (https://www.twilio.com/docs/errors/30409)."""
         try:
             # Not repeatable: a repeat after a lost answer is refused with 30409, as if it had not been canceled.
             return self._update(provider_message_id, b"Status=canceled", repeatable=False)
@@ -119,7 +118,7 @@ class TwilioProvider(Provider):
         return self._update(provider_message_id, b"Body=", repeatable=True)
 
     def check_connection(self) -> ConnectionStatus:
-        """The account's own state; with an API key that may not see it, whether the account's messages can be read."""
+        """Check the account's state; with an API key that may not see it, whether the account's messages can be read."""
         try:
             return self._check()
         except ProviderRefused as error:

@@ -25,7 +25,7 @@ STATUSES: Mapping[str, MessageStatus] = {
     "scheduled": MessageStatus.SCHEDULED,
     "queued": MessageStatus.QUEUED,
     "sending": MessageStatus.SENDING,
-    "sent": MessageStatus.SENT,  # the last word on routes without carrier receipts
+    "sent": MessageStatus.SENT,  # the last status on routes without carrier receipts
     "partially_delivered": MessageStatus.SENT,  # some segments are still under way
     "delivered": MessageStatus.DELIVERED,
     "read": MessageStatus.READ,  # channels with read receipts (WhatsApp, RCS)
@@ -38,17 +38,17 @@ STATUSES: Mapping[str, MessageStatus] = {
 FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
 
 
-def to_status(word: str) -> MessageStatus:
-    """Our status for Twilio's word.
+def to_status(raw_status: str) -> MessageStatus:
+    """Return our status for Twilio's.
 
-    A word Twilio may add one day says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves
-    nothing backward and ends no tracking. (`receiving` and `received` are of inbound messages, never ours to report.)
+    One that Twilio may add says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves nothing backward and
+    ends no tracking. (`receiving` and `received` are of inbound messages, never ours to report.)
     """
-    return STATUSES.get(word, MessageStatus.ACCEPTED)
+    return STATUSES.get(raw_status, MessageStatus.ACCEPTED)
 
 
 class Meaning(NamedTuple):
-    """What a code means: the title is Twilio's, `retry` is what sending the same again would do."""
+    """The meaning of a code: the title is Twilio's, `retry` is the effect of sending the same again."""
 
     kind: ErrorKind
     title: str
@@ -311,12 +311,12 @@ _DELIVERY = Meaning(ErrorKind.DELIVERY, "Twilio gave no reason")
 
 
 def refusal(code: int | str | None, http_status: int) -> Meaning:
-    """What a refusal means: by its code, else by its HTTP status."""
+    """Return what a refusal means: by its code, else by its HTTP status."""
     return CODES.get(to_number(code), _BY_HTTP_STATUS.get(http_status, _OTHER))
 
 
 def delivery_failure(status: MessageStatus, code: int | str | None, message: str | None) -> FailureReason | None:
-    """Why a message was not delivered; None where its status is no failure, whatever its error code.
+    """Return why a message was not delivered; None where its status is not a failure, whatever its error code.
 
     Callbacks carry the code without its text: the title stands in then. `more_info` is where Twilio documents the code.
     """
@@ -335,7 +335,7 @@ def delivery_failure(status: MessageStatus, code: int | str | None, message: str
 
 
 def to_number(value: object) -> int:
-    """A code or count as a number; 0 where there is none. Callbacks send text where the REST API sends numbers."""
+    """Return a code or count as a number; 0 where there is none. Callbacks send text where the REST API sends numbers."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
     return value if isinstance(value, int) else 0

@@ -1,4 +1,4 @@
-"""What Twilio tells us: is it Twilio's, and what does it say.
+"""Twilio's callbacks: their signature and their content.
 
 Signature (https://www.twilio.com/docs/usage/webhooks/webhooks-security): base64 of an HMAC over the full URL, followed
 for a form by every name and value in order of the names. For any other body the URL carries `bodySHA256`, its digest.
@@ -46,11 +46,11 @@ _MEDIA_NAMES = tuple(f"MediaUrl{index}" for index in range(10))
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]|[\ud800-\udfff]|[\ufffe\uffff]")
 
 
-# --- is it Twilio's ---------------------------------------------------------------------------------------------------
+# --- the signature ----------------------------------------------------------------------------------------------------
 
 
 def is_signed(callback: RawCallback, secrets: Sequence[str]) -> bool:
-    """Whether any of the secrets signed it. Every candidate is computed and compared, in constant time."""
+    """Return whether any of the secrets signed it. Every candidate is computed and compared, in constant time."""
     given = _header(callback, SIGNATURE).encode("utf-8", "replace")
     algorithm = _ALGORITHMS.get(_algorithm(_header(callback, SIGNATURE_SETTINGS)))
     content = _signed_content(callback)
@@ -65,14 +65,14 @@ def is_signed(callback: RawCallback, secrets: Sequence[str]) -> bool:
 
 
 def _algorithm(settings: str) -> str:
-    """From `key=<id>,algorithm=<name>`."""
+    """Read the algorithm in `key=<id>,algorithm=<name>`."""
     pairs = (part.partition("=") for part in settings.split(","))
     named = [value.strip().upper() for name, _, value in pairs if name.strip() == "algorithm" and value.strip()]
     return named[0] if named else "HMAC_SHA1"
 
 
 def _signed_content(callback: RawCallback) -> str | None:
-    """What follows the URL in the signed text; None where the body is not the one the URL vouches for."""
+    """Return what follows the URL in the signed text; None where the body is not the one the URL vouches for."""
     if callback.method == "GET" or not callback.body:
         return ""
     if _media_type(callback) == FORM:
@@ -84,7 +84,7 @@ def _signed_content(callback: RawCallback) -> str | None:
 
 
 def _spellings(url: str) -> list[str]:
-    """The ways Twilio may have spelt our URL: with the port or without ("sig generation on back end is inconsistent",
+    """Return the ways Twilio may have spelt our URL: with the port or without ("sig generation on back end is inconsistent",
     says its library), and without the fragment of delivery options or, which no document rules out, with it."""
     bare = url.partition("#")[0]
     parts = urlsplit(bare)
@@ -94,18 +94,18 @@ def _spellings(url: str) -> list[str]:
     return [bare, other, bare + CALLBACK_OPTIONS, other + CALLBACK_OPTIONS]
 
 
-# --- what does it say -------------------------------------------------------------------------------------------------
+# --- the content ------------------------------------------------------------------------------------------------------
 
 
 def read_status(callback: RawCallback) -> DeliveryReport:
-    """The status in a verified callback. Raises InvalidRequest naming what is missing."""
+    """Return the status in a verified callback. Raises InvalidRequest naming what is missing."""
     values = _values(callback)
-    sid, word = _required(values, ("MessageSid", "SmsSid"), ("MessageStatus", "SmsStatus"))
-    status = to_status(word)
+    sid, raw_status = _required(values, ("MessageSid", "SmsSid"), ("MessageStatus", "SmsStatus"))
+    status = to_status(raw_status)
     return DeliveryReport(
         sid,
         status,
-        word,
+        raw_status,
         failure=delivery_failure(status, values.get("ErrorCode"), values.get("ErrorMessage")),
         to=values.get("To") or None,
         sender=values.get("From") or values.get("MessagingServiceSid") or None,
@@ -114,7 +114,7 @@ def read_status(callback: RawCallback) -> DeliveryReport:
 
 
 def read_message(callback: RawCallback) -> InboundMessage:
-    """The message in a verified callback. Raises InvalidRequest naming what is missing."""
+    """Return the message in a verified callback. Raises InvalidRequest naming what is missing."""
     values = _values(callback)
     sid, sender, to = _required(values, ("MessageSid", "SmsSid"), ("From",), ("To",))
     return InboundMessage(
@@ -158,17 +158,19 @@ def _required(values: Mapping[str, str], *alternatives: tuple[str, ...]) -> list
     found = [next((values[name] for name in names if values.get(name)), "") for names in alternatives]
     missing = [names[0] for names, value in zip(alternatives, found, strict=True) if not value]
     if missing:
-        raise InvalidRequest(*(FieldProblem(name, "is missing; this is no callback of Twilio's") for name in missing))
+        raise InvalidRequest(
+            *(FieldProblem(name, "is missing; this is not a callback of Twilio's") for name in missing)
+        )
     return found
 
 
-# --- what we answer ---------------------------------------------------------------------------------------------------
+# --- our answer -------------------------------------------------------------------------------------------------------
 
 TWIML = "text/xml; charset=utf-8"
 
 
 def twiml_reply(text: str | None = None) -> bytes:
-    """The answer to an incoming message (content type `TWIML`): send `text` back, or nothing.
+    """Return the answer to an incoming message (content type `TWIML`), which sends `text` back, or nothing.
 
     https://www.twilio.com/docs/messaging/twiml
     """

@@ -2,17 +2,17 @@
 
 Source: Twilio's OpenAPI document (github.com/twilio/twilio-oai, spec/json/twilio_api_v2010.json).
 
-Whose word an answer is:
+Whose an answer is:
 
     | answer                                  | means                                                               |
     |-----------------------------------------|---------------------------------------------------------------------|
     | 2xx with a message SID                  | taken                                                               |
-    | 2xx without one                         | outcome unknown: something took it, nobody says what                |
+    | 2xx without one                         | outcome unknown: something took it                                  |
     | 3xx but 303                             | not sent: the base URL is not the API                               |
     | 4xx with Twilio's own error document    | refused by Twilio, verbatim; 429: repeated first, unless its code   |
-    |                                         | says that waiting a moment is no help (63038)                       |
+    |                                         | says that waiting a moment does not help (63038)                    |
     | 5xx with one whose code is a refusal    | refused by Twilio, verbatim                                         |
-    | 4xx without it, its status a plain no   | not sent: a proxy or gateway answered in its place                  |
+    | 4xx without it, its status a refusal    | not sent: a proxy or gateway answered in its place                  |
     | any other (303, 408, 409, 5xx, …)       | outcome unknown                                                     |
 """
 
@@ -53,7 +53,7 @@ TRIAL_PREFIX = "Sent from your Twilio trial account - "
 
 # Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
 # expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
-_PLAIN_NO = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
+_REFUSING = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
 
 
 class MessageDocument(msgspec.Struct, frozen=True):
@@ -123,12 +123,12 @@ account_decoder = msgspec.json.Decoder(AccountDocument)
 
 
 def api_root(base_url: str) -> str:
-    """The base URL with the version segment, whether it came with it or without."""
+    """Return the base URL with the version segment, whether it came with it or without."""
     return base_url.rstrip("/").removesuffix("/2010-04-01") + "/2010-04-01"
 
 
 def send_form(message: OutboundMessage) -> bytes:
-    """The form that creates the message. A field without a value is not sent: Twilio reads an empty one as a value."""
+    """Return the form that creates the message. A field without a value is not sent: Twilio reads an empty one as a value."""
     sender = "MessagingServiceSid" if POOL_SID.fullmatch(message.sender) else "From"
     fields = [("To", message.to), (sender, message.sender)]
     if message.text:
@@ -145,7 +145,7 @@ def send_form(message: OutboundMessage) -> bytes:
 
 
 def list_query(query: ReportQuery) -> str:
-    """The query string of the first page.
+    """Return the query string of the first page.
 
     Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list
     comes by that date, newest first, instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the
@@ -163,28 +163,28 @@ def list_query(query: ReportQuery) -> str:
 
 
 def read_receipt(response: HttpResponse) -> SendReceipt:
-    """The receipt in a 2xx. Raises OutcomeUnknown when there is none."""
+    """Return the receipt in a 2xx. Raises OutcomeUnknown when there is none."""
     try:
         document = _receipt.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise OutcomeUnknown(f"Twilio answered {response.status} with a body that can't be read: {error}") from None
     if not isinstance(document.sid, str) or not MESSAGE_SID.fullmatch(document.sid):
         raise OutcomeUnknown(f"Twilio answered {response.status} without a message SID (SM or MM and 32 hex digits)")
-    word = document.status if isinstance(document.status, str) else ""
-    status = to_status(word)
+    raw_status = document.status if isinstance(document.status, str) else ""
+    status = to_status(raw_status)
     message = document.error_message if isinstance(document.error_message, str) else None
     failure = delivery_failure(status, to_number(document.error_code), message)
-    return SendReceipt(document.sid, status, word, _segments(document.num_segments), failure)
+    return SendReceipt(document.sid, status, raw_status, _segments(document.num_segments), failure)
 
 
 def read_report(document: MessageDocument, *, pool: str | None = None) -> DeliveryReport:
-    """One message as Twilio knows it. Its sender is `pool` where it went out by that pool, else the number."""
-    word = document.status or ""
-    status = to_status(word)
+    """Return one message as Twilio knows it. Its sender is `pool` where it went out by that pool, else the number."""
+    raw_status = document.status or ""
+    status = to_status(raw_status)
     return DeliveryReport(
         document.sid,
         status,
-        word,
+        raw_status,
         failure=delivery_failure(status, document.error_code, document.error_message),
         to=document.to,
         sender=pool if pool and document.pool == pool else document.sender or document.pool,
@@ -197,7 +197,7 @@ def read_report(document: MessageDocument, *, pool: str | None = None) -> Delive
 
 
 def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
-    """One page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
+    """Return one page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
 
     Twilio's dates have no fractions, so neither has the comparison. The list is sorted by the date of sending: one that was scheduled
     long before stands among the latest, so the list goes on until a message was made and sent before `query.since`. Only the query
@@ -213,7 +213,7 @@ def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
 
 
 def _is_older(documents: Sequence[MessageDocument], since: datetime) -> bool:
-    """Whether the list has come to what was made and sent before `since`: by the last of those with a date of sending."""
+    """Return whether the list has come to what was made and sent before `since`: by the last of those with a date of sending."""
     for document in reversed(documents):
         sent, created = read_time(document.date_sent), read_time(document.date_created)
         if sent is not None and created is not None:
@@ -226,7 +226,7 @@ def _is_ours(document: MessageDocument, pool: str | None) -> bool:
 
 
 def _next_query(uri: str) -> str:
-    """Encoded anew: what Twilio wrote never reaches the request line as it is."""
+    """Decode and encode the next page's query: what Twilio wrote never reaches the request line as it is."""
     query = urlencode(parse_qsl(uri.partition("?")[2], keep_blank_values=True))
     if not query:
         raise NotSent("Twilio's list names a next page that has no query string; it can't be followed")
@@ -234,7 +234,7 @@ def _next_query(uri: str) -> str:
 
 
 def read_refusal(response: HttpResponse) -> ErrorDocument | None:
-    """Twilio's own error document; None where the body is something else, so the answer somebody else's."""
+    """Return Twilio's own error document; None where the body is something else, so the answer of another server."""
     try:
         document = _error.decode(response.body)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -243,7 +243,7 @@ def read_refusal(response: HttpResponse) -> ErrorDocument | None:
 
 
 def read_provider_error(response: HttpResponse) -> Verdict | None:
-    """Say what Twilio's own error in a 429 or 5xx decides: its code counts, whatever the status."""
+    """Return the verdict of Twilio's own error in a 429 or 5xx: its code counts, whatever the status."""
     document = read_refusal(response)
     meaning = CODES.get(to_number(document.code)) if document else None
     if response.status == 429:
@@ -254,13 +254,13 @@ def read_provider_error(response: HttpResponse) -> Verdict | None:
 
 
 def to_failure(document: ErrorDocument, http_status: int) -> FailureReason:
-    """The refusal of a message, verbatim."""
+    """Return the refusal of a message, verbatim."""
     meaning = refusal(document.code, http_status)
     return FailureReason("provider", meaning.kind, document.message, document.code, document.more_info, meaning.retry)
 
 
 def decode(decoder: msgspec.json.Decoder[T], response: HttpResponse, *, repeatable: bool) -> T:
-    """The document in a 2xx. Raises ProviderRefused for Twilio's own no, else NotSent or OutcomeUnknown."""
+    """Return the document in a 2xx. Raises ProviderRefused for Twilio's refusal, else NotSent or OutcomeUnknown."""
     if not 200 <= response.status < 300:
         raise_for(response, repeatable=repeatable)
     try:
@@ -271,7 +271,7 @@ def decode(decoder: msgspec.json.Decoder[T], response: HttpResponse, *, repeatab
 
 
 def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
-    """Raise what an answer that is no 2xx means."""
+    """Raise the error of an answer that is not a 2xx."""
     if response.status >= 400 and (document := read_refusal(response)):
         raise ProviderRefused(
             document.message,
@@ -284,7 +284,7 @@ def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
 
 
 def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
-    """An answer that is neither a 2xx nor Twilio's own error: of something in between, or of another server.
+    """Return the error for an answer that is neither a 2xx nor Twilio's own error: of something in between, or another server.
 
     Its body is not quoted: it may echo the request.
     """
@@ -299,15 +299,15 @@ def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
         return NotSent(
             f"the proxy answered {said}; check the proxy's user name and password", kind=ErrorKind.AUTHENTICATION
         )
-    if repeatable or status in _PLAIN_NO:
-        text = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
-        return NotSent(text, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(text)
+    if repeatable or status in _REFUSING:
+        message = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
+        return NotSent(message, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(message)
     return OutcomeUnknown(f"the answer was {said}")
 
 
 @lru_cache(maxsize=2048)
 def read_time(text: str | None) -> datetime | None:
-    """An RFC 2822 date; None where there is none that can be read. Messages of one page share few of them."""
+    """Return an RFC 2822 date; None where there is none that can be read. Messages of one page share few of them."""
     try:
         moment = parsedate_to_datetime(text) if text else None
         # `-0000` says UTC without a time zone (RFC 2822 section 3.3).
@@ -317,10 +317,10 @@ def read_time(text: str | None) -> datetime | None:
 
 
 def _digest(body: str | None) -> str | None:
-    """None for an empty text: Twilio gives none for a redacted message."""
+    """Return None for an empty text: Twilio gives none for a redacted message."""
     return text_digest(body.removeprefix(TRIAL_PREFIX)) if body else None
 
 
 def _segments(value: object) -> int | None:
-    """None for 0: a pool has not chosen its sender yet, so Twilio has not counted."""
+    """Return None for 0: a pool has not chosen its sender yet, so Twilio has not counted."""
     return to_number(value) or None
