@@ -1,4 +1,4 @@
-"""The engine: one object for each subject, wired together."""
+"""Wire the engine."""
 
 from __future__ import annotations
 
@@ -33,28 +33,14 @@ from sms_connector.tracking.poller import Poller
 from sms_connector.tracking.reconciler import Reconciler
 from sms_connector.tracking.schedule import MaintenanceSchedule
 
-# Asking for a message by itself takes a turn of the throttle: ten seconds' worth.
+# Each single poll takes a turn of the throttle: ten seconds' worth.
 SINGLE_POLLS_PER_RUN = 250
 POLLS_PER_RUN = 1000
 
 
 class Engine:
-    """What the API and the tasks work with.
-
-    sender       `send(request)`: one record a draft, in order
-    messages     `get(id)`, `list(filter)`, `cancel(id)`, `redact(id)`
-    keys         `begin(key, digest)`, then `finish`, `abandon` or `release`
-    opt_outs     `get`, `put`, `put_all`, `delete`, `list`
-    inbound      `list`
-    connection   `test`, `suspend`, `resume`, `require_active`, `limits`
-    intake       `accept(order, records)` a campaign, or `forecast` it
-    campaigns    `get(id)`, `page`, `pause`, `resume`, `cancel`
-    results      `page(campaign)`, `all(campaign)`
-    retries      `retry(campaign)`: a campaign of its records that can safely be sent now
-    runner       `run(campaign, chunk)`: what a worker does with a task
-    templates    `find`, `get`, `page`, `save`, `delete`
-    maintenance  `run_maintenance()`: follows everything that is open
-    """
+    """One object for each subject, for the API and the tasks: `sender`, `messages`, `keys`, `opt_outs`, `inbound`, `connection`,
+    `templates`, `maintenance`, and of campaigns `intake`, `campaigns`, `results`, `retries` and `runner` (a worker's)."""
 
     def __init__(
         self,

@@ -30,9 +30,9 @@ from sms_connector.store.message_store import Changes
 
 Outcome = tuple[Job, SendOutcome | ConnectorError]
 
-# Intents are written for so many calls at once: each write is of a whole block, and so a block takes two.
+# Intents are written for this many calls at once: a write is of a whole block, so a block takes two.
 AHEAD = 13
-# So many refusals on the way without an answer of the provider's own in between are about the way, not about these messages.
+# This many refusals on the way, without an answer of the provider in between, are about the way and not about these messages.
 ON_THE_WAY = 20
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
 _UNTIL_FIXED = {
@@ -104,7 +104,7 @@ class ChunkSend:
         return others
 
     def _end_held(self) -> None:
-        """Of few refusals on the way the last ones had no call after them: test whether the provider can be reached."""
+        """Test whether the provider can be reached, if the last refusals on the way had no call after them."""
         held, self._held = self._held, []
         if not held or len(held) >= ON_THE_WAY:
             return
@@ -177,7 +177,7 @@ def _keep(record: MessageRecord) -> None:
 
 
 def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """One part, as a rule; a key that comes again begins another, so that it meets the first one's message."""
+    """Yield the jobs in one part, as a rule; a repeated key begins another, so that it meets the first one's message."""
     part: list[Job] = []
     keys: set[str] = set()
     for job in jobs:
@@ -190,7 +190,7 @@ def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _make_reference(record: MessageRecord, found: MessageRecord, *, at: float) -> None:
-    """`found` is the message that has the record's key, or the record with the reason why there is none."""
+    """Refer to `found`: the message that has the record's key, or the record itself with the reason why there is none."""
     if found.id == record.id and found.failure is not None:
         return record.refuse(found.failure, at=at)
     if found.provider_message_id is None and not found.final:

@@ -58,8 +58,8 @@ class ChunkStore(BlockStore):
         self._dirty: set[str] = set()
 
     def reclaim(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
-        """Take over what earlier attempts at this chunk have begun: blocks that were not released, and those with room for more messages
-        or with an unknown outcome. `abandon` is called for messages that were being called.
+        """Reclaim what earlier attempts at this chunk have begun: blocks that were not released, and those that are not full or have an
+        unknown outcome. `abandon` is called for messages that were being called.
 
         Return all messages; those in owned blocks are this worker's.
         """
@@ -100,7 +100,7 @@ class ChunkStore(BlockStore):
         self.save([(record, change)])
 
     def register_unknown(self, records: Sequence[MessageRecord]) -> None:
-        """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is asked and before anything
+        """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is polled and before anything
         is sent again."""
         with self._lock:
             blocks = self._owned_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
@@ -238,7 +238,7 @@ class ChunkStore(BlockStore):
 
 
 def _is_settled(block: Block) -> bool:
-    """Whether its worker is done with it; an unknown outcome may be called again."""
+    """Return whether its worker has finished it; an unknown outcome may be called again."""
     return all(record.phase == Phase.DONE for record in block.records.values())
 
 

@@ -40,12 +40,11 @@ AGGREGATE_PER_RUN = 400
 
 
 class CampaignProgress(msgspec.Struct, frozen=True):
-    """The progress of a campaign. `counts` by status hold every record but the `waiting` ones, which have not been called (or
-    are being called this second).
+    """`counts` by status hold every record but the `waiting` ones, which have not been called (or are being called this second).
 
-    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may
-    call at most until they see that it was paused or canceled. Of a canceled, scheduled campaign: `taking_back` of its open messages
-    are yet to be canceled at the provider, `not_taken_back` could not be.
+    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may call at
+    most until they see that it was paused or canceled. Of a canceled, scheduled campaign: `taking_back` of its open messages are yet to be
+    canceled at the provider, `not_taken_back` could not be.
     """
 
     campaign: Campaign
@@ -77,40 +76,30 @@ class _Sums(msgspec.Struct, frozen=True):
         return sum(self.counts.values())
 
 
-class Campaigns:
-    """Looks up, pauses, resumes, cancels and ends campaigns."""
+class Campaigns(msgspec.Struct, frozen=True):
+    """Looks up, pauses, resumes, cancels and ends campaigns. `takes_back`: the provider can cancel scheduled messages."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        queue: TaskQueue | None,
-        lease: NodeLease,
-        *,
-        clock: Clock,
-        node_rate: int | None = None,
-        takes_back: bool = False,
-    ) -> None:
-        self._takes_back = takes_back
-        self._ledger = ledger
-        self._calls_between_checks = ceil((node_rate or 25) * seconds_between_checks(node_rate))
-        self._queue = queue
-        self._lease = lease
-        self._clock = clock
+    ledger: Ledger
+    queue: TaskQueue | None
+    lease: NodeLease
+    clock: Clock
+    node_rate: int | None = None
+    takes_back: bool = False
 
     def get(self, campaign_id: str) -> CampaignProgress:
         """Raises NotFound."""
         for counts_pending in (True, True, True, False):
             campaign = self.read(campaign_id)
             sums = self._sum(campaign)
-            pending = count_pending(self._ledger, campaign_id) if counts_pending else None
+            pending = count_pending(self.ledger, campaign_id) if counts_pending else None
             if self._is_current(campaign, sums, pending):  # else a chunk may be counted twice, or not at all
                 break
         return self._describe(campaign, sums.with_pending(pending) if pending is not None else sums)
 
     def _is_current(self, campaign: Campaign, sums: _Sums, pending: Pending | None) -> bool:
-        """Whether nothing has changed while it was counted."""
+        """Return whether nothing has changed while it was counted."""
         chunks = pending.chunks if pending is not None else []
-        found = self._ledger.get(PROGRESS, chunks) if chunks else []
+        found = self.ledger.get(PROGRESS, chunks) if chunks else []
         versions = {each.id: each.version for each in found if each is not None and each.data["state"] != AGGREGATED}
         return self.read(campaign.id).version == campaign.version and versions.items() <= sums.versions.items()
 
@@ -120,7 +109,7 @@ class Campaigns:
         """Return campaigns, newest first, without their counts, and where the next page begins."""
         where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
         query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit, after=after)
-        return page(self._ledger, query, Campaign.of)
+        return page(self.ledger, query, Campaign.of)
 
     def pause(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Stop workers within seconds; calls under way get their outcome. Pausing a paused campaign changes nothing.
@@ -136,15 +125,15 @@ class Campaigns:
         def change(current: Campaign) -> None:
             if current.state is CampaignState.RUNNING and current.running_since == campaign.running_since:
                 current.state, current.state_reason = CampaignState.PAUSED, reason
-                current.updated_at = self._clock.time()
+                current.updated_at = self.clock.time()
 
         return self._change(campaign.id, change, new_stop_version()).state is not CampaignState.RUNNING
 
     def cancel(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Send nothing more. Workers cancel scheduled messages at the provider, where it can."""
-        is_held = self._takes_back and self.read(campaign_id).options.send_at is not None
+        is_held = self.takes_back and self.read(campaign_id).options.send_at is not None
         if is_held:  # first for later: this request may break off before it has made the tasks for now
-            self._enqueue_held(campaign_id, not_before=self._clock.time() + TAKE_BACK_AGAIN)
+            self._enqueue_held(campaign_id, not_before=self.clock.time() + TAKE_BACK_AGAIN)
         progress = self._stop(
             campaign_id, CampaignState.CANCELED, {CampaignState.RUNNING, CampaignState.PAUSED}, reason
         )
@@ -162,8 +151,8 @@ class Campaigns:
         payloads = [{"campaign": campaign_id, "chunk": chunk} for chunk in chunks]
         tasks = [Task("chunks", CHUNK_PATH, payload, not_before=not_before) for payload in payloads]
         for start in range(0, len(tasks), TASKS_AT_ONCE):
-            if self._queue is not None:
-                self._queue.enqueue(tasks[start : start + TASKS_AT_ONCE])
+            if self.queue is not None:
+                self.queue.enqueue(tasks[start : start + TASKS_AT_ONCE])
 
     def note_taken_back(self, progress: Progress) -> None:
         """Record that the provider was asked to cancel the chunk's scheduled messages."""
@@ -174,11 +163,11 @@ class Campaigns:
             current = replace(Progress.of(document), taken_back=True)
             return current.to_write(expires_at=float(document.data["expiresAt"]))
 
-        update(self._ledger, PROGRESS, progress.id, change)
+        update(self.ledger, PROGRESS, progress.id, change)
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Let workers send the rest."""
-        with self._lease.held():
+        with self.lease.held():
             resumed = self._move(campaign_id, CampaignState.RUNNING, {CampaignState.PAUSED}, reason)
             self.enqueue_left(campaign_id)
         return resumed
@@ -192,12 +181,12 @@ class Campaigns:
     def release(self) -> None:
         """Enqueue the rest of running campaigns after a suspension, so that they go on at once."""
         where: tuple[Condition, ...] = (("state", "==", str(CampaignState.RUNNING)),)
-        for document in scan(self._ledger, Query(CAMPAIGNS, where, order_by="createdAt", descending=True)):
+        for document in scan(self.ledger, Query(CAMPAIGNS, where, order_by="createdAt", descending=True)):
             self.enqueue_left(document.id)
 
     def read(self, campaign_id: str) -> Campaign:
         """Raises NotFound."""
-        [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
         if document is None:
             raise NotFound(
                 f"there is no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days",
@@ -220,18 +209,23 @@ class Campaigns:
         for start in range(0, len(over), AGGREGATE_PER_RUN):
             self._aggregate(self.read(campaign_id), over[start : start + AGGREGATE_PER_RUN])
         if not self._is_busy(campaign_id) and self.read(campaign_id).state in _UNFINISHED:
-            self._change(campaign_id, _finish(self._clock.time()))
+            self._change(campaign_id, self._finish)
+
+    def _finish(self, campaign: Campaign) -> None:
+        if campaign.state in _UNFINISHED:
+            campaign.state, campaign.done_at = CampaignState.DONE, self.clock.time()
+            campaign.updated_at = campaign.done_at
 
     def _is_busy(self, campaign_id: str) -> bool:
-        """Whether something is left to send or to poll."""
-        return any(self._ledger.find(_in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
+        """Return whether something is left to send or to poll."""
+        return any(self.ledger.find(_in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
 
     def _aggregate(self, campaign: Campaign, over: list[Progress]) -> None:
         for progress in over:
             campaign.aggregate(progress)
         writes = [progress.to_write(expires_at=campaign.keep_until) for progress in over]
         try:
-            self._ledger.commit([campaign.to_write(), *writes])
+            self.ledger.commit([campaign.to_write(), *writes])
         except Conflict:
             return  # another run was quicker; the next one sees the rest
 
@@ -247,7 +241,7 @@ class Campaigns:
 
     def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:
-            yield from map(Progress.of, scan(self._ledger, _in_state(campaign_id, state)))
+            yield from map(Progress.of, scan(self.ledger, _in_state(campaign_id, state)))
 
     def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:
         counts = sums.counts.copy()
@@ -256,7 +250,7 @@ class Campaigns:
             counts["canceled"] += waiting
             waiting = 0
         counts["error"] += campaign.refused
-        now = self._clock.time()
+        now = self.clock.time()
         rate = None
         if campaign.state is CampaignState.RUNNING and campaign.running_since is not None:
             seconds = max(now - campaign.running_since, 1.0)
@@ -265,7 +259,7 @@ class Campaigns:
         progress = CampaignProgress(campaign, +counts, waiting, sums.open_messages, rate, end)
         if campaign.state is not CampaignState.CANCELED or campaign.options.send_at is None:
             return progress
-        left = min(sums.not_taken_back, sums.open_messages) if self._takes_back else sums.open_messages
+        left = min(sums.not_taken_back, sums.open_messages) if self.takes_back else sums.open_messages
         return replace(progress, taking_back=sums.open_messages - left, not_taken_back=left)
 
     # --- states -------------------------------------------------------------------------------------------------------
@@ -275,14 +269,15 @@ class Campaigns:
     ) -> CampaignProgress:
         progress = self._move(campaign_id, to, allowed, reason)
         begun = list(self._progress(campaign_id, ("running",)))
-        nodes = self._lease.living(each.holder for each in begun if each.holder)
+        nodes = self.lease.living(each.holder for each in begun if each.holder)
+        calls = ceil((self.node_rate or 25) * seconds_between_checks(self.node_rate))
         left = sum(each.valid - sum(each.counts.values()) for each in begun if each.holder in nodes)
-        return replace(progress, may_still_leave=min(left, len(nodes) * self._calls_between_checks))
+        return replace(progress, may_still_leave=min(left, len(nodes) * calls))
 
     def _move(
         self, campaign_id: str, to: CampaignState, allowed: set[CampaignState], reason: str | None
     ) -> CampaignProgress:
-        now = self._clock.time()
+        now = self.clock.time()
 
         def change(campaign: Campaign) -> None:
             if campaign.state is to:
@@ -292,7 +287,7 @@ class Campaigns:
             campaign.state, campaign.state_reason, campaign.updated_at = to, reason, now
             if to is CampaignState.RUNNING:
                 campaign.running_since, campaign.sent_before = now, self._sum(campaign).called
-                campaign.holder = self._lease.name()
+                campaign.holder = self.lease.name()
 
         self._change(campaign_id, change, new_stop_version())
         return self.get(campaign_id)
@@ -302,7 +297,7 @@ class Campaigns:
             campaign = self.read(campaign_id)
             change(campaign)
             try:
-                campaign.version = self._ledger.commit([campaign.to_write(), *also])[0]
+                campaign.version = self.ledger.commit([campaign.to_write(), *also])[0]
             except Conflict:
                 continue
             return campaign
@@ -310,14 +305,6 @@ class Campaigns:
 
 def _in_state(campaign_id: str, state: str, *, limit: int = PAGE) -> Query:
     return Query(PROGRESS, (("campaign", "==", campaign_id), ("state", "==", state)), limit=limit)
-
-
-def _finish(now: float) -> Callable[[Campaign], None]:
-    def change(campaign: Campaign) -> None:
-        if campaign.state in _UNFINISHED:
-            campaign.state, campaign.done_at, campaign.updated_at = CampaignState.DONE, now, now
-
-    return change
 
 
 def _clear_holder(campaign: Campaign) -> None:

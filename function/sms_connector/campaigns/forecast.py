@@ -1,4 +1,4 @@
-"""What will become of a campaign: how long it takes, and whether the provider's own queue can hold it.
+"""Forecast a campaign: how long it takes, and whether the provider's own queue can hold it.
 
 Messages are handed over at our rate, R a second: nodes times the node's rate, or the connection's rate where that is less, times the
 recipients of a call. A sender has a rate of its own at the provider, r segments a second (`Capabilities.sender_rates`); what comes
@@ -94,7 +94,7 @@ class Forecaster(msgspec.Struct, frozen=True):
         now: float,
         ahead: Ahead = NOTHING,
     ) -> Forecast:
-        """`one_text`: all messages have the same text."""
+        """Return the forecast; `one_text`: all messages have the same text."""
         capabilities = self.capabilities
         together = capabilities.recipients_per_call if one_text or not capabilities.same_text_per_call else 1
         rate = float(self.pace.calls_per_second() * together)
@@ -107,16 +107,8 @@ class Forecaster(msgspec.Struct, frozen=True):
         too_slow = self._refusal(wait, sender_rate, options, ahead=ahead)
         refusal = too_slow or self._too_late(now + handing_over, options)
         for_good = too_slow is None or options.send_at is not None or (sender_rate or 0.0) <= rate
-        return Forecast(
-            rate,
-            handing_over,
-            sender_rate,
-            wait,
-            ends_at,
-            ahead=ahead.messages,
-            refusal=refusal,
-            for_good=refusal is not None and for_good,
-        )
+        for_good = for_good and refusal is not None
+        return Forecast(rate, handing_over, sender_rate, wait, ends_at, ahead.messages, refusal, for_good)
 
     def _refusal(self, wait: float, sender_rate: float | None, options: SendOptions, *, ahead: Ahead) -> str | None:
         if not sender_rate:
@@ -139,7 +131,7 @@ class Forecaster(msgspec.Struct, frozen=True):
 
 
 def _say(seconds: float) -> str:
-    """`3 h 20 min`, `45 s`: rounded up."""
+    """Return seconds as `3 h 20 min` or `45 s`, rounded up."""
     minutes = ceil(seconds / 60)
     if seconds < 120:
         return f"{ceil(seconds)} s"
@@ -172,13 +164,13 @@ class Backlog(msgspec.Struct, frozen=True):
         return Ahead(messages, of_sender, segments)
 
     def _at_provider(self, campaign: Campaign, sender_rate: float) -> int:
-        """Segments that its sender can't have sent since it began."""
+        """Return the segments that its sender can't have sent since it began."""
         begun = campaign.options.send_at.timestamp() if campaign.options.send_at else campaign.running_since
         sent = max(0.0, self.clock.time() - begun) * sender_rate if begun is not None else 0.0
         return max(0, round(campaign.segments - sent))
 
     def _left(self, campaign: Campaign) -> int:
-        """Messages that were not handed over, to the chunk."""
+        """Return the messages that were not handed over, to the chunk."""
         if campaign.state is CampaignState.DONE or not campaign.chunks:
             return 0
         chunks = sum(self.ledger.count(Query(PROGRESS, _in(campaign, state))) for state in ("pending", "running"))
@@ -186,8 +178,7 @@ class Backlog(msgspec.Struct, frozen=True):
 
 
 def _queue_of(options: SendOptions) -> tuple[str, bool]:
-    """Scheduled messages wait elsewhere."""
-    return options.sender, options.send_at is not None
+    return options.sender, options.send_at is not None  # scheduled messages wait in a queue of their own
 
 
 def _in(campaign: Campaign, state: str) -> tuple[Condition, ...]:

@@ -45,8 +45,8 @@ REFUSALS_SHOWN = 100
 
 
 class CampaignOrder(msgspec.Struct, frozen=True):
-    """What is to be sent, checked; the records come apart from it, and `columns` and `notes` learn from them meanwhile. The same
-    `nonce` makes the same campaign."""
+    """A checked order; its records come apart from it, and are noted in `columns` and `notes` as they are read. The same `nonce` makes the
+    same campaign."""
 
     text: str
     placeholders: int
@@ -73,11 +73,8 @@ class Totals(msgspec.Struct):
 
     def add(self, record: Record) -> None:
         if self.total >= MAX_RECORDS:
-            raise InvalidRequest(
-                FieldProblem(
-                    "records", f"a campaign holds at most {MAX_RECORDS:,} records; send the rest as another one"
-                )
-            )
+            problem = f"a campaign holds at most {MAX_RECORDS:,} records; send the rest as another one"
+            raise InvalidRequest(FieldProblem("records", problem))
         self.total += 1
         if isinstance(record, AcceptedRecord):
             self.segments += record.segments
@@ -92,12 +89,11 @@ class Totals(msgspec.Struct):
             self.add(record)
             yield record
 
-    def refuse_nothing(self) -> None:
-        """Raises InvalidRequest if there is no record."""
+    def require_records(self) -> None:
+        """Raises InvalidRequest without any record."""
         if not self.total:
-            raise InvalidRequest(
-                FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE)
-            )
+            problem = FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE)
+            raise InvalidRequest(problem)
 
 
 class Intake(msgspec.Struct, frozen=True):
@@ -123,7 +119,7 @@ class Intake(msgspec.Struct, frozen=True):
         totals = Totals()
         for record in records:
             totals.add(record)
-        totals.refuse_nothing()
+        totals.require_records()
         return totals, self._forecast(order, totals, self._ahead(order))
 
     def accept(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
@@ -181,7 +177,7 @@ class Intake(msgspec.Struct, frozen=True):
                 _refuse(forecast if forecast.for_good else None)
 
             totals = self._fill(campaign, records, check)
-            totals.refuse_nothing()
+            totals.require_records()
             order.notes.refuse_duplicates()
             _refuse(self._forecast(order, totals, ahead))
         except BaseException:
