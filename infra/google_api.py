@@ -10,10 +10,7 @@ from typing import Any
 import pulumi
 
 # As the plugin names its endpoints: `gcp:<name>CustomEndpoint` replaces one.
-ENDPOINTS = {
-    "firestore": "https://firestore.googleapis.com/v1/",
-    "cloudRunV2": "https://run.googleapis.com/v2/",
-}
+ENDPOINTS = {"firestore": "https://firestore.googleapis.com/v1/", "cloudRunV2": "https://run.googleapis.com/v2/"}
 TIMEOUT_SECONDS = 30
 CLIENT_CONFIG = "gcp:organizations/getClientConfig:getClientConfig"
 

@@ -138,8 +138,5 @@ def _rotation(spec: SecretSpec, connection: Connection, platform: Platform) -> p
     inbox = connection.secrets.inboxes.get(spec.name)
     done = (" && gcloud pubsub subscriptions seek ", inbox.name, f" {seen}") if inbox else ()
     return pulumi.Output.concat(
-        made,
-        keep if spec.previous else "",
-        add_command(platform, secrets.secret(spec.name)),
-        *done,
+        made, keep if spec.previous else "", add_command(platform, secrets.secret(spec.name)), *done
     )

@@ -146,9 +146,7 @@ class ConnectionFunctions(Component):
             ),
             source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceArgs(
                 storage_source=gcp.cloudfunctionsv2.FunctionBuildConfigSourceStorageSourceArgs(
-                    bucket=build.bucket.name,
-                    object=build.source.name,
-                    generation=build.source.generation,
+                    bucket=build.bucket.name, object=build.source.name, generation=build.source.generation
                 )
             ),
         )

@@ -47,8 +47,7 @@ class Platform(Component):
         )
         # Asked for only when the API that answers is on; known again at once in every later run.
         self.project_number: pulumi.Output[str] = gcp.organizations.get_project_output(
-            project_id=config.project,
-            opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]]),
+            project_id=config.project, opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]])
         ).number
         self.agents = {api: self._agent(api) for api in AGENTS}
         if any(connection.secret_reads for connection in config.connections):
@@ -70,9 +69,6 @@ class Platform(Component):
     def _agent(self, api: str) -> pulumi.Output[str]:
         """Make an API's own identity, which exists only once it was asked for, and return it as a member."""
         identity = gcp.projects.ServiceIdentity(
-            f"{api}-agent",
-            project=self.project,
-            service=f"{api}.googleapis.com",
-            opts=self.child(self.apis[api]),
+            f"{api}-agent", project=self.project, service=f"{api}.googleapis.com", opts=self.child(self.apis[api])
         )
         return identity.email.apply(lambda email: f"serviceAccount:{email}")

@@ -108,8 +108,7 @@ def _check_headers(request: flask.Request) -> None:
     if not _CONTENT_TYPE.fullmatch(content_type.strip()):
         raise InvalidRequest(
             FieldProblem(
-                "Content-Type",
-                "must be application/json in UTF-8; send the header Content-Type: application/json",
+                "Content-Type", "must be application/json in UTF-8; send the header Content-Type: application/json"
             )
         )
     if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":

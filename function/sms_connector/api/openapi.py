@@ -48,10 +48,7 @@ _REASONS = {
 _VISIBLE = "^[!-~]+$"
 _HEADER_PATTERNS = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS}
 _REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
-_RETRY_AFTER = {
-    "description": "Seconds until a repetition makes sense.",
-    "schema": {"type": "integer", "minimum": 1},
-}
+_RETRY_AFTER = {"description": "Seconds until a repetition makes sense.", "schema": {"type": "integer", "minimum": 1}}
 
 
 class OpenApiDocument(Payload):

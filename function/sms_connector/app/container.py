@@ -32,12 +32,7 @@ from sms_connector.notifications.delivery import NotificationDispatcher, Notific
 from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
 from sms_connector.provider import Provider
-from sms_connector.rate_limit.connection_rate import (
-    FIRESTORE_TIMING,
-    SPARE,
-    SQLITE_TIMING,
-    ConnectionRate,
-)
+from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING, SPARE, SQLITE_TIMING, ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
 from sms_connector.store.block_store import BlockStore

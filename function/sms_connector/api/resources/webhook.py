@@ -142,10 +142,7 @@ class Webhook(msgspec.Struct, frozen=True):
         asks = any(
             message.keyword is None
             and classify(
-                message.text,
-                provider.consent_words,
-                our_kind=kind_of(message.to),
-                extra_stop=replies.stop_words,
+                message.text, provider.consent_words, our_kind=kind_of(message.to), extra_stop=replies.stop_words
             )
             is Keyword.HELP
             for message in messages

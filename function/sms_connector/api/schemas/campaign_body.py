@@ -27,8 +27,7 @@ from sms_connector.api.uploads.content_type import Format
 from sms_connector.errors import FieldProblem, InvalidRequest
 
 Records = Annotated[
-    list[Record],
-    msgspec.Meta(min_length=1, extra_json_schema={"maxItems": 1_000_000}, description="Read as a stream."),
+    list[Record], msgspec.Meta(min_length=1, extra_json_schema={"maxItems": 1_000_000}, description="Read as a stream.")
 ]
 Source = Annotated[
     str,

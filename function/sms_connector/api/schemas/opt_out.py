@@ -102,9 +102,7 @@ class InboundQuery(Body):
     sender: Annotated[
         str,
         msgspec.Meta(
-            min_length=1,
-            max_length=100,
-            description="The sender: a number in any spelling, a short code or a name.",
+            min_length=1, max_length=100, description="The sender: a number in any spelling, a short code or a name."
         ),
     ] = ""
     page_size: PageSize = PAGE_SIZE
