@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from functools import cache
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
-from msgspec import UNSET
+from msgspec import UNSET, Meta, UnsetType
 
 PAGE_SIZE = 25
 MAX_PAGE_SIZE = 200
@@ -29,18 +29,16 @@ class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
 
 
 P = TypeVar("P", bound=Payload)
+T = TypeVar("T")
+# A field that may be left out; what it is without one is the caller's or the template's matter.
+Maybe: TypeAlias = T | UnsetType
 
-Time = Annotated[
-    str, msgspec.Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})
-]
-PageSize = Annotated[int, msgspec.Meta(ge=1, le=MAX_PAGE_SIZE, description="Entries of a page.")]
+Time = Annotated[str, Meta(description="RFC 3339, UTC, with milliseconds", extra_json_schema={"format": "date-time"})]
+PageSize = Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE, description="Entries of a page.")]
 PageToken = Annotated[
-    str,
-    msgspec.Meta(
-        min_length=1, max_length=1024, description="`nextPageToken` of the page before, with the same filter."
-    ),
+    str, Meta(min_length=1, max_length=1024, description="`nextPageToken` of the page before, with the same filter.")
 ]
-NextPageToken = Annotated[str | None, msgspec.Meta(description="Ask with it for the next page; null at the end.")]
+NextPageToken = Annotated[str | None, Meta(description="Ask with it for the next page; null at the end.")]
 
 
 def write_time(seconds: float) -> str:

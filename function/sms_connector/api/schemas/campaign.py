@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
     PAGE_SIZE,
     Body,
+    Maybe,
     NextPageToken,
     PageSize,
     PageToken,
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from sms_connector.model.record_warnings import RecordWarnings
     from sms_connector.store.campaign_record import Campaign
 
-Encodings = Annotated[dict[str, int], msgspec.Meta(description="Records by encoding.")]
+Encodings = Annotated[dict[str, int], Meta(description="Records by encoding.")]
 
 
 class CampaignInfo(Payload):
@@ -56,50 +56,39 @@ class CampaignInfo(Payload):
     name: str | None
     reference: str | None
     state: CampaignState
-    reason: Annotated[
-        str | None, msgspec.Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")
-    ]
+    reason: Annotated[str | None, Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")]
     sender: str
     message: str
     mapping: dict[str, str]
     source: str | None
-    origin: Annotated[str | None, msgspec.Meta(description="Of a retry: the campaign whose records it sends again.")]
-    total: Annotated[int, msgspec.Meta(description="Records, `refused` ones included.")]
-    refused: Annotated[int, msgspec.Meta(description="Records that can't be sent; the results say why.")]
-    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before in this campaign.")]
+    origin: Annotated[str | None, Meta(description="Of a retry: the campaign whose records it sends again.")]
+    total: Annotated[int, Meta(description="Records, `refused` ones included.")]
+    refused: Annotated[int, Meta(description="Records that can't be sent; the results say why.")]
+    duplicates: Annotated[int, Meta(description="Records whose person came before in this campaign.")]
     segments: int
     encodings: Encodings
     created_at: Time
     updated_at: Time
     done_at: Time | None
-    waiting: Annotated[int, msgspec.Meta(description="Records that were not called yet.")] | UnsetType = UNSET
-    counts: (
-        Annotated[dict[str, int], msgspec.Meta(description="All other records by status; both add up to `total`.")]
-        | UnsetType
-    ) = UNSET
-    open: Annotated[int, msgspec.Meta(description="Messages whose status is not final.")] | UnsetType = UNSET
-    rate: (
-        Annotated[float | None, msgspec.Meta(description="Messages a second, since it last began to run.")] | UnsetType
-    ) = UNSET
-    estimated_end: Annotated[Time | None, msgspec.Meta(description="At that rate.")] | UnsetType = UNSET
-    template: TemplateUse | UnsetType = UNSET
-    warnings: Annotated[list[WarningInfo], msgspec.Meta(description="The first 20.")] | UnsetType = UNSET
-    may_still_leave: (
-        Annotated[
-            int, msgspec.Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")
-        ]
-        | UnsetType
-    ) = UNSET
-    taking_back: (
-        Annotated[
-            int, msgspec.Meta(description="Of a canceled one with `sendAt`: messages the provider is asked to cancel.")
-        ]
-        | UnsetType
-    ) = UNSET
-    not_taken_back: (
-        Annotated[int, msgspec.Meta(description="Open messages that the provider can't or won't cancel.")] | UnsetType
-    ) = UNSET
-    request_id: str | UnsetType = UNSET
+    waiting: Annotated[int, Meta(description="Records that were not called yet.")] | UnsetType = UNSET
+    counts: Maybe[
+        Annotated[dict[str, int], Meta(description="All other records by status; both add up to `total`.")]
+    ] = UNSET
+    open: Annotated[int, Meta(description="Messages whose status is not final.")] | UnsetType = UNSET
+    rate: Maybe[Annotated[float | None, Meta(description="Messages a second, since it last began to run.")]] = UNSET
+    estimated_end: Annotated[Time | None, Meta(description="At that rate.")] | UnsetType = UNSET
+    template: Maybe[TemplateUse] = UNSET
+    warnings: Annotated[list[WarningInfo], Meta(description="The first 20.")] | UnsetType = UNSET
+    may_still_leave: Maybe[
+        Annotated[int, Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")]
+    ] = UNSET
+    taking_back: Maybe[
+        Annotated[int, Meta(description="Of a canceled one with `sendAt`: messages the provider is asked to cancel.")]
+    ] = UNSET
+    not_taken_back: Maybe[
+        Annotated[int, Meta(description="Open messages that the provider can't or won't cancel.")]
+    ] = UNSET
+    request_id: Maybe[str] = UNSET
 
 
 # What a list leaves out although the campaign has something of the name.
@@ -114,20 +103,20 @@ class RefusedInfo(Payload):
     field: str
     kind: ErrorKind
     message: str
-    line: RecordLine | UnsetType = UNSET
+    line: Maybe[RecordLine] = UNSET
 
 
 class ForecastInfo(Payload):
     """How long it would take. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
 
-    rate: Annotated[float, msgspec.Meta(description="Messages a second: workers, node's rate, connection's rate.")]
-    hand_over_seconds: Annotated[float, msgspec.Meta(description="Until the last message is handed to the provider.")]
+    rate: Annotated[float, Meta(description="Messages a second: workers, node's rate, connection's rate.")]
+    hand_over_seconds: Annotated[float, Meta(description="Until the last message is handed to the provider.")]
     sender_rate: Annotated[
-        float | None, msgspec.Meta(description="Segments a second of this kind of sender; null: not published.")
+        float | None, Meta(description="Segments a second of this kind of sender; null: not published.")
     ]
-    longest_wait_seconds: Annotated[float, msgspec.Meta(description="Of the last message, at the provider.")]
+    longest_wait_seconds: Annotated[float, Meta(description="Of the last message, at the provider.")]
     estimated_end: Time
-    ahead: Annotated[int, msgspec.Meta(description="Messages of campaigns that run already: they go first.")]
+    ahead: Annotated[int, Meta(description="Messages of campaigns that run already: they go first.")]
 
 
 class CampaignPlan(Payload):
@@ -135,13 +124,13 @@ class CampaignPlan(Payload):
 
     total: int
     refused: int
-    refusals: Annotated[list[RefusedInfo], msgspec.Meta(description="The first 100.")]
-    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")]
+    refusals: Annotated[list[RefusedInfo], Meta(description="The first 100.")]
+    duplicates: Annotated[int, Meta(description="Records whose person came before.")]
     warnings: Warnings
     segments: int
     encodings: Encodings
     forecast: ForecastInfo
-    would_be_refused: Annotated[str | None, msgspec.Meta(description="Why the same request without `dryRun` fails.")]
+    would_be_refused: Annotated[str | None, Meta(description="Why the same request without `dryRun` fails.")]
     dry_run: bool = True
 
 
@@ -155,7 +144,7 @@ class CampaignList(Payload):
 class CampaignListQuery(Body):
     """Which campaigns."""
 
-    state: CampaignState | UnsetType = UNSET
+    state: Maybe[CampaignState] = UNSET
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""
 
@@ -171,15 +160,15 @@ class CampaignResultList(Payload):
 class ResultQuery(Body):
     """Which results."""
 
-    status: MessageStatus | UnsetType = UNSET
-    page_size: Annotated[int, msgspec.Meta(ge=1, le=1000, description="Entries of a page.")] = 100
+    status: Maybe[MessageStatus] = UNSET
+    page_size: Annotated[int, Meta(ge=1, le=1000, description="Entries of a page.")] = 100
     page_token: PageToken = ""
 
 
 class ReasonBody(Body):
     """Why; the body may be left out."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 def write_campaign(campaign: Campaign, **counted: Any) -> CampaignInfo:

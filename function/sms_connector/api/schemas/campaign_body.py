@@ -6,9 +6,9 @@ import json
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from sms_connector.api.schemas.base import Body
+from sms_connector.api.schemas.base import Body, Maybe
 from sms_connector.api.schemas.send_body import (
     MAX_REFERENCE,
     RETRY_ATTEMPTS,
@@ -27,66 +27,63 @@ from sms_connector.api.uploads.content_type import Format
 from sms_connector.errors import FieldProblem, InvalidRequest
 
 Records = Annotated[
-    list[Record], msgspec.Meta(min_length=1, extra_json_schema={"maxItems": 1_000_000}, description="Read as a stream.")
+    list[Record], Meta(min_length=1, extra_json_schema={"maxItems": 1_000_000}, description="Read as a stream.")
 ]
 Source = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         min_length=1,
         max_length=2048,
         description="Instead of `records`: `gs://bucket/object` or, on one machine, `file:…`; CSV or NDJSON, also as gzip.",
     ),
 ]
 SenderText = Annotated[
-    str, msgspec.Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool.")
+    str, Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool.")
 ]
 OnUnknownText = Annotated[
     Literal["report", "resend"],
-    msgspec.Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
+    Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
 ]
-SendAt = Annotated[str, msgspec.Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
+SendAt = Annotated[str, Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
 Delimiter = Annotated[
     Literal["comma", "semicolon", "tab", "pipe"],
-    msgspec.Meta(description="Of a CSV; left out: the one by which its header has the mapped columns."),
+    Meta(description="Of a CSV; left out: the one by which its header has the mapped columns."),
 ]
 Charset = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=40,
         description="Of a CSV or NDJSON, such as `windows-1252`; left out: that of its Content-Type or byte order mark, else UTF-8.",
     ),
 ]
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, description="The campaign's, for people.")]
-Reference = Annotated[str, msgspec.Meta(max_length=MAX_REFERENCE, description="Your own name for the campaign.")]
-DryRun = Annotated[bool, msgspec.Meta(description="Check, count and forecast; send and keep nothing.")]
+Name = Annotated[str, Meta(min_length=1, max_length=200, description="The campaign's, for people.")]
+Reference = Annotated[str, Meta(max_length=MAX_REFERENCE, description="Your own name for the campaign.")]
+DryRun = Annotated[bool, Meta(description="Check, count and forecast; send and keep nothing.")]
 
 
 class CampaignBody(Body):
     """Up to 1 000 000 records in the document (`records`), or in an object elsewhere (`source`)."""
 
-    name: Name | UnsetType = UNSET
-    reference: Reference | UnsetType = UNSET
-    message: Text | UnsetType = UNSET
-    template: TemplateName | UnsetType = UNSET
-    records: Records | UnsetType = UNSET
-    source: Source | UnsetType = UNSET
-    format: (
-        Annotated[
-            Format, msgspec.Meta(description="Of the source; left out: what its name says (.csv, .ndjson, .jsonl).")
-        ]
-        | UnsetType
-    ) = UNSET
-    delimiter: Delimiter | UnsetType = UNSET
-    charset: Charset | UnsetType = UNSET
-    mapping: Mapping | UnsetType = UNSET
+    name: Maybe[Name] = UNSET
+    reference: Maybe[Reference] = UNSET
+    message: Maybe[Text] = UNSET
+    template: Maybe[TemplateName] = UNSET
+    records: Maybe[Records] = UNSET
+    source: Maybe[Source] = UNSET
+    format: Maybe[
+        Annotated[Format, Meta(description="Of the source; left out: what its name says (.csv, .ndjson, .jsonl).")]
+    ] = UNSET
+    delimiter: Maybe[Delimiter] = UNSET
+    charset: Maybe[Charset] = UNSET
+    mapping: Maybe[Mapping] = UNSET
     default_country: DefaultCountry = ""
-    sender: SenderText | UnsetType = UNSET
+    sender: Maybe[SenderText] = UNSET
     tracking: TrackingBody = msgspec.field(default_factory=TrackingBody)
     on_unknown: OnUnknownText = "report"
-    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
-    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
-    send_at: SendAt | UnsetType = UNSET
-    callback_url: Url | UnsetType = UNSET
+    media_urls: Annotated[list[Url], Meta(max_length=30)] = msgspec.field(default_factory=list)
+    validity_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    send_at: Maybe[SendAt] = UNSET
+    callback_url: Maybe[Url] = UNSET
     duplicates: DuplicatesText = "send"
     strict: Strict = False
     dry_run: DryRun = False
@@ -95,50 +92,44 @@ class CampaignBody(Body):
 class FileQuery(Body):
     """What stands in the query where the body is NDJSON or CSV; none of it stands beside a JSON document."""
 
-    message: Text | UnsetType = UNSET
-    template: TemplateName | UnsetType = UNSET
+    message: Maybe[Text] = UNSET
+    template: Maybe[TemplateName] = UNSET
     mapping: Annotated[
-        list[str],
-        msgspec.Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object."),
+        list[str], Meta(max_length=20, description="`placeholder:field`, as often as needed, or one JSON object.")
     ] = msgspec.field(default_factory=list)
-    delimiter: Delimiter | UnsetType = UNSET
-    default_country: DefaultCountry | UnsetType = UNSET
-    charset: Charset | UnsetType = UNSET
-    sender: SenderText | UnsetType = UNSET
-    retry_interval_millis: (
-        Annotated[int, msgspec.Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])] | UnsetType
-    ) = UNSET
-    retry_attempts: Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1])] | UnsetType = UNSET
-    on_unknown: OnUnknownText | UnsetType = UNSET
-    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
-    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
-    send_at: SendAt | UnsetType = UNSET
-    callback_url: Url | UnsetType = UNSET
-    duplicates: DuplicatesText | UnsetType = UNSET
-    strict: Strict | UnsetType = UNSET
+    delimiter: Maybe[Delimiter] = UNSET
+    default_country: Maybe[DefaultCountry] = UNSET
+    charset: Maybe[Charset] = UNSET
+    sender: Maybe[SenderText] = UNSET
+    retry_interval_millis: Maybe[Annotated[int, Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1])]] = UNSET
+    retry_attempts: Annotated[int, Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1])] | UnsetType = UNSET
+    on_unknown: Maybe[OnUnknownText] = UNSET
+    media_urls: Annotated[list[Url], Meta(max_length=30)] = msgspec.field(default_factory=list)
+    validity_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    send_at: Maybe[SendAt] = UNSET
+    callback_url: Maybe[Url] = UNSET
+    duplicates: Maybe[DuplicatesText] = UNSET
+    strict: Maybe[Strict] = UNSET
     dry_run: DryRun = False
 
 
 class CampaignQuery(FileQuery):
     """The fields of a campaign."""
 
-    name: Name | UnsetType = UNSET
-    reference: Reference | UnsetType = UNSET
+    name: Maybe[Name] = UNSET
+    reference: Maybe[Reference] = UNSET
 
 
 class SendQuery(FileQuery):
     """The fields of `messages:send`."""
 
-    wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] | UnsetType = UNSET
-    on_invalid: (
+    wait: Annotated[bool, Meta(description="true: answer when the tracking has ended.")] | UnsetType = UNSET
+    on_invalid: Maybe[
         Annotated[
             Literal["refuse", "report"],
-            msgspec.Meta(
-                description="A record that is wrong: `refuse` the request, or `report` it and send the others."
-            ),
+            Meta(description="A record that is wrong: `refuse` the request, or `report` it and send the others."),
         ]
-        | UnsetType
-    ) = UNSET
+    ] = UNSET
 
 
 def read_query(query: FileQuery) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Literal
 
-import msgspec
+from msgspec import Meta
 
 from sms_connector.api.schemas.base import Body, Payload, Time, payload_of, write_time
 from sms_connector.model.connection_status import ConnectionState
@@ -43,7 +43,7 @@ class ScheduleInfo(Payload):
 
     earliest_seconds: int
     latest_seconds: int
-    needs_pool: Annotated[bool, msgspec.Meta(description="`sender` has to be a messaging service.")]
+    needs_pool: Annotated[bool, Meta(description="`sender` has to be a messaging service.")]
 
 
 class CapabilitiesInfo(Payload):
@@ -76,18 +76,16 @@ class ConnectionInfo(Payload):
     proxy: Proxy | None
     senders: list[SenderInfo]
     capabilities: CapabilitiesInfo
-    callbacks: Annotated[bool, msgspec.Meta(description="false: the provider can't reach us; statuses are polled.")]
+    callbacks: Annotated[bool, Meta(description="false: the provider can't reach us; statuses are polled.")]
     state: Literal["ACTIVE", "SUSPENDED"]
     reason: str | None
-    since: Annotated[
-        Time | None, msgspec.Meta(description="Of a suspension by request; null for one by configuration.")
-    ]
+    since: Annotated[Time | None, Meta(description="Of a suspension by request; null for one by configuration.")]
 
 
 class SuspendBody(Body):
     """Why nothing is sent for now."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class EmptyBody(Body):
@@ -110,12 +108,9 @@ class NodeLimits(Payload):
     available_now: int
     queued: int
     wait_millis: Annotated[
-        int,
-        msgspec.Meta(
-            description="How long a request of several records would wait; one of a single record goes first."
-        ),
+        int, Meta(description="How long a request of several records would wait; one of a single record goes first.")
     ]
-    queue_limit_millis: Annotated[int, msgspec.Meta(description="A call that would wait longer is refused with 429.")]
+    queue_limit_millis: Annotated[int, Meta(description="A call that would wait longer is refused with 429.")]
 
 
 class ConnectionLimits(Payload):

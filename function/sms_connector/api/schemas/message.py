@@ -7,11 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Annotated, Literal, Protocol
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
     PAGE_SIZE,
     Body,
+    Maybe,
     NextPageToken,
     PageSize,
     PageToken,
@@ -31,10 +32,8 @@ if TYPE_CHECKING:
     from sms_connector.store.message_record import MessageRecord
 
 Source = Literal["provider", "transport", "connector"]
-SentAt = Annotated[Time, msgspec.Meta(description="When the provider had it; with `sendAt`, from that time on.")]
-SendAt = Annotated[
-    Time, msgspec.Meta(description="When the provider is to send it, where the request asked for a later time.")
-]
+SentAt = Annotated[Time, Meta(description="When the provider had it; with `sendAt`, from that time on.")]
+SendAt = Annotated[Time, Meta(description="When the provider is to send it, where the request asked for a later time.")]
 
 
 class ErrorInfo(Payload, kw_only=True):
@@ -42,21 +41,15 @@ class ErrorInfo(Payload, kw_only=True):
 
     source: Annotated[
         Source,
-        msgspec.Meta(
-            description="`provider`: it refused. `transport`: no answer came. `connector`: refused before any call."
-        ),
+        Meta(description="`provider`: it refused. `transport`: no answer came. `connector`: refused before any call."),
     ]
     kind: ErrorKind
-    code: int | str | UnsetType = UNSET
+    code: Maybe[int | str] = UNSET
     message: str
-    more_info: str | UnsetType = UNSET
-    retry: Annotated[RetrySafety, msgspec.Meta(description="What sending it again would do.")]
-    field: (
-        Annotated[str, msgspec.Meta(description="With `onInvalid: report`: the field that is wrong.")] | UnsetType
-    ) = UNSET
-    evidence: (
-        Annotated[list[str], msgspec.Meta(description="Of an unknown outcome: what was seen of it.")] | UnsetType
-    ) = UNSET
+    more_info: Maybe[str] = UNSET
+    retry: Annotated[RetrySafety, Meta(description="What sending it again would do.")]
+    field: Maybe[Annotated[str, Meta(description="With `onInvalid: report`: the field that is wrong.")]] = UNSET
+    evidence: Maybe[Annotated[list[str], Meta(description="Of an unknown outcome: what was seen of it.")]] = UNSET
 
 
 class TemplateUse(Payload):
@@ -69,34 +62,27 @@ class TemplateUse(Payload):
 class SendResult(Payload):
     """The outcome of one record."""
 
-    index: Annotated[int, msgspec.Meta(description="Place of the record in the request, from 0.")]
-    id: Annotated[str | None, msgspec.Meta(description="Our id; null where nothing was to be sent.")]
+    index: Annotated[int, Meta(description="Place of the record in the request, from 0.")]
+    id: Annotated[str | None, Meta(description="Our id; null where nothing was to be sent.")]
     to: str | None
     status: MessageStatus
-    final: Annotated[
-        bool, msgspec.Meta(description="false: the tracking has ended, a later callback may still change it.")
-    ]
+    final: Annotated[bool, Meta(description="false: the tracking has ended, a later callback may still change it.")]
     provider_message_id: str | None = None
     segments: int = 0
     encoding: str | None = None
-    attempts: Annotated[int, msgspec.Meta(description="Status polls so far.")] = 0
+    attempts: Annotated[int, Meta(description="Status polls so far.")] = 0
     sent_at: SentAt | None = None
     updated_at: Time | None = None
     error: ErrorInfo | None = None
-    send_at: SendAt | UnsetType = UNSET
-    key: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
-    reference: Annotated[str, msgspec.Meta(description="The record's, where it has one.")] | UnsetType = UNSET
-    template: TemplateUse | UnsetType = UNSET
-    line: (
-        Annotated[int, msgspec.Meta(description="Of a file: the line on which the record begins, from 1.")] | UnsetType
-    ) = UNSET
-    text: Annotated[str, msgspec.Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
-    replayed: (
-        Annotated[
-            bool, msgspec.Meta(description="true: the record's `key` was used before; this is the first one's message.")
-        ]
-        | UnsetType
-    ) = UNSET
+    send_at: Maybe[SendAt] = UNSET
+    key: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    reference: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    template: Maybe[TemplateUse] = UNSET
+    line: Maybe[Annotated[int, Meta(description="Of a file: the line on which the record begins, from 1.")]] = UNSET
+    text: Annotated[str, Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
+    replayed: Maybe[
+        Annotated[bool, Meta(description="true: the record's `key` was used before; this is the first one's message.")]
+    ] = UNSET
 
 
 class SendAnswer(Payload):
@@ -106,8 +92,8 @@ class SendAnswer(Payload):
     results: list[SendResult]
     summary: dict[str, int]
     warnings: Warnings = msgspec.field(default_factory=list)
-    duplicates: Annotated[int, msgspec.Meta(description="Records whose person came before.")] = 0
-    dry_run: bool | UnsetType = UNSET
+    duplicates: Annotated[int, Meta(description="Records whose person came before.")] = 0
+    dry_run: Maybe[bool] = UNSET
 
 
 class HistoryEntry(Payload):
@@ -115,10 +101,8 @@ class HistoryEntry(Payload):
 
     at: Time
     status: MessageStatus
-    source: Annotated[
-        str, msgspec.Meta(description="Where the report came from: `send`, `poll`, `callback`, `transport`, …")
-    ]
-    provider_status: Annotated[str | None, msgspec.Meta(description="The provider's own word or code.")]
+    source: Annotated[str, Meta(description="Where the report came from: `send`, `poll`, `callback`, `transport`, …")]
+    provider_status: Annotated[str | None, Meta(description="The provider's own word or code.")]
 
 
 class Message(Payload):
@@ -139,11 +123,11 @@ class Message(Payload):
     campaign: str | None
     redacted: bool
     error: ErrorInfo | None
-    send_at: SendAt | UnsetType = UNSET
-    key: str | UnsetType = UNSET
-    reference: str | UnsetType = UNSET
-    template: TemplateUse | UnsetType = UNSET
-    history: list[HistoryEntry] | UnsetType = UNSET
+    send_at: Maybe[SendAt] = UNSET
+    key: Maybe[str] = UNSET
+    reference: Maybe[str] = UNSET
+    template: Maybe[TemplateUse] = UNSET
+    history: Maybe[list[HistoryEntry]] = UNSET
 
 
 class MessageList(Payload):
@@ -156,17 +140,13 @@ class MessageList(Payload):
 class MessageQuery(Body):
     """The filter of a list; what is left out is not filtered by."""
 
-    to: Annotated[str, msgspec.Meta(min_length=1, max_length=100, description="The recipient, in any spelling.")] = ""
-    status: MessageStatus | UnsetType = UNSET
-    reference: Annotated[str, msgspec.Meta(min_length=1, max_length=255, description="The record's own.")] = ""
-    campaign: Annotated[str, msgspec.Meta(min_length=1, max_length=100)] = ""
-    provider_message_id: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] = ""
-    created_after: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")
-    ] = ""
-    created_before: Annotated[
-        str, msgspec.Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")
-    ] = ""
+    to: Annotated[str, Meta(min_length=1, max_length=100, description="The recipient, in any spelling.")] = ""
+    status: Maybe[MessageStatus] = UNSET
+    reference: Annotated[str, Meta(min_length=1, max_length=255, description="The record's own.")] = ""
+    campaign: Annotated[str, Meta(min_length=1, max_length=100)] = ""
+    provider_message_id: Annotated[str, Meta(min_length=1, max_length=200)] = ""
+    created_after: Annotated[str, Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")] = ""
+    created_before: Annotated[str, Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")] = ""
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from sms_connector.api.schemas.base import (
     PAGE_SIZE,
@@ -29,17 +30,17 @@ State = Literal["pending", "delivered", "given_up"]
 class CallbackInfo(Payload):
     """A notification of a message's final status."""
 
-    id: Annotated[str, msgspec.Meta(description="Also the `webhook-id` of every attempt.")]
-    message: Annotated[str, msgspec.Meta(description="The message's id.")]
+    id: Annotated[str, Meta(description="Also the `webhook-id` of every attempt.")]
+    message: Annotated[str, Meta(description="The message's id.")]
     campaign: str | None
-    index: Annotated[int, msgspec.Meta(description="Place of the record in its request, from 0.")]
+    index: Annotated[int, Meta(description="Place of the record in its request, from 0.")]
     url: str
     state: State
-    attempts: Annotated[int, msgspec.Meta(description="Attempts to post it.")]
+    attempts: Annotated[int, Meta(description="Attempts to post it.")]
     created_at: Time
-    next_attempt_at: Annotated[Time | None, msgspec.Meta(description="While it is pending.")]
+    next_attempt_at: Annotated[Time | None, Meta(description="While it is pending.")]
     delivered_at: Time | None
-    last_error: Annotated[str | None, msgspec.Meta(description="Why the last attempt failed.")]
+    last_error: Annotated[str | None, Meta(description="Why the last attempt failed.")]
 
 
 class CallbackList(Payload):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
+from msgspec import Meta
 
 from sms_connector.api.schemas.base import (
     PAGE_SIZE,
@@ -28,7 +28,7 @@ class OptOutInfo(Payload):
     """An opt-out: its person, time and reason, as of the last change."""
 
     number: str
-    source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a STOP word) or `provider` (it refused).")]
+    source: Annotated[str, Meta(description="`api`, `inbound` (a STOP word) or `provider` (it refused).")]
     reason: str | None
     created_at: Time
 
@@ -38,17 +38,17 @@ class ConsentChangeInfo(Payload):
 
     opted_out: bool
     at: Time
-    source: Annotated[str, msgspec.Meta(description="`api`, `inbound` (a word) or `provider` (it refused).")]
+    source: Annotated[str, Meta(description="`api`, `inbound` (a word) or `provider` (it refused).")]
     reason: str | None
-    message_id: Annotated[str | None, msgspec.Meta(description="Our id of the inbound message that brought it.")]
-    caller: Annotated[str | None, msgspec.Meta(description="Who called, where the platform has checked it.")]
+    message_id: Annotated[str | None, Meta(description="Our id of the inbound message that brought it.")]
+    caller: Annotated[str | None, Meta(description="Who called, where the platform has checked it.")]
 
 
 class OptOutDetail(OptOutInfo):
     """A person's consent: the last change is the state, none is ever overwritten."""
 
-    opted_out: Annotated[bool, msgspec.Meta(description="false: consent was given again.")]
-    history: Annotated[list[ConsentChangeInfo], msgspec.Meta(description="Oldest first.")]
+    opted_out: Annotated[bool, Meta(description="false: consent was given again.")]
+    history: Annotated[list[ConsentChangeInfo], Meta(description="Oldest first.")]
 
 
 class OptOutList(Payload):
@@ -61,7 +61,7 @@ class OptOutList(Payload):
 class OptOutBody(Body):
     """The reason of the opt-out."""
 
-    reason: Annotated[str, msgspec.Meta(max_length=500)] = ""
+    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class InboundInfo(Payload):
@@ -73,11 +73,9 @@ class InboundInfo(Payload):
     text: str
     media_urls: list[str]
     received_at: Time
-    keyword: Annotated[
-        str | None, msgspec.Meta(description="`stop`, `start` or `help`, where the text is such a word.")
-    ]
+    keyword: Annotated[str | None, Meta(description="`stop`, `start` or `help`, where the text is such a word.")]
     in_reply_to: Annotated[
-        str | None, msgspec.Meta(description="Our id of the message it answers, where the provider reports it.")
+        str | None, Meta(description="Our id of the message it answers, where the provider reports it.")
     ]
     provider_message_id: str
 
@@ -101,9 +99,7 @@ class InboundQuery(Body):
 
     sender: Annotated[
         str,
-        msgspec.Meta(
-            min_length=1, max_length=100, description="The sender: a number in any spelling, a short code or a name."
-        ),
+        Meta(min_length=1, max_length=100, description="The sender: a number in any spelling, a short code or a name."),
     ] = ""
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""

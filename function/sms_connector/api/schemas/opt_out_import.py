@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta
 
-from sms_connector.api.schemas.base import Body, Payload
+from sms_connector.api.schemas.base import Body, Maybe, Payload
 from sms_connector.api.schemas.campaign_body import Charset, Delimiter
 from sms_connector.api.schemas.send_body import DefaultCountry, Record
 from sms_connector.errors import ErrorKind
@@ -19,10 +18,10 @@ if TYPE_CHECKING:
 MAX_RECORDS = 10_000
 
 Column = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=200, description="The field of the records that has the numbers.")
+    str, Meta(min_length=1, max_length=200, description="The field of the records that has the numbers.")
 ]
 Reason = Annotated[
-    str, msgspec.Meta(max_length=500, description="Why, for all of them; left out: each record's field `reason`.")
+    str, Meta(max_length=500, description="Why, for all of them; left out: each record's field `reason`.")
 ]
 
 
@@ -31,15 +30,15 @@ class OptOutImportQuery(Body):
 
     column: Column = "number"
     reason: Reason = ""
-    default_country: DefaultCountry | UnsetType = UNSET
-    delimiter: Delimiter | UnsetType = UNSET
-    charset: Charset | UnsetType = UNSET
+    default_country: Maybe[DefaultCountry] = UNSET
+    delimiter: Maybe[Delimiter] = UNSET
+    charset: Maybe[Charset] = UNSET
 
 
 class OptOutImportBody(Body):
     """Up to 10 000 records."""
 
-    records: Annotated[list[Record], msgspec.Meta(min_length=1, max_length=MAX_RECORDS)]
+    records: Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
     column: Column = "number"
     reason: Reason = ""
     default_country: DefaultCountry = ""
@@ -59,7 +58,7 @@ class OptOutImportAnswer(Payload):
     """The outcome of an import."""
 
     added: int
-    unchanged: Annotated[int, msgspec.Meta(description="Had opted out already; their first reason stays.")]
+    unchanged: Annotated[int, Meta(description="Had opted out already; their first reason stays.")]
     refused: int
     problems: list[RefusedOptOut]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
-from sms_connector.api.schemas.base import Body, Payload
+from sms_connector.api.schemas.base import Body, Maybe, Payload
 from sms_connector.api.schemas.message import TemplateUse
 from sms_connector.api.schemas.problem import Line, Warnings
 from sms_connector.errors import ErrorKind
@@ -20,37 +20,37 @@ MAX_REFERENCE = 255
 RETRY_INTERVAL_MILLIS = (100, 3_600_000)
 RETRY_ATTEMPTS = (0, 100)
 
-Url = Annotated[str, msgspec.Meta(min_length=1, max_length=2048, description="An absolute address.")]
+Url = Annotated[str, Meta(min_length=1, max_length=2048, description="An absolute address.")]
 Record = Annotated[
     dict[str, Any],
-    msgspec.Meta(
+    Meta(
         description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters), `reference` your "
         "name for it (up to 255 characters): both are returned with its result."
     ),
 ]
 Text = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         description="At most 1 600 characters once rendered; `<field name>` is a placeholder, at most five different."
     ),
 ]
 TemplateName = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=63,
         description="A saved template: what it says holds where the request says nothing itself; `message` may be left out.",
     ),
 ]
 Mapping = Annotated[
     dict[str, str],
-    msgspec.Meta(
+    Meta(
         description="`to`, `key`, `reference` and placeholders → fields of the records. A name left out maps to the field of the "
         "same name."
     ),
 ]
 Recipient = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=200,
         description="A number in international form (`+15558675310`, separators are removed), in national form with "
         "`defaultCountry`, or a channel address (`whatsapp:+15558675310`).",
@@ -58,20 +58,20 @@ Recipient = Annotated[
 ]
 DefaultCountry = Annotated[
     str,
-    msgspec.Meta(
+    Meta(
         max_length=10,
         description="ISO 3166 (`DE`): reads recipients in national form (`0171 3920017`); left out: the connection's, if it has one.",
     ),
 ]
-Records = Annotated[list[Record], msgspec.Meta(min_length=1, max_length=MAX_RECORDS)]
+Records = Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
 
 
 Strict = Annotated[
-    bool, msgspec.Meta(description="true: refuse what would be a warning. Such as text that looks like a placeholder.")
+    bool, Meta(description="true: refuse what would be a warning. Such as text that looks like a placeholder.")
 ]
 DuplicatesText = Annotated[
     Literal["send", "skip", "refuse"],
-    msgspec.Meta(
+    Meta(
         description="A person who comes twice: `send` with a warning, `skip` from the second on, or `refuse` the request."
     ),
 ]
@@ -80,73 +80,62 @@ DuplicatesText = Annotated[
 class TrackingBody(Body):
     """Tracking of each message; the connection's defaults hold for what is left out."""
 
-    retry_interval_millis: (
+    retry_interval_millis: Maybe[
         Annotated[
-            int,
-            msgspec.Meta(
-                ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1], description="Between two status polls."
-            ),
+            int, Meta(ge=RETRY_INTERVAL_MILLIS[0], le=RETRY_INTERVAL_MILLIS[1], description="Between two status polls.")
         ]
-        | UnsetType
-    ) = UNSET
-    retry_attempts: (
-        Annotated[int, msgspec.Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1], description="Status polls at most.")]
-        | UnsetType
-    ) = UNSET
-    wait: Annotated[bool, msgspec.Meta(description="true: answer when the tracking has ended.")] = False
+    ] = UNSET
+    retry_attempts: Maybe[
+        Annotated[int, Meta(ge=RETRY_ATTEMPTS[0], le=RETRY_ATTEMPTS[1], description="Status polls at most.")]
+    ] = UNSET
+    wait: Annotated[bool, Meta(description="true: answer when the tracking has ended.")] = False
 
 
 class SendBody(Body):
     """One message (`to`) or up to 1 000 (`records`), with its text or the name of a saved template."""
 
-    message: Text | UnsetType = UNSET
-    template: TemplateName | UnsetType = UNSET
-    to: Recipient | UnsetType = UNSET
-    records: Records | UnsetType = UNSET
-    reference: (
-        Annotated[
-            str, msgspec.Meta(max_length=MAX_REFERENCE, description="Of a single message; returned with its result.")
-        ]
-        | UnsetType
-    ) = UNSET
-    mapping: Mapping | UnsetType = UNSET
+    message: Maybe[Text] = UNSET
+    template: Maybe[TemplateName] = UNSET
+    to: Maybe[Recipient] = UNSET
+    records: Maybe[Records] = UNSET
+    reference: Maybe[
+        Annotated[str, Meta(max_length=MAX_REFERENCE, description="Of a single message; returned with its result.")]
+    ] = UNSET
+    mapping: Maybe[Mapping] = UNSET
     default_country: DefaultCountry = ""
-    sender: (
+    sender: Maybe[
         Annotated[
-            str,
-            msgspec.Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool."),
+            str, Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool.")
         ]
-        | UnsetType
-    ) = UNSET
+    ] = UNSET
     tracking: TrackingBody = msgspec.field(default_factory=TrackingBody)
     on_unknown: Annotated[
         Literal["report", "resend"],
-        msgspec.Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
+        Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
     ] = "report"
     on_invalid: Annotated[
         Literal["refuse", "report"],
-        msgspec.Meta(description="A record that is wrong: `refuse` the request, or `report` it and send the others."),
+        Meta(description="A record that is wrong: `refuse` the request, or `report` it and send the others."),
     ] = "refuse"
-    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] = msgspec.field(default_factory=list)
-    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
-    send_at: (
-        Annotated[str, msgspec.Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
-        | UnsetType
-    ) = UNSET
-    callback_url: Url | UnsetType = UNSET
+    media_urls: Annotated[list[Url], Meta(max_length=30)] = msgspec.field(default_factory=list)
+    validity_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    send_at: Maybe[
+        Annotated[str, Meta(max_length=40, description="RFC 3339.", extra_json_schema={"format": "date-time"})]
+    ] = UNSET
+    callback_url: Maybe[Url] = UNSET
     duplicates: DuplicatesText = "send"
     strict: Strict = False
-    dry_run: Annotated[bool, msgspec.Meta(description="Check, render and measure; send and keep nothing.")] = False
+    dry_run: Annotated[bool, Meta(description="Check, render and measure; send and keep nothing.")] = False
 
 
 class PreviewBody(Body):
     """A text or a saved template, alone or with one recipient or records to fill it with."""
 
-    message: Text | UnsetType = UNSET
-    template: TemplateName | UnsetType = UNSET
-    to: Recipient | UnsetType = UNSET
-    records: Records | UnsetType = UNSET
-    mapping: Mapping | UnsetType = UNSET
+    message: Maybe[Text] = UNSET
+    template: Maybe[TemplateName] = UNSET
+    to: Maybe[Recipient] = UNSET
+    records: Maybe[Records] = UNSET
+    mapping: Maybe[Mapping] = UNSET
     default_country: DefaultCountry = ""
     strict: Strict = False
 
@@ -170,9 +159,9 @@ class PreviewResult(Payload):
     segments: int = 0
     units: int = 0
     remaining: int = 0
-    reason: Annotated[str | None, msgspec.Meta(description="What forces UCS-2.")] = None
+    reason: Annotated[str | None, Meta(description="What forces UCS-2.")] = None
     errors: list[PreviewError] = msgspec.field(default_factory=list)
-    line: Line | UnsetType = UNSET
+    line: Maybe[Line] = UNSET
 
 
 class PreviewAnswer(Payload):
@@ -180,6 +169,6 @@ class PreviewAnswer(Payload):
 
     placeholders: list[str]
     results: list[PreviewResult]
-    segments: Annotated[int, msgspec.Meta(description="Of all records together.")]
+    segments: Annotated[int, Meta(description="Of all records together.")]
     warnings: Warnings
-    template: TemplateUse | UnsetType = UNSET
+    template: Maybe[TemplateUse] = UNSET

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import msgspec
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
     PAGE_SIZE,
     Body,
+    Maybe,
     NextPageToken,
     PageSize,
     PageToken,
@@ -31,25 +31,25 @@ class TemplateBody(Body):
     """What a request would say, but for its recipients and its time."""
 
     message: Text
-    mapping: Mapping | UnsetType = UNSET
-    default_country: DefaultCountry | UnsetType = UNSET
-    sender: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET
-    tracking: TrackingBody | UnsetType = UNSET
-    on_unknown: Literal["report", "resend"] | UnsetType = UNSET
-    on_invalid: Literal["refuse", "report"] | UnsetType = UNSET
-    media_urls: Annotated[list[Url], msgspec.Meta(max_length=30)] | UnsetType = UNSET
-    validity_seconds: Annotated[int, msgspec.Meta(ge=1)] | UnsetType = UNSET
-    callback_url: Url | UnsetType = UNSET
-    duplicates: DuplicatesText | UnsetType = UNSET
-    strict: Strict | UnsetType = UNSET
+    mapping: Maybe[Mapping] = UNSET
+    default_country: Maybe[DefaultCountry] = UNSET
+    sender: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
+    tracking: Maybe[TrackingBody] = UNSET
+    on_unknown: Maybe[Literal["report", "resend"]] = UNSET
+    on_invalid: Maybe[Literal["refuse", "report"]] = UNSET
+    media_urls: Annotated[list[Url], Meta(max_length=30)] | UnsetType = UNSET
+    validity_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
+    callback_url: Maybe[Url] = UNSET
+    duplicates: Maybe[DuplicatesText] = UNSET
+    strict: Maybe[Strict] = UNSET
 
 
 class TemplateInfo(TemplateBody, kw_only=True, forbid_unknown_fields=False):
     """A saved template: its members as they were saved, and its version."""
 
     name: str
-    version: Annotated[int, msgspec.Meta(description="Counts its changes, from 1.")]
-    placeholders: Annotated[list[str], msgspec.Meta(description="What its message is filled with.")]
+    version: Annotated[int, Meta(description="Counts its changes, from 1.")]
+    placeholders: Annotated[list[str], Meta(description="What its message is filled with.")]
     created_at: Time
     updated_at: Time
 
