@@ -17,10 +17,10 @@ from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.intake import discard
 from sms_connector.errors import Conflict
 from sms_connector.model.policy import Policy
-from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Condition, Ledger, Query, Version, Write
+from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Ledger, Query, Version, Write
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import BLOCKS, Block
-from sms_connector.store.campaign_record import CAMPAIGNS, Campaign, CampaignState
+from sms_connector.store.campaign_record import Campaign, CampaignState
 from sms_connector.store.event_merger import EventMerger
 from sms_connector.store.message_record import COLLECTION as MESSAGES
 from sms_connector.store.message_record import MessageRecord, Phase
@@ -161,9 +161,7 @@ class Maintenance(msgspec.Struct, frozen=True):
     # --- campaigns ----------------------------------------------------------------------------------------------------
 
     def _campaigns(self, state: CampaignState) -> list[Campaign]:
-        where: tuple[Condition, ...] = (("state", "==", str(state)),)
-        query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=CAMPAIGNS_PER_RUN)
-        return [Campaign.of(document) for document in self.ledger.find(query)]
+        return self.campaigns.page(limit=CAMPAIGNS_PER_RUN, state=state)[0]
 
     def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
         """Finish creations of dead nodes: discard one that died during the intake, enqueue all tasks of one that died after it."""

@@ -203,7 +203,7 @@ def _make_reference(record: MessageRecord, found: MessageRecord, *, at: float) -
 
 
 def _is_about_now(outcome: SendOutcome | ConnectorError) -> bool:
-    """Whether the refusal is about the account or the moment: the message may be sent later."""
+    """Return whether the refusal is about the account or the moment: the message may be sent later."""
     about_now = isinstance(outcome, FailureReason | ProviderRefused) and outcome.kind in _NOT_THE_MESSAGE
     return about_now or (isinstance(outcome, NotSent | Throttled) and not isinstance(outcome, RefusedOnTheWay))
 

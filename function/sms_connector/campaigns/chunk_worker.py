@@ -20,7 +20,7 @@ from sms_connector.campaigns.chunk import Chunk
 from sms_connector.campaigns.chunk_send import ChunkSend
 from sms_connector.campaigns.chunk_store import ChunkStore
 from sms_connector.campaigns.control import Campaigns
-from sms_connector.campaigns.stop_monitor import StopMonitor, is_running
+from sms_connector.campaigns.stop_monitor import StopMonitor
 from sms_connector.errors import CallError, Conflict, ConnectorError, ProviderRefused, RequestError
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.ports import Ledger
@@ -154,7 +154,7 @@ class ChunkWorker:
         [progress] = self._ledger.get(PROGRESS, [chunk_id(campaign_id, number)])
         if campaign is None or chunk is None or progress is None:
             return None
-        stopped = self._stop_monitor.end(campaign_id, check, running=is_running(campaign.data["state"]))
+        stopped = self._stop_monitor.end(campaign_id, check, running=campaign.data["state"] == CampaignState.RUNNING)
         return _Work(Campaign.of(campaign), chunk, Progress.of(progress), stopped)
 
     def _claim(self, work: _Work, holder: str) -> Progress:

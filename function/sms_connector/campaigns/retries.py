@@ -45,7 +45,7 @@ class Retries(msgspec.Struct, frozen=True):
         there is neither, and what the intake raises."""
         origin = self.campaigns.read(campaign_id)
         if origin.state is CampaignState.ACCEPTING:
-            raise PreconditionFailed("the campaign's records are still being taken in; ask again when it runs")
+            raise PreconditionFailed("the campaign's records are still being taken in; retry it when it runs")
         records = self._sendable(origin)
         first = next(records, None)
         if first is None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import BinaryIO
 
 import msgspec
@@ -21,10 +21,8 @@ class AllowedSources(msgspec.Struct, frozen=True):
     buckets: ObjectSource | None = None
     folders: Sequence[ObjectSource] = ()
 
-    @contextmanager
-    def open_lines(self, uri: str) -> Iterator[BinaryIO]:
-        with self._find(uri).open_lines(uri) as stream:
-            yield stream
+    def open_lines(self, uri: str) -> AbstractContextManager[BinaryIO]:
+        return self._find(uri).open_lines(uri)
 
     def _find(self, uri: str) -> ObjectSource:
         if not self.prefixes and not self.folders:

@@ -63,7 +63,8 @@ class StopMonitor:
         if last is not None and not last.stopped and last.version == begun.version:
             return self._keep(campaign_id, StopCheck(begun.at, begun.version, stopped=False))
         [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
-        return self.end(campaign_id, begun, running=document is not None and is_running(document.data["state"]))
+        running = document is not None and document.data["state"] == CampaignState.RUNNING
+        return self.end(campaign_id, begun, running=running)
 
     def _keep(self, campaign_id: str, check: StopCheck) -> bool:
         if self._checks.get(campaign_id, check).at <= check.at:
@@ -74,7 +75,3 @@ class StopMonitor:
 
 def seconds_between_checks(rate: int | None) -> float:
     return SOONEST if not rate else min(LATEST, max(SOONEST, CHECK_AFTER_CALLS / rate))
-
-
-def is_running(state: str) -> bool:
-    return state == CampaignState.RUNNING

@@ -79,16 +79,16 @@ class NotificationOutbox(msgspec.Struct, frozen=True):
     log: StructuredLog
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
-        """Return a write for each final record without a notification of its status."""
-        return [self._write(record) for record in records if self._is_due(record)]
+        """Return a write for each final record without a notification of its status; one may follow another (unknown, delivered, read)."""
+        return [
+            self._write(record)
+            for record in records
+            if record.final and record.callback_url is not None and record.announced != record.status
+        ]
 
     def enqueue(self, ids: Sequence[str]) -> None:
         """Enqueue their delivery. A maintenance run checks for lost tasks."""
         put_tasks(self.queue, [task_of(id_) for id_ in ids], self.log)
-
-    def _is_due(self, record: MessageRecord) -> bool:
-        """Return whether the final status has no notification yet; one may follow another (unknown, delivered, read)."""
-        return record.final and record.callback_url is not None and record.announced != record.status
 
     def _write(self, record: MessageRecord) -> Write:
         now = self.clock.time()

@@ -1,4 +1,4 @@
-"""When a node may start its next call: pure arithmetic on start times, no threads and no clock.
+"""Compute when a node may start its next call: pure arithmetic on start times, no threads and no clock.
 
 Two rules, both kept (sending.md section 5):
 

@@ -266,7 +266,7 @@ class Throttle:
             after = WINDOW if wait == inf else wait - self.queue_limit
             raise Throttled(
                 f"the node is busy: this request could not start within {self.queue_limit:g} s; "
-                f"nothing was sent; ask again in {after:.1f} s, or send many records as a campaign, which waits by itself",
+                f"nothing was sent; send it again in {after:.1f} s, or send many records as a campaign, which waits by itself",
                 retry_after=after,
             )
 

@@ -29,7 +29,7 @@ from sms_connector.store.opt_outs import OptOuts
 COLLECTION = "idempotencyKeys"
 DAY = 24 * 3600.0
 Pair = tuple[Draft, MessageRecord]
-ASK_AGAIN_SECONDS = 2.0
+RETRY_AFTER_SECONDS = 2.0
 
 
 class Replay(msgspec.Struct, frozen=True):
@@ -149,9 +149,9 @@ class IdempotencyKeys:
 
     def _in_progress(self) -> KeyInProgress:
         return KeyInProgress(
-            f"the first request with this idempotency key is still running; ask again in {ASK_AGAIN_SECONDS:g} s",
+            f"the first request with this idempotency key is still running; send it again in {RETRY_AFTER_SECONDS:g} s",
             kind=ErrorKind.IN_PROGRESS,
-            retry_after=ASK_AGAIN_SECONDS,
+            retry_after=RETRY_AFTER_SECONDS,
         )
 
     def _write(self, started: Started, expect: Version | Absent) -> Started:
@@ -224,11 +224,8 @@ class RecordKeys(msgspec.Struct, frozen=True):
         try:
             self.ledger.commit([replace(claim, expect=expect)])
         except Conflict:
-            return self._refuse(
-                pair[1],
-                ErrorKind.IN_PROGRESS,
-                "another request with this key came at the same moment; ask again in some seconds",
-            )
+            message = "another request with this key came at the same moment; send it again in some seconds"
+            return self._refuse(pair[1], ErrorKind.IN_PROGRESS, message)
         return True
 
     def _meet(self, pair: Pair, claim: Write, found: Document) -> bool:
@@ -246,13 +243,12 @@ class RecordKeys(msgspec.Struct, frozen=True):
             record.replayed = True
             return False
         if self.lease.living([found.data["holder"]]):
-            return self._refuse(
-                record, ErrorKind.IN_PROGRESS, "the first record with this key is being sent; ask again in some seconds"
-            )
+            message = "the first record with this key is being sent; send it again in some seconds"
+            return self._refuse(record, ErrorKind.IN_PROGRESS, message)
         return self._take(pair, claim, found.version)  # its node died before it wrote the intent: nothing was sent
 
     def is_free(self, record: MessageRecord) -> bool:
-        """Whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended since."""
+        """Return whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended since."""
         failure = record.failure
         if failure is None or not record.final:
             return False

@@ -41,7 +41,7 @@ from sms_connector.api.validation.request_rules import option_rules, recipient_r
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
-from sms_connector.sending.idempotency import ASK_AGAIN_SECONDS
+from sms_connector.sending.idempotency import RETRY_AFTER_SECONDS
 from sms_connector.store.message_record import MessageRecord
 
 T = TypeVar("T")
@@ -89,7 +89,7 @@ def send(services: Services, call: ParsedRequest) -> Answer:
 def _retry_after(results: Sequence[payloads.SendResult]) -> dict[str, str]:
     """Return Retry-After if another request works on a record's key."""
     waits = any(result.error and result.error.kind is ErrorKind.IN_PROGRESS for result in results)
-    return {"Retry-After": f"{ASK_AGAIN_SECONDS:.0f}"} if waits else {}
+    return {"Retry-After": f"{RETRY_AFTER_SECONDS:.0f}"} if waits else {}
 
 
 def _send_drafts(
