@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import pytest
 
 from sms_connector.model.person import person_key
@@ -9,7 +11,7 @@ from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import MessageLocation
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Cursor
+from sms_connector.store.message_store import Cursor, PersonQuery
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.memory_ledger import MemoryLedger
@@ -57,8 +59,12 @@ NEWEST_FIRST = ["block 2", "block 0", "block 26", "msg_c", "msg_a"]
 
 
 def test_all_to_a_person_newest_first(ledger: CountingLedger) -> None:
-    found, more = BlockStore(ledger).find_by_person(person_key(ME), limit=10)
-    assert (ids(found), more) == (NEWEST_FIRST, None)
+    assert ids(BlockStore(ledger).find_by_person(person_key(ME), limit=10)) == NEWEST_FIRST
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_no_more_than_wanted(ledger: CountingLedger, limit: int) -> None:
+    assert ids(BlockStore(ledger).find_by_person(person_key(ME), limit=limit)) == NEWEST_FIRST[:limit]
 
 
 def test_as_whatsapp_the_person_is_the_same(ledger: CountingLedger) -> None:
@@ -70,10 +76,11 @@ def test_page_by_page_none_is_missed_or_twice(ledger: CountingLedger, limit: int
     found: list[MessageRecord] = []
     after: Cursor | None = None
     while True:
-        page, after = BlockStore(ledger).find_by_person(person_key(ME), limit=limit, after=after)
-        found += page
-        if after is None:
+        page = list(islice(BlockStore(ledger).newest(PersonQuery(person_key(ME), after=after, page=limit)), limit))
+        if not page:
             break
+        found += [each for _, each in page if each.to == ME]
+        after = page[-1][0]
     assert ids(found) == NEWEST_FIRST
 
 
@@ -93,7 +100,7 @@ def test_in_a_range_of_time(
     ledger: CountingLedger, since: float | None, until: float | None, expected: list[str]
 ) -> None:
     start = FakeClock().now
-    found, _ = BlockStore(ledger).find_by_person(
+    found = BlockStore(ledger).find_by_person(
         person_key(ME),
         limit=10,
         since=None if since is None else start + since,
@@ -121,6 +128,6 @@ def test_only_what_can_match_is_read(ledger: CountingLedger) -> None:
     now = FakeClock().now
     ledger.commit([block_of(n, in_block(n, 0, OTHER, now + n)).to_write() for n in range(10, 40)])
     before = ledger.operations
-    found, _ = BlockStore(ledger).find_by_person(person_key(ME), limit=10)
+    found = BlockStore(ledger).find_by_person(person_key(ME), limit=10)
     assert len(found) == 5
     assert (ledger.operations - before).reads == 4  # two blocks, two messages

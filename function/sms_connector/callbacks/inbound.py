@@ -117,7 +117,7 @@ class Inbox(msgspec.Struct, frozen=True):
         at = message.received_at.timestamp()
         if message.in_reply_to and (named := self.store.find_by_provider_id(message.in_reply_to)):
             return named
-        found, _ = self.store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
+        found = self.store.find_by_person(person_key(message.sender), until=at, limit=LATEST)
         sent = [record for record in found if record.provider_message_id is not None]
         return next((record.id for record in sent if _could_be_from(record, message.to)), None)
 

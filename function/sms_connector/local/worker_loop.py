@@ -38,8 +38,7 @@ class WorkerLoop:
     backoff.
 
     `report` is called for every failure, with the delivery, or without one where the file itself failed. The handler
-    runs in a thread of its own, so that the lease is renewed while it works. The process may be killed at any
-    point.
+    runs in a thread of its own, so that the lease is renewed while it works. The process may be killed at any point.
     """
 
     def __init__(

@@ -16,9 +16,9 @@ _SEPARATOR_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Pd", "Cc", "Cf"})
 _SEPARATORS = frozenset("().[]/\\_\u2212\u00b7\u2022\u2219\u22c5\u30fb\u2044\u2215\ufe0e\ufe0f\u034f")
 _PLUS = "+"
 
-# 4.915E+11, 4,915e11: digits are lost for good.
 # As most numbers come: a campaign reads a million of them.
 _PLAIN = re.compile(r"\+[0-9]+")
+# 4.915E+11, 4,915e11: digits are lost for good.
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d*)?e[+-]?\d+", re.IGNORECASE)
 # 4915112345678.0, 4915112345678,00: one point in a run of digits, with decimals behind.
 _DECIMAL = re.compile(r"\+?[\d\s]{7,}[.,](\d{1,2}|0+)")

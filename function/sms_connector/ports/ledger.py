@@ -100,11 +100,10 @@ class Query(msgspec.Struct, frozen=True):
     """Documents of one collection by its indexed fields (`COLLECTIONS`): equalities, and at most one field by range.
 
     `contains` finds documents whose list in that field (`ARRAY_FIELDS`) holds the value; a query may have one of these.
-    With a range, `order_by` is that field. `descending` needs an `order_by`, and turns the order of ids among
-    equals too. `after` is the last document of the page before: its `order_by` value (anything where there is none)
-    and its id. A document without the `order_by` field isn't found. A query that Firestore would refuse for want of
-    a composite index (`COMPOSITE_INDEXES`) is refused here (ValueError), so that it fails on every store and in its
-    first test.
+    With a range, `order_by` is that field. `descending` needs an `order_by`, and turns the order of ids among equals
+    too. `after` is the last document of the page before: its `order_by` value (anything where there is none) and its
+    id. A document without the `order_by` field isn't found. A query that Firestore would refuse for want of a composite
+    index (`COMPOSITE_INDEXES`) is refused here (ValueError), so that it fails on every store and in its first test.
     """
 
     collection: str

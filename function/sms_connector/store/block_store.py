@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from heapq import merge
 from itertools import chain
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TypeVar
 
 import msgspec
@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
-from sms_connector.model.person import person_key
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Condition, Ledger, Query, Write
 from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
@@ -127,11 +126,8 @@ class BlockStore(MessageStore):
         records = chain.from_iterable(Block.of(document).records.values() for document in found)
         return next((each.id for each in records if each.provider_message_id == provider_message_id), None)
 
-    def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Sort messages of blocks by the time of their block, which is that of its latest intent."""
-        return merge(super()._by_person(query), self._by_person_in_blocks(query), key=itemgetter(0), reverse=True)
-
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
+        """Sort messages of blocks by the time of their block, which is that of its latest intent."""
         return merge(super().newest(query), self._newest_in_blocks(query), key=itemgetter(0), reverse=True)
 
     def _newest_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
@@ -150,18 +146,6 @@ class BlockStore(MessageStore):
             for position, record in sorted(Block.of(document).records.items(), reverse=True):
                 cursor = (document.data["createdAt"], f"{document.id}:{position:03}")
                 if query.after is None or cursor < query.after:
-                    yield cursor, record
-
-    def _by_person_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        # A page may have ended within a block: the block is read again.
-        after = None if query.after is None else (query.after[0], LAST_ID)
-        where: tuple[Condition, ...] = (("people", "contains", query.person or ""),)
-        for document in self._pages(BLOCKS, where, replace(query, after=after)):
-            records = sorted(Block.of(document).records.values(), key=attrgetter("id"), reverse=True)
-            for record in records:
-                cursor = (document.data["createdAt"], record.id)
-                follows = query.after is None or cursor < query.after
-                if follows and person_key(record.to) == query.person and _is_within(record, query):
                     yield cursor, record
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
@@ -287,8 +271,3 @@ def _change(blocks: dict[str, Block], items: Sequence[Item]) -> None:
         if current is not None:
             change(current)
             become(record, current)
-
-
-def _is_within(record: MessageRecord, query: PersonQuery) -> bool:
-    since, until = query.since, query.until
-    return (since is None or since <= record.created_at) and (until is None or record.created_at <= until)

@@ -15,6 +15,7 @@ from msgspec.structs import fields
 
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
 from sms_connector.ports.ledger_access import read_document, scan
 from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
@@ -80,25 +81,20 @@ class MessageStore:
         limit: int,
         since: float | None = None,
         until: float | None = None,
-        after: Cursor | None = None,
-    ) -> tuple[list[MessageRecord], Cursor | None]:
-        """Return a person's messages (`person_key`), newest first, and where the next page begins.
-
-        They are as their documents have them: `get` adds what callbacks reported of a campaign's message since.
-        """
-        query = PersonQuery(person, since=since, until=until, after=after, page=limit + 1)
-        found = list(islice(self._by_person(query), limit + 1))
-        return [record for _, record in found[:limit]], found[limit - 1][0] if len(found) > limit else None
+    ) -> list[MessageRecord]:
+        """Return a person's messages (`person_key`) created from `since` to `until`, newest first, as their documents have them."""
+        candidates = (record for _, record in self.newest(PersonQuery(person, since=since, page=limit + 1)))
+        found = (
+            record
+            for record in candidates
+            if person_key(record.to) == person
+            and (since is None or since <= record.created_at)
+            and (until is None or record.created_at <= until)
+        )
+        return list(islice(found, limit))
 
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
         """Yield candidates, newest first, each with its cursor. The caller drops those that don't match, and so bounds how much is read."""
-        return self._own(query)
-
-    def _by_person(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        return self._own(query)
-
-    def _own(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Yield those with a document of their own."""
         if query.campaign is not None:
             return  # its messages are in blocks
         where: tuple[Condition, ...] = ()

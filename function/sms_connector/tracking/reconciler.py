@@ -182,7 +182,7 @@ class Reconciler(msgspec.Struct, frozen=True):
         """Return our other messages to that person that one of the reports may belong to, by their time."""
         since = record.created_at - self.policy.unknown_window
         until = max(_created(report) for report in reports) + CLOCK_TOLERANCE
-        found, _ = self.store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
+        found = self.store.find_by_person(person_key(record.to), since=since, until=until, limit=ALIKE)
         return [other for other in found if other.id != record.id]
 
     def _adopt(self, record: MessageRecord, report: DeliveryReport) -> None:

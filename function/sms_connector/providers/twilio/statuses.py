@@ -58,8 +58,7 @@ class Meaning(NamedTuple):
 _SAFE, _UNKNOWN = RetrySafety.SAFE, RetrySafety.UNKNOWN_OUTCOME
 
 CODES: Mapping[int, Meaning] = {
-    # The account and its credentials
-    # (nothing was sent; what the operator fixes is safe to repeat then)
+    # The account and its credentials (nothing was sent; what the operator fixes is safe to repeat then)
     20003: Meaning(ErrorKind.AUTHENTICATION, "Permission Denied", _SAFE),
     20005: Meaning(ErrorKind.ACCOUNT, "Account not active", _SAFE),
     20006: Meaning(ErrorKind.NOT_PERMITTED, "Access Denied"),
