@@ -25,6 +25,7 @@ from typing import Any, Final, Protocol
 from urllib.parse import unquote, urlsplit
 
 import msgspec
+from msgspec.structs import replace
 
 LEVELS: Final = ("debug", "info", "error")
 _SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
@@ -82,19 +83,12 @@ class StructuredLog(msgspec.Struct, frozen=True):
 
     def bind(self, **fields: Any) -> StructuredLog:
         """Return the same log with more fields in every event."""
-        context = {**self.context, **_mask_fields(fields)}
-        return StructuredLog(
-            self.connection, self.level, self.project, stream=self.stream, now=self.now, context=context
-        )
+        return replace(self, context={**self.context, **_mask_fields(fields)})
 
     def bind_request(self, headers: Headers, *, request_id: str) -> StructuredLog:
         """Return the same log for one HTTP request: with its id, and with its trace where the platform sent one."""
         log = self.bind(requestId=request_id)
-        trace = read_trace(headers, project=self.project)
-        if not trace:
-            return log
-        context = {**log.context, **trace}
-        return StructuredLog(log.connection, log.level, log.project, stream=log.stream, now=log.now, context=context)
+        return replace(log, context={**log.context, **read_trace(headers, project=self.project)})
 
     def error(self, message: str, *, exception: BaseException | None = None, **fields: Any) -> None:
         """Write an event that has to be looked at. `exception` adds its type and its place in the code."""

@@ -138,17 +138,9 @@ class FirestoreLedger:
             ),
         )
 
-        @self._read
-        def attempt() -> int:
-            answers = list(
-                self._client.run_aggregation_query(
-                    request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata
-                )
-            )
-            return int(answers[0].result.aggregate_fields["n"].integer_value)
-
         with self._explaining():
-            return attempt()
+            answers = self._ask("run_aggregation_query", request)
+        return int(answers[0].result.aggregate_fields["n"].integer_value)
 
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         check_writes(writes)
@@ -237,25 +229,20 @@ class FirestoreLedger:
 
     def _batch_get(self, names: Sequence[str]) -> list[Stored]:
         request = BatchGetDocumentsRequest(database=self._database, documents=names)
-
-        @self._read
-        def attempt() -> list[Stored]:
-            answers = self._client.batch_get_documents(
-                request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata
-            )
-            return [answer.found for answer in answers if "found" in answer]
-
-        return attempt()
+        return [answer.found for answer in self._ask("batch_get_documents", request) if "found" in answer]
 
     def _run(self, query: StructuredQuery) -> list[Stored]:
         request = RunQueryRequest(parent=self._root, structured_query=query)
+        return [answer.document for answer in self._ask("run_query", request) if "document" in answer]
 
-        @self._read
-        def attempt() -> list[Stored]:
-            answers = self._client.run_query(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
-            return [answer.document for answer in answers if "document" in answer]
+    def _ask(self, method: str, request: Any) -> list[Any]:
+        """Return all answers of one of the client's reads; one that breaks off is repeated from its beginning."""
 
-        return attempt()
+        def attempt() -> list[Any]:
+            call = getattr(self._client, method)
+            return list(call(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata))
+
+        return self._read(attempt)()
 
     def _document(self, stored: Stored | None) -> Document | None:
         if stored is None or form.has_expired(stored, now=self._clock.time()):
