@@ -125,8 +125,6 @@ class RequestError(ConnectorError):
 
 
 class InvalidRequest(RequestError):
-    """400. Names every field that is wrong."""
-
     http_status, rpc_status = 400, "INVALID_ARGUMENT"
 
     def __init__(self, *problems: FieldProblem) -> None:
@@ -139,14 +137,10 @@ class InvalidRequest(RequestError):
 
 
 class Forbidden(RequestError):
-    """403. The caller may not do this."""
-
     http_status, rpc_status = 403, "PERMISSION_DENIED"
 
 
 class NotFound(RequestError):
-    """404. Nothing here has that name."""
-
     http_status, rpc_status = 404, "NOT_FOUND"
 
 
@@ -157,26 +151,18 @@ class KeyInProgress(RequestError):
 
 
 class VersionMismatch(RequestError):
-    """412. The entity tag in `If-Match` or `If-None-Match` does not allow the change."""
-
     http_status, rpc_status = 412, "FAILED_PRECONDITION"
 
 
 class TooLarge(RequestError):
-    """413. The body is over the limit the message names."""
-
     http_status, rpc_status = 413, "INVALID_ARGUMENT"
 
 
 class PreconditionFailed(RequestError):
-    """422. The request is well-formed, but can't be carried out as things stand."""
-
     http_status, rpc_status = 422, "FAILED_PRECONDITION"
 
 
 class UnsupportedOperation(PreconditionFailed):
-    """422. The provider can't do that: no call was made."""
-
     def __init__(self, message: str) -> None:
         super().__init__(message, kind=ErrorKind.UNSUPPORTED)
 
@@ -298,7 +284,7 @@ class StoreMisconfigured(ConnectorError):
 
 
 class Conflict(ConnectorError):
-    """A ledger write met a document that is not as expected; nothing of its group was written."""
+    """A ledger write met a document that is not as expected; nothing of its commit was written."""
 
     def __init__(self, collection: str, document_id: str) -> None:
         super().__init__(f"{collection}/{document_id} changed since it was read")

@@ -101,9 +101,7 @@ class FirestoreLedger:
         """Connect with the function's own credentials, or to the emulator that `FIRESTORE_EMULATOR_HOST` names."""
         name = f"projects/{project}/databases/{database}"
         emulator = environ.get("FIRESTORE_EMULATOR_HOST")
-        if not emulator:
-            return cls(FirestoreClient, name, clock=clock)
-        return cls(partial(_emulator_client, emulator), name, clock=clock)
+        return cls(partial(_emulator_client, emulator) if emulator else FirestoreClient, name, clock=clock)
 
     @cached_property
     def _client(self) -> FirestoreClient:

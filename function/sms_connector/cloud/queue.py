@@ -78,9 +78,7 @@ class CloudTasksQueue:
     def connect(cls, target: Target, *, environ: Mapping[str, str] = os.environ) -> CloudTasksQueue:
         """Connect with the function's own credentials, or to the emulator that `CLOUD_TASKS_EMULATOR_HOST` names."""
         emulator = environ.get("CLOUD_TASKS_EMULATOR_HOST")
-        if not emulator:
-            return cls(CloudTasksClient, target)
-        return cls(partial(_emulator_client, emulator), target)
+        return cls(partial(_emulator_client, emulator) if emulator else CloudTasksClient, target)
 
     @cached_property
     def _client(self) -> CloudTasksClient:
