@@ -29,12 +29,12 @@ _NOT_LET_IN = {
 }
 
 _PIECE = 256 * 1024
-# What the libraries below say, in words that tell the fix.
+# What the libraries below say, with the fix.
 _CAUSES = {
     "CERTIFICATE_VERIFY_FAILED": "this machine does not trust its certificate (REQUESTS_CA_BUNDLE names a private authority)",
     "WRONG_VERSION_NUMBER": "it does not speak https there: is it http://?",
     "SSLError": "no secure connection could be made",
-    "NameResolutionError": "there is no host of that name",
+    "NameResolutionError": "no host has that name",
     "ProxyError": "the proxy does not answer (HTTPS_PROXY)",
     "Connection refused": "connection refused",
 }
@@ -45,7 +45,7 @@ Read = Callable[[requests.Response], Any]
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How often a request is tried, and how many seconds are waited between tries altogether."""
+    """Tries of a request, and the seconds waited between tries altogether."""
 
     tries: int = 20
     seconds: float = 300.0
@@ -53,7 +53,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True)
 class _Wait:
-    """Why this try did not do; `pause` None: asking again is no use, or not safe."""
+    """Why this try failed; `pause` None: another try is useless, or not safe."""
 
     failure: CliError
     pause: float | None = None
@@ -62,7 +62,7 @@ class _Wait:
 class Client:
     """`call` and its shorthands raise Refused (the connector's 4xx) and Unavailable (all else that is no answer).
 
-    `notify` hears, in a few words, why it takes longer.
+    `notify` gets, in a few words, why it takes longer.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Client:
         return self.call("POST", path, document=document or {}, key=key)
 
     def pages(self, path: str, member: str, *, limit: int, **query: Any) -> Iterator[Any]:
-        """The entries of a list, page by page, at most `limit`."""
+        """Return the entries of a list, page by page, at most `limit`."""
         left, token = limit, None
         while left > 0:
             page = self.get(path, pageSize=min(left, PAGE_SIZE), pageToken=token, **query)
@@ -106,7 +106,7 @@ class Client:
         document: Mapping[str, Any] | None = None,
         key: str | None = None,
     ) -> Any:
-        """The answer's document. `query` entries that are None are left out."""
+        """Return the answer's document. `query` entries that are None are left out."""
         return self._ask(requests.Request(method, self.url + path, params=_given(query), json=document), key=key)
 
     def upload(
@@ -117,7 +117,7 @@ class Client:
         return self._ask(requests.Request("POST", url, params=params, data=file, headers=dict(headers)), key=key)
 
     def download(self, path: str, accept: str, into: BinaryIO, **query: Any) -> None:
-        """An answer of any size; each try begins `into` anew."""
+        """Read an answer of any size; each try starts `into` again."""
 
         def copy(response: requests.Response) -> None:
             into.seek(0)
@@ -129,7 +129,7 @@ class Client:
         self._ask(request, read=copy)
 
     def _ask(self, request: requests.Request, *, key: str | None = None, read: Read | None = None) -> Any:
-        """What `read` makes of the answer, else its document."""
+        """Return what `read` makes of the answer, else its document."""
         if key is not None:
             request.headers[KEY_HEADER] = key
         repeatable = request.method != "POST" or key is not None
@@ -168,7 +168,7 @@ class Client:
         return self._session.send(prepared, timeout=timeout, allow_redirects=False, **settings)
 
     def _explain_loss(self, error: requests.RequestException, *, tried: int, repeatable: bool) -> _Wait:
-        """Nobody there at the first try is an answer; later it may be a restart."""
+        """A refused first try is an answer; a later one may be a restart."""
         began = not (isinstance(error, requests.ConnectTimeout) or _is_refusal(error))
         if not began and tried == 1:
             return _Wait(
@@ -179,7 +179,7 @@ class Client:
 
 
 def open_client(url: str, environ: Mapping[str, str], notify: Notify = lambda _: None) -> Client:
-    """A client of the connector at `url`, with an identity token where it is on another machine."""
+    """Return a client of the connector at `url`, with an identity token where it is on another machine."""
     return Client(check_url(url), open_session(url, environ), notify=notify)
 
 
@@ -197,7 +197,7 @@ def open_session(url: str, environ: Mapping[str, str]) -> requests.Session:
 
 
 def in_path(value: str) -> str:
-    """A value as one part of a path: numbers begin with a plus, channel addresses hold a colon."""
+    """Return a value as one part of a path: numbers begin with a plus, channel addresses hold a colon."""
     return quote(value, safe="")
 
 
@@ -214,7 +214,7 @@ def _read_document(response: requests.Response) -> Any:
 
 
 def _read_problem(response: requests.Response) -> CliError:
-    """The connector's own words; where something else answered (the platform's door), what that means."""
+    """Return the connector's own words; where something else answered (the platform's door), what that means."""
     try:
         document = response.json()
         message = document["error"]["message"]
@@ -238,7 +238,7 @@ def _asked_pause(response: requests.Response, *, repeatable: bool) -> float | No
 
 
 def _is_refusal(error: requests.RequestException) -> bool:
-    """Whether not even a connection was made."""
+    """Return True if not even a connection was made."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "SSLError")
 

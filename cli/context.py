@@ -32,7 +32,7 @@ class Output:
         self._notes = _console(sys.stderr)
 
     def show(self, document: Any, *people: RenderableType) -> None:
-        """The same result for programs and for people."""
+        """Print the same result for programs and for people."""
         if self.as_json:
             sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
             return
@@ -50,7 +50,7 @@ class Output:
             self._notes.print(f"error: {line}", style="red", soft_wrap=True)
 
     def progress(self) -> Progress:
-        """A bar on standard error, gone when it is done; nothing where that is no terminal."""
+        """Show a bar on standard error, removed at the end; nothing where that is not a terminal."""
         return Progress(
             SpinnerColumn(),
             BarColumn(bar_width=12),
@@ -79,7 +79,7 @@ class Context:
 
 
 def context_of(typed: typer.Context) -> Context:
-    """The run a command belongs to; the root command put it there."""
+    """Return the run a command belongs to; the root command put it there."""
     found = typed.find_object(Context)
     if found is None:
         raise AssertionError("the root command makes the context")

@@ -50,7 +50,7 @@ class _Traffic:
 
 
 def run_demo(output: Output, environ: Mapping[str, str]) -> bool:
-    """Whether every message reached a final status."""
+    """Return True if every message reached a final status."""
     output.note("starting the connector, its worker and its webhook, and a sandbox in the provider's place …")
     with (
         tempfile.TemporaryDirectory(prefix="sms-demo-") as folder,
@@ -76,7 +76,7 @@ def _create(client: Client) -> Campaign:
 
 
 def _follow(client: Client, campaign: Campaign, stack: Stack, output: Output) -> Campaign:
-    """The bar is what the campaign says of itself, and what the sandbox says of its callbacks."""
+    """Follow it with a bar of the campaign's progress and the sandbox's callbacks."""
     seen = campaign
     with output.progress() as bar:
         task = bar.add_task("", total=campaign["total"])

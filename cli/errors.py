@@ -1,6 +1,6 @@
 """What ends a command early, and the exit codes of all of them.
 
-0    done; every message is delivered, or on its way where nobody waited for more
+0    done; every message is delivered, or on its way without --wait
 1    done, but some message was not delivered, or the connection is not ACTIVE
 2    refused: an option, a file or a request is wrong
 3    the connector can't be reached, does not let us in, or failed
@@ -72,6 +72,6 @@ class ConnectionLost(Unavailable):
 
 
 class Interrupted(CliError):
-    """By whoever runs the command."""
+    """By the person who runs the command."""
 
     exit_code = INTERRUPTED

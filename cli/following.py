@@ -51,7 +51,7 @@ def watch(client: Client, campaign: Campaign, bar: Progress, *, interval: float 
 
 
 def settled(campaign: Mapping[str, Any]) -> int:
-    """How many records are final."""
+    """Return the number of final records."""
     return int(campaign["total"] - campaign["waiting"] - campaign["open"])
 
 
@@ -66,5 +66,5 @@ def describe(campaign: Mapping[str, Any]) -> str:
 
 
 def arrived(campaign: Mapping[str, Any]) -> bool:
-    """Whether no record has failed: each has arrived, or may still."""
+    """Return True if no record has failed: each has arrived, or may still."""
     return set(campaign["counts"]) <= render.ARRIVED | render.ON_THE_WAY

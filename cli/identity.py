@@ -1,6 +1,6 @@
 """Where the connector is, and as whom it is called.
 
-On loopback nobody asks. Everywhere else the platform wants an identity token, which never travels over plain http.
+On loopback no identity is needed. Elsewhere the platform requires an identity token, which never travels over plain http.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class IdentityToken(AuthBase):
 
 
 def check_url(url: str) -> str:
-    """The base URL without its trailing slash. Raises Misused where a token would travel in the clear, or it is none."""
+    """Return the base URL without its trailing slash. Raises Misused where a token would travel in the clear, or it is none."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise Misused(f"--url: {url!r} is not an address such as https://connector-abc.a.run.app")
@@ -63,7 +63,7 @@ def is_loopback(url: str) -> bool:
 
 
 def token_source(url: str, environ: Mapping[str, str]) -> TokenSource:
-    """How to get a token for the service at `url`: given, of a service account, of gcloud, of the machine we run on."""
+    """Return how to get a token for the service at `url`: given, of a service account, of gcloud, of the machine we run on."""
     given = environ.get(TOKEN_VARIABLE)
     if given:
         return lambda: given
@@ -83,7 +83,7 @@ def _ask_gcloud(gcloud: str) -> str:
 
 
 def _explain_gcloud(error: Exception) -> str:
-    """What gcloud says after `ERROR:`, as one sentence."""
+    """Return what gcloud says after `ERROR:`, as one sentence."""
     if isinstance(error, subprocess.TimeoutExpired):
         return f"it did not answer within {_GCLOUD_SECONDS} seconds"
     said = " ".join(str(getattr(error, "stderr", None) or error).split())
@@ -98,5 +98,5 @@ def _ask_google_auth(url: str) -> str:
     try:
         token: str = id_token.fetch_id_token(Request(), url)  # type: ignore[no-untyped-call]  # google-auth has types in part
     except GoogleAuthError as error:
-        raise Unavailable(f"there is no identity to call {url} with ({error}); {_ADVICE}") from None
+        raise Unavailable(f"no identity to call {url} with ({error}); {_ADVICE}") from None
     return token

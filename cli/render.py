@@ -27,7 +27,7 @@ def status(word: str) -> Text:
 
 
 def reason(error: Mapping[str, Any] | None) -> str:
-    """Who refused and why, with the provider's own code and link."""
+    """Describe the refusal, with the provider's code and link."""
     if not error:
         return ""
     code = f"{error['code']}: " if "code" in error else ""
@@ -73,7 +73,7 @@ def results(rows: Iterable[Mapping[str, Any]], *, ids: bool = True) -> Table:
 
 
 def place(row: Mapping[str, Any]) -> str:
-    """A record's line in its file; without a file its index in the request."""
+    """Return a record's line in its file; without a file its index in the request."""
     return str(row["line"] if "line" in row else row["index"])
 
 
@@ -82,7 +82,7 @@ def _place_title(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def preview(rows: Sequence[Mapping[str, Any]]) -> Table:
-    """What each record becomes, and what is wrong with it."""
+    """Return what each record becomes, and what is wrong with it."""
     return table(
         (_place_title(rows), "to", "#segments", "encoding", "text", "remarks"),
         (
@@ -113,7 +113,7 @@ def texts(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def warnings(found: Sequence[Mapping[str, Any]]) -> list[Text]:
-    """One line each, for those that fit a screen."""
+    """Return a line each, for those that fit a screen."""
     lines = [Text(f"warning: {locate(each)}: {each['message']}", "yellow") for each in found[:SHOWN_WARNINGS]]
     left = len(found) - SHOWN_WARNINGS
     return [*lines, Text(f"… and {left} more warnings", "yellow")] if left > 0 else lines
@@ -219,7 +219,7 @@ def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
 
 
 def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
-    """What a campaign would be: its refusals first."""
+    """Return what a campaign would be: its refusals first."""
     forecast, right = answer["forecast"], answer["total"] - answer["refused"]
     sender_rate = forecast["senderRate"]
     pairs: list[tuple[str, str | Text]] = [

@@ -62,5 +62,5 @@ def _cancel(client: Client, campaign: Campaign, *, sleep: Sleep) -> Campaign:
 
 
 def called(campaign: Campaign) -> int:
-    """How many records were called, or refused before."""
+    """Return the number of records that were called, or refused before."""
     return sum(count for word, count in campaign["counts"].items() if word != "canceled")

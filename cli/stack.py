@@ -136,7 +136,7 @@ def _start(target: str, port: int, *, environ: Mapping[str, str], log: Path) -> 
 
 
 def _stop(running: Iterable[subprocess.Popen[bytes]]) -> None:
-    """All at once, then each is waited for."""
+    """Stop all at once, then wait for each."""
     for process in running:
         process.send_signal(signal.SIGINT)  # its server's quick end; on SIGTERM it would wait for what is under way
     for process in running:
@@ -166,7 +166,7 @@ def _end_of(log: Path) -> str:
 
 
 def _claim_port(name: str, port: int) -> int:
-    """The port itself, or a free one for 0. Raises Misused where somebody else has it: we would talk to a stranger."""
+    """Return the port itself, or a free one for 0. Raises Misused where another process listens on it."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what we left a moment ago is free
         try:
@@ -179,7 +179,7 @@ def _claim_port(name: str, port: int) -> int:
 
 
 def _terminate_on_sigterm(closing: ExitStack) -> None:
-    """A polite kill goes the way of Ctrl-C, so that nothing is left running."""
+    """Treat SIGTERM like Ctrl-C, so that nothing is left running."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -49,7 +49,7 @@ def content_type_of(path: Path) -> str:
 
 @contextmanager
 def packed(path: Path, content_type: str, *, progress: Progress = lambda _: None) -> Iterator[Upload]:
-    """The file, ready to be sent; `progress` hears how many bytes of it were read. Raises Misused where it can't be read."""
+    """Return the file, ready to be sent; `progress` gets the number of bytes read. Raises Misused where it can't be read."""
     with TemporaryFile() as spool:
         try:
             with path.open("rb") as source:

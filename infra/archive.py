@@ -46,7 +46,7 @@ class Archive:
 
 
 def build(folder: Path) -> Archive:
-    """The archive of a function folder. Raises ArchiveError where an entry point or the requirements are missing."""
+    """Return the archive of a function folder. Raises ArchiveError where an entry point or the requirements are missing."""
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
         raise ArchiveError(
@@ -58,7 +58,7 @@ def build(folder: Path) -> Archive:
 
 
 def source_files(folder: Path) -> list[str]:
-    """What goes in, sorted: files with a known suffix, outside hidden and excluded folders, no links, no test files."""
+    """Return what goes in, sorted: files with a known suffix, outside hidden and excluded folders, no links, no test files."""
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if f not in EXCLUDED_FOLDERS and not f.startswith(".")]

@@ -78,7 +78,7 @@ def _provider(c: ConnectionConfig) -> Iterator[Problem]:
 def _proxy(c: ConnectionConfig) -> Iterator[Problem]:
     for path, value in (("proxy.auth", c.proxy_auth), ("proxy.ssl", c.proxy_ssl)):
         if value != KEYS[path].default and not c.proxy_url:
-            yield path, "is set, but there is no proxy", f"{SET}proxy.url http://proxy.example.com:3128"
+            yield path, "is set without a proxy", f"{SET}proxy.url http://proxy.example.com:3128"
     for spec in providers.PROXY_SECRETS:
         if spec.name in c.secrets and c.proxy_auth == "none":
             yield spec.key, "is set, but the proxy asks for nothing", f"{SET}proxy.auth basic"
@@ -126,7 +126,7 @@ def _range(c: ConnectionConfig) -> Iterator[Problem]:
 
 
 def _elsewhere(c: ConnectionConfig, project: str, region: str) -> Iterator[Problem]:
-    """A connection uses what is in its region; what is made for it is in its project, and so must be what that is made in."""
+    """Check places: a connection uses what is in its region, and what is made for it is in its project."""
     named = {
         "network.subnet": c.subnet,
         "network.connector": c.vpc_connector,

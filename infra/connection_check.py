@@ -39,7 +39,7 @@ class Verdict:
         return {"state": self.state, "description": self.description, "latencyMillis": self.latency_millis}
 
 
-IN_PREVIEW = Verdict("UNKNOWN", "a preview asks nobody; the state is known after the update")
+IN_PREVIEW = Verdict("UNKNOWN", "a preview makes no call; the state is known after the update")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ MAY_MINT = "the deployer needs roles/iam.serviceAccountOpenIdTokenCreator, see d
 
 
 def read(status: int, body: bytes) -> Verdict:
-    """The verdict in an answer. What isn't one is an ERROR that says what came instead."""
+    """Return the verdict in an answer. What isn't one is an ERROR that says what came instead."""
     if status in (401, 403):
         return Verdict(
             "ERROR", f"not asked: the connector's front door answered {status}; see `callers` in docs/permissions.md"
@@ -108,7 +108,7 @@ def post(url: str, token: str) -> tuple[int, bytes]:
 
 
 async def mint(account: str, audience: str) -> str:
-    """An identity token for the account, made by the provider with the deployer's own credentials."""
+    """Return an identity token for the account, made by the provider with the deployer's own credentials."""
     wanted = {"targetAudience": audience, "targetServiceAccount": account, "includeEmail": True}
     made = await pulumi.runtime.invoke_async("gcp:serviceaccount/getAccountIdToken:getAccountIdToken", wanted)
     return str(made["idToken"])
@@ -123,7 +123,7 @@ def verify(
     require_active: bool,
     name: str,
 ) -> pulumi.Output[dict[str, object]]:
-    """The verdict on a connection once `after` is known. With `require_active`, anything but ACTIVE fails the update."""
+    """Return the verdict on a connection once `after` is known. With `require_active`, anything but ACTIVE fails the update."""
 
     async def run(known: list[object]) -> dict[str, object]:
         if pulumi.runtime.is_dry_run():
@@ -139,7 +139,7 @@ def verify(
 def not_deployed(
     secrets: list[str], *, after: pulumi.Output[object], require_active: bool, name: str
 ) -> pulumi.Output[dict[str, object]]:
-    """The verdict on a connection whose connector waits for the values of secrets, once `after` is known."""
+    """Return the verdict on a connection whose connector waits for the values of secrets, once `after` is known."""
     text = f"not deployed: no value for {', '.join(secrets)}; add it as missingSecrets says, then `pulumi up`"
     verdict = Verdict("AUTH_ERROR", text)
 
@@ -156,6 +156,6 @@ def _fail(name: str, verdict: Verdict) -> NoReturn:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, on one line and without the layers that handed it on."""
+    """Return what went wrong, on one line and without the layers that handed it on."""
     text = " ".join(str(error).split()) or type(error).__name__
     return re.sub(r"invo\w+ (of )?gcp:\S+?( failed| returned an error)?: |1 error occurred: |\* ", "", text)[:300]

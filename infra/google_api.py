@@ -1,4 +1,4 @@
-"""Calls to Google's REST APIs for which the provider plugin has neither a resource nor a function, as whom the plugin acts."""
+"""Calls to Google's REST APIs for which the provider plugin has neither a resource nor a function, with the plugin's identity."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def call(service: str, method: str, path: str, *, token: str, body: object = Non
 
 
 def message(answer: object) -> str:
-    """The reason in an error's answer."""
+    """Return the reason in an error's answer."""
     error = answer.get("error") if isinstance(answer, dict) else None
     text = error.get("message") if isinstance(error, dict) else None
     return str(text or answer)[:300]

@@ -1,4 +1,4 @@
-"""What Firestore has to be told of the ledger, as data: the functions' `ports/ledger.py` says the same, and a test reads both sides."""
+"""Firestore's fields and indexes of the ledger, as data: the functions' `ports/ledger.py` says the same, and a test reads both sides."""
 
 from __future__ import annotations
 

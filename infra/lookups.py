@@ -1,4 +1,4 @@
-"""What has to be known of the cloud before it can be said what it should be. Asked anew in every run."""
+"""Lookups of what exists in the cloud, repeated in every run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ DIGEST, ATTEMPT = "SOURCE_DIGEST", "SOURCE_ATTEMPT"
 class Newest(Enum):
     """What the newest version of a secret, which functions mount, is."""
 
-    NONE = "there is no version"
+    NONE = "no version"
     ENABLED = "enabled"
     DISABLED = "disabled or destroyed"
 
@@ -48,7 +48,7 @@ def newest_version(project: str, secret: str) -> Newest:
 
 
 def has_database(project: str, database: str) -> bool:
-    """Whether the database is there. The provider plugin has no function that says so."""
+    """Return True if the database is there. The provider plugin has no function that says so."""
     token = str(gcp.organizations.get_client_config().access_token)
     status, answer = google_api.call("firestore", "GET", f"projects/{project}/databases/{database}", token=token)
     if status < 400:
@@ -60,12 +60,12 @@ def has_database(project: str, database: str) -> bool:
 
 
 def has_function(project: str, region: str, function: str) -> bool:
-    """Whether the function is there, in whatever state."""
+    """Return True if the function is there, in whatever state."""
     return _function(project, region, function) is not None
 
 
 def reaches_google(subnetwork: str) -> bool:
-    """Whether an existing subnetwork, given by its full name, has Private Google Access. One that can't be read is taken to have it:
+    """Return True if an existing subnetwork, given by its full name, has Private Google Access. One that can't be read is taken to have it:
     in a Shared VPC the deployer may not see it."""
     _, project, _, region, _, name = subnetwork.split("/")
     try:
@@ -78,7 +78,7 @@ def reaches_google(subnetwork: str) -> bool:
 
 
 def build_variables(project: str, region: str, function: str, digest: str) -> dict[str, str]:
-    """The variables of a function's build: the digest of what it is built from, and the mark of the attempt.
+    """Return the variables of a function's build: the digest of what it is built from, and the mark of the attempt.
 
     The provider never reads a function's source back, and after an update that failed it takes the wanted state for the real one:
     the next update would report success and send nothing. So where a function isn't what is wanted, the mark is a new one, and

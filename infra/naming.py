@@ -19,7 +19,7 @@ OTHER_LIMIT = 63  # buckets, databases, repositories, topics, addresses
 
 
 def fit(name: str, limit: int) -> str:
-    """The name, or its beginning and six digits of its digest where it is longer than `limit`."""
+    """Return the name, or its beginning and six digits of its digest where it is longer than `limit`."""
     if len(name) <= limit:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:6]
@@ -75,7 +75,7 @@ class ConnectionNames:
         return fit(f"{self.connection}-{role}", QUEUE_LIMIT)
 
     def rotation(self, secret: str) -> str:
-        """The inbox of a secret's rotation notices. Subscriptions may have 255 characters."""
+        """Return the inbox of a secret's rotation notices. Subscriptions may have 255 characters."""
         return f"{self.other('rotation')}-{secret}"
 
     def other(self, role: str) -> str:
@@ -84,7 +84,7 @@ class ConnectionNames:
 
 
 def function_address(name: str, project_number: str, region: str) -> str:
-    """The address a function of this name has, known before it exists.
+    """Return the address a function of this name has, known before it exists.
 
     Source: https://cloud.google.com/run/docs/triggering/https-request#deterministic
     """

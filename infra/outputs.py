@@ -1,4 +1,4 @@
-"""What a stack tells when it is up: addresses, names, the connection's state, and commands that can be pasted."""
+"""The stack's outputs: addresses, names, the connection's state, and commands that can be pasted."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Result = dict[str, pulumi.Input[object]]
 
 
 def of_connection(connection: Connection, platform: Platform, check: Check, switch: Switch) -> Result:
-    """One connection's outputs. No secret value is among them."""
+    """Return one connection's outputs. No secret value is among them."""
     secrets = connection.secrets
     return {
         "database": connection.ledger.database.name,
@@ -43,7 +43,7 @@ def of_connection(connection: Connection, platform: Platform, check: Check, swit
 
 
 def kept_by_destroy(connection: Connection) -> list[pulumi.Output[str]]:
-    """What `pulumi destroy` leaves while `protect` is on."""
+    """Return what `pulumi destroy` leaves while `protect` is on."""
     if not connection.config.protect:
         return []
     secrets = (secret.secret_id for secret in connection.secrets.by_name.values())

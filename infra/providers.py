@@ -24,16 +24,16 @@ class Origin(Enum):
     """Where the first value of a secret comes from."""
 
     OWNER = "the configuration, or a version added by hand"
-    MADE = "made at deployment: nobody has to know it"
+    MADE = "made at deployment"
 
 
 @dataclass(frozen=True, slots=True)
 class SecretSpec:
     """One secret of a connection.
 
-    `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that somebody
-    should change, so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret that takes
-    the value before, while a rotation overlaps; `prefix` begins every right value; without the secret `pair` it is of no use.
+    `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that should change,
+    so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret that takes the value before,
+    while a rotation overlaps; `prefix` begins every right value; without the secret `pair` it is of no use.
     """
 
     name: str
@@ -76,7 +76,7 @@ PROVIDERS: Mapping[str, Provider] = {
             SecretSpec("account-sid", "the account, 'AC…'", required=True, prefix="AC"),
             SecretSpec(
                 "auth-token",
-                "signs callbacks, and calls where there is no API key",
+                "signs callbacks, and calls without an API key",
                 required=True,
                 rotates=True,
                 previous="auth-token-previous",
@@ -142,7 +142,7 @@ CA_CERTIFICATES = SecretSpec("ca-certificates", "certificate authorities trusted
 
 
 def rotating_secrets() -> tuple[str, ...]:
-    """Every secret that notices are sent for, over all providers."""
+    """Return every secret that notices are sent for, over all providers."""
     specs = [*(s for p in PROVIDERS.values() for s in p.secrets), *OWN_SECRETS, *PROXY_SECRETS]
     return tuple(sorted({spec.name for spec in specs if spec.rotates}))
 

@@ -62,12 +62,12 @@ class Switch:
 
 
 async def access_token() -> str:
-    """The token that the provider plugin itself acts with. It is used in this run only and goes into no output."""
+    """Return the token that the provider plugin itself acts with. It is used in this run only and goes into no output."""
     return str((await pulumi.runtime.invoke_async(google_api.CLIENT_CONFIG, {}))["accessToken"])
 
 
 def verify(service: pulumi.Output[str], *, mode: str, switch: Switch, require: bool, name: str) -> pulumi.Output[str]:
-    """Who reaches the webhook, in words, once its service is known. With `require`, a failure fails the update."""
+    """Return who reaches the webhook, in words, once its service is known. With `require`, a failure fails the update."""
 
     async def run(known: str) -> str:
         if pulumi.runtime.is_dry_run():

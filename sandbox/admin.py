@@ -1,4 +1,4 @@
-"""The admin API below `/_sandbox/`: what tests ask the simulator, and tell it."""
+"""The admin API below `/_sandbox/`: queries and settings of the simulator for tests."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ class AdminClient:
         return list(self.get("journal/starts", **filters)["monotonic"])
 
     def messages(self, since: int = 0) -> list[dict[str, Any]]:
-        """Every message the simulator accepted or received, in order, even deleted ones."""
+        """Return every message the simulator accepted or received, in order, even deleted ones."""
         return list(self.get("messages", since=since))
 
     def callbacks(self, since: int = 0) -> list[dict[str, Any]]:
-        """Every attempt to call somebody back, with its result."""
+        """Return every attempt to call somebody back, with its result."""
         return list(self.get("callbacks", since=since))
 
     def fault(self, kind: str, **rule: Any) -> None:
@@ -54,7 +54,7 @@ class AdminClient:
         self.post("faults", {"kind": kind, **rule})
 
     def all_faults(self, probability: float, **rule: Any) -> None:
-        """Every kind with this probability; a kind's own goes by its name: `**{"slow": 0.2}`."""
+        """Set this probability for every kind; a kind's own goes by its name: `**{"slow": 0.2}`."""
         self.post("faults", {"scenario": "all", "probability": probability, **rule})
 
     def clear_faults(self) -> None:
@@ -69,7 +69,7 @@ class AdminClient:
         self.post("clock", {"advanceSeconds": seconds})
 
     def inbound(self, **message: Any) -> dict[str, Any]:
-        """Somebody texts one of our numbers: `to`, `from_`, `body`, `mediaUrls`. Waits for the webhook's answer."""
+        """Send a message to one of our numbers: `to`, `from_`, `body`, `mediaUrls`. Waits for the webhook's answer."""
         message["from"] = message.pop("from_")
         return dict(self.post("inbound", message))
 
@@ -97,7 +97,7 @@ class AdminClient:
         return document
 
     def _connect(self, connection: http.client.HTTPConnection) -> None:
-        """A refused connection can be a fault at work, and is tried again for a while."""
+        """Connect; a refused connection can be a fault under test, and is tried again for a while."""
         ends = time.monotonic() + self.patience
         while True:
             try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Clock:
-    """Wall-clock seconds that can be moved forward, so that nobody waits 35 days for a scheduled message."""
+    """Wall-clock seconds that can be moved forward, so that no test waits 35 days for a scheduled message."""
 
     skipped: float = 0.0
 

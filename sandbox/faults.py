@@ -155,7 +155,7 @@ def parse_header(text: str) -> Fault:
 
 
 def _scenario(document: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Every kind with the same probability, unless the document names a kind with one of its own.
+    """Return every kind with the same probability, unless the document names a kind with one of its own.
 
     Each request meets the rules one after the other, so for small values the chances simply add up.
     """

@@ -143,14 +143,14 @@ class Journal:
 
 
 def most_in_window(times: Iterable[float], seconds: float) -> int:
-    """The largest number of `times` (ascending) within any half-open window of `seconds`."""
+    """Return the largest number of `times` (ascending) within any half-open window of `seconds`."""
     starts = array("d", times)
     # bisect_right of the first time outside; a start exactly `seconds` later begins a new window.
     return max((bisect_right(starts, at + seconds - 1e-9) - index for index, at in enumerate(starts)), default=0)
 
 
 def _once(kept: dict[K, V], key: K, *, value: V) -> V:
-    """The value kept for the key before, else this one; what is kept stays small."""
+    """Return the value kept for the key before, else this one; what is kept stays small."""
     if len(kept) >= MAX_KEPT:
         kept.clear()
     return kept.setdefault(key, value)

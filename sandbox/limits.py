@@ -1,4 +1,4 @@
-"""How many requests a provider lets in: at once, and per second."""
+"""The provider's limits of requests: at once, and per second."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from aiohttp import web
 
 
 class Listener:
-    """Listens on 127.0.0.1. While closed the port stays bound, so that nobody else can take it meanwhile."""
+    """Listens on 127.0.0.1. While closed the port stays bound, so that no other process can take it meanwhile."""
 
     def __init__(self) -> None:
         self._protocols: web.Server | None = None

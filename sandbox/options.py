@@ -62,7 +62,7 @@ class Settings:
 class Options:
     """`port` 0 takes a free one. `seed` makes ids, faults and every other chance repeatable.
 
-    Callbacks go to loopback addresses only, unless `external_callbacks`: a test must not call strangers.
+    Callbacks go to loopback addresses only, unless `external_callbacks`: a test must not call other hosts.
     The journals keep the newest `journal_size` entries.
     """
 
@@ -82,7 +82,7 @@ class Context:
 
 
 def settings_document(settings: Settings | CallbackBehaviour) -> dict[str, Any]:
-    """The settings as the admin API shows them, and takes them."""
+    """Return the settings as the admin API shows them, and takes them."""
     document: dict[str, Any] = {}
     for item in fields(settings):
         value = getattr(settings, item.name)

@@ -11,7 +11,7 @@ AdminAction = Callable[[Mapping[str, Any]], Any]
 
 
 class AdminError(ValueError):
-    """An admin call that cannot be carried out; the message tells the fix. Answered 400."""
+    """An admin call that cannot be carried out; the message names the fix. Answered 400."""
 
 
 class Service(Protocol):
@@ -20,19 +20,19 @@ class Service(Protocol):
     name: str
 
     def owns(self, path: str) -> bool:
-        """Whether this raw path belongs to the provider's API."""
+        """Return True if this raw path belongs to the provider's API."""
 
     def handle(self, request: Request) -> Reply:
         """Process one request in full. Never raises for what a client can send."""
 
     def response_headers(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:
-        """The headers of the final answer, given the requests under way and how long this one took."""
+        """Return the headers of the final answer, given the requests under way and how long this one took."""
 
     def too_many_requests(self, retry_after: float) -> Reply:
-        """The provider's 429."""
+        """Return the provider's 429."""
 
     def server_error(self, status: int, retry_after: float | None = None) -> Reply:
-        """The provider's 5xx."""
+        """Return the provider's 5xx."""
 
     def admin_actions(self) -> Mapping[tuple[str, str], AdminAction]:
         """Admin calls of this provider: (method, path below `/_sandbox/`) to an action.
@@ -42,7 +42,7 @@ class Service(Protocol):
         """
 
     def messages(self, since: int = 0) -> Iterable[Mapping[str, Any]]:
-        """Every message ever accepted, in the order of acceptance, even what the API has deleted since."""
+        """Return every message ever accepted, in the order of acceptance, even what the API has deleted since."""
 
     def reset(self) -> None:
         """Back to the state at the start."""

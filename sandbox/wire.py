@@ -35,7 +35,7 @@ class Request:
         return parse_qsl(self.query, keep_blank_values=True)
 
     def form_pairs(self) -> list[tuple[str, str]]:
-        """The body as form fields; another content type has none, as for a server that knows only forms."""
+        """Return the body as form fields; another content type has none, as for a server that knows only forms."""
         if not self.headers.get("Content-Type", FORM_TYPE).startswith(FORM_TYPE):
             return []
         return parse_qsl(self.body.decode("utf-8", "replace"), keep_blank_values=True)

@@ -23,7 +23,7 @@ def replay(
     everything: Annotated[bool, typer.Option("--all", help="All that were given up.")] = False,
     limit: Limit = 100,
 ) -> None:
-    """Tell a callback again. Without an id: show those that were given up."""
+    """Post a notification again. Without an id: list those that were given up."""
     run = context_of(ctx)
     if callback_id is not None and everything:
         raise Misused("name one callback, or --all")

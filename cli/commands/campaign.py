@@ -202,7 +202,7 @@ def results(
     *,
     csv: Annotated[Path | None, typer.Option(metavar="FILE", help="Write all of them there, as CSV.")] = None,
     status: Annotated[str | None, typer.Option(help="Only those, such as delivered, failed or error.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, in the order of the records.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most, in the order of the records.")] = 100,
 ) -> None:
     """Show what became of each record, or write it to a file."""
     run = context_of(ctx)
@@ -217,7 +217,7 @@ def results(
 
 
 def _create(run: Context, file: str, options: Mapping[str, Any], *, key: str | None) -> Campaign:
-    """The campaign; for a dry run, what it would be."""
+    """Return the campaign; for a dry run, what it would be."""
     if file.startswith(ELSEWHERE):
         answer: Campaign = run.client.post(CAMPAIGNS, _to_document(file, options), key=key)
         return answer
@@ -242,7 +242,7 @@ def _create(run: Context, file: str, options: Mapping[str, Any], *, key: str | N
 
 
 def _to_document(source: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options as a JSON request has them: tracking is an object of its own there."""
+    """Return the options as a JSON request has them: tracking is an object of its own there."""
     document = {"source": source, **options}
     tracking = {name: document.pop(name) for name in ("retryIntervalMillis", "retryAttempts") if name in document}
     return {**document, "tracking": tracking} if tracking else document
@@ -266,7 +266,7 @@ def _watch(run: Context, campaign: Campaign, every: float) -> None:
         raise typer.Exit(INTERRUPTED) from None
     run.output.show(campaign, render.campaign(campaign))
     if not following.arrived(campaign):
-        run.output.note(f"`sms campaign results {campaign['id']}` tells what became of each record")
+        run.output.note(f"`sms campaign results {campaign['id']}` shows the outcome of each record")
         raise typer.Exit(NOT_DELIVERED)
 
 
@@ -278,7 +278,7 @@ def _move(ctx: typer.Context, campaign_id: str, verb: str, reason: str) -> None:
 
 @contextmanager
 def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """A file that takes `path`'s place when it is complete."""
+    """Open a file that replaces `path` when it is complete."""
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:

@@ -58,7 +58,7 @@ def limits(ctx: typer.Context) -> None:
 
 
 def suspend(
-    ctx: typer.Context, *, reason: Annotated[str, typer.Option(help="Shown to whoever wants to send meanwhile.")] = ""
+    ctx: typer.Context, *, reason: Annotated[str, typer.Option(help="Shown to callers who send meanwhile.")] = ""
 ) -> None:
     """Send nothing until resumed. Callbacks and inbound messages still work."""
     run = context_of(ctx)

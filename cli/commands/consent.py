@@ -85,7 +85,7 @@ def export_opt_outs(ctx: typer.Context, file: OptOutFile) -> None:
 
 @opt_outs.command("import")
 def import_opt_outs(ctx: typer.Context, file: OptOutFile, *, column: Column = "number", reason: Reason = "") -> None:
-    """Add every number of a CSV file as an opt-out; those that are no numbers are shown, the others are added."""
+    """Add every number of a CSV file as an opt-out; invalid numbers are shown, the others are added."""
     run = context_of(ctx)
     with packed(file, CSV) as upload:
         query = {"column": column, "reason": reason or None}

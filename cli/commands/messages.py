@@ -19,7 +19,7 @@ def show_status(
     ctx: typer.Context,
     message_id: MessageId,
     *,
-    history: Annotated[bool, typer.Option("--history", help="Everything that was heard of it.")] = False,
+    history: Annotated[bool, typer.Option("--history", help="Every report on it.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Ask until its status is final.")] = False,
     interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two questions of --watch.")] = 2.0,
 ) -> None:
@@ -35,7 +35,7 @@ def show_status(
 
 
 def _follow(run: Context, answer: dict[str, Any], interval: float) -> dict[str, Any]:
-    """The message once it is final; on the way, each change is shown."""
+    """Return the message once it is final; on the way, each change is shown."""
     shown = None
     while not answer["final"]:
         if answer["status"] != shown:
@@ -56,7 +56,7 @@ def list_messages(
     provider_id: Annotated[str | None, typer.Option(help="The provider's own id.")] = None,
     after: Annotated[str | None, typer.Option(help="Created after this time (RFC 3339).")] = None,
     before: Annotated[str | None, typer.Option(help="Created before this time (RFC 3339).")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many at most, newest first.")] = 25,
+    limit: Annotated[int, typer.Option(min=1, help="Rows at most, newest first.")] = 25,
 ) -> None:
     """List messages of requests and campaigns, newest first."""
     run = context_of(ctx)

@@ -53,18 +53,18 @@ Duplicates = Annotated[
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, such as {name} in the text.")]
 SenderAddress = Annotated[str | None, typer.Option(help="Instead of the connection's default one.")]
 Interval = Annotated[float | None, typer.Option(help="Seconds between two status questions.")]
-Attempts = Annotated[int | None, typer.Option(help="How many status questions.")]
-Validity = Annotated[int | None, typer.Option(help="Seconds after which nobody should try to deliver it.")]
+Attempts = Annotated[int | None, typer.Option(help="Status polls at most.")]
+Validity = Annotated[int | None, typer.Option(help="Seconds after which delivery is no longer tried.")]
 SendAt = Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")]
 CallbackUrl = Annotated[str | None, typer.Option(help="Where the connector posts results.")]
 Unknown = Annotated[
     OnUnknown | None, typer.Option(help="An outcome that stays unknown: report it (default), or send again.")
 ]
-Limit = Annotated[int, typer.Option(min=1, help="How many at most, newest first.")]
+Limit = Annotated[int, typer.Option(min=1, help="Rows at most, newest first.")]
 
 
 def name_text(message: str | None, template: str | None) -> dict[str, Any]:
-    """The text, or the saved template that has it. Raises Misused where neither is given."""
+    """Return the text, or the saved template that has it. Raises Misused where neither is given."""
     if message is None and template is None:
         raise Misused("--message is missing: what is to be sent; or name a saved template with --template")
     return given({"message": message, "template": template})

@@ -112,7 +112,7 @@ def send(
     key = key or uuid.uuid4().hex
     if path is None:
         if read_mapping(mapping):
-            raise Misused("--map has nothing to map: there is no file")
+            raise Misused("--map has nothing to map without a file")
         dry = {"dryRun": True} if dry_run else {}
         _send_one(run, {**options, "to": to, "tracking": {**tracking, "wait": wait}, **dry}, key=key)
         return
@@ -161,7 +161,7 @@ def preview(
 
 
 def _source(to: str | None, csv: Path | None, ndjson: Path | None) -> tuple[Path | None, str]:
-    """The file and what it is; no file where there is one recipient instead."""
+    """Return the file and what it is; no file where there is one recipient instead."""
     if sum(source is not None for source in (to, csv, ndjson)) != 1:
         raise Misused("name one of --to, --csv and --ndjson")
     return csv or ndjson, NDJSON if csv is None else CSV
@@ -255,7 +255,7 @@ def _exit_by(results: Sequence[Result]) -> None:
 
 
 def _show_sent(run: Context, head: Mapping[str, Any], results: Sequence[Result]) -> None:
-    """One message in full; of many, those that have not arrived."""
+    """Return one message in full; of many, those that have not arrived."""
     summary = dict(Counter(result["status"] for result in results))
     shown = [each for each in results if each["status"] not in render.ARRIVED or len(results) == 1]
     run.output.show(
@@ -267,7 +267,7 @@ def _show_sent(run: Context, head: Mapping[str, Any], results: Sequence[Result])
 
 @contextmanager
 def _interruptible(outcome: str, key: str) -> Any:
-    """Ctrl-C while a request is under way: nobody knows whether it was carried out."""
+    """Ctrl-C while a request is under way: it is unknown whether it was carried out."""
     try:
         yield
     except KeyboardInterrupt:

@@ -107,7 +107,7 @@ def _path(name: str) -> str:
 
 
 def _read(file: Path) -> Mapping[str, Any]:
-    """The file's document; what a connector adds to a template it shows (name, version, times) is left out."""
+    """Return the file's document; what a connector adds to a template it shows (name, version, times) is left out."""
     try:
         document = json.loads(file.read_text(encoding="utf-8-sig"))
     except OSError as error:

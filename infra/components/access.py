@@ -67,5 +67,5 @@ class ConnectionAccess(Component):
 
 
 def caller_slug(member: str) -> str:
-    """A caller's part of a resource name: no name of a person in the state's addresses, and no clash."""
+    """Return a caller's part of a resource name: no name of a person in the state's addresses, and no clash."""
     return f"caller-{hashlib.sha256(member.encode()).hexdigest()[:8]}"

@@ -15,9 +15,9 @@ ROLES = {
     "connector": "runs the private API",
     "worker": "carries out campaigns",
     "webhook": "takes callbacks from the public",
-    "tasks": "is whom the queues call the private functions as",
-    "check": "is whom the connection check calls the connector as",
-    "scheduler": "is whom the scheduled maintenance job calls the connector as",
+    "tasks": "is the account by which the queues call the private functions",
+    "check": "is the account by which the connection check calls the connector",
+    "scheduler": "is the account by which the scheduled maintenance job calls the connector",
 }
 
 MINTS_TOKENS = "roles/iam.serviceAccountOpenIdTokenCreator"

@@ -1,4 +1,4 @@
-"""What is watched: log metrics, alert policies and who hears of them."""
+"""Log metrics, alert policies and their recipients."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
             f' AND httpRequest.status<300 AND NOT httpRequest.requestUrl=~"/tasks/maintenance$"'
             f' AND (resource.labels.service_name="{worker}" OR httpRequest.requestUrl=~"/v1/(messages:send|campaigns)$")'
         ),
-        # The connector tells the state at every connection test; the scheduler asks for one every few minutes.
+        # The connector logs the state at every connection test; the scheduler asks for one every few minutes.
         "not-active": f'{of}="{connector}" AND jsonPayload.message="connection test" AND jsonPayload.state!="ACTIVE"',
         # Nothing of ours: the wrong address, too much of it, or not signed as the provider signs. `why` says which.
         "callbacks-rejected": f'{of}=("{connector}" OR "{webhook}") AND jsonPayload.message="callback_rejected"',
@@ -68,7 +68,7 @@ def series(name: str, more: str = "") -> str:
 
 
 def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
-    """The alert table of a connection."""
+    """Return the alert table of a connection."""
     return (*_traffic_alerts(names), *_upkeep_alerts(names))
 
 
@@ -132,7 +132,7 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             "CRITICAL",
             "Ask for the reason with the stack's output `commands.test`. AUTH_ERROR: the credentials; ERROR: the way there.",
         ),
-        # Strangers who find the public address are turned away by its token, which wakes nobody. A callback that has the token and
+        # Requests of others to the public address are refused by its token, without an alert. A callback that has the token and
         # not the signature comes from the provider, signed with a credential that we don't have.
         Alert(
             "callbacks-rejected",
@@ -148,7 +148,7 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             f"sum(increase({given_up}[15m])) > 0",
             "0s",
             "ERROR",
-            "`GET /v1/callbacks?state=given_up` says which and why. When the receiver is well again, post them anew from there.",
+            "`GET /v1/callbacks?state=given_up` says which and why. When the receiver works again, post them again from there.",
         ),
         Alert(
             "queue-backlog",

@@ -1,4 +1,4 @@
-"""What every component shares: its type, and options for its children. Children belong to their component and to nobody else."""
+"""What every component shares: its type, and options for its children. Children belong to their component alone."""
 
 from __future__ import annotations
 

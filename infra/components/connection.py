@@ -81,7 +81,7 @@ class Connection(Component):
         self.register_outputs({})
 
     def uri(self, role: str) -> pulumi.Output[str] | None:
-        """Where a function is reached, as the platform says; None while it waits for its secrets."""
+        """Return where a function is reached, as the platform says; None while it waits for its secrets."""
         function = self.functions.get(role)
         if function is None:
             return None

@@ -47,7 +47,7 @@ def charts(names: ConnectionNames) -> dict[str, str]:
 
 
 def document(name: str, names: ConnectionNames, labels: dict[str, str]) -> dict[str, Any]:
-    """The dashboard as Monitoring stores it: keys it would fill in are said, so that nothing differs later."""
+    """Return the dashboard as Monitoring stores it: keys it would fill in are said, so that nothing differs later."""
     tiles = []
     for place, (title, query) in enumerate(charts(names).items()):
         row, column = divmod(place, COLUMNS // WIDTH)
@@ -62,7 +62,7 @@ def document(name: str, names: ConnectionNames, labels: dict[str, str]) -> dict[
 
 
 class ConnectionDashboard(Component):
-    """Owns the connection's dashboard. Refuses nothing: whoever wants another view copies it."""
+    """Owns the connection's dashboard. Refuses nothing: copy it for another view."""
 
     def __init__(
         self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None

@@ -82,7 +82,7 @@ class ConnectionFunctions(Component):
         self.register_outputs({})
 
     def get(self, role: str) -> gcp.cloudfunctionsv2.Function | None:
-        """The function of that role, None while it waits for its secrets."""
+        """Return the function of that role, None while it waits for its secrets."""
         return self.by_role.get(role)
 
     def _can_start(self, role: str) -> bool:
@@ -91,12 +91,12 @@ class ConnectionFunctions(Component):
         return not lacks or self._lookups.has_function(platform.project, platform.region, self._names.function(role))
 
     def service(self, role: str) -> pulumi.Output[str]:
-        """The full name of the Run service behind a function, once it is deployed."""
+        """Return the full name of the Run service behind a function, once it is deployed."""
         run = f"projects/{self._platform.project}/locations/{self._platform.region}/services/"
         return pulumi.Output.concat(run, self.by_role[role].name)
 
     def address(self, role: str) -> pulumi.Output[str]:
-        """The address that is known before the function exists: the functions have to be told each other's."""
+        """Return the address, which is known before the function exists: each function gets the others'."""
         name, region = self._names.function(role), self._platform.region
         return self._platform.project_number.apply(lambda number: function_address(name, number, region))
 
@@ -174,7 +174,7 @@ class ConnectionFunctions(Component):
         )
 
     def _environment(self, role: str, shape: Shape) -> dict[str, pulumi.Input[str]]:
-        """The platform's server has four threads unless told otherwise."""
+        """Set the number of threads: the platform's server has four by default."""
         trusted = CA_CERTIFICATES.name in self._secrets.mounts(role)
         return {
             **self._variables,
@@ -183,7 +183,7 @@ class ConnectionFunctions(Component):
         }
 
     def _volume(self, name: str) -> gcp.cloudfunctionsv2.FunctionServiceConfigSecretVolumeArgs:
-        """`latest` is read anew at each reading of the file: a new version needs no deployment."""
+        """`latest` is resolved at each reading of the file: a new version needs no deployment."""
         folder, _, file = environment.secret_file(name).rpartition("/")
         return gcp.cloudfunctionsv2.FunctionServiceConfigSecretVolumeArgs(
             mount_path=folder,

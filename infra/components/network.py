@@ -137,7 +137,7 @@ class PrivateConnectivity(Component):
         )
 
     def _endpoint(self) -> gcp.dns.RecordSet:
-        """The consumer side of Private Service Connect, and a private zone so that the host's name leads there."""
+        """Make the consumer side of Private Service Connect, and a private zone in which the host's name leads there."""
         config, platform = self._config, self._platform
         labels = own_labels(config.name, config.labels)
         address = gcp.compute.Address(

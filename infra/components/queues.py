@@ -16,7 +16,7 @@ from naming import ConnectionNames
 ENQUEUERS = {"chunks": ("connector", "worker"), "events": ("connector", "worker", "webhook")}
 
 # The longest pause between two tries. A chunk that several workers died over, or that was there while the provider was not, has
-# to go on soon after; an event that nobody can take in may wait.
+# to go on soon after; an event that can't be applied yet may wait.
 CHUNKS_BACKOFF, EVENTS_BACKOFF = "60s", "300s"
 
 

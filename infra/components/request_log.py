@@ -37,7 +37,7 @@ class RequestLog(Component):
 
 
 def exclusion(names: ConnectionNames) -> str:
-    """The platform's request log of the connection's three functions, and nothing else of the project."""
+    """Match the platform's request log of the connection's three functions alone."""
     services = " OR ".join(f'"{names.function(role)}"' for role in ("connector", "worker", "webhook"))
     return (
         f'resource.type="cloud_run_revision" AND resource.labels.service_name=({services})'

@@ -26,7 +26,7 @@ from providers import CA_CERTIFICATES, Origin, SecretSpec
 class ConnectionSecrets(Component):
     """Owns the containers, who may read each, when a notice is due, and the first version of what the configuration gives.
 
-    Refuses to own versions that somebody added: it takes no version away, ever, and reads none. A secret without any value stays
+    Refuses to own versions that were added by hand: it takes no version away, ever, and reads none. A secret without any value stays
     without a version and is not mounted (a function that mounts a missing version can't be deployed); `missing` names those.
     See docs/decisions/0101-secrets-without-a-value.md.
     """
@@ -66,11 +66,11 @@ class ConnectionSecrets(Component):
         self.register_outputs({})
 
     def ready(self, role: str) -> list[pulumi.Resource]:
-        """What has to exist before a function of this role can be deployed."""
+        """Return what has to exist before a function of this role can be deployed."""
         return [*self.grants[role], *(self.versions[n] for n in self.mounts(role) if n in self.versions)]
 
     def mounts(self, role: str) -> list[str]:
-        """The secrets a function of this role gets as files."""
+        """Return the secrets a function of this role gets as files."""
         return [spec.name for spec in self.specs if spec.name in self.mounted and role in spec.readers]
 
     def _refuse_disabled(self) -> None:
@@ -121,7 +121,7 @@ class ConnectionSecrets(Component):
         )
 
     def _first_version(self, spec: SecretSpec) -> gcp.secretmanager.SecretVersion | None:
-        """The value goes in write-only: the provider never reads it back, so a deployer needs no right to read secrets."""
+        """Add the value write-only: the provider never reads it back, so a deployer needs no right to read secrets."""
         value, mark = self._value(spec)
         if value is None:
             return None
@@ -136,7 +136,7 @@ class ConnectionSecrets(Component):
         )
 
     def _value(self, spec: SecretSpec) -> tuple[str | None, int]:
-        """The first value and its mark: only another mark makes another version, so a value that is made here is used once."""
+        """Return the first value and its mark: only another mark makes another version, so a value made here is used once."""
         if spec.origin is Origin.MADE:
             return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), 1
         if spec is CA_CERTIFICATES:
@@ -156,5 +156,5 @@ class ConnectionSecrets(Component):
 
 
 def _mark(value: str) -> int:
-    """A number for a value, since the provider's older versions take nothing else; it is kept encrypted like the value."""
+    """Return a number for a value, since the provider's older versions take nothing else; it is kept encrypted like the value."""
     return int(hashlib.sha256(value.encode()).hexdigest()[:7], 16) + 1

@@ -14,7 +14,7 @@ from labels import own_labels
 class WebhookUptime(Component):
     """Owns the check that asks `webhook` how it is from several continents every five minutes, and the alert on its silence.
 
-    Refuses to look at the other functions: nobody may call them from outside.
+    Refuses to check the other functions: they can't be called from outside.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class Account:
     opt_outs: set[tuple[str, str]] = field(default_factory=set)
 
     def pool(self, service_sid: str) -> list[Number]:
-        """The senders of a messaging service."""
+        """Return the senders of a messaging service."""
         return [number for number in self.numbers.values() if number.service_sid == service_sid]
 
     def opt_out_scope(self, sender: str) -> str:
@@ -98,7 +98,7 @@ class AccountBook:
         self.accounts.update((account.sid, account) for account in accounts)
 
     def caller(self, authorization: str | None) -> Caller | None:
-        """Whose credentials these are, None if nobody's."""
+        """Return the owner of the credentials, None if unknown."""
         user, password = _basic(authorization or "")
         if user.startswith("SK"):
             return self._key_caller(user, password)
@@ -108,7 +108,7 @@ class AccountBook:
         return Caller(account, Rights.FULL)
 
     def reach(self, caller: Caller, sid: str) -> Account | None:
-        """The account of the path, if it is the caller's own or a sub-account of it."""
+        """Return the account of the path, if it is the caller's own or a sub-account of it."""
         account = self.accounts.get(sid)
         return account if account and caller.account.sid in (account.sid, account.owner_sid) else None
 

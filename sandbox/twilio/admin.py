@@ -108,7 +108,7 @@ def _required(body: Mapping[str, Any], name: str) -> str:
 
 
 def _shown(account: Account) -> dict[str, Any]:
-    """An account without its secrets."""
+    """Return an account without its secrets."""
     return {
         "sid": account.sid,
         "status": account.status,

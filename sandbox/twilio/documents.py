@@ -25,7 +25,7 @@ def message_path(message: Message) -> str:
 
 
 def message_document(message: Message, now: float, *, created: bool = False) -> dict[str, Any]:
-    """A message as it is `now`; `created`: as the answer to its own create request, however fast it was delivered."""
+    """Return a message as it is `now`; `created`: as the answer to its own create request, however fast it was delivered."""
     status, since = (message.first_status(), message.accepted_at) if created else message.current(now)
     unassigned = message.service_sid is not None and status in ("accepted", "scheduled")
     sent_at = None if created else message.sent_at(now)
@@ -101,7 +101,7 @@ def balance_document(account: Account) -> dict[str, Any]:
 
 
 def key_document(key: Key, *, secret: bool = False) -> dict[str, Any]:
-    """A key; its secret is told once, in the answer to its creation."""
+    """Return a key; its secret is shown once, in the answer to its creation."""
     document = {
         "sid": key.sid,
         "friendly_name": key.friendly_name,
@@ -124,7 +124,7 @@ def token_document(account: Account, now: float, *, promoted: bool) -> dict[str,
 
 
 def witness_document(message: Message, now: float) -> dict[str, Any]:
-    """A message as the simulator itself knows it, for tests."""
+    """Return a message as the simulator itself knows it, for tests."""
     status, since = message.current(now)
     return {
         "sequence": message.sequence,

@@ -1,4 +1,4 @@
-"""Somebody texts one of our numbers: consent words, the webhook, and the reply it asks for.
+"""A message to one of our numbers: consent words, the webhook, and the reply it asks for.
 
 Consent: twilio.com/docs/messaging/tutorials/advanced-opt-out and the default handling of long codes. The confirmation
 texts Twilio itself sends back are not simulated.

@@ -21,7 +21,7 @@ HANDED_OVER = frozenset({"sent", "delivered", "undelivered", "read", "received"}
 
 @cache
 def plan_for(outcome: Outcome, *, service: bool) -> Plan:
-    """The stages of an outbound message; one from a messaging service begins as accepted, without a sender."""
+    """Return the stages of an outbound message; one from a messaging service begins as accepted, without a sender."""
     head: Plan = ((0.0, "accepted"), (0.1, "queued")) if service else ((0.0, "queued"),)
     if outcome.course is Course.STAYS_QUEUED:
         # Its time is the validity period, at the end of which it fails.
@@ -36,7 +36,7 @@ def plan_for(outcome: Outcome, *, service: bool) -> Plan:
 
 
 def stage_at(plan: Plan, elapsed: float, *, span: float) -> tuple[float, str]:
-    """The stage reached `elapsed` seconds after the start of a delivery that takes `span` seconds."""
+    """Return the stage reached `elapsed` seconds after the start of a delivery that takes `span` seconds."""
     reached = elapsed / span if span > 0 else math.inf
     stage = plan[0]
     for candidate in plan:
@@ -47,5 +47,5 @@ def stage_at(plan: Plan, elapsed: float, *, span: float) -> tuple[float, str]:
 
 
 def sent_fraction(plan: Plan) -> float | None:
-    """When the message is handed over, None if it never is."""
+    """Return when the message is handed over, None if it never is."""
     return next((fraction for fraction, status in plan if status in HANDED_OVER), None)

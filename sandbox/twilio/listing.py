@@ -74,14 +74,14 @@ class Page:
 
 
 def shown_sender(message: Message, now: float) -> str | None:
-    """The sender as the API shows it: none while a messaging service has not chosen one."""
+    """Return the sender as the API shows it: none while a messaging service has not chosen one."""
     if message.service_sid is not None and message.current(now)[0] in ("accepted", "scheduled"):
         return None
     return message.sender
 
 
 def read_page(book: MessageBook, request: PageRequest, *, now: float) -> Page:
-    """One page. Raises TwilioError 21481 for a token that was never given."""
+    """Return one page. Raises TwilioError 21481 for a token that was never given."""
     forward, anchor = _anchor(book, request)
     if forward:
         found = _take(_older(book, request, anchor, now=now), request, now=now)
@@ -99,7 +99,7 @@ def read_page(book: MessageBook, request: PageRequest, *, now: float) -> Page:
 
 
 def _anchor(book: MessageBook, request: PageRequest) -> tuple[bool, Message | None]:
-    """Whether to go on to older messages, and from which one; without a token from the newest."""
+    """Return whether to go on to older messages, and from which one; without a token from the newest."""
     if request.token is None:
         return True, None
     match = TOKEN.fullmatch(request.token)
@@ -110,7 +110,7 @@ def _anchor(book: MessageBook, request: PageRequest) -> tuple[bool, Message | No
 
 
 def _take(candidates: Iterator[Message], request: PageRequest, *, now: float) -> list[Message]:
-    """One more than fits on the page, to know whether there is another page."""
+    """Return one more than fits on the page, to know whether there is another page."""
     found: list[Message] = []
     for message in candidates:
         if request.filter.takes(message, now):
@@ -162,7 +162,7 @@ def parse_request(account_sid: str, query: Sequence[tuple[str, str]]) -> PageReq
 
 
 def envelope(path: str, query: Sequence[tuple[str, str]], *, request: PageRequest, page: Page) -> dict[str, object]:
-    """The links and counters of a list answer; the list itself and how far it goes are the caller's."""
+    """Return the links and counters of a list answer; the list itself and how far it goes are the caller's."""
     kept = [(name, value) for name, value in query if name in FILTERS]
 
     def uri(number: int, token: str | None) -> str:
@@ -182,7 +182,7 @@ def envelope(path: str, query: Sequence[tuple[str, str]], *, request: PageReques
 
 
 def _bounds(name: str, text: str) -> Span:
-    """What a date filter takes: a day means all of it, a time its second; `<` and `>` include what they name."""
+    """Return what a date filter takes: a day means all of it, a time its second; `<` and `>` include what they name."""
     moment, whole_day = _moment(name, text)
     start = math.floor(moment.timestamp())
     end = start + (86_400 if whole_day else 1)
@@ -192,7 +192,7 @@ def _bounds(name: str, text: str) -> Span:
 
 
 def _moment(name: str, text: str) -> tuple[datetime, bool]:
-    """A day, an ISO date-time or an RFC 2822 date (both seen in Twilio's examples); without a zone it is UTC."""
+    """Return a day, an ISO date-time or an RFC 2822 date (both seen in Twilio's examples); without a zone it is UTC."""
     try:
         if DAY.fullmatch(text):
             return datetime.combine(date.fromisoformat(text), datetime.min.time(), UTC), True

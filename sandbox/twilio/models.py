@@ -47,7 +47,7 @@ class Message:
     deleted_at: float | None = None
 
     def current(self, now: float) -> tuple[str, float]:
-        """The status and since when."""
+        """Return the status and since when."""
         if self.canceled_at is not None:
             return "canceled", self.canceled_at
         if now < self.start:
@@ -56,7 +56,7 @@ class Message:
         return status, self.start + fraction * self.span
 
     def first_status(self) -> str:
-        """What the answer to the create request says, however fast the delivery is."""
+        """Return what the answer to the create request says, however fast the delivery is."""
         return "scheduled" if self.start > self.accepted_at else self.plan[0][1]
 
     def will_be_sent_at(self) -> float | None:
@@ -64,7 +64,7 @@ class Message:
         return None if fraction is None or self.canceled_at is not None else self.start + fraction * self.span
 
     def sent_at(self, now: float) -> float | None:
-        """When it was handed over, None if it was not yet."""
+        """Return when it was handed over, None if it was not yet."""
         at = self.will_be_sent_at()
         return at if at is not None and now >= at else None
 
@@ -76,7 +76,7 @@ class Shelf:
     messages: list[Message] = field(default_factory=list)
 
     def before(self, sequence: int) -> int:
-        """How many were accepted before this one."""
+        """Return how many were accepted before this one."""
         return bisect_left(self.messages, sequence, key=lambda message: message.sequence)
 
     def accepted_before(self, time: float) -> int:
@@ -119,7 +119,7 @@ class MessageBook:
         return message if message is not None and message.account_sid == account_sid else None
 
     def shelf(self, account_sid: str, *, to: str | None, sender: str | None) -> Shelf:
-        """The shortest shelf that holds all messages with this recipient and sender."""
+        """Return the shortest shelf that holds all messages with this recipient and sender."""
         keys: list[tuple[str, ...]] = [(account_sid,)]
         keys += [(account_sid, "to", to)] if to is not None else []
         keys += [(account_sid, "from", sender)] if sender is not None else []

@@ -73,7 +73,7 @@ def channel(address: str) -> str:
 
 
 def recipient(text: str) -> str | None:
-    """The address in normal form, None if it is none.
+    """Return the address in normal form, None if it is none.
 
     Like Twilio, takes separators, and ten digits as a North American number.
     """
@@ -85,6 +85,6 @@ def recipient(text: str) -> str | None:
 
 
 def sender(text: str) -> str:
-    """A sender in normal form: a number without its plus gets it, anything else stays."""
+    """Return a sender in normal form: a number without its plus gets it, anything else stays."""
     digits = PUNCTUATION.sub("", text)
     return f"+{digits}" if digits.isdigit() and not SHORT_CODE.fullmatch(digits) else text

@@ -31,7 +31,7 @@ class Outbox:
     def accept(
         self, account: Account, draft: Draft, *, direction: str = "outbound-api"
     ) -> tuple[Message, asyncio.Future[Any] | None]:
-        """The accepted message, and what to wait for before the answer (None: nothing)."""
+        """Return the accepted message, and what to wait for before the answer (None: nothing)."""
         now, outcome = self._clock.now(), outcome_for(draft.to)
         url = draft.callback_url or (draft.service.status_callback if draft.service else None)
         before_answer = url is not None and draft.send_at is None and self._callbacks.settles_first()
@@ -59,7 +59,7 @@ class Outbox:
         return message, self._call_back(account, message, before_answer=before_answer)
 
     def receive(self, account: Account, *, to: str, sender: str, body: str, media_urls: Iterable[str]) -> Message:
-        """A message from outside to one of our numbers."""
+        """Return a message from outside to one of our numbers."""
         now, media = self._clock.now(), self._media(media_urls)
         number = account.numbers[to]
         message = Message(

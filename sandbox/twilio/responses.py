@@ -167,12 +167,12 @@ class AccountResponses:
         return NO_CONTENT
 
     def create_secondary_token(self, call: Call) -> Reply:
-        """From now on both tokens are valid; a second call replaces the secondary one."""
+        """Make a secondary token, valid beside the first; a second call replaces it."""
         call.account.secondary_token = self._hex()
         return json_reply(201, documents.token_document(call.account, self._clock.now(), promoted=False))
 
     def promote_token(self, call: Call) -> Reply:
-        """The secondary token becomes the only one, at once."""
+        """Make the secondary token the only one, at once."""
         if call.account.secondary_token is None:
             raise call.not_found()
         call.account.token, call.account.secondary_token = call.account.secondary_token, None
@@ -207,7 +207,7 @@ def _frame(
     page: Page | None = None,
     query: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
-    """A list answer, all but its list of so many; without a page everything is on the first."""
+    """Return a list answer, all but its list of so many; without a page everything is on the first."""
     request = request or PageRequest(call.account.sid, Filter(), DEFAULT_PAGE_SIZE, 0, None)
     start = request.number * request.size
     frame = envelope(call.request.path, query, request=request, page=page or Page((), None, None))

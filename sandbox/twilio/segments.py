@@ -1,4 +1,4 @@
-"""How many parts a text takes on the air (3GPP TS 23.038, 23.040)."""
+"""Count a text's parts on the air (3GPP TS 23.038, 23.040)."""
 
 from __future__ import annotations
 

@@ -123,7 +123,7 @@ def _refused(
     status: int | None = None,
     retry_after: float | None = None,
 ) -> Reply:
-    """An error answer; `status` replaces the usual one of the code."""
+    """Return an error answer; `status` replaces the usual one of the code."""
     body = error_body(code, values)
     if status is None:
         status = int((values or {}).get("status", REFUSALS[code].status))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def sign(token: str, url: str, *, form: Iterable[tuple[str, str]] = ()) -> str:
-    """The signature of a POST of `form` to `url`; a GET has its fields in the url and no form.
+    """Return the signature of a POST of `form` to `url`; a GET has its fields in the url and no form.
 
     The fragment is not signed: it never reaches the server, which has to compute the same string.
     Fields come in order of name; of a repeated one each distinct value once, in order.

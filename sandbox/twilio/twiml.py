@@ -23,7 +23,7 @@ class ReplyMessage:
 
 
 def parse_twiml(text: str) -> list[ReplyMessage]:
-    """The messages of a `<Response>`; an empty answer has none. Raises TwimlError."""
+    """Return the messages of a `<Response>`; an empty answer has none. Raises TwimlError."""
     if not text.strip():
         return []
     try:

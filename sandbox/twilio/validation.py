@@ -61,7 +61,7 @@ class Form:
         return tuple(value for key, value in self._pairs if key == name and value)
 
     def has(self, name: str) -> bool:
-        """Whether the name was sent at all, even with an empty value."""
+        """Return True if the name was sent at all, even with an empty value."""
         return any(key == name for key, _ in self._pairs)
 
 
@@ -143,7 +143,7 @@ def _sender(form: Form, account: Account, *, service: MessagingService | None, t
 
 
 def _from_pool(account: Account, service: MessagingService | None, *, to: str) -> str:
-    """The same recipient always gets the same sender of the pool (Twilio's sticky sender)."""
+    """Choose the same sender of the pool for the same recipient each time (Twilio's sticky sender)."""
     pool = account.pool(service.sid) if service else []
     return pool[zlib.crc32(to.encode()) % len(pool)].address
 

@@ -56,7 +56,7 @@ def connection_policy(url: str) -> ConnectionPolicy:
 
 
 def status_events(message: Message, statuses: Collection[str] | None) -> Iterator[tuple[float, str]]:
-    """When which status of the message is called back; `statuses` None means those Twilio documents."""
+    """Return when which status of the message is called back; `statuses` None means those Twilio documents."""
     usual = CALLED_BACK if message.service_sid is None else CALLED_BACK_FOR_SERVICE
     wanted = usual if statuses is None else statuses
     first = message.first_status()
@@ -66,7 +66,7 @@ def status_events(message: Message, statuses: Collection[str] | None) -> Iterato
 
 
 def status_webhook(account: Account, message: Message, *, status: str, due: float) -> Webhook:
-    """The callback that says `status`. A canceled or deleted message has no later news."""
+    """Return the callback that says `status`. A canceled or deleted message has no later callbacks."""
     form = status_form(message, status, at=due)
     return _webhook(
         account,
@@ -134,7 +134,7 @@ def _webhook(
 
 
 def with_query(url: str, form: Sequence[tuple[str, str]]) -> str:
-    """The address of a GET webhook: its fields are part of what is signed."""
+    """Return the address of a GET webhook: its fields are part of what is signed."""
     return str(URL(url.partition("#")[0], encoded=True).extend_query(list(form)))
 
 

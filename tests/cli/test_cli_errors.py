@@ -90,7 +90,7 @@ CASES = [
     Case("no recipient", ("send", "--message", "Hi"), (), 2, "name one of --to, --csv and --ndjson", 0),
     Case("two recipients", (*SEND, "--csv", "x.csv"), (), 2, "name one of", 0),
     Case("a file that is not there", ("send", "--csv", "no.csv", "--message", "Hi"), (), 2, "no.csv can't be read", 0),
-    Case("nothing to map", (*SEND, "--map", "to=x"), (), 2, "there is no file", 0),
+    Case("nothing to map", (*SEND, "--map", "to=x"), (), 2, "without a file", 0),
     Case("a mapping that is none", (*SEND, "--map", "to"), (), 2, "NAME=FIELD", 0),
     Case("an option that does not exist", ("limits", "--nope"), (), 2, "No such option", 0),
 ]

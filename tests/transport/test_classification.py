@@ -447,16 +447,23 @@ def test_a_header_can_begin_nothing_of_its_own(make_bench: MakeBench, headers: d
 
 
 def test_what_goes_out(make_bench: MakeBench) -> None:
-    """Framing and addressing are the transport's, whatever a room says."""
-    given = {"Accept": "text/csv", "Content-Length": "1", "Host": "evil.test", "Transfer-Encoding": "chunked"}
+    """Framing and addressing are the transport's, whatever a provider says; other names go out as they are written."""
+    given = {
+        "webhook-id": "cb_1",
+        "user-agent": "ours",
+        "authorization": "none",
+        "Content-Length": "1",
+        "Host": "evil.test",
+        "Transfer-Encoding": "chunked",
+    }
     with serving(answering(CREATED)) as server:
         make_bench().post(server.url + "?a=1", body=b"Body=x", headers=given, authorization="Basic QUM=")
     assert server.requests[0].decode().split("\r\n") == [
         "POST /?a=1 HTTP/1.1",
         f"Host: 127.0.0.1:{server.port}",
-        "Accept: text/csv",
+        "webhook-id: cb_1",
+        "user-agent: ours",
         "Authorization: Basic QUM=",
-        "User-Agent: sms-connector",
         "Accept-Encoding: identity",
         "Content-Length: 6",
         "",

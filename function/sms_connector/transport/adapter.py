@@ -41,14 +41,17 @@ class Exchange(PreparedRequest):
         query = f"?{self.destination.query}" if self.destination.query else ""
         self.target = f"{self.destination.path or '/'}{query}"
         self.headers = {"Host": self.destination.netloc}
-        given = {title: value for name, value in request.headers.items() if (title := name.title()) not in _OURS}
-        self.headers |= given if request.authorization is None else given | {"Authorization": request.authorization}
+        own = {} if request.authorization is None else {"Authorization": request.authorization}
+        self.headers |= {
+            name: value for name, value in request.headers.items() if name.title() not in {*_OURS, *own}
+        } | own
         text = "".join((*self.headers, *self.headers.values()))
         if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
             what = "a header holds what is not printable ASCII"
             raise WireError(what, written=False, kind=ErrorKind.INVALID_REQUEST, again=False)
-        self.headers.setdefault("User-Agent", user_agent)
-        self.headers.setdefault("Accept-Encoding", "identity")
+        given = {name.title() for name in self.headers}
+        defaults = {"User-Agent": user_agent, "Accept-Encoding": "identity"}
+        self.headers |= {name: value for name, value in defaults.items() if name not in given}
         if request.body or request.method in ("POST", "PUT", "PATCH"):
             self.headers["Content-Length"] = str(len(self.body))
 

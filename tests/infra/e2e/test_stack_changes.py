@@ -153,7 +153,7 @@ def test_mistakes_stop_before_anything_is_made(new_project: Callable[..., Projec
     printed = project.pulumi("up", *AT_ONCE, fails=True)
     for expected in (
         "nodes.min: 9 is more than nodes.max (3)",
-        "sendr: is not a key; did you mean sender?",
+        "sendr: unknown key; did you mean sender?",
         "authToken:",
     ):
         assert expected in printed
