@@ -154,9 +154,7 @@ class Maintenance(msgspec.Struct, frozen=True):
 
     def _postpone(self, records: Sequence[MessageRecord], now: float) -> None:
         back_off = partial(MessageRecord.back_off_checks, at=now, limit=self.policy.expire_after)
-        for record in records:
-            back_off(record)
-        self.store.save([(record, back_off) for record in records])
+        self.store.apply_all([(record, back_off) for record in records])
 
     # --- campaigns ----------------------------------------------------------------------------------------------------
 

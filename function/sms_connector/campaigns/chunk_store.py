@@ -28,7 +28,7 @@ from sms_connector.store.campaign_record import (
     block_id,
 )
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import Change, Changes, Outbox
+from sms_connector.store.message_store import Changes, Outbox
 from sms_connector.store.status_events import merge_events, read_status_events
 
 Count = Callable[[Progress], None]
@@ -94,10 +94,6 @@ class ChunkStore(BlockStore):
             self._write([block for block in called if _is_settled(block)], released=True)
             intents = self._owned_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
             self._write([block for block in touched if block.owned and block in [*called, *intents]], released=False)
-
-    def apply(self, record: MessageRecord, change: Change) -> None:
-        change(record)
-        self.save([(record, change)])
 
     def register_unknown(self, records: Sequence[MessageRecord]) -> None:
         """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is polled and before anything

@@ -236,9 +236,7 @@ def _cancel_scheduled(sender: SendService, progress: Progress) -> bool:
     answers = _cancel_all(sender, held)
     at = sender.context.clock.time()
     changes = [(r, ApplyReport(report, at, "cancel")) for r, report in answers if isinstance(report, DeliveryReport)]
-    for record, change in changes:
-        change(record)
-    sender.store.save(changes)
+    sender.store.apply_all(changes)
     is_unsure = any(r.phase != Phase.DONE for r in records) and any(r.begins_at > now for r in records)
     return not is_unsure and not any(isinstance(answer, CallError | RequestError) for _, answer in answers)
 

@@ -84,9 +84,7 @@ class SendService(msgspec.Struct, frozen=True):
             record.follower = None
             record.plan_check(now)
 
-        for record in records:
-            release(record)
-        self.store.save([(record, release) for record in records])
+        self.store.apply_all([(record, release) for record in records])
 
     def carry_out(self, jobs: Sequence[Job], steps: Steps[list[Job]], *, patient: bool = False) -> None:
         """Carry out the calls for these jobs, step by step; inside `lease.held()`.
@@ -133,9 +131,7 @@ class SendService(msgspec.Struct, frozen=True):
         jobs = [job for job in jobs if job.draft.to not in opted_out]
         holder, now = self.lease.name(), self.context.clock.time()
         changes = [(job.record, Resend(holder, now, self.context.policy.resends)) for job in jobs]
-        for record, change in changes:
-            change(record)
-        self.store.save(changes)
+        self.store.apply_all(changes)
         return [job for job, (_, resend) in zip(jobs, changes, strict=True) if resend.taken]
 
 

@@ -86,13 +86,6 @@ class BlockStore(MessageStore):
         super().save([pair for pair in changes if MessageLocation.of(pair[0].id) is None])
         self.save_in_blocks(changes)
 
-    def apply(self, record: MessageRecord, change: Change) -> None:
-        if MessageLocation.of(record.id) is None:
-            return super().apply(record, change)
-        change(record)
-        self.save_in_blocks([(record, change)])
-        return None
-
     def record_event(self, message_id: str, report: DeliveryReport, *, at: float, source: Source) -> bool:
         """Keep the report as a status event: a worker may own the message's block at the moment."""
         location = MessageLocation.of(message_id)

@@ -148,8 +148,13 @@ class MessageStore:
 
     def apply(self, record: MessageRecord, change: Change) -> None:
         """Change one record and make it durable."""
-        change(record)
-        self.save([(record, change)])
+        self.apply_all([(record, change)])
+
+    def apply_all(self, changes: Changes) -> None:
+        """Change records and make them durable."""
+        for record, change in changes:
+            change(record)
+        self.save(changes)
 
     def rewrite(self, records: Sequence[MessageRecord]) -> None:
         """Store the records as they are, all or none. Raises Conflict if one was changed meanwhile."""

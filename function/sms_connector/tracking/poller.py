@@ -142,9 +142,7 @@ class Poller:
         changes = [
             (r, partial(_abandon, holder=r.holder, at=now, window=window)) for r in calling if r.holder not in living
         ]
-        for record, change in changes:
-            change(record)
-        self._store.save(changes)
+        self._store.apply_all(changes)
 
     # --- waiting requests ---------------------------------------------------------------------------------------------------
 
