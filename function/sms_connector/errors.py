@@ -38,7 +38,7 @@ import msgspec
 
 
 class RetrySafety(StrEnum):
-    """What repeating the same thing would do."""
+    """The effect of repeating the same thing."""
 
     NEVER = "never"
     SAFE = "safe"

@@ -1,4 +1,4 @@
-"""What is known of the connection to a provider."""
+"""The state of the connection to a provider."""
 
 from __future__ import annotations
 

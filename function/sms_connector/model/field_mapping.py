@@ -25,7 +25,7 @@ class MissingValues(InvalidValueError):
 
 
 class Mapped(msgspec.Struct, frozen=True):
-    """What one record gives: the recipient as written, not checked yet, and a value for every placeholder."""
+    """The values of one record: the recipient as written, not checked yet, and a value for every placeholder."""
 
     to: str
     values: Mapping[str, str]

@@ -1,4 +1,4 @@
-"""What the world's numbering plans say of a number (Google's libphonenumber, ported as `phonenumbers`).
+"""The world's numbering plans (Google's libphonenumber, ported as `phonenumbers`).
 
 Import it where a number is read, not at the top of a module: the metadata costs 20 ms and 2 MB, which a cold start that
 reads no number need not pay.

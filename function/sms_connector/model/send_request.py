@@ -1,4 +1,4 @@
-"""What the engine is asked to do, checked and rendered already; no wire names here."""
+"""Requests to the engine, checked and rendered; no wire names here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sms_connector.model.segments import Segments
 
 
 class OnUnknown(StrEnum):
-    """What the caller wants when an outcome stays unknown: at most once, or at least once."""
+    """The caller's choice for an outcome that stays unknown: at most once, or at least once."""
 
     REPORT = "report"
     RESEND = "resend"
@@ -43,7 +43,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What holds for every record of a request. `template` is the saved template it was made from, with its version (`name@3`)."""
+    """Options for every record of a request. `template` is the saved template it was made from, with its version (`name@3`)."""
 
     sender: str
     tracking: Tracking = msgspec.field(default_factory=Tracking)

@@ -2,7 +2,7 @@
 
 A placeholder is `<`, a name, `>`. A name starts with a letter of any script and goes on with letters, accents, digits,
 white space, `_`, `-` and apostrophes; it has at most 40 characters and neither begins nor ends with white space. Names compare
-after folding (`normalize_name`). A `<` that opens no such thing is text: `a < b`, `<3`, `<>`, and the first of `<<name>`.
+normalized (`normalize_name`). A `<` that opens no such thing is text: `a < b`, `<3`, `<>`, and the first of `<<name>`.
 `<<name>>` is the text `<name>`. A value is never parsed: what comes out of a record can't become a placeholder.
 """
 
@@ -40,7 +40,7 @@ class TemplateError(InvalidValueError):
 
 class Template(msgspec.Struct, frozen=True):
     """A parsed text. `parts` are text and placeholder in turn, text first and last; `placeholders` the different names,
-    in order. Names are folded: `é` is one name however it was typed. Text stays as it is.
+    in order. Names are normalized: `é` is one name however it was typed. Text stays as it is.
     """
 
     text: str
@@ -71,7 +71,7 @@ class Template(msgspec.Struct, frozen=True):
 
 
 def normalize_name(name: str) -> str:
-    """Fold a name to the form that names are compared in: composed (NFC), without invisible characters and outer white space,
+    """Normalize a name to the form that names are compared in: composed (NFC), without invisible characters and outer white space,
     any white space inside as one space."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name.translate(_INVISIBLE))

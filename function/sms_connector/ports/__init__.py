@@ -1,4 +1,4 @@
-"""What the connector needs around it. Each port has an adapter in `cloud/` and one in `local/`, in files of one name.
+"""The services around the connector. Each port has an adapter in `cloud/` and one in `local/`, in files of one name.
 
 The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe
 (intents, leases, idempotency, exactly-once counts) is written once above it, in `store/` and `sending/`, and holds on any

@@ -1,4 +1,4 @@
-"""What every user of the ledger does: read a page, read on to the end, change a document that others change too."""
+"""Helpers for users of the ledger: read a page, read on to the end, change a document that others change too."""
 
 from __future__ import annotations
 

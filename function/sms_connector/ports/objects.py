@@ -1,4 +1,4 @@
-"""What campaigns read."""
+"""Inputs of campaigns."""
 
 from __future__ import annotations
 

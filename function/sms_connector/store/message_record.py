@@ -224,14 +224,14 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         explains = report.failure is not None and self.failure is None
         return not explains and self._has_seen(report.raw_status)
 
-    def _has_seen(self, word: str) -> bool:
-        return any(entry[3] == word and entry[2] not in _NOTES for entry in self.history)
+    def _has_seen(self, raw_status: str) -> bool:
+        return any(entry[3] == raw_status and entry[2] not in _NOTES for entry in self.history)
 
     def _record_double(self, report: DeliveryReport, *, at: float, source: str) -> bool:
-        word = f"{report.raw_status} ({report.provider_message_id})"
-        if self._has_seen(word):
+        raw_status = f"{report.raw_status} ({report.provider_message_id})"
+        if self._has_seen(raw_status):
             return False
-        self.note(at, source, word)
+        self.note(at, source, raw_status)
         return True
 
     def plan_check(self, at: float) -> None:

@@ -68,7 +68,7 @@ def fill_history(ledger: Ledger, location: MessageLocation, record: MessageRecor
         STATUS_EVENTS,
         [_id(location, status, record.provider_message_id) for status in MessageStatus if not status.final],
     )
-    known = {word for _, _, source, word in record.history if source == "callback"}
+    known = {raw_status for _, _, source, raw_status in record.history if source == "callback"}
     missing = [each.data for each in found if each is not None and each.data["rawStatus"] not in known]
     record.history += [(float(each["at"]), each["status"], "callback", each["rawStatus"]) for each in missing]
     record.history.sort(key=lambda entry: entry[0])

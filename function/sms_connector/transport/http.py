@@ -24,7 +24,7 @@ class Lane(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What the provider's own error decides, whatever its status: `FINAL` ends the call; `LATER` asks to come back."""
+    """The decision of the provider's own error, whatever its status: `FINAL` ends the call; `LATER` asks to come back."""
 
     FINAL = "final"
     LATER = "later"
