@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sms_connector.api.uploads.content import MAX_RECORD_BYTES
-from sms_connector.api.uploads.half_characters import HalfCharacters
+from sms_connector.api.uploads.json_document import HalfCharacters
 from tests.fixtures.campaign_api import CSV, JSON, NDJSON, TO, CampaignApi, ndjson, zipped
 
 HELLO = {"message": "Hello"}

@@ -19,10 +19,9 @@ from schemathesis.checks import CHECKS, load_all_checks
 
 from sms_connector.api import examples
 from sms_connector.api.dispatcher import ROUTES
-from sms_connector.api.openapi import with_document
-from sms_connector.api.operations import operation_id
+from sms_connector.api.openapi import operation_id, with_document
 from sms_connector.api.schemas.conversion import convert
-from sms_connector.api.uploads.content_type import FORMS
+from sms_connector.api.uploads.text import FORMS
 from tests.api.conftest import make_api
 
 DOCUMENT: dict[str, Any] = make_api().get("/openapi.json").json

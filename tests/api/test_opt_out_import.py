@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.api.schemas.opt_out_import import MAX_RECORDS
+from sms_connector.api.schemas.opt_out import MAX_RECORDS
 from tests.fixtures.campaign_api import CSV, JSON, CampaignApi
 
 PATH = "/v1/optOuts:import"

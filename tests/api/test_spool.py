@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from sms_connector.api.spool import LARGE_BYTES, spool
+from sms_connector.api.body import LARGE_BYTES, spool
 from sms_connector.errors import InvalidRequest, Throttled
 
 LARGE = b"x" * (LARGE_BYTES + 1)

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sms_connector.api.uploads.content import RecordProblem
 from sms_connector.api.uploads.csv_file import DELIMITERS
-from sms_connector.api.uploads.raw_record import RecordProblem
 from sms_connector.api.uploads.record_stream import FileForm, read_rows
 from sms_connector.api.uploads.text import find_charset
 from sms_connector.errors import InvalidRequest

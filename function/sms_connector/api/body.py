@@ -1,6 +1,6 @@
-"""Read a request's body from bytes to safe JSON.
+"""Read a request's body: from bytes to safe JSON, or spooled to disk.
 
-Refused here, each with its path: a body over its limit, a content type that is not JSON in UTF-8, broken JSON, a key
+Refused in JSON, each with its path: a body over its limit, a content type that is not JSON in UTF-8, broken JSON, a key
 twice in one object (parsers differ in which one they take), NaN and Infinity, half characters and NUL characters (no
 database and no provider takes them), and nesting without end.
 """
@@ -11,12 +11,16 @@ import codecs
 import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryFile
 from typing import Any, BinaryIO, NoReturn, cast
 
 import flask
+import msgspec
 
-from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, Throttled
 
 _CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
 # Only these escapes can bring such a character in: raw ones break UTF-8 or JSON itself.
@@ -182,3 +186,65 @@ def _explain_unfit(path: str, character: str) -> FieldProblem:
     return FieldProblem(
         clean, f"has half a character (U+{ord(character):04X}); send the text as it was, in UTF-8", kind
     )
+
+
+MAX_BYTES = 512 * 1024 * 1024
+_SPOOL_PIECE = 256 * 1024
+# Where the disk is memory, the bodies of all requests at work have to fit into an instance: 80 small ones, and a few large ones at a
+# time (32 MiB each on the platform). Further large ones wait for their turn.
+LARGE_BYTES = 1024 * 1024
+LARGE_UPLOADS = threading.BoundedSemaphore(4)
+PATIENCE_SECONDS = 20.0
+RETRY_AFTER_SECONDS = 10.0
+
+
+class Spooled(msgspec.Struct, frozen=True):
+    """`digest` is the SHA-256 of the bytes as they came."""
+
+    file: BinaryIO
+    size: int
+    digest: str
+
+    def rewind(self) -> BinaryIO:
+        self.file.seek(0)
+        return self.file
+
+
+@contextmanager
+def spool(
+    stream: BinaryIO,
+    *,
+    limit: int = MAX_BYTES,
+    large_uploads: threading.Semaphore = LARGE_UPLOADS,
+    patience: float = PATIENCE_SECONDS,
+) -> Iterator[Spooled]:
+    """Store the stream. Raises InvalidRequest above `limit` bytes, and Throttled where this node reads too many large bodies."""
+    digest = hashlib.sha256()
+    size = 0
+    with ExitStack() as stack:
+        file = stack.enter_context(TemporaryFile())
+        while piece := stream.read(_SPOOL_PIECE):
+            if size <= LARGE_BYTES < size + len(piece):
+                stack.enter_context(_taking(large_uploads, patience))
+            size += len(piece)
+            if size > limit:
+                raise InvalidRequest(
+                    FieldProblem("", f"the body is over the limit of {limit:,} bytes; split the campaign")
+                )
+            digest.update(piece)
+            file.write(piece)
+        yield Spooled(file, size, digest.hexdigest())
+
+
+@contextmanager
+def _taking(large_uploads: threading.Semaphore, patience: float) -> Iterator[None]:
+    if not large_uploads.acquire(timeout=patience):
+        raise Throttled(
+            f"this node is reading as many large uploads as it has memory for; repeat after {RETRY_AFTER_SECONDS:g} s, "
+            "or put the file into a bucket and name it as `source`",
+            retry_after=RETRY_AFTER_SECONDS,
+        )
+    try:
+        yield
+    finally:
+        large_uploads.release()

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from io import BytesIO
 from typing import Any
 
 import flask
 import msgspec
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+from werkzeug.exceptions import NotFound as WrongPath
+from werkzeug.routing import BaseConverter, Map, RequestRedirect, Rule
 
 from sms_connector.api.body import drain, parse_json, read_body, read_file, unlimited
 from sms_connector.api.handler import Handle, RequestContext, RequestHandler
 from sms_connector.api.openapi import with_document
+from sms_connector.api.problems import MethodNotAllowed
 from sms_connector.api.resources import campaigns, connection, health, messages, notifications, opt_outs, templates
-from sms_connector.api.router import Router
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.conversion import convert, convert_query
 from sms_connector.api.services import Services
-from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 
 ROUTES = (
     *messages.ROUTES,
@@ -80,3 +84,60 @@ def _read_body(request: flask.Request, route: Route) -> tuple[Any, msgspec.Struc
     if route.body_required:
         raise InvalidRequest(FieldProblem("", "the body is missing; send a JSON object", ErrorKind.MISSING_VALUE))
     return {}, convert({}, route.body)
+
+
+class _Id(BaseConverter):
+    """One of our ids: the colon after it begins a verb."""
+
+    regex = r"[^/:]+"
+
+
+class _Address(BaseConverter):
+    """A recipient; channel addresses have a colon."""
+
+    regex = r"[^/]+"
+
+
+_CONVERTERS = {"id": _Id, "callback": _Id, "campaign": _Id, "template": _Id, "address": _Address}
+
+
+class Router:
+    """Matches a method and a path against the routes. Custom verbs follow a colon (AIP-136).
+
+    A resource's rules are compiled with the first request for it: half a millisecond each, of a cold start that takes
+    some 250.
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._of_resource: dict[str, list[Route]] = {}
+        for route in self.routes:
+            self._of_resource.setdefault(_resource(route.path), []).append(route)
+        self._maps: dict[str, Map] = {}
+
+    def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]]:
+        """Return the route and the parameters of its path. Raises NotFound (404) or MethodNotAllowed (405)."""
+        try:
+            return self._map(_resource(path)).bind("").match(path, method=method)
+        except WrongMethod as error:
+            raise MethodNotAllowed(tuple(sorted(error.valid_methods or ()))) from None
+        except (WrongPath, RequestRedirect):
+            raise NotFound(
+                "there is nothing at this path; GET /openapi.json lists all paths", kind=ErrorKind.NOT_FOUND
+            ) from None
+
+    def _map(self, resource: str) -> Map:
+        if resource not in self._of_resource:
+            raise WrongPath
+        found = self._maps.get(resource)
+        if found is None:  # two requests may both make it: either will do
+            rules = [Rule(each.path, methods=[each.method], endpoint=each) for each in self._of_resource[resource]]
+            found = self._maps[resource] = Map(
+                rules, converters=dict(_CONVERTERS), merge_slashes=False, strict_slashes=True
+            )
+        return found
+
+
+def _resource(path: str) -> str:
+    """Return the name after the version: `messages` of `/v1/messages:send` and of `/v1/messages/<id>`."""
+    return re.split("[/:]", path.removeprefix("/").removeprefix("v1/"), maxsplit=1)[0]

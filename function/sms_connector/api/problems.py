@@ -7,7 +7,7 @@ import math
 from msgspec import UNSET
 
 from sms_connector.api.routing import Answer
-from sms_connector.api.schemas.problem import Problem, ProblemDetail, ProblemDocument
+from sms_connector.api.schemas.base import Problem, ProblemDetail, ProblemDocument
 from sms_connector.errors import (
     BackendUnavailable,
     CallError,

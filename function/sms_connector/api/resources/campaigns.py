@@ -12,6 +12,7 @@ from msgspec import UNSET
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
+from sms_connector.api.body import Spooled, spool
 from sms_connector.api.idempotent import (
     KEY_DESCRIPTION,
     KEY_HEADER,
@@ -27,8 +28,7 @@ from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.connection_info import EmptyBody
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
-from sms_connector.api.spool import Spooled, spool
-from sms_connector.api.uploads.content_type import FORMS
+from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.campaign_request import CampaignRequest, digest_request, open_records, read_request
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.store.campaign_record import CampaignState

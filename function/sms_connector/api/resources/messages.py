@@ -31,13 +31,12 @@ from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.preview import write_preview
 from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, SendBody
 from sms_connector.api.services import Services
-from sms_connector.api.uploads.content_type import FORMS, read_content_type
-from sms_connector.api.uploads.raw_record import Located
+from sms_connector.api.uploads.content import Located
 from sms_connector.api.uploads.record_stream import read_form, read_rows
+from sms_connector.api.uploads.text import FORMS, read_content_type
 from sms_connector.api.validation import drafts as draft_payloads
 from sms_connector.api.validation.message_filter import read_filter
-from sms_connector.api.validation.options import read_options
-from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest

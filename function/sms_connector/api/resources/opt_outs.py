@@ -14,18 +14,12 @@ from msgspec.structs import replace
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
-from sms_connector.api.schemas.opt_out_import import (
-    OptOutImportAnswer,
-    OptOutImportBody,
-    OptOutImportQuery,
-    write_import,
-)
+from sms_connector.api.schemas.opt_out import OptOutImportAnswer, OptOutImportBody, OptOutImportQuery, write_import
 from sms_connector.api.services import Services
-from sms_connector.api.uploads.content_type import FORMS, read_content_type
-from sms_connector.api.uploads.raw_record import Located
-from sms_connector.api.uploads.record_stream import read_form, read_rows
+from sms_connector.api.uploads.content import Located
+from sms_connector.api.uploads.record_stream import check_opt_outs, read_form, read_rows
+from sms_connector.api.uploads.text import FORMS, read_content_type
 from sms_connector.api.validation.drafts import read_country
-from sms_connector.api.validation.opt_out_records import check_opt_outs
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError

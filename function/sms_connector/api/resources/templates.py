@@ -19,8 +19,7 @@ from sms_connector.api.schemas.opt_out import Nothing
 from sms_connector.api.schemas.send_body import SendBody
 from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import check_text, read_template
-from sms_connector.api.validation.options import read_options
-from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
 from sms_connector.model.template import Template
 from sms_connector.settings_values import CONNECTION_NAME

@@ -17,10 +17,14 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
+    WarningInfo,
+    Warnings,
     payload_of,
     write_time,
     write_time_or_none,
+    write_warnings,
 )
+from sms_connector.api.schemas.base import Line as RecordLine
 from sms_connector.api.schemas.message import (
     SendResult,
     TemplateUse,
@@ -29,8 +33,6 @@ from sms_connector.api.schemas.message import (
     write_results,
     write_template_use,
 )
-from sms_connector.api.schemas.problem import Line as RecordLine
-from sms_connector.api.schemas.problem import WarningInfo, Warnings, write_warnings
 from sms_connector.campaigns.chunk import RefusedRecord
 from sms_connector.errors import ErrorKind, FieldProblem
 from sms_connector.model.record_warnings import read_warnings

@@ -23,7 +23,7 @@ from sms_connector.api.schemas.send_body import (
     TrackingBody,
     Url,
 )
-from sms_connector.api.uploads.content_type import Format
+from sms_connector.api.uploads.text import Format
 from sms_connector.errors import FieldProblem, InvalidRequest
 
 Records = Annotated[

@@ -18,10 +18,11 @@ from sms_connector.api.schemas.base import (
     PageToken,
     Payload,
     Time,
+    Warnings,
     payload_of,
     write_time,
+    write_warnings,
 )
-from sms_connector.api.schemas.problem import Warnings, write_warnings
 from sms_connector.errors import ErrorKind, FieldProblem, RetrySafety
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.status import MessageStatus

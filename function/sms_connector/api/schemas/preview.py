@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from msgspec import UNSET
 
+from sms_connector.api.schemas.base import write_warnings
 from sms_connector.api.schemas.message import write_template_use
-from sms_connector.api.schemas.problem import write_warnings
 from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, PreviewError, PreviewResult
 from sms_connector.api.validation.drafts import (
     ReadFile,

@@ -7,9 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from sms_connector.api.schemas.base import Body, Maybe, Payload
+from sms_connector.api.schemas.base import Body, Line, Maybe, Payload, Warnings
 from sms_connector.api.schemas.message import TemplateUse
-from sms_connector.api.schemas.problem import Line, Warnings
 from sms_connector.errors import ErrorKind
 from sms_connector.model.segments import Encoding
 

@@ -1,6 +1,6 @@
-"""Bytes of a campaign's body as they are read: decompressed, measured, and given up on where they can't be what they say.
+"""Read the bytes of an upload: decompress and measure them, and refuse what can't be what its headers say.
 
-Whatever breaks here breaks the body as a whole (InvalidRequest); a record that is merely wrong does not.
+What breaks here breaks the body as a whole (InvalidRequest); a record that is merely wrong is a RecordProblem.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import gzip
 import io
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import msgspec
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 
@@ -70,3 +72,14 @@ def is_gzip(file: BinaryIO) -> bool:
 
 def broken(message: str, *, field: str = "") -> InvalidRequest:
     return InvalidRequest(FieldProblem(field, message))
+
+
+class RecordProblem(msgspec.Struct, frozen=True):
+    """A place that holds no record."""
+
+    message: str
+
+
+RawRecord = dict[str, Any] | RecordProblem
+# The line on which it begins, from 1; None in a JSON document, whose records have their index alone.
+Located = tuple[int | None, RawRecord]

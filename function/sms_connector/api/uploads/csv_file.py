@@ -15,8 +15,7 @@ from typing import Any
 
 import msgspec
 
-from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, broken
-from sms_connector.api.uploads.raw_record import Located, RecordProblem
+from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, Located, RecordProblem, broken
 from sms_connector.api.uploads.text import find_line, open_utf8, wrong_bytes
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping

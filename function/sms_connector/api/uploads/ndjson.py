@@ -8,8 +8,7 @@ from typing import Any
 
 import msgspec
 
-from sms_connector.api.uploads.content import Content, broken
-from sms_connector.api.uploads.raw_record import Located, RawRecord, RecordProblem
+from sms_connector.api.uploads.content import Content, Located, RawRecord, RecordProblem, broken
 from sms_connector.api.uploads.text import ADVICE, open_utf8
 from sms_connector.model.invalid_value import quote
 

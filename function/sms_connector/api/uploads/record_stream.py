@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
 from msgspec import UNSET
 
 from sms_connector.api.schemas.campaign_body import CampaignBody, FileQuery
-from sms_connector.api.schemas.opt_out_import import OptOutImportQuery
-from sms_connector.api.uploads.content import Content
-from sms_connector.api.uploads.content_type import ContentType, Format
+from sms_connector.api.schemas.opt_out import MAX_RECORDS, OptOutImportQuery
+from sms_connector.api.uploads.content import Content, Located, RecordProblem
 from sms_connector.api.uploads.csv_file import read_csv
 from sms_connector.api.uploads.ndjson import read_ndjson
-from sms_connector.api.uploads.raw_record import Located, RecordProblem
-from sms_connector.api.uploads.text import find_charset
+from sms_connector.api.uploads.text import ContentType, Format, find_charset
 from sms_connector.api.validation.drafts import RecordReader, Refused
 from sms_connector.campaigns.chunk import AcceptedRecord, Columns, Record, RefusedRecord
-from sms_connector.errors import ErrorKind, FieldProblem
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping
+from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.record_warnings import RecordWarnings
 from sms_connector.model.segments import Encoding
 
@@ -50,8 +49,7 @@ def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator
 def check_records(
     raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: RecordWarnings
 ) -> Iterator[Record]:
-    """Yield each record, accepted or refused with the first thing that is wrong with it. `columns` learns theirs, `notes` what is odd
-    about them."""
+    """Yield each record, accepted or refused for its first problem. Fills `columns` and `notes`."""
     to_field = reader.mapping.to_field
     for index, (line, record) in enumerate(raw):
         if isinstance(record, RecordProblem):
@@ -78,3 +76,37 @@ def check_records(
 def _refuse(refused: Refused, problem: FieldProblem, row: tuple[str, ...]) -> RefusedRecord:
     refusal = problem.field, problem.kind, problem.message
     return RefusedRecord(refused.index, refused.to, *refusal, refused.key, refused.reference, row, refused.line)
+
+
+MAX_REASON = 500
+
+
+class CheckedOptOut(msgspec.Struct, frozen=True):
+    """`problem`: why the record has no valid number; `number` is then as it was written."""
+
+    index: int
+    line: int | None
+    number: str | None
+    reason: str | None = None
+    problem: FieldProblem | None = None
+
+
+def check_opt_outs(
+    rows: Iterable[Located], mapping: FieldMapping, parse: Callable[[str], str], *, reason: str
+) -> Iterator[CheckedOptOut]:
+    """Yield each record, checked. `parse` reads a number and raises InvalidValueError. Raises InvalidRequest for too many."""
+    for index, (line, record) in enumerate(rows):
+        if index == MAX_RECORDS:
+            raise InvalidRequest(FieldProblem("records", f"at most {MAX_RECORDS:,} are taken at once; split the file"))
+        if isinstance(record, RecordProblem):
+            problem = FieldProblem(f"records[{index}]", record.message, ErrorKind.INVALID_REQUEST, line)
+            yield CheckedOptOut(index, line, None, problem=problem)
+            continue
+        written = record.get(mapping.to_field)
+        own = record.get("reason")
+        why = reason or (own.strip()[:MAX_REASON] if isinstance(own, str) else "")
+        try:
+            yield CheckedOptOut(index, line, parse(mapping.apply(record).to.strip()), why or None)
+        except InvalidValueError as error:
+            shown = written if isinstance(written, str) else None
+            yield CheckedOptOut(index, line, shown, problem=error.problems[0])

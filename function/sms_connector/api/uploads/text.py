@@ -1,4 +1,4 @@
-"""Decode an upload to UTF-8 from what spreadsheets write.
+"""Read what the headers say of an upload, and decode it to UTF-8 from what spreadsheets write.
 
 A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is UTF-8, or
 UTF-16 where every other byte of the beginning is zero.
@@ -9,7 +9,10 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from typing import BinaryIO
+from typing import BinaryIO, Literal
+
+import msgspec
+from werkzeug.datastructures import Headers
 
 from sms_connector.api.uploads.content import BUFFER_BYTES, Content, broken
 from sms_connector.errors import FieldProblem, InvalidRequest
@@ -112,3 +115,41 @@ class _Recoded(io.RawIOBase):
             self._begun = bool(text)
         self._lines += text.count("\n")
         return text
+
+
+JSON = "application/json"
+Format = Literal["ndjson", "csv"]
+FORMS: dict[str, Format] = {
+    "application/x-ndjson": "ndjson",
+    "application/jsonl": "ndjson",
+    "application/x-jsonlines": "ndjson",
+    "text/csv": "csv",
+}
+_CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
+
+
+class ContentType(msgspec.Struct, frozen=True):
+    """`form` None: a JSON document, which is in UTF-8."""
+
+    media_type: str
+    form: Format | None
+    charset: str | None
+    compressed: bool
+
+
+def read_content_type(headers: Headers) -> ContentType:
+    """Raises InvalidRequest for a form, an encoding or a charset that is not read."""
+    header = headers.get("Content-Type", "")
+    media_type = header.partition(";")[0].strip().lower()
+    form = FORMS.get(media_type)
+    if form is None and media_type != JSON:
+        message = f"{quote(media_type)} is not read here; send application/json, application/x-ndjson or text/csv"
+        raise InvalidRequest(FieldProblem("Content-Type", message))
+    named = _CHARSET.search(header)
+    charset = find_charset(named[1], "Content-Type") if named else None
+    if form is None and charset not in (None, "utf-8", "ascii"):
+        raise InvalidRequest(FieldProblem("Content-Type", "JSON must be in UTF-8; convert the body"))
+    encoding = headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("identity", "gzip"):
+        raise InvalidRequest(FieldProblem("Content-Encoding", "must be gzip or absent"))
+    return ContentType(media_type, form, charset, encoding == "gzip")

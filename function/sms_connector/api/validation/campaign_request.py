@@ -15,15 +15,15 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
+from sms_connector.api.body import Spooled
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import ParsedRequest
 from sms_connector.api.schemas.campaign_body import CampaignBody, read_query, refuse_query
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.services import Services
-from sms_connector.api.spool import Spooled
 from sms_connector.api.uploads.content import Content, is_gzip
-from sms_connector.api.uploads.content_type import Format, read_content_type
 from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
+from sms_connector.api.uploads.text import Format, read_content_type
 from sms_connector.api.validation.drafts import (
     RecordReader,
     check_text,
@@ -32,8 +32,7 @@ from sms_connector.api.validation.drafts import (
     read_policy,
     read_template,
 )
-from sms_connector.api.validation.options import read_options
-from sms_connector.api.validation.request_rules import option_rules, recipient_rules
+from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
 from sms_connector.campaigns.chunk import Columns, Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest

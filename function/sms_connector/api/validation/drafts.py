@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from sms_connector.api.schemas.campaign_body import CampaignBody
 from sms_connector.api.schemas.send_body import MAX_KEY, MAX_RECORDS, MAX_REFERENCE, MAX_TEXT, PreviewBody, SendBody
-from sms_connector.api.uploads.raw_record import Located, RecordProblem
+from sms_connector.api.uploads.content import Located, RecordProblem
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote

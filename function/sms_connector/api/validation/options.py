@@ -1,4 +1,4 @@
-"""From a body to what holds for all of its records, checked against what the provider can do."""
+"""Read the options that hold for all records of a body, checked against the connection and what the provider can do."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from msgspec.structs import replace
 
 from sms_connector.api.schemas.base import read_time
 from sms_connector.api.schemas.campaign_body import CampaignBody
-from sms_connector.api.schemas.send_body import SendBody, TrackingBody
-from sms_connector.api.validation.drafts import read_country
+from sms_connector.api.schemas.send_body import MAX_TEXT, SendBody, TrackingBody
+from sms_connector.api.services import Services
+from sms_connector.api.validation.drafts import RecipientRules, read_country
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.invalid_value import InvalidValueError, quote
-from sms_connector.model.phone_number import Sender, SenderKind, parse_sender
+from sms_connector.model.phone_number import Sender, SenderKind, parse_sender, region_of
 from sms_connector.model.send_request import OnUnknown, SendOptions, Tracking
 from sms_connector.provider import Capabilities
 
@@ -202,3 +203,33 @@ def _is_loopback(parts: SplitResult) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def recipient_rules(services: Services, default_country: str = "", *, has_media: bool = False) -> RecipientRules:
+    """Return how recipients are read: national forms by the request's `defaultCountry`, else the connection's.
+
+    Without either, a national number is probably from where the default sender is, which helps its refusal only.
+    Raises InvalidRequest.
+    """
+    sender, capabilities = services.profile.sender, services.capabilities
+    return RecipientRules(
+        channels=capabilities.channels,
+        region=region_of(sender.address) if sender else None,
+        country=read_country(default_country, services.profile.default_country),
+        text_limit=min(MAX_TEXT, capabilities.text_limit),
+        needs_text=not has_media,
+    )
+
+
+def option_rules(services: Services) -> OptionRules:
+    profile = services.profile
+    return OptionRules(
+        capabilities=services.capabilities,
+        sender=profile.sender,
+        tracking=Tracking(profile.retry_interval_millis / 1000, profile.retry_attempts),
+        now=services.now(),
+        default_country=profile.default_country,
+        http_to_loopback=not profile.on_platform,
+        callback_url=profile.callback_url,
+        has_queue=profile.has_queue,
+    )
