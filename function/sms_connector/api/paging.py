@@ -18,11 +18,7 @@ def read_token(token: str, *filtered: Hashable) -> Cursor | None:
     """Return where the page begins, None for the first. `filtered`: the list and its filter. Raises InvalidRequest."""
     if not token:
         return None
-    try:
-        key = decode_token(token)
-    except InvalidValueError as error:
-        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
-    match key:
+    match _decode(token):
         case (list_digest, int() | float() as value, str() as document_id) if list_digest == _list_digest(filtered):
             return float(value), document_id
     raise InvalidRequest(FieldProblem("pageToken", _OTHER))
@@ -36,11 +32,7 @@ def read_offset(token: str, listed: str) -> Offset:
     """Return where a page begins in numbered parts: the part, and the offset in it. Raises InvalidRequest."""
     if not token:
         return 0, 0
-    try:
-        key = decode_token(token)
-    except InvalidValueError as error:
-        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
-    match key:
+    match _decode(token):
         case (list_digest, int() as part, int() as offset) if (
             list_digest == _list_digest((listed,)) and min(part, offset) >= 0 and max(part, offset) < 2**31
         ):
@@ -50,6 +42,13 @@ def read_offset(token: str, listed: str) -> Offset:
 
 def write_offset(offset: Offset | None, listed: str) -> str | None:
     return None if offset is None else encode_token((_list_digest((listed,)), *offset))
+
+
+def _decode(token: str) -> object:
+    try:
+        return decode_token(token)
+    except InvalidValueError as error:
+        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
 
 
 def _list_digest(filtered: tuple[Hashable, ...]) -> str:

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Literal
 import msgspec
 from werkzeug.datastructures import Headers
 
+from sms_connector.api.schemas.base import EmptyBody
 from sms_connector.api.services import Services
 from sms_connector.structured_log import StructuredLog
 
@@ -69,3 +70,17 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     streamed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     also_as: tuple[str, ...] = ()
+
+
+def command(
+    path: str,
+    handler: Callable[[Services, ParsedRequest], Answer],
+    summary: str,
+    answer: type[msgspec.Struct],
+    *,
+    body: type[msgspec.Struct] = EmptyBody,
+    status: int = 200,
+    errors: tuple[int, ...] = (),
+) -> Route:
+    """Return the route of a custom verb, whose body may be left out."""
+    return Route("POST", path, handler, summary, answer, body=body, body_required=False, status=status, errors=errors)

@@ -22,10 +22,9 @@ from sms_connector.api.idempotent import (
     unrepeatable_without_key,
 )
 from sms_connector.api.paging import read_offset, read_token, write_offset, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import campaign as payloads
 from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
-from sms_connector.api.schemas.connection_info import EmptyBody
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.text import FORMS
@@ -167,16 +166,8 @@ _PATH = "/v1/campaigns/<campaign:campaign_id>"
 
 
 def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer], summary: str) -> Route:
-    return Route(
-        "POST",
-        f"{_PATH}:{verb}",
-        handler,
-        summary,
-        payloads.CampaignInfo,
-        body=payloads.ReasonBody,
-        body_required=False,
-        errors=(404, 422),
-    )
+    info, body = payloads.CampaignInfo, payloads.ReasonBody
+    return command(f"{_PATH}:{verb}", handler, summary, info, body=body, errors=(404, 422))
 
 
 ROUTES = (
@@ -216,15 +207,12 @@ ROUTES = (
     _verb("pause", pause, "Stop sending for now; within seconds"),
     _verb("resume", resume, "Go on sending"),
     _verb("cancel", cancel, "Send nothing more, for good"),
-    Route(
-        "POST",
+    command(
         f"{_PATH}:retry",
         retry,
         "Send the records that failed and can safely be sent now, as a new campaign",
         payloads.CampaignInfo,
         status=202,
-        body=EmptyBody,
-        body_required=False,
         errors=(404, 409, 422),
     ),
 )

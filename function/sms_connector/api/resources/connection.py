@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import connection_info as payloads
 from sms_connector.api.schemas.base import payload_of
 from sms_connector.api.services import Services
@@ -48,34 +48,16 @@ def _describe(services: Services) -> Answer:
 
 ROUTES = (
     Route("GET", "/v1/connection", get, "Describe the connection", payloads.ConnectionInfo),
-    Route(
-        "POST",
-        "/v1/connection:test",
-        test,
-        "Test the connection to the provider",
-        payloads.TestAnswer,
-        body=payloads.EmptyBody,
-        body_required=False,
-        errors=(429, 502, 504),
+    command(
+        "/v1/connection:test", test, "Test the connection to the provider", payloads.TestAnswer, errors=(429, 502, 504)
     ),
-    Route(
-        "POST",
+    command(
         "/v1/connection:suspend",
         suspend,
         "Suspend the connection: send nothing until it is resumed",
         payloads.ConnectionInfo,
         body=payloads.SuspendBody,
-        body_required=False,
     ),
-    Route(
-        "POST",
-        "/v1/connection:resume",
-        resume,
-        "Resume the connection",
-        payloads.ConnectionInfo,
-        body=payloads.EmptyBody,
-        body_required=False,
-        errors=(422,),
-    ),
+    command("/v1/connection:resume", resume, "Resume the connection", payloads.ConnectionInfo, errors=(422,)),
     Route("GET", "/v1/limits", limits, "Show the limits and what is left of them", payloads.LimitsAnswer),
 )

@@ -23,10 +23,9 @@ from sms_connector.api.idempotent import (
 )
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.resources.templates import fill
-from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import message as payloads
 from sms_connector.api.schemas.campaign_body import SendQuery, read_send_query, refuse_query
-from sms_connector.api.schemas.connection_info import EmptyBody
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.preview import write_preview
 from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, SendBody
@@ -224,6 +223,7 @@ def _message_id(call: ParsedRequest) -> str:
     return message_id
 
 
+_ONE = "/v1/messages/<id:message_id>"
 _CHANGE_ERRORS = (403, 404, 422, 429, 502, 504)
 
 ROUTES = (
@@ -259,27 +259,15 @@ ROUTES = (
         payloads.MessageList,
         query=payloads.MessageQuery,
     ),
-    Route(
-        "GET", "/v1/messages/<id:message_id>", get, "Look up a message", payloads.Message, errors=(404, 429, 502, 504)
+    Route("GET", _ONE, get, "Look up a message", payloads.Message, errors=(404, 429, 502, 504)),
+    command(
+        f"{_ONE}:cancel", cancel, "Cancel a message that was not sent yet", payloads.Message, errors=_CHANGE_ERRORS
     ),
-    Route(
-        "POST",
-        "/v1/messages/<id:message_id>:cancel",
-        cancel,
-        "Cancel a message that was not sent yet",
-        payloads.Message,
-        body=EmptyBody,
-        body_required=False,
-        errors=_CHANGE_ERRORS,
-    ),
-    Route(
-        "POST",
-        "/v1/messages/<id:message_id>:redact",
+    command(
+        f"{_ONE}:redact",
         redact,
         "Redact the text of a message at the provider",
         payloads.Message,
-        body=EmptyBody,
-        body_required=False,
         errors=_CHANGE_ERRORS,
     ),
 )

@@ -7,6 +7,7 @@ from msgspec import UNSET
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import notification as payloads
+from sms_connector.api.schemas.base import payload_of
 from sms_connector.api.services import Services
 
 
@@ -16,11 +17,15 @@ def list_callbacks(services: Services, call: ParsedRequest) -> Answer:
     after = read_token(query.page_token, "callbacks", state)
     found, cursor = services.notifications.list(limit=query.page_size, after=after, state=state)
     token = write_token(cursor, "callbacks", state)
-    return Answer(payloads.CallbackList(callbacks=payloads.write_callbacks(found), next_page_token=token))
+    return Answer(
+        payloads.CallbackList(
+            callbacks=[payload_of(payloads.CallbackInfo, each) for each in found], next_page_token=token
+        )
+    )
 
 
 def replay_callback(services: Services, call: ParsedRequest) -> Answer:
-    return Answer(payloads.write_callback(services.notifications.replay(call.path["callback_id"])))
+    return Answer(payload_of(payloads.CallbackInfo, services.notifications.replay(call.path["callback_id"])))
 
 
 ROUTES = (

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
+from sms_connector.api.schemas.base import PageQuery, payload_of
 from sms_connector.api.schemas.opt_out import OptOutImportAnswer, OptOutImportBody, OptOutImportQuery, write_import
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Located
@@ -27,7 +28,7 @@ from sms_connector.model.phone_number import parse_recipient
 
 
 def list_opt_outs(services: Services, call: ParsedRequest) -> Answer:
-    query: payloads.PageQuery = call.query
+    query: PageQuery = call.query
     after = read_token(query.page_token, "optOuts")
     found, cursor = services.engine.opt_outs.list(limit=query.page_size, after=after)
     opt_outs = [payloads.write_opt_out(opt_out) for opt_out in found]
@@ -89,7 +90,8 @@ def list_inbound(services: Services, call: ParsedRequest) -> Answer:
     after = read_token(query.page_token, "inboundMessages", sender)
     found, cursor = services.engine.inbound.list(limit=query.page_size, after=after, sender=sender)
     token = write_token(cursor, "inboundMessages", sender)
-    return Answer(payloads.InboundList(inbound_messages=payloads.write_inbound(found), next_page_token=token))
+    messages = [payload_of(payloads.InboundInfo, message) for message in found]
+    return Answer(payloads.InboundList(inbound_messages=messages, next_page_token=token))
 
 
 def _read_sender(services: Services, text: str) -> str | None:
@@ -145,7 +147,7 @@ _SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
 _ONE = "/v1/optOuts/<address:number>"
 
 ROUTES = (
-    Route("GET", "/v1/optOuts", list_opt_outs, "List opt-outs", payloads.OptOutList, query=payloads.PageQuery),
+    Route("GET", "/v1/optOuts", list_opt_outs, "List opt-outs", payloads.OptOutList, query=PageQuery),
     Route(
         "POST",
         "/v1/optOuts:import",

@@ -13,7 +13,7 @@ from werkzeug.http import parse_etags
 from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import template as payloads
-from sms_connector.api.schemas.base import ENTITY_TAGS
+from sms_connector.api.schemas.base import ENTITY_TAGS, PageQuery
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.opt_out import Nothing
 from sms_connector.api.schemas.send_body import SendBody
@@ -32,7 +32,7 @@ _RULE = (
 
 
 def list_templates(services: Services, call: ParsedRequest) -> Answer:
-    query: payloads.TemplateQuery = call.query
+    query: PageQuery = call.query
     after = read_token(query.page_token, "templates")
     found, last = services.engine.templates.page(limit=query.page_size, after=after[1] if after else None)
     token = write_token(None if last is None else (0.0, last), "templates")
@@ -140,9 +140,7 @@ _MATCH = {IF_MATCH: "Only where the template has this ETag (or `*`: where there 
 _NONE_MATCH = {IF_NONE_MATCH: "`*`: only where no template has that name; else 412."}
 
 ROUTES = (
-    Route(
-        "GET", "/v1/templates", list_templates, "List templates", payloads.TemplateList, query=payloads.TemplateQuery
-    ),
+    Route("GET", "/v1/templates", list_templates, "List templates", payloads.TemplateList, query=PageQuery),
     Route("GET", _ONE, get, "Look up a template", payloads.TemplateInfo, errors=(404,)),
     Route(
         "PUT",

@@ -31,6 +31,10 @@ class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """What a caller sends, or a part of it. Unknown fields are refused by name."""
 
 
+class EmptyBody(Body):
+    """Nothing; the body may be left out."""
+
+
 P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
 # A field that may be left out; what it is without one is the caller's or the template's matter.
@@ -42,6 +46,13 @@ PageToken = Annotated[
     str, Meta(min_length=1, max_length=1024, description="`nextPageToken` of the page before, with the same filter.")
 ]
 NextPageToken = Annotated[str | None, Meta(description="Ask with it for the next page; null at the end.")]
+
+
+class PageQuery(Body):
+    """Which page."""
+
+    page_size: PageSize = PAGE_SIZE
+    page_token: PageToken = ""
 
 
 def write_time(seconds: float) -> str:

@@ -88,10 +88,6 @@ class SuspendBody(Body):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
-class EmptyBody(Body):
-    """Nothing; the body may be left out."""
-
-
 class TestAnswer(Payload):
     """The provider's answer to a test."""
 

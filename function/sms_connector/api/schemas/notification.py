@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from sms_connector.api.schemas.base import (
-    PAGE_SIZE,
-    Body,
-    NextPageToken,
-    PageSize,
-    PageToken,
-    Payload,
-    Time,
-    payload_of,
-)
+from sms_connector.api.schemas.base import PAGE_SIZE, Body, NextPageToken, PageSize, PageToken, Payload, Time
 from sms_connector.api.schemas.message import write_results
 
 if TYPE_CHECKING:
-    from sms_connector.notifications.delivery import Notification
     from sms_connector.store.message_record import MessageRecord
 
 State = Literal["pending", "delivered", "given_up"]
@@ -56,14 +45,6 @@ class CallbackQuery(Body):
     state: State | msgspec.UnsetType = msgspec.UNSET
     page_size: PageSize = PAGE_SIZE
     page_token: PageToken = ""
-
-
-def write_callbacks(callbacks: Iterable[Notification]) -> list[CallbackInfo]:
-    return [write_callback(callback) for callback in callbacks]
-
-
-def write_callback(callback: Notification) -> CallbackInfo:
-    return payload_of(CallbackInfo, callback)
 
 
 def render_result(record: MessageRecord) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta
@@ -25,7 +25,6 @@ from sms_connector.errors import ErrorKind
 
 if TYPE_CHECKING:
     from sms_connector.api.uploads.record_stream import CheckedOptOut
-    from sms_connector.callbacks.inbound import StoredInbound
     from sms_connector.store.opt_outs import OptOut
 
 
@@ -92,13 +91,6 @@ class InboundList(Payload):
     next_page_token: NextPageToken
 
 
-class PageQuery(Body):
-    """Which page."""
-
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
-
-
 class InboundQuery(Body):
     """Which inbound messages."""
 
@@ -126,10 +118,6 @@ def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
         created_at=write_time(opt_out.last.at),
         history=[payload_of(ConsentChangeInfo, change, message_id=change.message) for change in opt_out.history],
     )
-
-
-def write_inbound(messages: Iterable[StoredInbound]) -> list[InboundInfo]:
-    return [payload_of(InboundInfo, message) for message in messages]
 
 
 MAX_RECORDS = 10_000

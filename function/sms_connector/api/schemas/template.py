@@ -6,17 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, UnsetType
 
-from sms_connector.api.schemas.base import (
-    PAGE_SIZE,
-    Body,
-    Maybe,
-    NextPageToken,
-    PageSize,
-    PageToken,
-    Payload,
-    Time,
-    write_time,
-)
+from sms_connector.api.schemas.base import Body, Maybe, NextPageToken, Payload, Time, write_time
 from sms_connector.api.schemas.send_body import DefaultCountry, DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
 from sms_connector.model.typed import convert
 
@@ -59,13 +49,6 @@ class TemplateList(Payload):
 
     templates: list[TemplateInfo]
     next_page_token: NextPageToken
-
-
-class TemplateQuery(Body):
-    """Which page."""
-
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
 
 
 def write_template(saved: SavedTemplate, placeholders: list[str]) -> TemplateInfo:
