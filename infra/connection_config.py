@@ -17,16 +17,18 @@ import senders
 from config_types import boolean, choice, integer, many, matching, text
 
 
-def key(path: str, default: object, meaning: str, example: str, *, entry: str = "") -> Any:
+def key(path: str, default: object, meaning: str, example: str = "", *, entry: str = "") -> Any:
     """Describe a key: `path` as it is set (`--path` where it has a dot), `default` without it (None, (): nothing).
 
-    `example` is a right value; of a list or a map, of its entry at `entry`.
+    `example` is a right value, the default if there is none; of a list or a map, of its entry at `entry`.
     """
-    extra: dict[str, Any] = {"example": example, "entry": entry}
+    right = example or ("" if default is None else str(default).lower() if isinstance(default, bool) else str(default))
+    extra: dict[str, Any] = {"example": right, "entry": entry}
     return Field(default, alias=path, description=meaning, json_schema_extra=extra)
 
 
 Flag = Annotated[bool, boolean()]
+Instances = Annotated[int, integer(1, 1000)]
 Resource = Annotated[str, matching(types.RESOURCE, "a network tag")]
 Bucket = Annotated[str, matching(types.BUCKET, "a bucket's name")]
 Host = Annotated[str, BeforeValidator(types.private_host)]
@@ -62,34 +64,30 @@ class ConnectionConfig(BaseModel):
     default_country: Annotated[str | None, BeforeValidator(countries.country)] = key(
         "defaultCountry", None, "Country of recipients in national form (`0171 3920017`).", "DE"
     )
-    nodes_min: Annotated[int, integer(0, 1000)] = key(
-        "nodes.min", 2, "Instances of `connector` that are kept warm.", "2"
-    )
-    nodes_max: Annotated[int, integer(1, 1000)] = key("nodes.max", 50, "Instances of `connector` at most.", "50")
-    workers_max: Annotated[int, integer(1, 1000)] = key(
-        "workers.max", 50, "Instances of `worker` at most; it scales to zero.", "50"
-    )
-    node_rate: Annotated[int, integer(1, 25)] = key("rate.node", 25, "Transactions per second of one instance.", "25")
+    nodes_min: Annotated[int, integer(0, 1000)] = key("nodes.min", 2, "Instances of `connector` that are kept warm.")
+    nodes_max: Instances = key("nodes.max", 50, "Instances of `connector` at most.")
+    workers_max: Instances = key("workers.max", 50, "Instances of `worker` at most; it scales to zero.")
+    node_rate: Annotated[int, integer(1, 25)] = key("rate.node", 25, "Transactions per second of one instance.")
     connection_rate: Annotated[int | None, integer(1, 100_000)] = key(
         "rate.connection", None, "Transactions per second of the whole connection.", "100"
     )
     retry_interval_millis: Annotated[int, integer(100, 3_000_000)] = key(
-        "tracking.retryIntervalMillis", 10_000, "Milliseconds between two status polls of a message.", "10000"
+        "tracking.retryIntervalMillis", 10_000, "Milliseconds between two status polls of a message."
     )
     retry_attempts: Annotated[int, integer(0, 100)] = key(
-        "tracking.retryAttempts", 6, "Status polls of a message at most.", "6"
+        "tracking.retryAttempts", 6, "Status polls of a message at most."
     )
     expire_after_hours: Annotated[int, integer(1, 29 * 24)] = key(
-        "tracking.expireAfterHours", 72, "Hours without a final status after which a message is `expired`.", "72"
+        "tracking.expireAfterHours", 72, "Hours without a final status after which a message is `expired`."
     )
     proxy_url: Annotated[str | None, BeforeValidator(types.proxy_url)] = key(
         "proxy.url", None, "Proxy to the provider.", "http://proxy.example.com:3128"
     )
     proxy_auth: Annotated[str, choice("none", "basic", "digest")] = key(
-        "proxy.auth", "none", "How the proxy authenticates.", "basic"
+        "proxy.auth", "none", "How the proxy authenticates."
     )
     proxy_ssl: Annotated[str, choice("auto", "always", "never", "tunnel")] = key(
-        "proxy.ssl", "auto", "TLS to and through the proxy.", "auto"
+        "proxy.ssl", "auto", "TLS to and through the proxy."
     )
     vpc: Annotated[str | None, matching(types.NETWORK, "a VPC network's name")] = key(
         "network.vpc", None, "VPC that calls to the provider leave through.", "company-vpc"
@@ -104,14 +102,12 @@ class ConnectionConfig(BaseModel):
         "network.connector", None, "Existing Serverless VPC Access connector.", "egress"
     )
     egress: Annotated[str, choice("private", "all")] = key(
-        "network.egress", "private", "Traffic that leaves through the VPC: private ranges or all.", "all"
+        "network.egress", "private", "Traffic that leaves through the VPC: private ranges or all."
     )
     network_tags: Annotated[tuple[Resource, ...], many()] = key(
         "network.tags", (), "Network tags for firewall rules.", "sms", entry="[0]"
     )
-    static_address: Flag = key(
-        "network.staticAddress", False, "A fixed public address to the provider (Cloud NAT).", "true"
-    )
+    static_address: Flag = key("network.staticAddress", False, "A fixed public address to the provider (Cloud NAT).")
     service_attachment: Annotated[
         str | None, matching(types.ATTACHMENT, "projects/…/regions/…/serviceAttachments/…")
     ] = key(
@@ -156,46 +152,34 @@ class ConnectionConfig(BaseModel):
     channels: Annotated[tuple[Channel, ...], many()] = key(
         "alerts.channels", (), "Existing notification channels.", "projects/p/notificationChannels/1234", entry="[0]"
     )
-    uptime: Flag = key("alerts.uptime", True, "Check `webhook` from outside every five minutes.", "true")
+    uptime: Flag = key("alerts.uptime", True, "Check `webhook` from outside every five minutes.")
     request_logs: Flag = key(
         "logs.requests",
         False,
         "Keep the platform's log of requests. Its addresses hold phone numbers; the functions' own log never does.",
-        "true",
     )
-    secret_reads: Flag = key("logs.secretReads", False, "Log every read of a secret in the project.", "true")
-    rotation_days: Annotated[int, integer(1, 3650)] = key(
-        "rotation.days", 90, "Days between two rotation notices.", "90"
-    )
+    secret_reads: Flag = key("logs.secretReads", False, "Log every read of a secret in the project.")
+    rotation_days: Annotated[int, integer(1, 3650)] = key("rotation.days", 90, "Days between two rotation notices.")
     webhook_public: Annotated[str, choice("check-disabled", "grant", "none")] = key(
         "webhook.public",
         "check-disabled",
         "Access to `webhook` for the provider: check-disabled, grant (to allUsers) or none (polling only).",
-        "grant",
     )
     backup_days: Annotated[int, integer(0, 98)] = key(
-        "backup.days", 14, "Days a daily backup of the database is kept; 0: no backups.", "14"
+        "backup.days", 14, "Days a daily backup of the database is kept; 0: no backups."
     )
-    point_in_time: Flag = key(
-        "backup.pointInTime", False, "Keep every version of the last seven days, to the minute.", "true"
-    )
+    point_in_time: Flag = key("backup.pointInTime", False, "Keep every version of the last seven days, to the minute.")
     grant_seconds: Annotated[int, integer(0, 900)] = key(
         "grants.seconds",
         60,
         "Seconds until a new grant acts; functions, and secrets that rotate, are made that much later.",
-        "120",
     )
-    protect: Flag = key("protect", True, "Keep the database and the secrets when the stack is destroyed.", "true")
+    protect: Flag = key("protect", True, "Keep the database and the secrets when the stack is destroyed.")
     log_level: Annotated[str, choice("error", "info", "debug")] = key(
-        "logLevel",
-        "info",
-        "Log level: `error`, `info` or `debug`. Events that alerts count are logged at every level.",
-        "info",
+        "logLevel", "info", "Log level: `error`, `info` or `debug`. Events that alerts count are logged at every level."
     )
-    suspended: Flag = key("suspended", False, "Send nothing: campaigns wait, and sends are refused.", "false")
-    require_active: Flag = key(
-        "requireActive", False, "Fail the update when the connection check doesn't say ACTIVE.", "false"
-    )
+    suspended: Flag = key("suspended", False, "Send nothing: campaigns wait, and sends are refused.")
+    require_active: Flag = key("requireActive", False, "Fail the update when the connection check doesn't say ACTIVE.")
 
     @property
     def description(self) -> str:
