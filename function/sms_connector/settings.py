@@ -62,7 +62,7 @@ class TrackingSettings(msgspec.Struct, frozen=True):
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True):
-    """What the connection is called, where it runs, and whether it was deployed suspended."""
+    """The connection's name, place and size. `suspended`: it was deployed so."""
 
     name: str = "local"
     description: str = ""
@@ -262,7 +262,7 @@ def _refuse_local_services(settings: Settings) -> list[str]:
 
 
 def _find_unusable_files(settings: Settings) -> list[str]:
-    """They are opened at their first use: a wrong path would fail requests, not the start."""
+    """Check files now: they are opened at their first use, where a wrong path would fail requests."""
     files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue.path if settings.queue else None))
     found = ((name, values.database_problem(path)) for name, path in files if path is not None)
     return [f"{name} (environment): {problem_text}" for name, problem_text in found if problem_text is not None]

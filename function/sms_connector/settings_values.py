@@ -1,4 +1,4 @@
-"""How the value of a setting is read: one function a form, ValueError with what is allowed."""
+"""Read the value of a setting: one function a form. Raises ValueError with what is allowed."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ from sms_connector.transport.settings import TransportSettings
 
 
 class Node(msgspec.Struct, frozen=True):
-    """Everything it needs to send, and the settings it was started with. `events` is there where callbacks come in."""
+    """A wired node and its settings. `events` is None without callbacks."""
 
     settings: Settings
     provider: Provider
@@ -123,7 +123,7 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
 def _build_notifications(
     settings: Settings, secrets: SecretSource, ledger: Ledger, *, queue: TaskQueue | None, clock: Clock
 ) -> NotificationDispatcher:
-    """Past the provider's proxy and throttle, and into no private network."""
+    """Build the sender of notifications. It uses neither the provider's proxy nor its throttle, and refuses private networks."""
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
     guard = GuardedResolver(settings.callback_private_hosts)
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)

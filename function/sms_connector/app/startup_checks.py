@@ -34,7 +34,7 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
 
 
 def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
-    """Everything that can't work with these settings and this base URL, each with its fix. Empty when all is well."""
+    """Return each problem of these settings with this base URL, and its fix."""
     problem = unsafe_route(settings.proxy, urlsplit(destination).scheme)
     problems = [problem] if problem else []
     if settings.ca_file is not None:
@@ -57,7 +57,7 @@ def _ca_file_problems(path: str) -> list[str]:
 
 
 class StartupChecks(msgspec.Struct, frozen=True):
-    """What decides which secrets are needed."""
+    """The settings that decide which secrets are needed."""
 
     provider: str
     secrets_dir: str
@@ -71,7 +71,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
 
     @classmethod
     def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
-        """As far as settings with problems show it."""
+        """Read from the environment what settings with problems can't say."""
         return cls(
             environ.get("SMS_PROVIDER", "").strip() or registry.DEFAULT,
             environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",

@@ -93,7 +93,7 @@ def _route(path: str, function: TaskFunction) -> Route:
         except TaskLater as later:
             if SCHEDULED in call.headers:
                 return Answer(Done())  # another run is at work, and the schedule calls again: no failed attempt
-            # An answer and not an error in the log: it is no failure.
+            # An answer and not an error in the log: it is not a failure.
             return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
         return Answer(Done())
 

@@ -37,14 +37,14 @@ _WEBHOOK_PATH = re.compile(
 
 
 class Replies(msgspec.Struct, frozen=True):
-    """What is answered to HELP, where the provider doesn't answer by itself; None: nothing. The words are the provider's."""
+    """The reply to HELP, where the provider doesn't answer by itself; None: no reply. The keywords are the provider's."""
 
     help_reply: str | None = None
     stop_words: tuple[str, ...] = ()
 
 
 class WebhookParts(msgspec.Struct, frozen=True):
-    """What the webhook is made of. `now` is epoch seconds. The provider needs no secrets here."""
+    """The parts of the webhook. `now` is epoch seconds. The provider needs no secrets here."""
 
     address: CallbackAddress
     provider: Provider
@@ -55,7 +55,7 @@ class WebhookParts(msgspec.Struct, frozen=True):
 
 
 class WebhookPath(msgspec.Struct, frozen=True):
-    """What a path names, before its token is looked at."""
+    """The parts of a path, before its token is checked."""
 
     kind: CallbackKind
     token: str

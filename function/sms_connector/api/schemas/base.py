@@ -28,7 +28,7 @@ class Payload(msgspec.Struct, rename="camel"):
 
 
 class Body(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
-    """What a caller sends, or a part of it. Unknown fields are refused by name."""
+    """A request, or a part of one. Unknown fields are refused by name."""
 
 
 class EmptyBody(Body):

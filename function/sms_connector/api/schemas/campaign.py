@@ -109,7 +109,7 @@ class RefusedInfo(Payload):
 
 
 class ForecastInfo(Payload):
-    """How long it would take. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
+    """The expected duration. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
 
     rate: Annotated[float, Meta(description="Messages a second: workers, node's rate, connection's rate.")]
     hand_over_seconds: Annotated[float, Meta(description="Until the last message is handed to the provider.")]
@@ -122,7 +122,7 @@ class ForecastInfo(Payload):
 
 
 class CampaignPlan(Payload):
-    """What a campaign would be (`dryRun`); nothing was sent or kept."""
+    """The plan of a campaign (`dryRun`); nothing was sent or kept."""
 
     total: int
     refused: int
@@ -168,7 +168,7 @@ class ResultQuery(Body):
 
 
 class ReasonBody(Body):
-    """Why; the body may be left out."""
+    """The reason; the body may be left out."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
 

@@ -90,7 +90,7 @@ class CampaignBody(Body):
 
 
 class FileQuery(Body):
-    """What stands in the query where the body is NDJSON or CSV; none of it stands beside a JSON document."""
+    """The fields of a campaign whose body is NDJSON or CSV, in the query; a JSON document has them itself."""
 
     message: Maybe[Text] = UNSET
     template: Maybe[TemplateName] = UNSET

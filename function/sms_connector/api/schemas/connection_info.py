@@ -39,7 +39,7 @@ class SenderInfo(Payload):
 
 
 class ScheduleInfo(Payload):
-    """How far ahead `sendAt` may be."""
+    """The earliest and the latest `sendAt`."""
 
     earliest_seconds: int
     latest_seconds: int
@@ -83,7 +83,7 @@ class ConnectionInfo(Payload):
 
 
 class SuspendBody(Body):
-    """Why nothing is sent for now."""
+    """The reason of the suspension."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""
 

@@ -136,7 +136,7 @@ def _find_value_problems(value: Any, wanted: Any, path: str, *, strict: bool) ->
 
 
 def _enter(value: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """(path, type, entry) of what is in a list or an object with free names."""
+    """Yield path, type and value of each entry of a list or of an object with free names."""
     arguments = get_args(_unwrap(wanted))
     if isinstance(value, list):
         yield from ((f"{path}[{index}]", arguments[0], entry) for index, entry in enumerate(value))

@@ -38,7 +38,7 @@ SendAt = Annotated[Time, Meta(description="When the provider is to send it, wher
 
 
 class ErrorInfo(Payload, kw_only=True):
-    """Why a message failed, or why its outcome is unknown. `code`, `message`, `moreInfo` are the provider's."""
+    """The reason of a failure or of an unknown outcome. `code`, `message`, `moreInfo` are the provider's."""
 
     source: Annotated[
         Source,

@@ -1,4 +1,4 @@
-"""What is to be sent: the bodies of `messages:send` and `messages:preview`, and what their answers add."""
+"""The bodies of `messages:send` and `messages:preview`, and the answer of a preview."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ class PreviewBody(Body):
 
 
 class PreviewError(Payload):
-    """What is wrong with a record."""
+    """A problem of a record."""
 
     field: str
     kind: ErrorKind
@@ -148,7 +148,7 @@ class PreviewError(Payload):
 
 
 class PreviewResult(Payload):
-    """What a record becomes. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last segment."""
+    """A rendered record. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last segment."""
 
     index: int
     to: str | None

@@ -18,7 +18,7 @@ _NESTED = ("mapping", "tracking")
 
 
 class TemplateBody(Body):
-    """What a request would say, but for its recipients and its time."""
+    """The fields of a request, without its recipients and its time."""
 
     message: Text
     mapping: Maybe[Mapping] = UNSET

@@ -42,7 +42,7 @@ class _Table(msgspec.Struct, frozen=True):
 def read_csv(
     content: Content, mapping: FieldMapping, *, delimiter: str | None, charset: str | None
 ) -> Iterator[Located]:
-    """Yield each row as a record with its line. `delimiter` is one of DELIMITERS, None: found out."""
+    """Yield each row as a record with its line. `delimiter` is one of DELIMITERS, None: detected."""
     text = io.TextIOWrapper(open_utf8(content, charset), "utf-8", newline="")
     head = _Head(text)
     try:

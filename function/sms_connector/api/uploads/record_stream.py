@@ -24,7 +24,7 @@ from sms_connector.model.segments import Encoding
 
 
 class FileForm(msgspec.Struct, frozen=True):
-    """How a file is read. `delimiter` is the name of one, None: found out; `charset` None: by its beginning, else UTF-8."""
+    """The form of a file. `delimiter` is the name of one, None: detected; `charset` None: by its beginning, else UTF-8."""
 
     format: Format
     compressed: bool = False

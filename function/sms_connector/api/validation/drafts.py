@@ -42,7 +42,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
-    """What a recipient may be here: the provider's channels, the country that reads national forms, and where one is probably from."""
+    """Rules of recipients: the provider's channels, the country that reads national forms, and where one is probably from."""
 
     channels: frozenset[str]
     region: str | None = None
@@ -65,7 +65,7 @@ class CheckedRecord(NamedTuple):
 
 
 class RecordReader(msgspec.Struct, frozen=True):
-    """What is the same for all records; `measured` is there for a text without placeholders."""
+    """The part that all records share; `measured` is there for a text without placeholders."""
 
     template: Template
     mapping: FieldMapping
@@ -130,7 +130,7 @@ class RecordReader(msgspec.Struct, frozen=True):
 
 
 class Drafts(msgspec.Struct, frozen=True):
-    """What is sent, what is not, both with their places; and what is worth saying about it."""
+    """Drafts and refused records, both with their indexes, and warnings about them."""
 
     drafts: list[Draft]
     refused: list[Refused]

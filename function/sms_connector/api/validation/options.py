@@ -28,7 +28,7 @@ MAX_WAIT_SECONDS = 3400
 
 
 class OptionRules(msgspec.Struct, frozen=True):
-    """What a request may ask for, and what it gets where it says nothing. `now` is epoch seconds."""
+    """The limits of a request's options, and their defaults. `now` is epoch seconds."""
 
     capabilities: Capabilities
     sender: Sender | None
