@@ -55,7 +55,6 @@ def _unusable(fix: str) -> WireError:
 
 
 def frame(first_line: str, headers: Mapping[str, str], body: bytes = b"") -> bytes:
-    """Return the bytes of a request, whose headers have been checked."""
     lines = (first_line, *(f"{name}: {value}" for name, value in headers.items()), "", "")
     return "\r\n".join(lines).encode("latin-1") + body
 

@@ -37,7 +37,6 @@ _RESERVED = tuple(map(ip_network, (*_RESERVED_6, *_RESERVED_4)))
 
 
 def resolve_by_system(host: str, port: int) -> list[Resolved]:
-    """Ask the system's resolver; raises its errors."""
     return [(found[0], found[4]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
