@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 READY_TO_RUN := $(VENV)/.ready-to-run
 PYTHONS := python3.11 python3.12 python3.13 python3 python
-JOBS ?= 2
+# One more than the cores of a small machine: tests that wait for a server or an emulator leave a core to others.
+JOBS ?= 3
 
 # Ctrl-C ends what runs here, and is no error: the shell outlives it, and 130 is what an interrupted command answers.
 UNTIL_CTRL_C := trap : INT;
@@ -32,7 +33,7 @@ test: $(READY) ## all tests but the long ones
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not soak and not deploy" $(ARGS)
 
 test-deploy: $(READY) ## the real pulumi command against a fake cloud, where it is installed (ten minutes)
-	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile -m deploy tests/infra/e2e $(ARGS)
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile -m deploy tests/infra/e2e $(ARGS)
 
 lint: $(READY) ## ruff, mypy --strict, import contracts
 	@$(BIN)/ruff check .

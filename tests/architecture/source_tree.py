@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -58,10 +58,16 @@ class Source:
                 yield node.lineno, node.value
 
 
+@cache
+def _source(path: Path) -> Source:
+    """Return one object for a file, which is parsed once for all tests."""
+    return Source(path)
+
+
 def sources(*rooms: str) -> list[Source]:
     """Every Python file of the rooms, in order; without what is installed or built there."""
     found = [path for room in rooms for path in sorted((ROOT / room).rglob("*.py"))]
-    return [Source(path) for path in found if not {"__pycache__", ".venv", "build"} & set(path.parts)]
+    return [_source(path) for path in found if not {"__pycache__", ".venv", "build"} & set(path.parts)]
 
 
 def length(node: ast.AST) -> int:
