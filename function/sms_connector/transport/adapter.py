@@ -42,9 +42,8 @@ class Exchange(PreparedRequest):
         self.target = f"{self.destination.path or '/'}{query}"
         self.headers = {"Host": self.destination.netloc}
         own = {} if request.authorization is None else {"Authorization": request.authorization}
-        self.headers |= {
-            name: value for name, value in request.headers.items() if name.title() not in {*_OURS, *own}
-        } | own
+        ours = _OURS.union(own)
+        self.headers |= {name: value for name, value in request.headers.items() if name.title() not in ours} | own
         text = "".join((*self.headers, *self.headers.values()))
         if not (text.isascii() and text.isprintable()):  # nothing in it can begin a header or a request of its own
             what = "a header holds what is not printable ASCII"
