@@ -49,5 +49,5 @@ class SeenPersons:
 
     def _reserve(self, slots: int) -> None:
         self._mask = slots - 1
-        self._digests = array("Q", bytes(8 * slots))
-        self._places = array("I", bytes(4 * slots))
+        self._digests = array("Q", [0]) * slots  # without a copy beside it: it is the peak of a large campaign's memory
+        self._places = array("I", [0]) * slots
