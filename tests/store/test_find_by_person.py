@@ -131,3 +131,22 @@ def test_only_what_can_match_is_read(ledger: CountingLedger) -> None:
     found = BlockStore(ledger).find_by_person(person_key(ME), limit=10)
     assert len(found) == 5
     assert (ledger.operations - before).reads == 4  # two blocks, two messages
+
+
+def test_single_messages_after_the_range_are_not_read(ledger: CountingLedger) -> None:
+    start = FakeClock().now
+    store = BlockStore(ledger)
+    store.create([record(f"msg_later_{n}", ME, start + 100 + n) for n in range(60)])
+    before = ledger.operations
+    found = store.find_by_person(person_key(ME), limit=5, until=start + 50)
+    assert ids(found) == NEWEST_FIRST
+    assert (ledger.operations - before).reads == 4  # two blocks, two messages
+
+
+def test_a_block_that_went_on_after_days_is_found(ledger: CountingLedger) -> None:
+    """A report must never be given to the wrong message because the right one was not seen."""
+    start, days = FakeClock().now, 3 * 24 * 3600.0
+    paused = block_of(7, in_block(7, 0, ME, start + 5), in_block(7, 1, ME, start + 5 + days))
+    ledger.commit([paused.to_write()])
+    found = BlockStore(ledger).find_by_person(person_key(ME), limit=5, since=start + 5, until=start + 6)
+    assert ids(found) == ["block 175"]

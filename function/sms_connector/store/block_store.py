@@ -40,7 +40,8 @@ from sms_connector.store.status_events import fill_history, merge_events, read_s
 Item = tuple[MessageLocation, MessageRecord, Change]
 # Sorts after every block's id.
 LAST_ID = "~"
-# A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer.
+# A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer. (A person is in
+# few blocks, so those of a person are all read.)
 LONGEST_PAUSE = 24 * 3600.0
 
 Each = TypeVar("Each")
@@ -132,7 +133,7 @@ class BlockStore(MessageStore):
             where = (("references", "contains", query.reference),)
         elif query.campaign is not None:
             where = (("campaign", "==", query.campaign),)
-        if query.until is not None:
+        if query.until is not None and query.person is None:
             where = (*where, ("createdAt", "<=", query.until + LONGEST_PAUSE))
         after = None if query.after is None else (query.after[0], LAST_ID)
         for document in self._pages(BLOCKS, where, replace(query, after=after)):

@@ -83,7 +83,9 @@ class MessageStore:
         until: float | None = None,
     ) -> list[MessageRecord]:
         """Return a person's messages (`person_key`) created from `since` to `until`, newest first, as their documents have them."""
-        candidates = (record for _, record in self.newest(PersonQuery(person, since=since, page=limit + 1)))
+        candidates = (
+            record for _, record in self.newest(PersonQuery(person, since=since, until=until, page=limit + 1))
+        )
         found = (
             record
             for record in candidates
