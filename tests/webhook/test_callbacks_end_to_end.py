@@ -115,7 +115,8 @@ def test_a_final_state_reaches_the_caller_signed(stack: Stack) -> None:
     assert (document["type"], document["data"]["status"]) == ("message.final", "delivered")
     message = stack.get(f"/v1/messages/{sent['id']}")
     assert {entry["source"] for entry in message["history"]} == {"send", "callback"}, "no question was asked"
-    [listed] = stack.get("/v1/callbacks?state=delivered&pageSize=1")["callbacks"]
+    # The receiver has the notification before its state is stored.
+    [listed] = until(lambda: stack.get("/v1/callbacks?state=delivered&pageSize=1")["callbacks"])
     assert listed["attempts"] == 1
 
 
