@@ -1,7 +1,7 @@
 """Types of the configuration's values: each reads what Pulumi hands over, or raises ValueError with what is allowed.
 
-Pulumi hands scalars over as text and structures as JSON text; below `connections` the same values come as JSON. Both are read.
-A message never repeats a secret.
+Pulumi hands scalars over as text and structures as JSON text; below `connections` the same values come as JSON. Both
+are read. A message never repeats a secret.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def shown(value: object) -> str:
 
 
 def checked(right: Callable[[Any], object], problem: str) -> BeforeValidator:
-    """Refuse a value that is not `right`, with the value and `problem`; pydantic turns the others into the field's type."""
+    """Refuse a value that is not `right`, with the value and `problem`; pydantic turns the others into the field's
+    type."""
 
     def check(value: object) -> object:
         if not right(value):
@@ -136,23 +137,26 @@ def labels(value: object) -> Mapping[str, str]:
         raise ValueError(f"{shown(value)} is not a map of labels")
     if len(given) > 64 - len(RESERVED_LABELS):
         raise ValueError(f"{len(given)} labels are too many; a resource takes 64, three of them are ours")
-    problems: list[tuple[str, str]] = []  # key, problem
+    problems: list[tuple[str, str, bool]] = []  # key, problem, whether the key itself is wrong
     for key, label in given.items():
         if not re.fullmatch(r"[a-z][a-z0-9_-]{0,62}", key):
-            problems.append((key, f"label {key!r}: a key is a lower-case letter, then at most 62 of a-z, 0-9, _ and -"))
+            problems.append(
+                (key, f"label {key!r}: a key is a lower-case letter, then at most 62 of a-z, 0-9, _ and -", True)
+            )
         if key in RESERVED_LABELS or key.startswith("goog"):
-            problems.append((key, f"label {key!r} is reserved; choose another key"))
+            problems.append((key, f"label {key!r} is reserved; choose another key", True))
         if not re.fullmatch(r"[a-z0-9_-]{0,63}", str(label)):
-            problems.append((key, f"label {key!r}: a value is at most 63 of a-z, 0-9, _ and -"))
+            problems.append((key, f"label {key!r}: a value is at most 63 of a-z, 0-9, _ and -", False))
     if problems:
-        first, problem = problems[0]
+        first, _, is_wrong_key = problems[0]
         entry = f'["{first}"]' if "." in first else f".{first}"
-        raise entry_error("; ".join(text for _, text in problems), entry, remove="a value is" not in problem)
+        raise entry_error("; ".join(text for _, text, _ in problems), entry, remove=is_wrong_key)
     return {key: str(label) for key, label in sorted(given.items())}
 
 
 def private_host(value: object) -> str:
-    """Read a host name, `*.` and a domain, an address or a network: what the functions take (`SMS_CALLBACK_PRIVATE_HOSTS`)."""
+    """Read a host name, `*.` and a domain, an address or a network: what the functions take
+    (`SMS_CALLBACK_PRIVATE_HOSTS`)."""
     host = value if isinstance(value, str) else ""
     if not re.fullmatch(_HOST_NAME, host) and not _is_network(host):
         raise ValueError(
@@ -236,7 +240,8 @@ def certificates(value: object) -> str:
 
 
 def _split(value: object) -> SplitResult:
-    """Split an address, with nothing in the parts of a text that is not one: no spaces, control characters, backslashes."""
+    """Split an address, with nothing in the parts of a text that is not one: no spaces, control characters,
+    backslashes."""
     plain = value if isinstance(value, str) and not re.search(r"[\s\x00-\x1f\\]", value) else ""
     try:
         url = urlsplit(plain)

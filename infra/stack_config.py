@@ -1,7 +1,8 @@
 """The stack's configuration: typed, frozen, and checked as a whole before anything is created.
 
-`load` takes what Pulumi hands over (texts by full key, and which keys are secret) and either returns a StackConfig or raises
-ConfigError with every problem at once: the key, what is wrong, and the command that fixes it. No message repeats a secret value.
+`load` takes what Pulumi hands over (texts by full key, and which keys are secret) and either returns a StackConfig or
+raises ConfigError with every problem at once: the key, what is wrong, and the command that fixes it. No message repeats
+a secret value.
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from typing import Any
 from pydantic import ValidationError
 
 import config_rules
-import connection_config
 import regions
 from config_types import decoded
-from connection_config import BY_PATH, GROUPS, SECRET_PATHS, WITH_SECRETS, ConnectionConfig
+from connection_config import BY_PATH, GROUPS, KEYS, SECRET_PATHS, WITH_SECRETS, ConnectionConfig
 
 PROJECT_NAME = "sms-connector"
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
@@ -73,7 +73,8 @@ def _place_problems(project: str, region: str) -> Iterator[str]:
 
 
 def _described(ours: dict[str, str], problems: list[str]) -> list[tuple[str | None, str, Mapping[str, object]]]:
-    """Return name, prefix of its keys and raw values of each connection: flat keys describe one, `connections` several."""
+    """Return name, prefix of its keys and raw values of each connection: flat keys describe one, `connections`
+    several."""
     several = decoded(ours.pop("connections", "")) or {}
     if not isinstance(several, dict):
         fix = "pulumi config set --path connections.<name>.sender <value>"
@@ -90,7 +91,8 @@ def _described(ours: dict[str, str], problems: list[str]) -> list[tuple[str | No
 
 
 def flatten(raw: Mapping[str, object]) -> dict[str, object]:
-    """Return values by path. A group may come as a map (`--path nodes.min`) or as dotted keys; both are the same thing."""
+    """Return values by path. A group may come as a map (`--path nodes.min`) or as dotted keys; both are the same
+    thing."""
     found: dict[str, object] = {}
     for key, value in raw.items():
         parts = decoded(value) if key in GROUPS else None
@@ -163,7 +165,7 @@ class _Reader:
         sealed = bool({(self._where + path).partition(".")[0], self._where + path} & self._sealed)
         if path in SECRET_PATHS and not sealed:
             return "is a secret value but is in the configuration in the clear; if it was ever committed, change it at the provider"
-        if path in connection_config.KEYS and sealed and not self._where:
+        if path in KEYS and sealed and not self._where:
             return "is encrypted but goes to the functions in the clear; set it without --secret"
         return ""
 

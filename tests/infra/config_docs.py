@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "infra")] if str(ROOT / "infra") not in sys.path else []
+sys.path.insert(0, str(ROOT / "infra"))
 
 from connection_config import BY_PATH, KEYS  # noqa: E402 - found by the line above when this is run as a program
 
