@@ -66,8 +66,8 @@ def running_stack(
 ) -> Iterator[Stack]:
     """Start sandbox and functions. `ports` by entry point (and `sandbox`), else free ones; `settings` are more variables.
 
-    Raises Misused where a port is taken, Unavailable, with the end of its log, where a function does not start. An
-    Unavailable of whoever uses the stack gets the end of the log too.
+    Raises Misused where a port is taken, Unavailable, with the end of its log, where a function does not start.
+    An Unavailable raised while the stack is used gets the end of the log too.
     """
     wanted = {name: _claim_port(name, (ports or {}).get(name, 0)) for name in (SANDBOX, *TARGETS)}
     urls = {target: f"http://127.0.0.1:{wanted[target]}" for target in TARGETS}

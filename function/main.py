@@ -1,4 +1,5 @@
-"""The entry points of the deployed functions; functions-framework serves the one that `--target` or FUNCTION_TARGET names."""
+"""The entry points of the deployed functions; functions-framework serves the one that `--target` or FUNCTION_TARGET
+names."""
 
 import gc
 import os

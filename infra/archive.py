@@ -1,6 +1,7 @@
 """The functions' archive: an explicit, sorted list of files, the same bytes on every machine, named by its digest.
 
-Entries are stored, not compressed: two versions of a compressor give two archives, and a difference here means a deployment.
+Entries are stored, not compressed: two versions of a compressor give two archives, and a difference here means a
+deployment.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class Archive:
 
 
 def build(folder: Path) -> Archive:
-    """Return the archive of a function folder. Raises ArchiveError where an entry point or the requirements are missing."""
+    """Return the archive of a function folder. Raises ArchiveError where an entry point or the requirements are
+    missing."""
     missing = [name for name in REQUIRED if not (folder / name).is_file()]
     if missing:
         raise ArchiveError(
@@ -58,7 +60,8 @@ def build(folder: Path) -> Archive:
 
 
 def source_files(folder: Path) -> list[str]:
-    """Return what goes in, sorted: files with a known suffix, outside hidden and excluded folders, no links, no test files."""
+    """Return what goes in, sorted: files with a known suffix, outside hidden and excluded folders, no links, no test
+    files."""
     found = []
     for root, folders, files in os.walk(folder):
         folders[:] = [f for f in folders if f not in EXCLUDED_FOLDERS and not f.startswith(".")]

@@ -1,4 +1,5 @@
-"""Rules between keys: combinations that could not work, each with what to do about it. `{where}` is the prefix of the keys."""
+"""Rules between keys: combinations that could not work, each with what to do about it. `{where}` is the prefix of the
+keys."""
 
 from __future__ import annotations
 
@@ -113,7 +114,8 @@ def _network(c: ConnectionConfig) -> Iterator[Problem]:
 
 
 def _range(c: ConnectionConfig) -> Iterator[Problem]:
-    """Direct VPC egress takes about two addresses an instance, and a subnetwork of /26 at least; four of each range are Google's.
+    """Direct VPC egress takes about two addresses an instance, and a subnetwork of /26 at least; four of each range are
+    Google's.
 
     Source: https://cloud.google.com/run/docs/configuring/vpc-direct-vpc#scale_up
     """

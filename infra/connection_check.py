@@ -1,7 +1,7 @@
 """The apply proves itself: the deployed connector is asked whether its connection works, and the answer is an output.
 
-The answer is data (`connection:test` in docs/http-api.md). A connector that can't be asked is an ERROR with the reason; the
-apply fails only where the configuration says `requireActive`.
+The answer is data (`connection:test` in docs/http-api.md). A connector that can't be asked is an ERROR with the reason;
+the apply fails only where the configuration says `requireActive`.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from typing import NoReturn
 import pulumi
 
 STATES = ("ACTIVE", "AUTH_ERROR", "ERROR")
-# A grant takes 2 minutes to act, at times 7 and more (https://cloud.google.com/iam/docs/access-change-propagation), a first
-# instance some seconds to start.
+# A grant takes 2 minutes to act, at times 7 and more (https://cloud.google.com/iam/docs/access-change-propagation), a
+# first instance some seconds to start.
 NOT_YET = frozenset({401, 403, 404, 429, 503})
 PATIENCE_SECONDS = 420.0
 PAUSE_SECONDS = 5.0
@@ -44,7 +44,8 @@ IN_PREVIEW = Verdict("UNKNOWN", "a preview makes no call; the state is known aft
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How a connector is asked. `mint` makes an identity token for (account, audience), `fetch` posts and returns status and body."""
+    """How a connector is asked. `mint` makes an identity token for (account, audience), `fetch` posts and returns
+    status and body."""
 
     mint: Mint
     fetch: Fetch
@@ -59,7 +60,8 @@ class Check:
         return await asyncio.to_thread(self.ask, f"{url}/v1/connection:test", token)
 
     def ask(self, url: str, token: str) -> Verdict:
-        """Return the connector's answer. A 'not yet' of the platform and a time-out are asked again while patience lasts."""
+        """Return the connector's answer. A 'not yet' of the platform and a time-out are asked again while patience
+        lasts."""
         until = self.clock() + PATIENCE_SECONDS
         while True:
             verdict, final = self._attempt(url, token)
@@ -123,7 +125,8 @@ def verify(
     require_active: bool,
     name: str,
 ) -> pulumi.Output[dict[str, object]]:
-    """Return the verdict on a connection once `after` is known. With `require_active`, anything but ACTIVE fails the update."""
+    """Return the verdict on a connection once `after` is known. With `require_active`, anything but ACTIVE fails the
+    update."""
 
     async def run(known: list[object]) -> dict[str, object]:
         if pulumi.runtime.is_dry_run():

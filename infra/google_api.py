@@ -1,4 +1,5 @@
-"""Calls to Google's REST APIs for which the provider plugin has neither a resource nor a function, with the plugin's identity."""
+"""Calls to Google's REST APIs for which the provider plugin has neither a resource nor a function, with the plugin's
+identity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Firestore's fields and indexes of the ledger, as data: the functions' `ports/ledger.py` says the same, and a test reads both sides."""
+"""Firestore's fields and indexes of the ledger, as data: the functions' `ports/ledger.py` says the same, and a test
+reads both sides."""
 
 from __future__ import annotations
 
@@ -21,8 +22,9 @@ COLLECTIONS = (
     "state",
 )
 TTL_FIELD = "expiresAt"  # when the store may delete a document by itself
-# No query asks for these, so indexing them would only cost writes. `document` is a map of the document as it is and its writer's
-# mark; what holds for a map holds for what is in it (https://cloud.google.com/firestore/docs/query-data/index-overview).
+# No query asks for these, so indexing them would only cost writes. `document` is a map of the document as it is and its
+# writer's mark; what holds for a map holds for what is in it
+# (https://cloud.google.com/firestore/docs/query-data/index-overview).
 UNINDEXED_FIELDS = (TTL_FIELD, "document")
 
 # (collection, field) of lists that are asked for by what they contain.

@@ -65,8 +65,8 @@ def has_function(project: str, region: str, function: str) -> bool:
 
 
 def reaches_google(subnetwork: str) -> bool:
-    """Return True if an existing subnetwork, given by its full name, has Private Google Access. One that can't be read is taken to have it:
-    in a Shared VPC the deployer may not see it."""
+    """Return True if an existing subnetwork, given by its full name, has Private Google Access. One that can't be read
+    is taken to have it: in a Shared VPC the deployer may not see it."""
     _, project, _, region, _, name = subnetwork.split("/")
     try:
         found = gcp.compute.get_subnetwork(project=project, region=region, name=name)
@@ -80,9 +80,9 @@ def reaches_google(subnetwork: str) -> bool:
 def build_variables(project: str, region: str, function: str, digest: str) -> dict[str, str]:
     """Return the variables of a function's build: the digest of what it is built from, and the mark of the attempt.
 
-    The provider never reads a function's source back, and after an update that failed it takes the wanted state for the real one:
-    the next update would report success and send nothing. So where a function isn't what is wanted, the mark is a new one, and
-    everything is sent again; where it is, the mark stays, and nothing changes.
+    The provider never reads a function's source back, and after an update that failed it takes the wanted state for the
+    real one: the next update would report success and send nothing. So where a function isn't what is wanted, the mark
+    is a new one, and everything is sent again; where it is, the mark stays, and nothing changes.
     """
     found = _function(project, region, function)
     builds = found.build_configs if found and found.state == "ACTIVE" else []

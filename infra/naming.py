@@ -1,7 +1,9 @@
-"""One rule for every name in the cloud: `<owner>-<role>`, cut with a digest of the whole where the service's limit is shorter.
+"""One rule for every name in the cloud: `<owner>-<role>`, cut with a digest of the whole where the service's limit is
+shorter.
 
-Names are deterministic because functions, queues and accounts refer to each other before they exist. The connection's queues are
-named `<connection>-chunks` and `<connection>-events` as the functions expect them; nothing else out there guesses a name.
+Names are deterministic because functions, queues and accounts refer to each other before they exist. The connection's
+queues are named `<connection>-chunks` and `<connection>-events` as the functions expect them; nothing else out there
+guesses a name.
 """
 
 from __future__ import annotations
@@ -10,8 +12,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
-# The platform's limits. A Run service may have 63, but its predictable address `<service>-<project number>.<region>.run.app`
-# is only given while that label fits 63: 49 leaves room for a number of 13 digits.
+# The platform's limits. A Run service may have 63, but its predictable address `<service>-<project
+# number>.<region>.run.app` is only given while that label fits 63: 49 leaves room for a number of 13 digits.
 ACCOUNT_LIMIT = 30
 FUNCTION_LIMIT = 49
 QUEUE_LIMIT = 100

@@ -102,8 +102,8 @@ def _commands(connection: Connection, platform: Platform) -> Result:
 
 
 def _inbound_address(connection: Connection, platform: Platform) -> pulumi.Output[str]:
-    """Prints where the provider brings inbound messages. Its token is a digest under `webhook-key`, which only its readers see, so it
-    is no output itself."""
+    """Prints where the provider brings inbound messages. Its token is a digest under `webhook-key`, which only its
+    readers see, so it is no output itself."""
     config, key = connection.config, read_command(platform, connection.secrets.names.secret("webhook-key"))
     digest = f'printf %s inbound:{config.name} | openssl dgst -sha256 -hmac "$({key})" -r | cut -c1-24'
     webhook = connection.functions.address("webhook")
@@ -120,7 +120,8 @@ def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Outp
 
 
 def _end_overlap(connection: Connection, platform: Platform) -> dict[str, str]:
-    """By secret: stop accepting the value before. A random version takes its place, since a disabled one could not be mounted."""
+    """By secret: stop accepting the value before. A random version takes its place, since a disabled one could not be
+    mounted."""
     secrets = connection.secrets
     return {
         spec.name: f"openssl rand -base64 32 | {_add(platform, secrets.names.secret(spec.previous))}"

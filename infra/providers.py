@@ -1,6 +1,8 @@
-"""What infrastructure has to know of each provider: its secrets, and whether its address has to be said. A new provider is one row.
+"""What infrastructure has to know of each provider: its secrets, and whether its address has to be said. A new provider
+is one row.
 
-The functions know a secret by its file name (`auth-token`), the stack configuration by the same name in camel case (`authToken`).
+The functions know a secret by its file name (`auth-token`), the stack configuration by the same name in camel case
+(`authToken`).
 """
 
 from __future__ import annotations
@@ -31,9 +33,10 @@ class Origin(Enum):
 class SecretSpec:
     """One secret of a connection.
 
-    `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that should change,
-    so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret that takes the value before,
-    while a rotation overlaps; `prefix` begins every right value; without the secret `pair` it is of no use.
+    `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that
+    should change, so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret
+    that takes the value before, while a rotation overlaps; `prefix` begins every right value; without the secret `pair`
+    it is of no use.
     """
 
     name: str
@@ -60,8 +63,8 @@ class Provider:
 
 
 def _previous(name: str, meaning: str, readers: tuple[str, ...], *, prefix: str = "") -> SecretSpec:
-    """Its first value is random, so it matches nothing. It is there from the start because a rotation must not need a deployment:
-    a secret that has no version can't be mounted."""
+    """Its first value is random, so it matches nothing. It is there from the start because a rotation must not need a
+    deployment: a secret that has no version can't be mounted."""
     return SecretSpec(name, meaning, origin=Origin.MADE, readers=readers, prefix=prefix)
 
 

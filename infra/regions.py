@@ -1,8 +1,10 @@
-"""Regions in which everything that a stack makes can be: a wrong one would fail only once accounts and secrets are there.
+"""Regions in which everything that a stack makes can be: a wrong one would fail only once accounts and secrets are
+there.
 
-Sources: https://cloud.google.com/functions/docs/locations (2nd gen) for the functions, and https://cloud.google.com/about/locations
-for the rest. Firestore, Artifact Registry, Secret Manager, Pub/Sub and Storage are in every region that has functions. Cloud Tasks
-and Cloud Scheduler are in those that App Engine is in. A region that Google opened since is one word more here.
+Sources: https://cloud.google.com/functions/docs/locations (2nd gen) for the functions, and
+https://cloud.google.com/about/locations for the rest. Firestore, Artifact Registry, Secret Manager, Pub/Sub and Storage
+are in every region that has functions. Cloud Tasks and Cloud Scheduler are in those that App Engine is in. A region
+that Google opened since is one word more here.
 """
 
 from __future__ import annotations

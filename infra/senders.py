@@ -18,7 +18,8 @@ RULE = (
 
 
 def sender(value: object) -> str:
-    """Below `connections`, `pulumi config set --path` makes a whole number of `+15551234567`; its plus is given back."""
+    """Below `connections`, `pulumi config set --path` makes a whole number of `+15551234567`; its plus is given
+    back."""
     plain = value if isinstance(value, str) else ""
     if isinstance(value, int) and not isinstance(value, bool):
         digits = str(value)

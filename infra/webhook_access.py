@@ -1,8 +1,10 @@
-"""How the public reaches `webhook`: the platform's check of callers is switched off for that one service, or `allUsers` is granted.
+"""How the public reaches `webhook`: the platform's check of callers is switched off for that one service, or `allUsers`
+is granted.
 
-Organisations that restrict sharing refuse the grant and allow the switch. A function has no such property, only the Run service behind
-it (and `build_config` of a Run service builds nothing: github.com/hashicorp/terraform-provider-google/issues/22263), so every update
-looks at the switch and sets it where it differs. That also heals it after a deployment that put it back.
+Organisations that restrict sharing refuse the grant and allow the switch. A function has no such property, only the Run
+service behind it (and `build_config` of a Run service builds nothing:
+github.com/hashicorp/terraform-provider-google/issues/22263), so every update looks at the switch and sets it where it
+differs. That also heals it after a deployment that put it back.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ PATIENCE_SECONDS, PAUSE_SECONDS = 60.0, 2.0
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """Sets `invokerIamDisabled` of a Run service. `token` makes an access token, `call` asks Google (`google_api.call`)."""
+    """Sets `invokerIamDisabled` of a Run service. `token` makes an access token, `call` asks Google
+    (`google_api.call`)."""
 
     token: Token
     call: Call
@@ -62,12 +65,14 @@ class Switch:
 
 
 async def access_token() -> str:
-    """Return the token that the provider plugin itself acts with. It is used in this run only and goes into no output."""
+    """Return the token that the provider plugin itself acts with. It is used in this run only and goes into no
+    output."""
     return str((await pulumi.runtime.invoke_async(google_api.CLIENT_CONFIG, {}))["accessToken"])
 
 
 def verify(service: pulumi.Output[str], *, mode: str, switch: Switch, require: bool, name: str) -> pulumi.Output[str]:
-    """Return who reaches the webhook, in words, once its service is known. With `require`, a failure fails the update."""
+    """Return who reaches the webhook, in words, once its service is known. With `require`, a failure fails the
+    update."""
 
     async def run(known: str) -> str:
         if pulumi.runtime.is_dry_run():

@@ -40,7 +40,7 @@ from cli.following import CAMPAIGNS, Campaign, path_of
 from cli.identity import is_loopback
 from cli.upload import JSON, PIECE, content_type_of, packed
 
-# cloud.google.com/run/quotas: the largest HTTP/1 request. On one machine there is no such limit.
+# cloud.google.com/run/quotas: the largest HTTP/1 request. A local run has no such limit.
 PLATFORM_BYTES = 32 * 1024 * 1024
 ELSEWHERE = ("gs://", "file:")
 

@@ -13,10 +13,12 @@ from sms_connector.rate_limit.throttle import Throttle, ThrottleState
 
 COLLECTION, DOCUMENT = "state", "connection"
 _BY_CONFIGURATION = (
-    "the connection is suspended by its configuration (SMS_SUSPENDED): nothing is sent; set SMS_SUSPENDED=false, in the stack "
+    "the connection is suspended by its configuration (SMS_SUSPENDED): nothing is sent; set SMS_SUSPENDED=false, in "
+    "the stack "
     "configuration 'suspended: false', and deploy"
 )
-# How long another node may go on sending after a suspension: the answer is cached so that a send costs no read of its own.
+# How long another node may go on sending after a suspension: the answer is cached so that a send costs no read of its
+# own.
 CACHE_SECONDS = 1.0
 
 

@@ -39,8 +39,9 @@ POLLS_PER_RUN = 1000
 
 
 class Engine:
-    """One object for each subject, for the API and the tasks: `sender`, `messages`, `keys`, `opt_outs`, `inbound`, `connection`,
-    `templates`, `maintenance`, and of campaigns `intake`, `campaigns`, `results`, `retries` and `runner` (a worker's)."""
+    """One object for each subject, for the API and the tasks: `sender`, `messages`, `keys`, `opt_outs`, `inbound`,
+    `connection`, `templates`, `maintenance`, and of campaigns `intake`, `campaigns`, `results`, `retries` and `runner`
+    (a worker's)."""
 
     def __init__(
         self,
@@ -60,8 +61,9 @@ class Engine:
         sweep: Callable[[float], None] | None = None,
         executor: ThreadPoolExecutor | None = None,
     ) -> None:
-        """The provider's transport goes through the throttle. Without a `queue` no campaign is accepted, and nothing follows a message
-        whose request was answered; `planner` is the queue's. `sweep(now)` puts the tasks of notifications that were lost.
+        """Wire the subjects; the provider's transport goes through the throttle. Without a `queue` no campaign is
+        accepted, and nothing follows a message whose request was answered; `planner` is the queue's. `sweep(now)` puts
+        the tasks of notifications that were lost.
         """
         policy, pace = policy or Policy(), pace or Pace()
         planner = planner or MaintenanceSchedule(queue, connection="local", clock=clock)

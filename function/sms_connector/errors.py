@@ -8,7 +8,7 @@
     │   ├── NotFound              404
     │   ├── KeyInProgress         409  the same idempotency key is still running
     │   ├── VersionMismatch       412  the object has changed since the caller read it
-    │   ├── PreconditionFailed    422  key reused for another request, connection suspended, not supported by the provider
+    │   ├── PreconditionFailed    422  key reused for another request, suspended, not supported by the provider
     │   │   └── UnsupportedOperation  422  the provider can't do that; no call was made
     │   ├── TooLarge              413  the body is over the limit
     │   └── Throttled             429  could not start within the queue limit
@@ -25,9 +25,9 @@
     │   └── StateRefused          422  that error says that the message's state does not allow it
     └── Conflict                  a ledger document has changed meanwhile; read it again
 
-`kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never holds a
-secret, a message body or, but for the value the caller just sent (`records[3].to: '0123' is not …`), a whole phone number; the log
-masks that too.
+`kind` is contract (programs branch on it), `message` is for people and may change. A message tells the fix and never
+holds a secret, a message body or, but for the value the caller just sent (`records[3].to: '0123' is not …`), a whole
+phone number; the log masks that too.
 """
 
 from __future__ import annotations
@@ -83,8 +83,8 @@ class ErrorKind(StrEnum):
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`, and `line` where the record
-    begins in the caller's file."""
+    """One thing wrong with one field: `field` is its path as the caller wrote it, e.g. `records[3].to`, and `line`
+    where the record begins in the caller's file."""
 
     field: str
     message: str
@@ -238,7 +238,8 @@ class ProviderRefused(ConnectorError):
 
 
 class StateRefused(ProviderRefused):
-    """422. The provider refuses a change because of the message's state: the request is right, but too late or too early."""
+    """422. The provider refuses a change because of the message's state: the request is right, but too late or too
+    early."""
 
     http_status, rpc_status = 422, "FAILED_PRECONDITION"
 
@@ -246,11 +247,11 @@ class StateRefused(ProviderRefused):
 class BackendUnavailable(ConnectorError):
     """503. Ledger or queue did not answer for as long as its adapter tried: repeat in `retry_after` seconds.
 
-    A request to the API may be repeated; a send or a campaign only with its idempotency key. Without one the same request may send
-    twice: `retry` is then UNKNOWN_OUTCOME, and there is no `retry_after`.
+    A request to the API may be repeated; a send or a campaign only with its idempotency key. Without one the same
+    request may send twice: `retry` is then UNKNOWN_OUTCOME, and there is no `retry_after`.
 
-    It is neither a RequestError (something may have been done) nor a CallError (it is not the provider's): it is never a message's
-    outcome.
+    It is neither a RequestError (something may have been done) nor a CallError (it is not the provider's): it is never
+    a message's outcome.
     """
 
     http_status, rpc_status = 503, "UNAVAILABLE"
@@ -266,8 +267,8 @@ class BackendUnavailable(ConnectorError):
 
 
 class LedgerUnavailable(BackendUnavailable):
-    """A commit may be stored, since only the answer may be lost: this never means "nothing was written" (`Conflict` does). It may be
-    repeated all the same: it expects versions, or writes the same twice."""
+    """A commit may be stored, since only the answer may be lost: this never means "nothing was written" (`Conflict`
+    does). It may be repeated all the same: it expects versions, or writes the same twice."""
 
     what = "the ledger is out of reach or too busy just now"
 
@@ -279,8 +280,8 @@ class QueueUnavailable(BackendUnavailable):
 
 
 class StoreMisconfigured(ConnectorError):
-    """The ledger refuses us: a permission, the database or an index is missing. The message tells the fix, and is for the log: the
-    caller can't act on it."""
+    """The ledger refuses us: a permission, the database or an index is missing. The message names the fix, and is for
+    the log: the caller can't act on it."""
 
 
 class Conflict(ConnectorError):

@@ -1,9 +1,10 @@
 """Maintenance: one run at a time for the whole connection finds and continues everything that is open.
 
-A run merges status events into blocks, polls the messages that are due in as few calls as possible, looks up unknown outcomes, ends
-messages without an update for too long, enqueues notifications whose task was lost, and finishes campaigns whose creation a dead node
-left. A scheduler starts one each minute, and everything relies on that; a run planned for the second when something is due is only
-quicker. A run starts no new work after `RUN_SECONDS`: the rest comes with the next.
+A run merges status events into blocks, polls the messages that are due in as few calls as possible, looks up unknown
+outcomes, ends messages without an update for too long, enqueues notifications whose task was lost, and finishes
+campaigns whose creation a dead node left. A scheduler starts one each minute, and everything relies on that; a run
+planned for the second when something is due is only quicker. A run starts no new work after `RUN_SECONDS`: the rest
+comes with the next.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ MESSAGES_PER_RUN = 1000
 BLOCKS_PER_RUN = 400
 # Running campaigns that a run settles; more are settled when one of their messages is due.
 CAMPAIGNS_PER_RUN = 100
-# The queue and the scheduler give a run up after 60 s (cloud/queue.py). A call that has started takes 45 s at most, its repetitions
-# included (transport/settings.py). What is left comes with the next run, which is planned at once.
+# The queue and the scheduler give a run up after 60 s (cloud/queue.py). A call that has started takes 45 s at most, its
+# repetitions included (transport/settings.py). What is left comes with the next run, which is planned at once.
 RUN_SECONDS = 15.0
 MERGE_LATE_EVERY = 45.0
 
@@ -48,8 +49,9 @@ class _Claim(msgspec.Struct):
 
 
 class Maintenance(msgspec.Struct, frozen=True):
-    """Runs maintenance for a task or the schedule. `polls_per_run`: messages polled at most. `sweep` enqueues notifications whose task was
-    lost. `has_events`: callbacks write status events; without them only a cancel or a redact does, which is late then."""
+    """Runs maintenance for a task or the schedule. `polls_per_run`: messages polled at most. `sweep` enqueues
+    notifications whose task was lost. `has_events`: callbacks write status events; without them only a cancel or a
+    redact does, which is late then."""
 
     ledger: Ledger
     store: BlockStore
@@ -162,7 +164,8 @@ class Maintenance(msgspec.Struct, frozen=True):
         return self.campaigns.page(limit=CAMPAIGNS_PER_RUN, state=state)[0]
 
     def _finish_creations(self, campaigns: Iterable[Campaign]) -> None:
-        """Finish creations of dead nodes: discard one that died during the intake, enqueue all tasks of one that died after it."""
+        """Finish creations of dead nodes: discard one that died during the intake, enqueue all tasks of one that died
+        after it."""
         begun = [campaign for campaign in campaigns if campaign.holder]
         living = self.lease.living(campaign.holder for campaign in begun)
         for campaign in begun:

@@ -1,7 +1,7 @@
 """The contract of a provider: one base class, capabilities as data, four honest outcomes.
 
-One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`, never the
-name. The engine refuses what they exclude before any call.
+One method call is one call to the provider, hence one transaction at the throttle. The engine asks `capabilities`,
+never the name. The engine refuses what they exclude before any call.
 
 The seven providers behind this shape (facts in each package's docstrings and in docs/providers/):
 
@@ -74,7 +74,8 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class SendReceipt(msgspec.Struct, frozen=True):
-    """The provider took the message: its own id, and the status it gave at once (with the reason, if it is a failure)."""
+    """The provider took the message: its own id, and the status it gave at once (with the reason, if it is a
+    failure)."""
 
     provider_message_id: str
     status: MessageStatus
@@ -131,15 +132,16 @@ def is_wanted(header: str, wanted: Sequence[str]) -> bool:
 
 
 class Provider(ABC):
-    """One provider. Optional operations refuse by default (`errors.UnsupportedOperation`): a provider states only what it can, in
-    `capabilities` and by its methods. Callers ask `capabilities` first, so that a refusal comes before any call.
+    """One provider. Optional operations refuse by default (`errors.UnsupportedOperation`): a provider states only what
+    it can, in `capabilities` and by its methods. Callers ask `capabilities` first, so that a refusal comes before any
+    call.
 
-    Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but `send` raise
-    `errors.ProviderRefused` when the provider answers with its own error.
+    Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but `send`
+    raise `errors.ProviderRefused` when the provider answers with its own error.
 
-    `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which it needs).
-    `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that ends in `-` stands for all
-    that begin with it. `handshake` and `answer_inbound` work without any secret.
+    `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
+    it needs). `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that
+    ends in `-` stands for all that begin with it. `handshake` and `answer_inbound` work without any secret.
     """
 
     name: str
@@ -150,7 +152,8 @@ class Provider(ABC):
 
     @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:
-        """Return the problems of the secrets for the start: which, where it was looked for, what is allowed; never a value.
+        """Return the problems of the secrets for the start: which, where it was looked for, what is allowed; never a
+        value.
 
         `callbacks`: the provider's callbacks will be verified too.
         """
@@ -159,8 +162,8 @@ class Provider(ABC):
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
     ) -> Sequence[SendOutcome]:
-        """Send at most `recipients_per_call` messages; return an outcome each, in order. `before_attempt` is the request's, for the
-        transport.
+        """Send at most `recipients_per_call` messages; return an outcome each, in order. `before_attempt` is the
+        request's, for the transport.
 
         An exception holds for every message of the call. A refusal of the whole call is a FailureReason for each.
         """
@@ -188,7 +191,8 @@ class Provider(ABC):
     def verify_callback(self, callback: RawCallback) -> bool:
         """Check the signature against the current and the previous secret, in constant time.
 
-        Raises `errors.NotSent` if our own secret is missing or can't be read: the callback has to be checked again later.
+        Raises `errors.NotSent` if our own secret is missing or can't be read: the callback has to be checked again
+        later.
         """
         raise self._unsupported("send callbacks")
 
@@ -205,7 +209,8 @@ class Provider(ABC):
         return None
 
     def answer_inbound(self, reply: str | None) -> CallbackAnswer:
-        """Return the answer to an inbound callback, with a text to the sender or without; empty where the provider expects nothing."""
+        """Return the answer to an inbound callback, with a text to the sender or without; empty where the provider
+        expects nothing."""
         return CallbackAnswer(b"", "text/plain")
 
     def _unsupported(self, operation: str) -> UnsupportedOperation:

@@ -11,13 +11,15 @@ from sms_connector.transport.http import Transport
 
 ProviderFactory = Callable[[str | None, SecretSource, Transport], Provider]
 
-# Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider only.
+# Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider
+# only.
 PROVIDERS: Mapping[str, tuple[str, str]] = {"twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider")}
 DEFAULT = next(iter(PROVIDERS))
 
 
 def provider_factory(name: str) -> ProviderFactory:
-    """Return the factory of a registered provider: `(base_url, secrets, transport) -> Provider`. KeyError for any other name."""
+    """Return the factory of a registered provider: `(base_url, secrets, transport) -> Provider`. KeyError for any other
+    name."""
     module, attribute = PROVIDERS[name]
     factory: ProviderFactory = getattr(import_module(module), attribute)
     return factory

@@ -1,8 +1,8 @@
 """Settings, read once from the environment (docs/settings.md): frozen and typed, with all problems reported at once.
 
 `load` raises `errors.StartError` with every problem: which variable, what is wrong with it, what is allowed. A variable
-that is set to nothing counts as absent. A name with our prefix that we don't know is a problem too: a misspelled setting
-is never left out in silence. Values that may hold a credential (addresses) are not repeated in messages.
+that is set to nothing counts as absent. A name with our prefix that we don't know is a problem too: a misspelled
+setting is never left out in silence. Values that may hold a credential (addresses) are not repeated in messages.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]*)?")
 _HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-# The last label of a name is not a number: that would be a broken address (https://url.spec.whatwg.org/#ends-in-a-number-checker).
+# The last label of a name is not a number: that would be a broken address
+# (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?(?:{_HOST_LABEL}\.)*(?!(?:[0-9]+|0[xX][0-9A-Fa-f]*)$){_HOST_LABEL}")
 _ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # https://www.sqlite.org/fileformat.html#magic_header_string
@@ -73,7 +74,8 @@ def truth(raw: str) -> bool:
 def connection_name(raw: str) -> str:
     if not CONNECTION_NAME.fullmatch(raw):
         raise ValueError(
-            f"{raw[:64]!r} is not a connection's name: lower-case letters, digits and hyphens, starting with a letter, ending with "
+            f"{raw[:64]!r} is not a connection's name: lower-case letters, digits and hyphens, starting with a "
+            "letter, ending with "
             "a letter or digit, at most 63 characters"
         )
     return raw
@@ -173,7 +175,8 @@ def host(raw: str) -> str:
     """Read a host name, all names below a domain (`*.internal`), an address or a network, in canonical form."""
     if not _HOST_NAME.fullmatch(raw) and not _is_network(raw):
         raise ValueError(
-            f"{raw[:80]!r} is not a host name (crm.internal), a domain's names (*.internal), an address (10.1.0.7) or a network "
+            f"{raw[:80]!r} is not a host name (crm.internal), a domain's names (*.internal), an address (10.1.0.7) "
+            "or a network "
             "(10.1.0.0/16, fd00::/8); leave scheme, port and path out"
         )
     return raw.lower()

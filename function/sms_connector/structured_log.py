@@ -1,6 +1,7 @@
 """The connector's log: one line of JSON an event on stdout, as Cloud Logging reads it, without numbers and bodies.
 
-    {"severity": "INFO", "message": "request", "time": "2026-01-01T00:00:00.000Z", "connection": "sms", "requestId": "…",
+    {"severity": "INFO", "message": "request", "time": "2026-01-01T00:00:00.000Z", "connection": "sms", "requestId":
+    "…",
      "logging.googleapis.com/trace": "projects/p/traces/…", "status": 200, "durationMillis": 81.0}
 
 What is written is masked here and nowhere else, so that no caller can forget it:
@@ -135,9 +136,11 @@ def mask_text(text: str) -> str:
 
 
 def mask_url(url: str) -> str:
-    """Return `url` without user info, query values, fragment, numbers and whole ids: enough to find a request at the provider.
+    """Return `url` without user info, query values, fragment, numbers and whole ids: enough to find a request at the
+    provider.
 
-    https://user:pw@api.example/Accounts/AC0123…/Messages.json?To=%2B15558675310 → https://api.example/Accounts/AC…cdef/Messages.json?To=***
+    https://user:pw@api.example/Accounts/AC0123…/Messages.json?To=%2B15558675310 →
+    https://api.example/Accounts/AC…cdef/Messages.json?To=***
     """
     try:
         parts = urlsplit(url)

@@ -16,11 +16,11 @@ from connection_config import ConnectionConfig
 
 
 class ConnectionAccess(Component):
-    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, the maintenance
-    job on `worker`, and anyone on `webhook` where that is the way it is public (`webhook_access.py`).
+    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, the
+    maintenance job on `worker`, and anyone on `webhook` where that is the way it is public (`webhook_access.py`).
 
-    Refuses paths: the platform grants a whole service, so what is public is a service of its own. A grant lies on the Run service
-    behind the function and goes when that is replaced, so it is replaced with it.
+    Refuses paths: the platform grants a whole service, so what is public is a service of its own. A grant lies on the
+    Run service behind the function and goes when that is replaced, so it is replaced with it.
     """
 
     def __init__(

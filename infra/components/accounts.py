@@ -26,8 +26,8 @@ CALLED_BY = {"tasks": "cloudtasks", "check": "cloudscheduler", "scheduler": "clo
 
 
 class ConnectionAccounts(Component):
-    """Owns one account for each of the connection's roles, who may act as those that call, and that connector and worker may use the
-    connection's database.
+    """Owns one account for each of the connection's roles, who may act as those that call, and that connector and
+    worker may use the connection's database.
 
     Refuses to make keys: every identity here is attached, or impersonated for minutes.
     """

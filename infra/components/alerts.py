@@ -33,8 +33,9 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
     of = 'resource.type="cloud_run_revision" AND resource.labels.service_name'
     connector, worker, webhook = (names.function(role) for role in ("connector", "worker", "webhook"))
     return {
-        # The platform's own request log: sends that were accepted, chunks that were carried out. A log metric also counts lines
-        # that are excluded from storage, as these are (`request_log.py`). The maintenance run sends nothing by itself.
+        # The platform's own request log: sends that were accepted, chunks that were carried out. A log metric also
+        # counts lines that are excluded from storage, as these are (`request_log.py`). The maintenance run sends
+        # nothing by itself.
         "sends": (
             f'{of}=("{connector}" OR "{worker}") AND logName:"run.googleapis.com%2Frequests" AND httpRequest.requestMethod="POST"'
             f' AND httpRequest.status<300 AND NOT httpRequest.requestUrl=~"/tasks/maintenance$"'
@@ -61,8 +62,9 @@ def counted(names: ConnectionNames, key: str, more: str = "") -> str:
 
 
 def series(name: str, more: str = "") -> str:
-    """Select a metric of the functions in PromQL. Where a metric is defined for several kinds of resource, and every log metric is,
-    a query that doesn't name the kind is refused: https://cloud.google.com/monitoring/promql/promql-mapping
+    """Select a metric of the functions in PromQL. Where a metric is defined for several kinds of resource, and every
+    log metric is, a query that doesn't name the kind is refused:
+    https://cloud.google.com/monitoring/promql/promql-mapping
     """
     return f"{name}{{{','.join(filter(None, (KIND, more)))}}}"
 
@@ -132,8 +134,8 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
             "CRITICAL",
             "Ask for the reason with the stack's output `commands.test`. AUTH_ERROR: the credentials; ERROR: the way there.",
         ),
-        # Requests of others to the public address are refused by its token, without an alert. A callback that has the token and
-        # not the signature comes from the provider, signed with a credential that we don't have.
+        # Requests of others to the public address are refused by its token, without an alert. A callback that has the
+        # token and not the signature comes from the provider, signed with a credential that we don't have.
         Alert(
             "callbacks-rejected",
             "the provider's callbacks are refused because of their signature",
@@ -162,7 +164,8 @@ def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
 
 
 class ConnectionAlerts(Component):
-    """Owns log metrics, alert policies and a channel per e-mail address. Refuses to own existing channels: they are referred to."""
+    """Owns log metrics, alert policies and a channel per e-mail address. Refuses to own existing channels: they are
+    referred to."""
 
     def __init__(
         self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None

@@ -18,9 +18,11 @@ IMAGE_AGE = f"{30 * 24 * 3600}s"
 
 
 class BuildEnvironment(Component):
-    """Owns the build account with just what a build needs, the source bucket with the archive, and the image repository.
+    """Owns the build account with just what a build needs, the source bucket with the archive, and the image
+    repository.
 
-    Refuses the project's default accounts and the shared `gcf-artifacts` repository: both have rights and contents of others.
+    Refuses the project's default accounts and the shared `gcf-artifacts` repository: both have rights and contents of
+    others.
     """
 
     def __init__(
@@ -111,8 +113,9 @@ class BuildEnvironment(Component):
     def _pullers(
         self, name: str, names: StackNames, region: str, agents: Mapping[str, pulumi.Output[str]]
     ) -> list[pulumi.Resource]:
-        """Let the agents that deploy and run the functions read the images, before the first function is made: the role that Google
-        grants them on the project takes effect too late on a fresh one (github.com/firebase/firebase-tools/issues/5244)."""
+        """Let the agents that deploy and run the functions read the images, before the first function is made: the role
+        that Google grants them on the project takes effect too late on a fresh one
+        (github.com/firebase/firebase-tools/issues/5244)."""
         return [
             gcp.artifactregistry.RepositoryIamMember(
                 f"{name}-{api}-reads-images",
@@ -127,7 +130,8 @@ class BuildEnvironment(Component):
         ]
 
     def _grants(self, name: str, names: StackNames, region: str, number: pulumi.Output[str]) -> list[pulumi.Resource]:
-        # The platform copies each source to a bucket of its own and builds from there; its name is a convention of Google's.
+        # The platform copies each source to a bucket of its own and builds from there; its name is a convention of
+        # Google's.
         copies = number.apply(lambda n: f"projects/_/buckets/gcf-v2-sources-{n}-{region}")
         return [
             gcp.projects.IAMMember(

@@ -14,5 +14,6 @@ class Component(pulumi.ComponentResource):
         super().__init__(f"sms-connector:index:{type(self).__name__}", name, None, opts)
 
     def child(self, *needs: pulumi.Resource, **options: Any) -> pulumi.ResourceOptions:
-        """Options of a child that is made after `needs`. A component's own `depends_on` doesn't reach its children, so each says it."""
+        """Options of a child that is made after `needs`. A component's own `depends_on` doesn't reach its children, so
+        each says it."""
         return pulumi.ResourceOptions(parent=self, depends_on=list(needs), **options)

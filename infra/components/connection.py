@@ -25,9 +25,11 @@ from lookups import Lookups
 
 
 class Connection(Component):
-    """Owns the ledger, accounts, secrets, queues, functions, access, private connectivity and what is watched of one connection.
+    """Owns the ledger, accounts, secrets, queues, functions, access, private connectivity and what is watched of one
+    connection.
 
-    Refuses to share any of it: two connections of a stack meet only in the platform, and neither can use what is the other's.
+    Refuses to share any of it: two connections of a stack meet only in the platform, and neither can use what is the
+    other's.
     """
 
     def __init__(

@@ -16,9 +16,10 @@ from naming import ConnectionNames
 class LedgerDatabase(Component):
     """Owns a connection's Firestore database, its backups, what expires in it and what is indexed.
 
-    Refuses to own documents, and to be shared: a database of its own is the only border that IAM can draw between the messages
-    of two connections (docs/decisions/0102-a-database-for-each-connection.md). The project's "(default)" one is left to others.
-    All of it is protected together: what expires and what is indexed belongs to the database that stays.
+    Refuses to own documents, and to be shared: a database of its own is the only border that IAM can draw between the
+    messages of two connections (docs/decisions/0102-a-database-for-each-connection.md). The project's "(default)" one
+    is left to others. All of it is protected together: what expires and what is indexed belongs to the database that
+    stays.
     """
 
     def __init__(
@@ -72,8 +73,8 @@ class LedgerDatabase(Component):
     def _fields(self) -> pulumi.Resource:
         """Declare what expires, and what no query asks for; return the last one.
 
-        One chain: two operations on a database's fields at the same time end with "cross-transaction contention", which the provider
-        does not repeat.
+        One chain: two operations on a database's fields at the same time end with "cross-transaction contention", which
+        the provider does not repeat.
         """
         before: pulumi.Resource = self.database
         for setting in indexes.fields():
@@ -113,8 +114,9 @@ def _index_field(collection: str, field: str, *, descending: bool) -> gcp.firest
 
 
 def _taken_in(project: str, database: str) -> dict[str, object]:
-    """Take in a database that is there already. One that was made a moment ago can read as absent, and the provider forgets it
-    (github.com/hashicorp/terraform-provider-google/issues/22533). Where the state has it, this changes nothing.
+    """Take in a database that is there already. One that was made a moment ago can read as absent, and the provider
+    forgets it (github.com/hashicorp/terraform-provider-google/issues/22533). Where the state has it, this changes
+    nothing.
 
     The deletion policy is the provider's own and not kept in the cloud, so a database that is taken in has its default.
     """

@@ -38,7 +38,8 @@ class Shape:
 
 
 def shapes(config: ConnectionConfig) -> dict[str, Shape]:
-    """By role. The connector may wait for tracking, so it has the platform's longest time; a task's longest is half of that."""
+    """By role. The connector may wait for tracking, so it has the platform's longest time; a task's longest is half of
+    that."""
     return {
         "connector": Shape(80, "512Mi", 3600, config.nodes_min, config.nodes_max),
         "worker": Shape(1, "512Mi", 1800, 0, config.workers_max),
@@ -47,10 +48,11 @@ def shapes(config: ConnectionConfig) -> dict[str, Shape]:
 
 
 class ConnectionFunctions(Component):
-    """Owns `connector`, `worker` and `webhook`, all three from one archive. Refuses to own who may call them (`access.py`).
+    """Owns `connector`, `worker` and `webhook`, all three from one archive. Refuses to own who may call them
+    (`access.py`).
 
-    A function whose required secrets have no value can't start, so `connector` and `worker` wait for them; once they are there they
-    stay, whatever becomes of the secrets.
+    A function whose required secrets have no value can't start, so `connector` and `worker` wait for them; once they
+    are there they stay, whatever becomes of the secrets.
     """
 
     def __init__(

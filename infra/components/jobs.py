@@ -39,7 +39,8 @@ DEADLINE = "60s"
 class ConnectionJobs(Component):
     """Owns the connection test every five minutes, and the maintenance run each minute.
 
-    Refuses to carry anything, and to repeat: the connector finds open work in the ledger by itself, and the next call follows soon.
+    Refuses to carry anything, and to repeat: the connector finds open work in the ledger by itself, and the next call
+    follows soon.
     """
 
     def __init__(

@@ -19,9 +19,11 @@ NO_PRIVATE_ACCESS = (
 
 
 class PrivateConnectivity(Component):
-    """Owns what a connection puts into the company's VPC: a subnetwork, a fixed public address with its NAT, a private endpoint.
+    """Owns what a connection puts into the company's VPC: a subnetwork, a fixed public address with its NAT, a private
+    endpoint.
 
-    Refuses to own the VPC, its firewall rules and existing subnetworks and connectors: they belong to whoever runs the network.
+    Refuses to own the VPC, its firewall rules and existing subnetworks and connectors: they belong to whoever runs the
+    network.
     """
 
     def __init__(
@@ -137,7 +139,8 @@ class PrivateConnectivity(Component):
         )
 
     def _endpoint(self) -> gcp.dns.RecordSet:
-        """Make the consumer side of Private Service Connect, and a private zone in which the host's name leads there."""
+        """Make the consumer side of Private Service Connect, and a private zone in which the host's name leads
+        there."""
         config, platform = self._config, self._platform
         labels = own_labels(config.name, config.labels)
         address = gcp.compute.Address(

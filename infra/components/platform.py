@@ -16,13 +16,15 @@ from labels import own_labels
 from naming import StackNames
 from stack_config import StackConfig
 
-# Secret Manager sends rotation notices; Cloud Functions and Cloud Run read the functions' images; Cloud Tasks and Cloud Scheduler make
-# the tokens they call with. What else an agent needs is in the role that Google grants it on the project, as for Cloud Build's.
+# Secret Manager sends rotation notices; Cloud Functions and Cloud Run read the functions' images; Cloud Tasks and Cloud
+# Scheduler make the tokens they call with. What else an agent needs is in the role that Google grants it on the
+# project, as for Cloud Build's.
 AGENTS = ("secretmanager", "cloudfunctions", "run", "cloudtasks", "cloudscheduler")
 
 
 class Platform(Component):
-    """Owns what connections share: enabled APIs, how images are built, and the identities of the services that act for them.
+    """Owns what connections share: enabled APIs, how images are built, and the identities of the services that act for
+    them.
 
     Refuses to own the project, its networks, and whatever holds data or names a provider or a caller.
     """

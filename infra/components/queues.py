@@ -11,19 +11,21 @@ from components.platform import Platform
 from connection_config import ConnectionConfig
 from naming import ConnectionNames
 
-# Who puts tasks where: the connector starts campaigns, workers go on with them; callbacks come in through the webhook, and
-# connector and worker post results to callers.
+# Who puts tasks where: the connector starts campaigns, workers go on with them; callbacks come in through the webhook,
+# and connector and worker post results to callers.
 ENQUEUERS = {"chunks": ("connector", "worker"), "events": ("connector", "worker", "webhook")}
 
-# The longest pause between two tries. A chunk that several workers died over, or that was there while the provider was not, has
-# to go on soon after; an event that can't be applied yet may wait.
+# The longest pause between two tries. A chunk that several workers died over, or that was there while the provider was
+# not, has to go on soon after; an event that can't be applied yet may wait.
 CHUNKS_BACKOFF, EVENTS_BACKOFF = "60s", "300s"
 
 
 class ConnectionQueues(Component):
-    """Owns the two queues and who may put tasks into each. Refuses to own tasks, and the rates: those are kept by the functions.
+    """Owns the two queues and who may put tasks into each. Refuses to own tasks, and the rates: those are kept by the
+    functions.
 
-    A queue's name can't be used again for days after its deletion, so it follows from the connection's name and nothing else.
+    A queue's name can't be used again for days after its deletion, so it follows from the connection's name and nothing
+    else.
     """
 
     def __init__(

@@ -12,8 +12,9 @@ from naming import ConnectionNames
 
 
 class RequestLog(Component):
-    """Owns the exclusion that keeps the platform's request log of the functions from being stored: its addresses hold numbers, texts
-    of previews and the tokens of callbacks. The functions write a line of their own for each request, without those.
+    """Owns the exclusion that keeps the platform's request log of the functions from being stored: its addresses hold
+    numbers, texts of previews and the tokens of callbacks. The functions write a line of their own for each request,
+    without those.
 
     Refuses to own the sink and the bucket: they are the project's. Metrics count excluded lines all the same
     (https://cloud.google.com/logging/docs/logs-based-metrics#sources).

@@ -11,15 +11,17 @@ from connection_config import ConnectionConfig
 from labels import own_labels
 from naming import ConnectionNames
 
-# The longest that Pub/Sub keeps a message: https://cloud.google.com/pubsub/quotas. Secret Manager sends one notice a period.
+# The longest that Pub/Sub keeps a message: https://cloud.google.com/pubsub/quotas. Secret Manager sends one notice a
+# period.
 KEPT = f"{31 * 24 * 3600}s"
 
 
 class RotationNotices(Component):
-    """Owns the topic that Secret Manager sends notices to, and an inbox for each secret in which its notice lies until it was rotated.
+    """Owns the topic that Secret Manager sends notices to, and an inbox for each secret in which its notice lies until
+    it was rotated.
 
-    Refuses to rotate: only the provider can make a new credential. An old notice in an inbox raises an alert (`alerts.py`). Each
-    secret has an inbox of its own, so that rotating one leaves the notices of the others.
+    Refuses to rotate: only the provider can make a new credential. An old notice in an inbox raises an alert
+    (`alerts.py`). Each secret has an inbox of its own, so that rotating one leaves the notices of the others.
     """
 
     def __init__(

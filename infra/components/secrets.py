@@ -24,11 +24,12 @@ from providers import CA_CERTIFICATES, Origin, SecretSpec
 
 
 class ConnectionSecrets(Component):
-    """Owns the containers, who may read each, when a notice is due, and the first version of what the configuration gives.
+    """Owns the containers, who may read each, when a notice is due, and the first version of what the configuration
+    gives.
 
-    Refuses to own versions that were added by hand: it takes no version away, ever, and reads none. A secret without any value stays
-    without a version and is not mounted (a function that mounts a missing version can't be deployed); `missing` names those.
-    See docs/decisions/0101-secrets-without-a-value.md.
+    Refuses to own versions that were added by hand: it takes no version away, ever, and reads none. A secret without
+    any value stays without a version and is not mounted (a function that mounts a missing version can't be deployed);
+    `missing` names those. See docs/decisions/0101-secrets-without-a-value.md.
     """
 
     def __init__(
@@ -130,13 +131,15 @@ class ConnectionSecrets(Component):
             secret=self.by_name[spec.name].id,
             secret_data_wo=pulumi.Output.secret(value),
             secret_data_wo_version=pulumi.Output.secret(mark),
-            # A version may be in use or may be the way back: it is left in place when another value is configured or none is.
+            # A version may be in use or may be the way back: it is left in place when another value is configured or
+            # none is.
             deletion_policy="ABANDON",
             opts=self.child(ignore_changes=["enabled"]),  # rotating by hand disables old versions
         )
 
     def _value(self, spec: SecretSpec) -> tuple[str | None, int]:
-        """Return the first value and its mark: only another mark makes another version, so a value made here is used once."""
+        """Return the first value and its mark: only another mark makes another version, so a value made here is used
+        once."""
         if spec.origin is Origin.MADE:
             return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), 1
         if spec is CA_CERTIFICATES:
@@ -156,5 +159,6 @@ class ConnectionSecrets(Component):
 
 
 def _mark(value: str) -> int:
-    """Return a number for a value, since the provider's older versions take nothing else; it is kept encrypted like the value."""
+    """Return a number for a value, since the provider's older versions take nothing else; it is kept encrypted like the
+    value."""
     return int(hashlib.sha256(value.encode()).hexdigest()[:7], 16) + 1

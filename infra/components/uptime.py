@@ -12,7 +12,8 @@ from labels import own_labels
 
 
 class WebhookUptime(Component):
-    """Owns the check that asks `webhook` how it is from several continents every five minutes, and the alert on its silence.
+    """Owns the check that asks `webhook` how it is from several continents every five minutes, and the alert on its
+    silence.
 
     Refuses to check the other functions: they can't be called from outside.
     """

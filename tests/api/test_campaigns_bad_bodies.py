@@ -100,7 +100,7 @@ BROKEN_JSON = [
     ),
     Bad("records that are no list", {**HELLO, "records": {"to": TO}}, fields=("records",), says="a list"),
     Bad("records that are null", {**HELLO, "records": None}, fields=("records",), says="a list"),
-    Bad("no record", {**HELLO, "records": []}, fields=("records",), says="there is no record"),
+    Bad("no record", {**HELLO, "records": []}, fields=("records",), says="is empty"),
     Bad("no records", HELLO, fields=("records",), says="is missing"),
     Bad(
         "a record that never ends",
@@ -114,8 +114,8 @@ BROKEN_JSON = [
 ]
 
 BROKEN_ROWS = [
-    Bad("no line at all", b"", NDJSON, ("records",), "there is no record", HELLO),
-    Bad("empty lines", b"\n\n \n", NDJSON, ("records",), "there is no record", HELLO),
+    Bad("no line at all", b"", NDJSON, ("records",), "is empty", HELLO),
+    Bad("empty lines", b"\n\n \n", NDJSON, ("records",), "is empty", HELLO),
     lines("a line cut off", GOOD + b'{"to": "+155', "line 4 is not JSON"),
     lines("a line that is no JSON", b'{"to": 1}\nhello\n', "line 2 is not JSON"),
     lines("two objects in a line", b'{"to": "a"} {"to": "b"}\n', "line 1 is not JSON"),
@@ -128,7 +128,7 @@ BROKEN_ROWS = [
     lines("an old spreadsheet's characters", GOOD + b'{"to": "Zo\xeb"}\n', "send charset=windows-1252"),
     lines("one line without end", b'{"to": "' + b"x" * (MAX_RECORD_BYTES + 200_000), "a record has more than"),
     rows("no row at all", b"", "has no header"),
-    rows("a header and nothing else", b"to\n", "there is no record", "records"),
+    rows("a header and nothing else", b"to\n", "is empty", "records"),
     rows("an empty header", b"\n+15558675310\n", "no column 'to'; it has '+15558675310'", "mapping.to"),
     rows("nothing but empty rows", b"\n;;\n,,,\n \n", "has no header"),
     rows("a separator and nothing else", b"sep=;\n", "has no header"),

@@ -13,6 +13,7 @@ LONGEST_FUNCTION = 60
 # Wires the engine: a list of constructor calls, which reads best in one piece.
 WIRING = {"function/sms_connector/engine.py": "__init__"}
 LONGEST_MODULE = 400
+LONGEST_LINE = 120
 MOST_POSITIONAL = 4
 
 
@@ -54,6 +55,16 @@ class TestRoom:
     def test_few_parameters_by_position(self, room: str) -> None:
         found = [(where, positional(node)) for source in sources(room) for where, node in source.functions()]
         expect_none([each for each in found if each[1] > MOST_POSITIONAL])
+
+
+def test_no_line_of_the_function_is_too_long() -> None:
+    """The formatter leaves comments and texts as they are."""
+    expect_none(
+        f"{source.name}:{number}"
+        for source in sources("function")
+        for number, line in enumerate(source.text.splitlines(), 1)
+        if len(line) > LONGEST_LINE
+    )
 
 
 def test_every_other_function_is_at_most_eight_lines() -> None:

@@ -95,7 +95,7 @@ def test_a_body_that_breaks_leaves_nothing(world: CampaignWorld, after: int) -> 
 
 def test_no_record_at_all_is_refused(world: CampaignWorld) -> None:
     def scenario() -> None:
-        with pytest.raises(InvalidRequest, match="there is no record"):
+        with pytest.raises(InvalidRequest, match="is empty"):
             world.node().take([])
         assert parts(world) == 0
 

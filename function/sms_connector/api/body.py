@@ -40,7 +40,8 @@ class _Pairs(list[tuple[str, Any]]):
 
 
 def read_body(request: flask.Request, *, limit: int) -> bytes:
-    """Read the body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its content type."""
+    """Read the body. Raises InvalidRequest where it is longer than `limit` bytes, compressed, or not JSON by its
+    content type."""
     raw = read_file(request, limit=limit)
     if raw:
         _check_headers(request)
@@ -65,7 +66,8 @@ def read_at_most(request: flask.Request, limit: int) -> bytes | None:
 
 
 def unlimited(request: flask.Request) -> BinaryIO:
-    """Return the body as a stream without the framework's limit: it would fail with its own error while it reads the rest."""
+    """Return the body as a stream without the framework's limit: it would fail with its own error while it reads the
+    rest."""
     request.max_content_length = 1 << 40
     return cast(BinaryIO, request.stream)
 
@@ -190,8 +192,8 @@ def _explain_unfit(path: str, character: str) -> FieldProblem:
 
 MAX_BYTES = 512 * 1024 * 1024
 _SPOOL_PIECE = 256 * 1024
-# Where the disk is memory, the bodies of all requests at work have to fit into an instance: 80 small ones, and a few large ones at a
-# time (32 MiB each on the platform). Further large ones wait for their turn.
+# Where the disk is memory, the bodies of all requests at work have to fit into an instance: 80 small ones, and a few
+# large ones at a time (32 MiB each on the platform). Further large ones wait for their turn.
 LARGE_BYTES = 1024 * 1024
 LARGE_UPLOADS = threading.BoundedSemaphore(4)
 PATIENCE_SECONDS = 20.0
@@ -218,7 +220,8 @@ def spool(
     large_uploads: threading.Semaphore = LARGE_UPLOADS,
     patience: float = PATIENCE_SECONDS,
 ) -> Iterator[Spooled]:
-    """Store the stream. Raises InvalidRequest above `limit` bytes, and Throttled where this node reads too many large bodies."""
+    """Store the stream. Raises InvalidRequest above `limit` bytes, and Throttled where this node reads too many large
+    bodies."""
     digest = hashlib.sha256()
     size = 0
     with ExitStack() as stack:

@@ -35,7 +35,8 @@ ROUTES = (
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
-    """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are not."""
+    """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are
+    not."""
     return serve(services, (*with_document((*ROUTES, *more_routes)), *own_routes))
 
 

@@ -183,7 +183,8 @@ ANSWERS: dict[str, Any] = {
                 "index": 1,
                 "number": "0123",
                 "kind": "INVALID_RECIPIENT",
-                "message": "'0123' is not a phone number in E.164 form; write + and the country code, such as +15558675310",
+                "message": "'0123' is not a phone number in E.164 form; write + and the country code, such as "
+                "+15558675310",
             }
         ],
     },

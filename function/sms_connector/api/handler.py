@@ -1,6 +1,7 @@
 """Handle one request: log it, and answer it whatever happens.
 
-The connector's one broad `except` is here. It catches faults of ours: the caller gets a request id, the log the traceback.
+The connector's one broad `except` is here. It catches faults of ours: the caller gets a request id, the log the
+traceback.
 """
 
 from __future__ import annotations

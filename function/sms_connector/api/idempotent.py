@@ -1,4 +1,5 @@
-"""Carry out a request with an Idempotency-Key once; a repetition gets the stored answer (sending.md section 2, rule 4)."""
+"""Carry out a request with an Idempotency-Key once; a repetition gets the stored answer (sending.md section 2, rule
+4)."""
 
 from __future__ import annotations
 
@@ -29,12 +30,15 @@ KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSURE = (
-    "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: check what exists before "
+    "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: "
+    "check what exists before "
     "you repeat it, and repeat it with a key, so that it can be repeated safely"
 )
 _BROKEN_OFF = (
-    "the first request with this idempotency key broke off before it was answered, and it can't be continued, because it would be "
-    "refused by now ({refusal}). It may have sent messages: check GET /v1/messages and GET /v1/campaigns, which follow them to their "
+    "the first request with this idempotency key broke off before it was answered, and it can't be continued, "
+    "because it would be "
+    "refused by now ({refusal}). It may have sent messages: check GET /v1/messages and GET /v1/campaigns, which "
+    "follow them to their "
     "final status, before you send the rest with a new key"
 )
 
@@ -50,8 +54,9 @@ def read_key(call: ParsedRequest) -> str | None:
 def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: Callable[[], T]) -> T | Answer:
     """Return what `read` makes of the request, or the stored answer of a request that was right when it first came.
 
-    Time passes and templates change: a request that is refused now may repeat one that was carried out. Only a refusal costs a look-up.
-    Raises PreconditionFailed where the first request broke off: it may have sent messages, and can't be continued.
+    Time passes and templates change: a request that is refused now may repeat one that was carried out. Only a refusal
+    costs a look-up. Raises PreconditionFailed where the first request broke off: it may have sent messages, and can't
+    be continued.
     """
     try:
         return read()
@@ -83,8 +88,8 @@ def run_or_replay(
 ) -> Answer:
     """Return the answer of `carry_out(nonce)`, or the one it gave the first time.
 
-    A request that it refuses (RequestError) has done nothing, and its key is free again. Any other error releases the key, so that a
-    repetition continues the request.
+    A request that it refuses (RequestError) has done nothing, and its key is free again. Any other error releases the
+    key, so that a repetition continues the request.
     """
     keys = services.engine.keys
     begun = keys.begin(key, digest)

@@ -1,7 +1,8 @@
 """Make the OpenAPI 3.1 document of the routes and of the payload types that check the requests.
 
-Names of operations follow from method and path, as a generated client names its functions and modules: `POST /v1/messages:send` is
-`sendMessages` of `messages`, `GET /v1/campaigns/{id}/results` is `listCampaignResults` of `campaigns`.
+Names of operations follow from method and path, as a generated client names its functions and modules: `POST
+/v1/messages:send` is `sendMessages` of `messages`, `GET /v1/campaigns/{id}/results` is `listCampaignResults` of
+`campaigns`.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         "info": {
             "title": "SMS connector",
             "version": API_VERSION,
-            "description": "Send text messages and follow each to a final status. Rules and examples: docs/http-api.md.",
+            "description": "Send text messages and follow each to a final status. Rules and examples: "
+            "docs/http-api.md.",
         },
         "servers": [
             {"url": "/", "description": "The connector that served this document."},

@@ -1,7 +1,7 @@
 """Routes as data, with the requests and answers of their functions.
 
-The router matches by a route, the dispatcher reads body and query by its types, and the OpenAPI document is made of it: what is
-documented and what is checked can't differ.
+The router matches by a route, the dispatcher reads body and query by its types, and the OpenAPI document is made of it:
+what is documented and what is checked can't differ.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Answer(msgspec.Struct, frozen=True):
 class Route(msgspec.Struct, frozen=True, eq=False):
     """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
 
-    `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of success, and
-    `also_answers` another success: its status, its type and when it comes. `streamed` are content types of bodies that the route
-    reads itself, JSON among them, `files` those it takes beside JSON, whole, with its fields in the query; `also_as` those it can
-    answer in.
+    `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of
+    success, and `also_answers` another success: its status, its type and when it comes. `streamed` are content types of
+    bodies that the route reads itself, JSON among them, `files` those it takes beside JSON, whole, with its fields in
+    the query; `also_as` those it can answer in.
     """
 
     method: Method

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 class ConnectionProfile(msgspec.Struct, frozen=True):
     """The connection as the API shows it, and the defaults for requests. `proxy_url` holds no credentials.
 
-    `on_platform` forbids plain http in callback addresses, which a local run allows to loopback.
-    `callback_url` is the default address that results are posted to.
-    `callbacks`: the provider can reach us; without it, statuses are polled. `has_queue`: results can be posted to a `callbackUrl`.
+    `on_platform` forbids plain http in callback addresses, which a local run allows to loopback. `callback_url` is the
+    default address that results are posted to. `callbacks`: the provider can reach us; without it, statuses are polled.
+    `has_queue`: results can be posted to a `callbackUrl`.
     """
 
     name: str

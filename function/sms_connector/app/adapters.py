@@ -1,4 +1,5 @@
-"""From a setting to what it names: ledgers, queues, sources, the way out. Cloud libraries are imported when they are named."""
+"""From a setting to what it names: ledgers, queues, sources, the way out. Cloud libraries are imported when they are
+named."""
 
 from __future__ import annotations
 

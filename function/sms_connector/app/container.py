@@ -63,7 +63,8 @@ class Node(msgspec.Struct, frozen=True):
 def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: TransportSettings | None = None) -> Node:
     """Read settings and secrets and wire the node. Raises StartError listing everything that is wrong with either.
 
-    `policy` and `timing` are for runs that can't wait as long as production does; they have no say in what settings say.
+    `policy` and `timing` are for runs that can't wait as long as production does; they have no say in what settings
+    say.
     """
     clock = SystemClock()
     settings = load_settings(environ, clock)
@@ -111,7 +112,8 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
 
 
 def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock: Clock) -> Gate:
-    """Return the gate of every call: the node's throttle, behind its share of the connection's rate where one is set."""
+    """Return the gate of every call: the node's throttle, behind its share of the connection's rate where one is
+    set."""
     if settings.connection_rate is None:
         return throttle.wait_turn
     timing = SQLITE_TIMING if settings.ledger.kind == "sqlite" else FIRESTORE_TIMING
@@ -123,7 +125,8 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
 def _build_notifications(
     settings: Settings, secrets: SecretSource, ledger: Ledger, *, queue: TaskQueue | None, clock: Clock
 ) -> NotificationDispatcher:
-    """Build the sender of notifications. It uses neither the provider's proxy nor its throttle, and refuses private networks."""
+    """Build the sender of notifications. It uses neither the provider's proxy nor its throttle, and refuses private
+    networks."""
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
     guard = GuardedResolver(settings.callback_private_hosts)
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)

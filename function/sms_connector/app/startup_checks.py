@@ -20,7 +20,8 @@ from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsaf
 
 
 def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
-    """Load settings whose secrets exist. A wrong setting does not hide a missing secret: all problems are reported at once."""
+    """Load settings whose secrets exist. A wrong setting does not hide a missing secret: all problems are reported at
+    once."""
     try:
         settings = load(environ)
     except StartError as error:

@@ -27,7 +27,7 @@ def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
     secrets = FileSecrets(settings.secrets_dir, clock=clock)
     key = KEY_SECRETS[0]
     wanted = {
-        "SMS_WEBHOOK_URL is missing: looked in the environment; the webhook can't know its own address": settings.webhook_url,
+        "SMS_WEBHOOK_URL is missing: looked in the environment; the webhook needs its address": settings.webhook_url,
         "SMS_QUEUE is missing: looked in the environment; the webhook has nowhere to put callbacks": settings.queue,
         f"secret {key} is missing: looked at {secrets.where(key)}; write its value there": secrets.get(key),
     }

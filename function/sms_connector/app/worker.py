@@ -1,4 +1,5 @@
-"""The `worker` function: chunks of campaigns, one at a time. On one machine it takes its tasks from the queue's file itself."""
+"""The `worker` function: chunks of campaigns, one at a time. On one machine it takes its tasks from the queue's file
+itself."""
 
 from __future__ import annotations
 
@@ -31,7 +32,8 @@ from sms_connector.settings import QUEUE_FORMS
 from sms_connector.structured_log import StructuredLog
 from sms_connector.tracking.schedule import PATH as MAINTENANCE
 
-# On one machine a worker carries out one chunk at a time, as on the platform, and events beside it, as the connector would.
+# On one machine a worker carries out one chunk at a time, as on the platform, and events beside it, as the connector
+# would.
 LOOPS: tuple[QueueName, ...] = ("chunks", "events", "events")
 
 
@@ -56,8 +58,8 @@ def build_worker(node: Node) -> Handle:
 
 
 class Loops(msgspec.Struct):
-    """The threads that take tasks from the file, in the process that serves: a server may fork after it has loaded us, and
-    threads don't come along."""
+    """The threads that take tasks from the file, in the process that serves: a server may fork after it has loaded us,
+    and threads don't come along."""
 
     queue: SqliteQueue
     table: TaskTable

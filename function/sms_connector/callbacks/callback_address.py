@@ -1,8 +1,8 @@
 """The addresses that providers call, and the proof which message a callback is about.
 
-`{public}/webhooks/{provider}/status/{token}?m={message id}&d={digest}`: the token belongs to the connection and keeps other requests out of
-the queue; the digest belongs to the message, so that a callback can settle an unknown outcome (sending.md section 3). Both are keyed with
-the `webhook-key` secret.
+`{public}/webhooks/{provider}/status/{token}?m={message id}&d={digest}`: the token belongs to the connection and keeps
+other requests out of the queue; the digest belongs to the message, so that a callback can settle an unknown outcome
+(sending.md section 3). Both are keyed with the `webhook-key` secret.
 """
 
 from __future__ import annotations

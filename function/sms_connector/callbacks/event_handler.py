@@ -27,7 +27,8 @@ AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
 
 
 class CallbackHandler(msgspec.Struct, frozen=True):
-    """Handles callbacks from the queue. `queue` takes those of unknown messages again; without one they are logged and dropped."""
+    """Handles callbacks from the queue. `queue` takes those of unknown messages again; without one they are logged and
+    dropped."""
 
     provider: Provider
     store: MessageStore

@@ -113,7 +113,8 @@ class Inbox(msgspec.Struct, frozen=True):
         }
 
     def _answered(self, message: InboundMessage) -> str | None:
-        """Return our message it answers: the one the provider names, else the latest from the number that was written to."""
+        """Return our message it answers: the one the provider names, else the latest from the number that was written
+        to."""
         at = message.received_at.timestamp()
         if message.in_reply_to and (named := self.store.find_by_provider_id(message.in_reply_to)):
             return named

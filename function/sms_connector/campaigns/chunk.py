@@ -1,7 +1,8 @@
 """A chunk of a campaign: up to 250 records as they came in, checked; and those that were refused, with the reason.
 
-A record is kept as its recipient and the values of the placeholders: that is smaller than its text, and no message's whole text is in the
-ledger. Beside them are the cells of its row as the caller's file has them (`Columns`), for the results as CSV.
+A record is kept as its recipient and the values of the placeholders: that is smaller than its text, and no message's
+whole text is in the ledger. Beside them are the cells of its row as the caller's file has them (`Columns`), for the
+results as CSV.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ MAX_ROW = 16_000
 
 
 class AcceptedRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A checked record: `values` in the order of the template's placeholders. `index` is its position in the campaign, `line` that in
-    the caller's file. `gc=False`: a million of them are made, and none holds a cycle."""
+    """A checked record: `values` in the order of the template's placeholders. `index` is its position in the campaign,
+    `line` that in the caller's file. `gc=False`: a million of them are made, and none holds a cycle."""
 
     index: int
     to: str
@@ -119,7 +120,8 @@ class Columns:
         self._known = tuple(names)
 
     def cells(self, record: Mapping[str, object]) -> tuple[str, ...]:
-        """Return the record's values as text, in the order of the names, without lists and objects; nothing for a row that is too long."""
+        """Return the record's values as text, in the order of the names, without lists and objects; nothing for a row
+        that is too long."""
         names = tuple(record)
         values = tuple(record.values()) if names == self._known[: len(names)] else self._arrange(record)
         row = tuple([value if isinstance(value, str) else _to_text(value) for value in values])

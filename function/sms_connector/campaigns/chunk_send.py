@@ -1,4 +1,5 @@
-"""Send a campaign's messages: the steps of any new message, a block at a time, for as long as the campaign may go on."""
+"""Send a campaign's messages: the steps of any new message, a block at a time, for as long as the campaign may go
+on."""
 
 from __future__ import annotations
 
@@ -32,7 +33,8 @@ Outcome = tuple[Job, SendOutcome | ConnectorError]
 
 # Intents are written for this many calls at once: a write is of a whole block, so a block takes two.
 AHEAD = 13
-# This many refusals on the way, without an answer of the provider in between, are about the way and not about these messages.
+# This many refusals on the way, without an answer of the provider in between, are about the way and not about these
+# messages.
 ON_THE_WAY = 20
 # Refusals that are about the account or the moment, not about the message: the next attempt may go through.
 _UNTIL_FIXED = {
@@ -91,7 +93,8 @@ class ChunkSend:
     def _sort_out(self, outcomes: list[Outcome]) -> list[Outcome]:
         """Hold back what was refused on the way, until the provider itself answers another call.
 
-        Then those records end by themselves; a way that refuses everything ends the attempt instead of the campaign's records.
+        Then those records end by themselves; a way that refuses everything ends the attempt instead of the campaign's
+        records.
         """
         refused = [pair for pair in outcomes if isinstance(pair[1], RefusedOnTheWay)]
         others = [pair for pair in outcomes if not isinstance(pair[1], RefusedOnTheWay)]
@@ -135,8 +138,8 @@ class ChunkSend:
     # --- intents ------------------------------------------------------------------------------------------------------
 
     def _intend(self, jobs: Sequence[Job]) -> list[Job]:
-        """Write the intents of these jobs and of some that follow together; those written with earlier ones cost a write only for
-        recipients who have opted out since, and where the lease is another by now."""
+        """Write the intents of these jobs and of some that follow together; those written with earlier ones cost a
+        write only for recipients who have opted out since, and where the lease is another by now."""
         self._date(jobs)
         opted_out = self._steps.opted_out(jobs)
         with self._store.changing():
@@ -177,7 +180,8 @@ def _keep(record: MessageRecord) -> None:
 
 
 def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """Yield the jobs in one part, as a rule; a repeated key begins another, so that it meets the first one's message."""
+    """Yield the jobs in one part, as a rule; a repeated key begins another, so that it meets the first one's
+    message."""
     part: list[Job] = []
     keys: set[str] = set()
     for job in jobs:
@@ -190,7 +194,8 @@ def _without_repeated_keys(jobs: Sequence[Job]) -> Iterator[list[Job]]:
 
 
 def _make_reference(record: MessageRecord, found: MessageRecord, *, at: float) -> None:
-    """Refer to `found`: the message that has the record's key, or the record itself with the reason why there is none."""
+    """Refer to `found`: the message that has the record's key, or the record itself with the reason why there is
+    none."""
     if found.id == record.id and found.failure is not None:
         return record.refuse(found.failure, at=at)
     if found.provider_message_id is None and not found.final:

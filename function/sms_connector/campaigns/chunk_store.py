@@ -1,8 +1,8 @@
 """The message store of a worker: the same promises as `MessageStore`, kept a block at a time.
 
-`create` writes a block with its new intents. `save` keeps outcomes in memory until the block is complete; then the block is written,
-counted and released. A worker that dies in between leaves those messages as being called, hence unknown, and they are looked up at the
-provider, as every message is.
+`create` writes a block with its new intents. `save` keeps outcomes in memory until the block is complete; then the
+block is written, counted and released. A worker that dies in between leaves those messages as being called, hence
+unknown, and they are looked up at the provider, as every message is.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ Count = Callable[[Progress], None]
 
 
 class ChunkStore(BlockStore):
-    """The messages of one chunk. Thread-safe. Raises Conflict if another worker has reclaimed the chunk: this one must stop.
+    """The messages of one chunk. Thread-safe. Raises Conflict if another worker has reclaimed the chunk: this one must
+    stop.
 
     `progress` is the chunk's, claimed by this worker.
     """
@@ -58,8 +59,8 @@ class ChunkStore(BlockStore):
         self._dirty: set[str] = set()
 
     def reclaim(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
-        """Reclaim what earlier attempts at this chunk have begun: blocks that were not released, and those that are not full or have an
-        unknown outcome. `abandon` is called for messages that were being called.
+        """Reclaim what earlier attempts at this chunk have begun: blocks that were not released, and those that are not
+        full or have an unknown outcome. `abandon` is called for messages that were being called.
 
         Return all messages; those in owned blocks are this worker's.
         """
@@ -85,7 +86,8 @@ class ChunkStore(BlockStore):
             self._write(self._owned_blocks_of(records), released=False)
 
     def save(self, changes: Changes) -> None:
-        """Keep outcomes of records, which are the blocks' own. One that is about to be called (again) is written at once."""
+        """Keep outcomes of records, which are the blocks' own. One that is about to be called (again) is written at
+        once."""
         self._end_consent(changes)
         with self._lock:
             touched = self._owned_blocks_of([record for record, _ in changes])
@@ -96,8 +98,8 @@ class ChunkStore(BlockStore):
             self._write([block for block in touched if block.owned and block in [*called, *intents]], released=False)
 
     def register_unknown(self, records: Sequence[MessageRecord]) -> None:
-        """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is polled and before anything
-        is sent again."""
+        """Merge events into the owned blocks, so that callbacks settle unknown outcomes before the provider is polled
+        and before anything is sent again."""
         with self._lock:
             blocks = self._owned_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
             for id_, pending in (read_status_events(self._ledger, blocks) if blocks else {}).items():
@@ -193,7 +195,8 @@ class ChunkStore(BlockStore):
         self._dirty -= {block.id for block in blocks}
 
     def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, owned: bool = True) -> None:
-        """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have changed."""
+        """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have
+        changed."""
         records = [record for block in blocks for record in block.records.values()]
         flags = [record.announced for record in records]
         announced = self.announce(records)

@@ -1,8 +1,9 @@
 """Carry out one chunk of a campaign.
 
-The steps are those of any send (`sending.send`), with three differences: outcomes are stored a block at a time; the campaign's state is
-checked every few seconds (`stop_monitor`); and a provider that accepts nothing for the moment ends the attempt, not the messages: the next
-attempt sends the rest. If no attempt can succeed before an operator acts (credentials, the account), the campaign pauses and says why.
+The steps are those of any send (`sending.send`), with three differences: outcomes are stored a block at a time; the
+campaign's state is checked every few seconds (`stop_monitor`); and a provider that accepts nothing for the moment ends
+the attempt, not the messages: the next attempt sends the rest. If no attempt can succeed before an operator acts
+(credentials, the account), the campaign pauses and says why.
 """
 
 from __future__ import annotations
@@ -191,7 +192,8 @@ class ChunkWorker:
         return self._stopped() if stopped else Attempt.AGAIN
 
     def _settle(self, progress: Progress) -> None:
-        """Settle the campaign of a complete chunk: nothing of it is ever due, so that no run would end a campaign paused meanwhile."""
+        """Settle the campaign of a complete chunk: nothing of it is ever due, so that no run would end a campaign
+        paused meanwhile."""
         if progress.state in (COMPLETE, AGGREGATED):
             self._campaigns.settle(progress.campaign)
 
@@ -225,8 +227,8 @@ class ChunkWorker:
 
 
 def _cancel_scheduled(sender: SendService, progress: Progress) -> bool:
-    """Cancel the chunk's scheduled messages. Return False if it has to be tried again: the provider accepted no more calls, or an outcome
-    is still unknown.
+    """Cancel the chunk's scheduled messages. Return False if it has to be tried again: the provider accepted no more
+    calls, or an outcome is still unknown.
 
     A message that the provider refuses to cancel stays as it is. May run again: canceled messages are final."""
     locations = [MessageLocation(progress.campaign, progress.chunk, position) for position in range(progress.valid)]

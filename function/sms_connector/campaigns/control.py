@@ -40,11 +40,12 @@ AGGREGATE_PER_RUN = 400
 
 
 class CampaignProgress(msgspec.Struct, frozen=True):
-    """`counts` by status hold every record but the `waiting` ones, which have not been called (or are being called this second).
+    """`counts` by status hold every record but the `waiting` ones, which have not been called (or are being called this
+    second).
 
-    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what workers may call at
-    most until they see that it was paused or canceled. Of a canceled, scheduled campaign: `taking_back` of its open messages are yet to be
-    canceled at the provider, `not_taken_back` could not be.
+    `rate` is messages a second since it last began to run; `estimated_end` is epoch seconds. `may_still_leave`: what
+    workers may call at most until they see that it was paused or canceled. Of a canceled, scheduled campaign:
+    `taking_back` of its open messages are yet to be canceled at the provider, `not_taken_back` could not be.
     """
 
     campaign: Campaign
@@ -77,7 +78,8 @@ class _Sums(msgspec.Struct, frozen=True):
 
 
 class Campaigns(msgspec.Struct, frozen=True):
-    """Looks up, pauses, resumes, cancels and ends campaigns. `takes_back`: the provider can cancel scheduled messages."""
+    """Looks up, pauses, resumes, cancels and ends campaigns. `takes_back`: the provider can cancel scheduled
+    messages."""
 
     ledger: Ledger
     queue: TaskQueue | None
@@ -119,8 +121,8 @@ class Campaigns(msgspec.Struct, frozen=True):
         return self._stop(campaign_id, CampaignState.PAUSED, {CampaignState.RUNNING}, reason)
 
     def pause_by_itself(self, campaign: Campaign, reason: str) -> bool:
-        """Pause because the provider accepts nothing until an operator has fixed what `reason` says. Return False if the campaign was
-        resumed since the caller read it: the cause may be fixed."""
+        """Pause because the provider accepts nothing until an operator has fixed what `reason` says. Return False if
+        the campaign was resumed since the caller read it: the cause may be fixed."""
 
         def change(current: Campaign) -> None:
             if current.state is CampaignState.RUNNING and current.running_since == campaign.running_since:
@@ -173,7 +175,8 @@ class Campaigns(msgspec.Struct, frozen=True):
         return resumed
 
     def enqueue_left(self, campaign_id: str) -> None:
-        """Enqueue a task for every chunk that is not sent. A task too many is harmless: one worker carries a chunk out."""
+        """Enqueue a task for every chunk that is not sent. A task too many is harmless: one worker carries a chunk
+        out."""
         numbers = [progress.chunk for progress in self._progress(campaign_id, ("pending", "running"))]
         self._enqueue(campaign_id, sorted(numbers))
         self._change(campaign_id, _clear_holder)
@@ -189,7 +192,7 @@ class Campaigns(msgspec.Struct, frozen=True):
         [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
         if document is None:
             raise NotFound(
-                f"there is no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days",
+                f"no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days",
                 kind=ErrorKind.NOT_FOUND,
             )
         return Campaign.of(document)
@@ -204,7 +207,8 @@ class Campaigns(msgspec.Struct, frozen=True):
         self._change(campaign_id, change)
 
     def settle(self, campaign_id: str) -> None:
-        """Add complete chunks to the campaign's totals, so that counting stays cheap, and end the campaign if it is done."""
+        """Add complete chunks to the campaign's totals, so that counting stays cheap, and end the campaign if it is
+        done."""
         over = list(self._progress(campaign_id, (COMPLETE,)))
         for start in range(0, len(over), AGGREGATE_PER_RUN):
             self._aggregate(self.read(campaign_id), over[start : start + AGGREGATE_PER_RUN])
@@ -230,7 +234,8 @@ class Campaigns(msgspec.Struct, frozen=True):
             return  # another run was quicker; the next one sees the rest
 
     def _sum(self, campaign: Campaign) -> _Sums:
-        """Sum the chunks by state, in the order of their life: one that changes meanwhile is met twice, and never missed."""
+        """Sum the chunks by state, in the order of their life: one that changes meanwhile is met twice, and never
+        missed."""
         chunks = {each.chunk: each for each in self._progress(campaign.id, ("running", SENT, UNTRACKED, COMPLETE))}
         counts = Counter(campaign.counts)
         for progress in chunks.values():

@@ -1,21 +1,22 @@
 """Forecast a campaign: how long it takes, and whether the provider's own queue can hold it.
 
-Messages are handed over at our rate, R a second: nodes times the node's rate, or the connection's rate where that is less, times the
-recipients of a call. A sender has a rate of its own at the provider, r segments a second (`Capabilities.sender_rates`); what comes
-faster waits in the provider's queue for that sender. For n messages of s segments in all:
+Messages are handed over at our rate, R a second: nodes times the node's rate, or the connection's rate where that is
+less, times the recipients of a call. A sender has a rate of its own at the provider, r segments a second
+(`Capabilities.sender_rates`); what comes faster waits in the provider's queue for that sender. For n messages of s
+segments in all:
 
     handing over takes        T = n / R
     sending takes             t = s / r            (at least T)
     the last one waits for    w = t - T            (nothing, where the sender keeps up)
 
-The queue is longest when the last message is handed over, so w is the longest wait there is. A campaign is refused where w is more
-than the provider lets its queue grow (`Capabilities.sender_queue_seconds`; from then on it would refuse messages one by one), or more
-than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are all released at that time: then w = t, and
-handing over has to end before the provider's shortest notice begins.
+The queue is longest when the last message is handed over, so w is the longest wait there is. A campaign is refused
+where w is more than the provider lets its queue grow (`Capabilities.sender_queue_seconds`; from then on it would refuse
+messages one by one), or more than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are
+all released at that time: then w = t, and handing over has to end before the provider's shortest notice begins.
 
-Other campaigns are ahead (`Backlog`): M messages have yet to be handed over, m of them for the same sender, for which S segments have yet
-to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares and ours mix in fact; no message waits
-longer for that.
+Other campaigns are ahead (`Backlog`): M messages have yet to be handed over, m of them for the same sender, for which S
+segments have yet to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares
+and ours mix in fact; no message waits longer for that.
 """
 
 from __future__ import annotations
@@ -31,8 +32,9 @@ from sms_connector.ports import Clock, Condition, Ledger, Query
 from sms_connector.provider import Capabilities
 from sms_connector.store.campaign_record import PROGRESS, Campaign, CampaignState
 
-# Newest first; what is older than so many others is over, as a rule.
+# Newest first; a campaign older than this many others has usually ended.
 CAMPAIGNS_EXAMINED = 100
+_FASTER = "split the campaign, or use a messaging service"
 
 
 class Pace(msgspec.Struct, frozen=True):
@@ -48,7 +50,8 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """What other campaigns have left: `messages` to be handed over, `of_sender` of these for our sender, which has `segments` to send."""
+    """What other campaigns have left: `messages` to be handed over, `of_sender` of these for our sender, which has
+    `segments` to send."""
 
     messages: int = 0
     of_sender: int = 0
@@ -61,8 +64,8 @@ NOTHING = Ahead()
 class Forecast(msgspec.Struct, frozen=True):
     """Seconds and rates as in the module's docstring; `sender_rate` None where the provider publishes none.
 
-    `ends_at` is epoch seconds. `ahead` are the messages that go first. `refusal` is why the campaign can't be taken, `for_good` says
-    that more records would not change that.
+    `ends_at` is epoch seconds. `ahead` are the messages that go first. `refusal` is why the campaign can't be taken,
+    `for_good` says that more records would not change that.
     """
 
     rate: float
@@ -118,9 +121,9 @@ class Forecaster(msgspec.Struct, frozen=True):
         others = f" and has {ahead.segments:,} of other campaigns to send first" if ahead.segments else ""
         slow = f"the sender sends {speed} a second{others}, so the last messages would wait {_say(wait)}"
         if most and wait > most:
-            return f"{slow} at the provider, which queues at most {_say(most)}; split the campaign, or use a messaging service"
+            return f"{slow} at the provider, which queues at most {_say(most)}; {_FASTER}"
         if life is not None and wait > life:
-            return f"{slow}, but live {_say(life)} only (validitySeconds); raise it, split the campaign, or use a messaging service"
+            return f"{slow}, but live {_say(life)} only (validitySeconds); raise it, {_FASTER}"
         return None
 
     def _too_late(self, handed_over: float, options: SendOptions) -> str | None:
@@ -139,9 +142,9 @@ def _say(seconds: float) -> str:
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """Estimates what other campaigns have left to do, from whole chunks: two counts a campaign. Of chunks that are not sent, every record
-    is left. What was handed over since a campaign began to run, and its sender can't have sent in that time, waits in the provider's
-    queue."""
+    """Estimates what other campaigns have left to do, from whole chunks: two counts a campaign. Of chunks that are not
+    sent, every record is left. What was handed over since a campaign began to run, and its sender can't have sent in
+    that time, waits in the provider's queue."""
 
     ledger: Ledger
     campaigns: Campaigns

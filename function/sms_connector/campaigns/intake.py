@@ -1,7 +1,7 @@
 """Accept a campaign's records: a stream in, chunks out, with memory for two groups of chunks.
 
-An invalid record is its own error and stops no other. A body that breaks is refused as a whole: what was written is deleted again, here
-or, if this node dies, by a maintenance run.
+An invalid record is its own error and stops no other. A body that breaks is refused as a whole: what was written is
+deleted again, here or, if this node dies, by a maintenance run.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ REFUSALS_SHOWN = 100
 
 
 class CampaignOrder(msgspec.Struct, frozen=True):
-    """A checked order; its records come apart from it, and are noted in `columns` and `notes` as they are read. The same `nonce` makes the
-    same campaign."""
+    """A checked order; its records come apart from it, and are noted in `columns` and `notes` as they are read. The
+    same `nonce` makes the same campaign."""
 
     text: str
     placeholders: int
@@ -92,12 +92,13 @@ class Totals(msgspec.Struct):
     def require_records(self) -> None:
         """Raises InvalidRequest without any record."""
         if not self.total:
-            problem = FieldProblem("records", "there is no record; send at least one", ErrorKind.MISSING_VALUE)
+            problem = FieldProblem("records", "is empty; send at least one record", ErrorKind.MISSING_VALUE)
             raise InvalidRequest(problem)
 
 
 class Intake(msgspec.Struct, frozen=True):
-    """`accept` stores a campaign completely or not at all; `forecast` stores nothing. Without a `queue` no campaign is accepted."""
+    """`accept` stores a campaign completely or not at all; `forecast` stores nothing. Without a `queue` no campaign is
+    accepted."""
 
     ledger: Ledger
     queue: TaskQueue | None
@@ -115,7 +116,8 @@ class Intake(msgspec.Struct, frozen=True):
             )
 
     def forecast(self, order: CampaignOrder, records: Iterable[Record]) -> tuple[Totals, Forecast]:
-        """Return what the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no records."""
+        """Return what the campaign would be. Raises what `records` raises, and InvalidRequest for too many or no
+        records."""
         totals = Totals()
         for record in records:
             totals.add(record)
@@ -123,8 +125,8 @@ class Intake(msgspec.Struct, frozen=True):
         return totals, self._forecast(order, totals, self._ahead(order))
 
     def accept(self, order: CampaignOrder, records: Iterable[Record]) -> Campaign:
-        """Return the running campaign. Raises as `forecast` does, and PreconditionFailed if its forecast says that it can't be sent as it
-        is; then nothing is stored."""
+        """Return the running campaign. Raises as `forecast` does, and PreconditionFailed if its forecast says that it
+        can't be sent as it is; then nothing is stored."""
         self.require_queue()
         with self.lease.held() as holder:
             campaign = self._open(order, holder)
@@ -138,8 +140,8 @@ class Intake(msgspec.Struct, frozen=True):
     # --- the campaign's document --------------------------------------------------------------------------------------
 
     def _open(self, order: CampaignOrder, holder: str) -> Campaign:
-        """Write the campaign's document first, so that its chunks always have an owner. The rest of an earlier attempt is deleted; if that
-        was complete, return it."""
+        """Write the campaign's document first, so that its chunks always have an owner. The rest of an earlier attempt
+        is deleted; if that was complete, return it."""
         now = self.clock.time()
         campaign = Campaign(
             id=campaign_id(order.nonce),
@@ -257,8 +259,8 @@ def _groups(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 def cut(campaign: str, records: Iterable[Record], *, nodes: int) -> Iterator[Chunk]:
     """Yield chunks in order, cut so that all nodes end together, whichever takes which.
 
-    Each holds a node's share of the rest, at most CHUNK_RECORDS. Only chunks near the end are smaller: the last records are held back
-    until there are no more.
+    Each holds a node's share of the rest, at most CHUNK_RECORDS. Only chunks near the end are smaller: the last records
+    are held back until there are no more.
     """
     held: deque[Record] = deque()
     tail = min(nodes * CHUNK_RECORDS, MAX_TAIL) if nodes > 1 else 0

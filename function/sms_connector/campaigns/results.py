@@ -82,7 +82,7 @@ class CampaignResults(msgspec.Struct, frozen=True):
             yield from (line for line in lines if status in (None, _status(line[0])))
 
     def waiting(self, message_id: str) -> MessageRecord | None:
-        """Return a campaign's message that was not called yet, as it will be; None if there is no such record."""
+        """Return a campaign's message that was not called yet, as it will be; None for an unknown record."""
         location = MessageLocation.of(message_id)
         if location is None:
             return None

@@ -1,7 +1,8 @@
 """Send the records of a campaign that failed and can safely be sent now, as a campaign of their own, once each.
 
-Each retry keeps the indexes, keys and references of its records. So what an earlier one has taken is known from its chunks, and a
-retry that broke off half-way is found by its id, which follows from the campaign and the number of retries before it.
+Each retry keeps the indexes, keys and references of its records. So what an earlier one has taken is known from its
+chunks, and a retry that broke off half-way is found by its id, which follows from the campaign and the number of
+retries before it.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from sms_connector.sending.idempotency import RecordKeys
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import Campaign, CampaignState, MessageLocation
 
-# Between the plan of a retry and its last call at a usual size; larger campaigns are held against the notice by their forecast.
+# Between the plan of a retry and its last call at a usual size; larger campaigns are held against the notice by their
+# forecast.
 MARGIN_SECONDS = 60.0
 
 
@@ -41,8 +43,8 @@ class Retries(msgspec.Struct, frozen=True):
     notice: float
 
     def retry(self, campaign_id: str, *, request_id: str) -> Campaign:
-        """Return the new campaign, or the latest earlier one if no further record can be sent. Raises NotFound, PreconditionFailed if
-        there is neither, and what the intake raises."""
+        """Return the new campaign, or the latest earlier one if no further record can be sent. Raises NotFound,
+        PreconditionFailed if there is neither, and what the intake raises."""
         origin = self.campaigns.read(campaign_id)
         if origin.state is CampaignState.ACCEPTING:
             raise PreconditionFailed("the campaign's records are still being taken in; retry it when it runs")
@@ -57,7 +59,8 @@ class Retries(msgspec.Struct, frozen=True):
     def _latest(self, origin: Campaign) -> Campaign:
         if not origin.retries:
             raise PreconditionFailed(
-                "no record of the campaign failed in a way that lets it be sent again safely (error.retry 'safe', or an opt-out that "
+                "no record of the campaign failed in a way that lets it be sent again safely (error.retry 'safe', or "
+                "an opt-out that "
                 "has ended since); GET /v1/campaigns/{campaign_id}/results?status=error shows why each failed"
             )
         return self.campaigns.read(origin.retries[-1])
@@ -78,7 +81,8 @@ class Retries(msgspec.Struct, frozen=True):
         )
 
     def _options(self, options: SendOptions) -> SendOptions:
-        """Keep `sendAt` while it is ahead, as late as the provider's notice makes it; send at once where it has passed."""
+        """Keep `sendAt` while it is ahead, as late as the provider's notice makes it; send at once where it has
+        passed."""
         now = self.clock.time()
         if options.send_at is None or options.send_at.timestamp() <= now:
             return replace(options, send_at=None)

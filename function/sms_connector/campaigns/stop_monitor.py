@@ -1,8 +1,8 @@
 """Check whether a node's workers may go on with a campaign.
 
-Every pause, cancellation and suspension writes a new stop version in the same commit (`new_stop_version`). While that version is the one
-read before the campaign was, the campaign is still running, so that a check is one read. A check is due after some calls, and within
-seconds on a slow node.
+Every pause, cancellation and suspension writes a new stop version in the same commit (`new_stop_version`). While that
+version is the one read before the campaign was, the campaign is still running, so that a check is one read. A check is
+due after some calls, and within seconds on a slow node.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class StopCheck(msgspec.Struct, frozen=True):
 
 
 class StopMonitor:
-    """One check serves all chunks of a campaign on this node. `is_suspended` reads from the ledger. Thread-safe: two checks at the same
-    moment are harmless."""
+    """One check serves all chunks of a campaign on this node. `is_suspended` reads from the ledger. Thread-safe: two
+    checks at the same moment are harmless."""
 
     def __init__(self, ledger: Ledger, is_suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
         self._ledger = ledger

@@ -108,7 +108,8 @@ def precondition_of(expect: Version | Absent | None) -> Precondition | None:
 
 
 def structured_query(query: Query, *, parent: str, paged: bool) -> StructuredQuery:
-    """Return the query, with its order and the beginning of its page if `paged`. `parent`: full name of what has the collection."""
+    """Return the query, with its order and the beginning of its page if `paged`. `parent`: full name of what has the
+    collection."""
     structured = StructuredQuery(from_=[StructuredQuery.CollectionSelector(collection_id=query.collection)])
     if query.where:
         structured.where = _Filter(

@@ -61,9 +61,11 @@ FIXES: Mapping[type[Exception], str] = {
     exceptions.PermissionDenied: "may not be used: grant roles/datastore.user on it to the function's service account",
     exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
     exceptions.NotFound: "is not there: create it, or set SMS_LEDGER to the one that is",
-    exceptions.InvalidArgument: "refused the call as invalid: check the database's name in SMS_LEDGER, and that the function's "
+    exceptions.InvalidArgument: "refused the call as invalid: check the database's name in SMS_LEDGER, and that the "
+    "function's "
     "archive and `pulumi up` are of one version",
-    exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): run `pulumi up`",
+    exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): run `pulumi "
+    "up`",
 }
 
 Key = tuple[str, str]  # collection, id
@@ -84,12 +86,14 @@ class FirestoreLedger:
         clock: Clock,
         read_seconds: float = READ_SECONDS,
     ) -> None:
-        """Take the database's full name, `projects/<project>/databases/<database>`. A read is tried for `read_seconds`."""
+        """Take the database's full name, `projects/<project>/databases/<database>`. A read is tried for
+        `read_seconds`."""
         self._make_client = make_client
         self._database = database
         self._root = f"{database}/documents"
-        # Routes a call to a named database, as the official client does (`google/cloud/firestore_v1/base_client.py`); without it
-        # such databases have refused calls (googleapis/nodejs-firestore#1863, googleapis/google-cloud-go#5331).
+        # Routes a call to a named database, as the official client does (`google/cloud/firestore_v1/base_client.py`);
+        # without it such databases have refused calls (googleapis/nodejs-firestore#1863,
+        # googleapis/google-cloud-go#5331).
         self._metadata = (("google-cloud-resource-prefix", database),)
         self._clock = clock
         self._read = _repeated.with_timeout(read_seconds)
@@ -105,7 +109,8 @@ class FirestoreLedger:
 
     @cached_property
     def _client(self) -> FirestoreClient:
-        """Make it at the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        """Make it at the first call, hence after the server has forked: a channel does not survive a fork
+        (grpc/grpc#41725)."""
         return self._make_client()
 
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
@@ -201,7 +206,8 @@ class FirestoreLedger:
         raise lost
 
     def _expired_in_the_way(self, writes: Sequence[Write], refusal: Exception) -> dict[Key, Version]:
-        """Return the versions of expired documents that stand where one is to be created; raises Conflict if that isn't all."""
+        """Return the versions of expired documents that stand where one is to be created; raises Conflict if that isn't
+        all."""
         expecting = [write for write in writes if write.expect is not None]
         kept = self._stored((write.collection, write.id) for write in expecting)
         now = self._clock.time()
@@ -263,6 +269,7 @@ def _versions(writes: Sequence[Write], versions: Iterable[str]) -> list[Version 
 
 
 def _results(answer: CommitResponse) -> Sequence[Any]:
-    """Return each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first one's."""
+    """Return each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first
+    one's."""
     results: Sequence[Any] = CommitResponse.pb(answer).write_results
     return results

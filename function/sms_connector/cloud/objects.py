@@ -22,7 +22,8 @@ _ADDRESS = re.compile(r"gs://([a-z0-9][a-z0-9._-]{1,220}[a-z0-9])/(.{1,1024})", 
 
 
 class BucketObjects:
-    """`ports.ObjectSource` on Cloud Storage. The object's bytes as they are stored: one with `Content-Encoding: gzip` is gzip."""
+    """`ports.ObjectSource` on Cloud Storage. The object's bytes as they are stored: one with `Content-Encoding: gzip`
+    is gzip."""
 
     def __init__(self, make_client: Callable[[], Client]) -> None:
         self._make_client = make_client

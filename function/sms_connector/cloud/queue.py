@@ -51,7 +51,8 @@ _repeated = retry.Retry(
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where the queues are and whom they call: base addresses without a path, and the account that calls (an e-mail)."""
+    """Where the queues are and whom they call: base addresses without a path, and the account that calls (an
+    e-mail)."""
 
     project: str
     location: str
@@ -82,7 +83,8 @@ class CloudTasksQueue:
 
     @cached_property
     def _client(self) -> CloudTasksClient:
-        """Make it at the first call, hence after the server has forked: a channel does not survive a fork (grpc/grpc#41725)."""
+        """Make it at the first call, hence after the server has forked: a channel does not survive a fork
+        (grpc/grpc#41725)."""
         return self._make_client()
 
     def enqueue(self, tasks: Sequence[Task]) -> None:

@@ -45,7 +45,8 @@ class CorruptSecret(Exception):
 
 
 class SecretVersions:
-    """The versions of one connection's secrets. A secret's id in the project is `prefix` and its name (`sms-auth-token`)."""
+    """The versions of one connection's secrets. A secret's id in the project is `prefix` and its name
+    (`sms-auth-token`)."""
 
     def __init__(self, client: SecretManagerServiceClient, *, project: str, prefix: str = "") -> None:
         self._client = client
@@ -60,7 +61,8 @@ class SecretVersions:
         return self._parent + name
 
     def read(self, name: str, version: int | None = None) -> Secret | None:
-        """Return the value of a version (the newest if none is named), without its trailing newline; None where there is none to read."""
+        """Return the value of a version (the newest if none is named), without its trailing newline; None where there
+        is none to read."""
         request = AccessSecretVersionRequest(name=f"{self.where(name)}/versions/{version or 'latest'}")
         try:
             payload = self._client.access_secret_version(request, retry=_repeated, timeout=SECONDS).payload
@@ -78,7 +80,8 @@ class SecretVersions:
         ]
 
     def add(self, name: str, value: Secret) -> int:
-        """Make this the newest version; return its number. Not repeated by itself: an answer that is lost may leave a version too many."""
+        """Make this the newest version; return its number. Not repeated by itself: an answer that is lost may leave a
+        version too many."""
         data = value.encode()
         payload = SecretPayload(data=data, data_crc32c=_checksum(data))
         request = AddSecretVersionRequest(parent=self.where(name), payload=payload)

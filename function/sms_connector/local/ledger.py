@@ -2,8 +2,8 @@
 
     sqlite3 ledger.db "SELECT id, status, data ->> 'to' FROM messages ORDER BY createdAt DESC LIMIT 5"
 
-Many threads and several processes share the file (`sqlite_file`). A commit costs two statements per collection: one reads the
-versions, one writes the rows.
+Many threads and several processes share the file (`sqlite_file`). A commit costs two statements per collection: one
+reads the versions, one writes the rows.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ def _explaining_busy() -> Iterator[None]:
 
 
 class SqliteLedger:
-    """Implement `ports.Ledger` on a file. Made at first use, readable by its owner only; `busy_seconds` is the wait for others."""
+    """Implement `ports.Ledger` on a file. Made at first use, readable by its owner only; `busy_seconds` is the wait for
+    others."""
 
     def __init__(self, path: str | Path, *, clock: Clock, busy_seconds: float = BUSY_SECONDS) -> None:
         self._file = SqliteFile(path, prepare=sql.prepare, busy_seconds=busy_seconds)
@@ -132,7 +133,8 @@ def _document(row: tuple[str, int, str]) -> Document:
 
 
 def _row(write: Write) -> Row | None:
-    """Return a write as its columns but the version: id, data, expiresAt, then the indexed fields; None for a deletion."""
+    """Return a write as its columns but the version: id, data, expiresAt, then the indexed fields; None for a
+    deletion."""
     if write.data is None:
         return None
     columns = [_encode(value).decode() if isinstance(value, list) else value for _, value in indexed_values(write)]

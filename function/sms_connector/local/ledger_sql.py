@@ -1,6 +1,7 @@
 """The statements of the SQLite ledger, made from `ports.COLLECTIONS` and `ports.COMPOSITE_INDEXES`.
 
-A field that is a list is a column of JSON text; a table beside it, `blocks.people`, has a row for each item, kept by triggers.
+A field that is a list is a column of JSON text; a table beside it, `blocks.people`, has a row for each item, kept by
+triggers.
 
 Names of tables and columns are written into the statements, from those two constants only; values are always bound.
 """
@@ -25,7 +26,8 @@ ALIVE = "(expiresAt IS NULL OR expiresAt > ?)"
 
 
 def prepare(connection: sqlite3.Connection) -> None:
-    """Make what is missing: all of it in a new file, or the columns and indexes that a newer version has come to need."""
+    """Make what is missing: all of it in a new file, or the columns and indexes that a newer version has come to
+    need."""
     for table, columns in COLUMNS.items():
         connection.execute(
             f'CREATE TABLE IF NOT EXISTS "{table}" '

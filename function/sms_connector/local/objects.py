@@ -1,4 +1,5 @@
-"""Files below one folder, as inputs of campaigns: `file:batch.csv`, `file:2026/batch.csv`, `file:///srv/inputs/batch.csv`."""
+"""Files below one folder, as inputs of campaigns: `file:batch.csv`, `file:2026/batch.csv`,
+`file:///srv/inputs/batch.csv`."""
 
 from __future__ import annotations
 

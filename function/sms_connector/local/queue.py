@@ -1,7 +1,7 @@
 """Durable work in a SQLite file, and the worker that carries it out.
 
-A task is a row. A worker that takes it gets a lease: the row is hidden until the lease ends, so that the task of a worker
-that was killed comes back by itself. A worker at work renews its lease, and says so when it is done. Only the
+A task is a row. A worker that takes it gets a lease: the row is hidden until the lease ends, so that the task of a
+worker that was killed comes back by itself. A worker at work renews its lease, and says so when it is done. Only the
 holder of the last lease can: one that was slow and lost it changes nothing.
 
 `SMS_QUEUE` and `SMS_LEDGER` may name the same file.
@@ -53,7 +53,8 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Backlog(msgspec.Struct, frozen=True):
-    """Counts of a queue's tasks: those that could start now, that wait for their time (or backoff), that are being carried out."""
+    """Counts of a queue's tasks: those that could start now, that wait for their time (or backoff), that are being
+    carried out."""
 
     ready: int
     scheduled: int

@@ -19,7 +19,8 @@ class FileSecrets:
     A secret `name` is the first of these that is a file:
 
     - `folder/name`: a folder of one's own;
-    - `folder/name/name`: a mounted volume (each secret needs a directory of its own, as a mount hides what is below it);
+    - `folder/name/name`: a mounted volume (each secret needs a directory of its own, as a mount hides what is below
+      it);
     - `folder/name/latest`: a mounted volume whose path is the version's name.
 
     A file is opened once and read whole: one that is replaced by rename, or by the platform's mount, is seen old or

@@ -1,11 +1,11 @@
 """One SQLite file used by many threads and several processes: pooled readers, one writer at a time.
 
-**Durable** means `synchronous=FULL`: a commit that returned survives SIGKILL and loss of power. `NORMAL` would survive the
-former only.
+**Durable** means `synchronous=FULL`: a commit that returned survives SIGKILL and loss of power. `NORMAL` would survive
+the former only.
 
-**Between processes** an advisory lock (`flock` on `<path>-lock`) queues the writers. SQLite alone polls its own lock with sleeps of
-up to 100 ms, which starves one of several busy processes; the kernel wakes the next one at once, and frees the lock of a holder
-that was killed.
+**Between processes** an advisory lock (`flock` on `<path>-lock`) queues the writers. SQLite alone polls its own lock
+with sleeps of up to 100 ms, which starves one of several busy processes; the kernel wakes the next one at once, and
+frees the lock of a holder that was killed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 BUSY_SECONDS = 30.0
-# The write-ahead log is copied back into the file when it has this many pages (16 MiB): rarer copies, fewer waits for the disk.
+# The write-ahead log is copied back into the file when it has this many pages (16 MiB): rarer copies, fewer waits for
+# the disk.
 CHECKPOINT_PAGES = 4096
 PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -56,7 +57,8 @@ class SqliteFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Yield the one writing transaction of the file: committed at the end of the block, rolled back if it raises."""
+        """Yield the one writing transaction of the file: committed at the end of the block, rolled back if it
+        raises."""
         connection = self._take()
         try:
             with self._turn(), _transaction(connection):
@@ -95,7 +97,8 @@ class SqliteFile:
         return connection
 
     def _create(self) -> None:
-        """Create file and tables with 0600: they hold numbers and texts. SQLite gives its side files the file's mode."""
+        """Create file and tables with 0600: they hold numbers and texts. SQLite gives its side files the file's
+        mode."""
         if self._lock_fd < 0:
             self._lock_fd = os.open(f"{self.path}-lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))

@@ -18,7 +18,8 @@ Report = Callable[[Delivery | None, BaseException], None]
 
 
 def backoff(attempt: int) -> float:
-    """Return seconds to wait after that attempt has failed: as infrastructure tells Cloud Tasks, 1 s doubled up to 300 s."""
+    """Return seconds to wait after that attempt has failed: as infrastructure tells Cloud Tasks, 1 s doubled up to 300
+    s."""
     return float(min(300.0, 2.0 ** min(attempt - 1, 20)))
 
 
@@ -65,7 +66,8 @@ class WorkerLoop:
         self._thread.start()
 
     def stop(self, *, timeout: float | None = None) -> None:
-        """Take no more tasks, and wait for the one at work (a task that takes longer comes back when its lease ends)."""
+        """Take no more tasks, and wait for the one at work (a task that takes longer comes back when its lease
+        ends)."""
         self._stopping.set()
         if self._thread:
             self._thread.join(timeout)
@@ -103,7 +105,8 @@ class WorkerLoop:
 
 
 class MinuteTimer:
-    """Does something at its start, so that a process that is often killed gets there, and then each minute of the clock.
+    """Does something at its start, so that a process that is often killed gets there, and then each minute of the
+    clock.
 
     `report` is called for every failure; the next minute comes all the same.
     """

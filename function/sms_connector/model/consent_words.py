@@ -1,7 +1,8 @@
 """Words that end or restore consent (STOP, START) or ask for help (HELP).
 
-A text is such a word when it is nothing else: case, accents, punctuation, spaces and invisible characters do not count, a sentence
-that contains a word is not one. Which words restore consent depends on the kind of our number (`ConsentWords.start_by_kind`).
+A text is such a word when it is nothing else: case, accents, punctuation, spaces and invisible characters do not count,
+a sentence that contains a word is not one. Which words restore consent depends on the kind of our number
+(`ConsentWords.start_by_kind`).
 """
 
 from __future__ import annotations
@@ -24,15 +25,16 @@ class ConsentWords(msgspec.Struct, frozen=True):
     start_by_kind: Mapping[SenderKind, tuple[str, ...]] = msgspec.field(default_factory=dict)
 
 
-# The regulator's list: 47 CFR 64.1200(a)(10), "stop, quit, end, revoke, opt out, cancel, or unsubscribe"; with what carriers expect
-# (CTIA, Messaging Principles and Best Practices; AWS's required keywords: ARRET, REMOVE, TD; Twilio Proxy's: ARRETT, ARRETE).
+# The regulator's list: 47 CFR 64.1200(a)(10), "stop, quit, end, revoke, opt out, cancel, or unsubscribe"; with what
+# carriers expect (CTIA, Messaging Principles and Best Practices; AWS's required keywords: ARRET, REMOVE, TD; Twilio
+# Proxy's: ARRETT, ARRETE).
 REGULATORS_STOP = (
     *("STOP", "QUIT", "END", "REVOKE", "OPT OUT", "CANCEL", "UNSUBSCRIBE", "STOP ALL"),
     *("REMOVE", "UNSUB", "TD", "ARRET", "ARRETT", "ARRETE"),
 )
 
-# "Stop", "unsubscribe" and "cancel" as single words of other languages; words that also answer a question (no, enough) are left out.
-# Everywhere, whatever language a recipient is written to in.
+# "Stop", "unsubscribe" and "cancel" as single words of other languages; words that also answer a question (no, enough)
+# are left out. Everywhere, whatever language a recipient is written to in.
 TRANSLATED_STOP = (
     *("STOPP", "ABMELDEN", "ABBESTELLEN", "AUSTRAGEN", "ABMELDUNG"),  # German; STOPP Swedish and Norwegian too
     *("ARRETER", "ANNULER", "DESABONNER", "DESABONNEMENT", "DESINSCRIRE", "DESINSCRIPTION", "RESILIER"),  # French
@@ -77,8 +79,9 @@ def classify(
 ) -> Keyword | None:
     """Return what `text` asks for; None for anything but one of the words alone.
 
-    `our_kind` is that of the number it was sent to. Words that end consent are many, those that restore it the provider's own: what
-    it does not take as such stays blocked there. A word in two lists counts as STOP before START before HELP.
+    `our_kind` is that of the number it was sent to. Words that end consent are many, those that restore it the
+    provider's own: what it does not take as such stays blocked there. A word in two lists counts as STOP before START
+    before HELP.
     """
     said = _fold(text)
     if not said:
@@ -96,7 +99,8 @@ _LETTERS = str.maketrans({"ı": "i", "ł": "l", "ø": "o", "đ": "d", "æ": "ae"
 
 
 def _fold(text: str) -> str:
-    """Keep letters and digits: width, case, accents, punctuation, symbols, spaces and invisible characters are dropped."""
+    """Keep letters and digits: width, case, accents, punctuation, symbols, spaces and invisible characters are
+    dropped."""
     folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     return "".join(c for c in folded if unicodedata.category(c)[0] in "LN" and c != _TATWEEL).translate(_LETTERS)
 

@@ -25,16 +25,17 @@ class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 
     @property
     def is_opt_out(self) -> bool:
-        """Return whether the provider says that the recipient has opted out. (A refusal of our own only repeats what is known.)"""
+        """Return whether the provider says that the recipient has opted out. (A refusal of our own only repeats what is
+        known.)"""
         return self.source == "provider" and self.kind is ErrorKind.OPTED_OUT
 
 
 class DeliveryReport(msgspec.Struct, frozen=True):
     """A provider's report about one message.
 
-    `raw_status` is the provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and `created_at` are there where
-    the provider tells them (a list): they identify a message whose id we never received. `message_id` is ours, where
-    the provider echoes it.
+    `raw_status` is the provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and
+    `created_at` are there where the provider tells them (a list): they identify a message whose id we never received.
+    `message_id` is ours, where the provider echoes it.
     """
 
     provider_message_id: str

@@ -41,8 +41,8 @@ class FieldMapping(msgspec.Struct, frozen=True):
 
     @classmethod
     def build(cls, template: Template, mapping: Mapping[str, str]) -> FieldMapping:
-        """Build it: `mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to the field of the
-        same name.
+        """Build it: `mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to
+        the field of the same name.
 
         Raises MappingError, which names every entry that is wrong.
         """
@@ -55,7 +55,8 @@ class FieldMapping(msgspec.Struct, frozen=True):
         return cls(to, pairs, key, reference)
 
     def wanted_fields(self) -> list[tuple[str, str]]:
-        """Return the fields that each record needs, by their names in the mapping; key and reference only where they are mapped."""
+        """Return the fields that each record needs, by their names in the mapping; key and reference only where they
+        are mapped."""
         optional = ((KEY, self.key_field), (REFERENCE, self.reference_field))
         mapped = [(name, field) for name, field in optional if name != field]
         return list(dict([(RECIPIENT, self.to_field), *self.value_fields, *mapped]).items())
@@ -70,7 +71,8 @@ class FieldMapping(msgspec.Struct, frozen=True):
         return key, reference
 
     def apply(self, record: Mapping[str, object]) -> Mapped:
-        """Return the recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and `false`.
+        """Return the recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and
+        `false`.
 
         Raises MissingValues, which names every field that is absent, null, blank, or neither text, number nor boolean.
         """

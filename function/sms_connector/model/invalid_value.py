@@ -34,12 +34,14 @@ class InvalidValueError(ValueError):
 
 
 def quote(text: str) -> str:
-    """Return `text` as a message shows it: at most 40 characters, what can't be seen made visible (`'\\u202a+1555'`)."""
+    """Return `text` as a message shows it: at most 40 characters, what can't be seen made visible
+    (`'\\u202a+1555'`)."""
     cut = text if len(text) <= _QUOTED_AT_MOST else text[: _QUOTED_AT_MOST - 1] + "…"
     return "'" + "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in cut) + "'"
 
 
 def find_lone_surrogate(text: str) -> str | None:
-    """Return `U+D83D` where half a surrogate pair stands alone (JSON can say `"\\ud83d"`): no encoding carries it further."""
+    """Return `U+D83D` where half a surrogate pair stands alone (JSON can say `"\\ud83d"`): no encoding carries it
+    further."""
     found = None if text.isascii() else _LONE_SURROGATE.search(text)
     return f"U+{ord(found[0]):04X}" if found else None

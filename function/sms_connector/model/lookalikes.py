@@ -1,4 +1,5 @@
-"""Find what looks like a placeholder and is text: `<name >`, `{name}`, `((name))`, `[name]`, `%name%`, `<name` left open.
+"""Find what looks like a placeholder and is text: `<name >`, `{name}`, `((name))`, `[name]`, `%name%`, `<name` left
+open.
 
 Other systems write their placeholders so. Sent as it is, every recipient would read it.
 """

@@ -1,8 +1,8 @@
 """Read numbers as people type them: separators are removed, anything else that would have to be dropped is not.
 
-A number misread is a message to another person. So what may stand for something else does not count as a separator: digits in
-brackets at the end (a copy's number), a point before the last one or two digits (a spreadsheet's decimals), a slash before them
-(a second number), an extension.
+A number misread is a message to another person. So what may stand for something else does not count as a separator:
+digits in brackets at the end (a copy's number), a point before the last one or two digits (a spreadsheet's decimals), a
+slash before them (a second number), an extension.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 import unicodedata
 
-# Unicode's categories: all spaces, dashes and invisible characters (marks of direction, zero-width, soft hyphen, byte order mark).
+# Unicode's categories: all spaces, dashes and invisible characters (marks of direction, zero-width, soft hyphen, byte
+# order mark).
 _SEPARATOR_CATEGORIES = frozenset({"Zs", "Zl", "Zp", "Pd", "Cc", "Cf"})
-# Dots, brackets, slashes; U+2212 is the minus sign, U+00B7 and its kin the middle dots; variation selectors are invisible marks.
+# Dots, brackets, slashes; U+2212 is the minus sign, U+00B7 and its kin the middle dots; variation selectors are
+# invisible marks.
 _SEPARATORS = frozenset("().[]/\\_\u2212\u00b7\u2022\u2219\u22c5\u30fb\u2044\u2215\ufe0e\ufe0f\u034f")
 _PLUS = "+"
 
@@ -22,7 +24,8 @@ _PLAIN = re.compile(r"\+[0-9]+")
 _SCIENTIFIC = re.compile(r"\+?\d+([.,]\d*)?e[+-]?\d+", re.IGNORECASE)
 # 4915112345678.0, 4915112345678,00: one point in a run of digits, with decimals behind.
 _DECIMAL = re.compile(r"\+?[\d\s]{7,}[.,](\d{1,2}|0+)")
-# A copy's number, an index: "+49 151 1234567 (2)"; a list's: "(2) +49 …". Area codes in brackets have more digits, or digits behind.
+# A copy's number, an index: "+49 151 1234567 (2)"; a list's: "(2) +49 …". Area codes in brackets have more digits, or
+# digits behind.
 _BRACKETS_AT_END = re.compile(r"[(\[]\D*(\d\D*){0,3}[)\]]\s*$")
 _SINGLE_IN_BRACKETS = re.compile(r"[(\[]\s*[1-9]\s*[)\]]")
 _SECOND_NUMBER = re.compile(r"[/\\\u2044\u2215]\D*\d\D*(\d\D*)?$")

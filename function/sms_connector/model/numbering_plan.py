@@ -17,7 +17,7 @@ _HOW = "write + and the country code, then the number without its leading 0, suc
 # With the +: seven digits, under which no country can be called from abroad, to the fifteen of E.164.
 _SHORTEST, _LONGEST = 8, 16
 _TEXTED = frozenset({library.PhoneNumberType.MOBILE, library.PhoneNumberType.FIXED_LINE_OR_MOBILE})
-# So many national digits are no date and no short number.
+# A date or a short number has fewer national digits.
 _SURE_LENGTH = 9
 _LENGTHS = {
     library.ValidationResult.TOO_SHORT: "too few digits",
@@ -49,8 +49,8 @@ def find_problem(number: str) -> str | None:
 def _is_plainly_possible(number: str) -> bool:
     """Take a shortcut past the library, which takes 15 µs for a number, and a campaign has a million of them.
 
-    Where the digits after the country code don't begin with what may be a national prefix, the library strips nothing, and
-    whether the number is possible depends on their count alone.
+    Where the digits after the country code don't begin with what may be a national prefix, the library strips nothing,
+    and whether the number is possible depends on their count alone.
     """
     for end in (2, 3, 4):
         plan = _plan_of(number[1:end])
@@ -99,7 +99,8 @@ def is_region(text: str) -> bool:
 
 
 def drop_trunk_prefix(number: str) -> str:
-    """Return the number without a trunk prefix after its country code; where the 0 belongs to the number (Italy), with it."""
+    """Return the number without a trunk prefix after its country code; where the 0 belongs to the number (Italy), with
+    it."""
     parsed = _parse(number, None)
     return _format(parsed) if parsed else number
 
@@ -107,7 +108,8 @@ def drop_trunk_prefix(number: str) -> str:
 def read_national(digits: str, country: str) -> str | None:
     """Return the number, in E.164 form, that a number dialled in `country` stands for; None where that is not certain.
 
-    A fixed line's number without its trunk prefix may as well be one of another country that lost its `+`: such a one is not read.
+    A fixed line's number without its trunk prefix may as well be one of another country that lost its `+`: such a one
+    is not read.
     """
     parsed, abroad = _parse(digits, country), _parse(f"+{digits}", None)
     if parsed is None:
@@ -128,10 +130,12 @@ def _has_trunk_prefix(digits: str, country: str) -> bool:
 
 
 def suggest_form(digits: str, *, region: str | None = None) -> str:
-    """Return how to write what `digits` probably mean, as the fix of an error: `write +491712345678 if it is a number of DE`.
+    """Return how to write what `digits` probably mean, as the fix of an error: `write +491712345678 if it is a number
+    of DE`.
 
-    `digits` is the text without separators (`number_text.compact`), empty where more than those would have to be dropped:
-    then nothing is guessed. `region` is where a national number is likely from. A mere guess is worded as a condition.
+    `digits` is the text without separators (`number_text.compact`), empty where more than those would have to be
+    dropped: then nothing is guessed. `region` is where a national number is likely from. A mere guess is worded as a
+    condition.
     """
     guesses = [guess for guess in _guess(digits, region) if _is_meant(guess[0], digits)]
     if not guesses:

@@ -64,7 +64,7 @@ class Sender(msgspec.Struct, frozen=True):
 
 
 class NumberError(InvalidValueError):
-    """The text is not a recipient (INVALID_RECIPIENT) or sender (INVALID_SENDER); the message tells what to write."""
+    """The text is not a recipient (INVALID_RECIPIENT) or sender (INVALID_SENDER); the message says what to write."""
 
     def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.INVALID_RECIPIENT) -> None:
         super().__init__(FieldProblem("", message, kind))
@@ -93,8 +93,8 @@ def parse_recipient(text: str, *, country: str | None = None) -> str:
 def read_recipient(text: str, *, country: str | None = None, likely_region: str | None = None) -> Recipient:
     """Read a number as people type it, or a channel address (`whatsapp:+15558675310`).
 
-    `country` (`"DE"`, see `parse_country`) reads national forms; `likely_region` only helps an error to name the likely form.
-    Raises NumberError.
+    `country` (`"DE"`, see `parse_country`) reads national forms; `likely_region` only helps an error to name the likely
+    form. Raises NumberError.
     """
     from sms_connector.model.numbering_plan import find_problem
 
@@ -118,7 +118,8 @@ def parse_country(text: str) -> str:
 
 
 def find_number(address: str) -> str | None:
-    """Return the number, in E.164 form, that an address holds in whatever channel and with whatever separators; None without one.
+    """Return the number, in E.164 form, that an address holds in whatever channel and with whatever separators; None
+    without one.
 
     Networks and channels give international numbers, some without their `+`; up to 8 digits are a short code.
     """

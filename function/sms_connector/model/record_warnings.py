@@ -19,7 +19,8 @@ KeptWarning = tuple[str, str, str, int | None]
 
 
 class RecordWarnings:
-    """Collects warnings while records are read, in bounded memory: the first hundred of each kind, and the number of duplicates."""
+    """Collects warnings while records are read, in bounded memory: the first hundred of each kind, and the number of
+    duplicates."""
 
     def __init__(self, policy: Duplicates = "send", text: Sequence[FieldProblem] = (), *, strict: bool = False) -> None:
         self._policy = policy
@@ -35,7 +36,8 @@ class RecordWarnings:
         return [*self._text, *self._repeated, *self._national]
 
     def check(self, to: str, country: str | None, field: str, *, index: int, line: int | None) -> FieldProblem | None:
-        """Return why a record is not sent; None if it is. `country` is the one that its number was read by, if it needed one."""
+        """Return why a record is not sent; None if it is. `country` is the one that its number was read by, if it
+        needed one."""
         if country is not None:
             message = f"is in national form, and was read as a number of {country}"
             if self._strict:

@@ -10,9 +10,11 @@ _DIGEST = (1 << 64) - 1
 
 
 class SeenPersons:
-    """Where each person came first: an open-addressing table of 8-byte digests, 12 bytes a slot, 24 MiB for a million persons.
+    """Where each person came first: an open-addressing table of 8-byte digests, 12 bytes a slot, 24 MiB for a million
+    persons.
 
-    A set of Python's own objects would take three times as much. Two of a million persons share a digest once in 37 million campaigns.
+    A set of Python's own objects would take three times as much. Two of a million persons share a digest once in 37
+    million campaigns.
     """
 
     def __init__(self) -> None:

@@ -19,7 +19,8 @@ class OnUnknown(StrEnum):
 
 
 class Tracking(msgspec.Struct, frozen=True, rename="camel"):
-    """How a message is followed: ask every `interval` seconds, at most `attempts` times; `wait` holds the answer until then."""
+    """How a message is followed: ask every `interval` seconds, at most `attempts` times; `wait` holds the answer until
+    then."""
 
     interval: float = 10.0
     attempts: int = 6
@@ -29,8 +30,8 @@ class Tracking(msgspec.Struct, frozen=True, rename="camel"):
 class Draft(msgspec.Struct, frozen=True):
     """One record of a request: recipient checked, text rendered and measured.
 
-    `key` is the record's own idempotency key, `reference` the caller's name for it, `line` where it begins in the caller's file:
-    returned with every result.
+    `key` is the record's own idempotency key, `reference` the caller's name for it, `line` where it begins in the
+    caller's file: returned with every result.
     """
 
     index: int
@@ -43,7 +44,8 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Options for every record of a request. `template` is the saved template it was made from, with its version (`name@3`)."""
+    """Options for every record of a request. `template` is the saved template it was made from, with its version
+    (`name@3`)."""
 
     sender: str
     tracking: Tracking = msgspec.field(default_factory=Tracking)
@@ -56,8 +58,8 @@ class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
 
 
 class SendRequest(msgspec.Struct, frozen=True):
-    """One or many records. `nonce` makes the message ids: the same nonce and index give the same id, so that a request that is
-    carried on after a crash finds what it had begun."""
+    """One or many records. `nonce` makes the message ids: the same nonce and index give the same id, so that a request
+    that is carried on after a crash finds what it had begun."""
 
     drafts: Sequence[Draft]
     options: SendOptions
@@ -66,7 +68,8 @@ class SendRequest(msgspec.Struct, frozen=True):
 
 
 class MessageFilter(msgspec.Struct, frozen=True):
-    """Which messages of the ledger are listed, newest first: what is None is not filtered by. `to` is any spelling of a person's number."""
+    """Which messages of the ledger are listed, newest first: what is None is not filtered by. `to` is any spelling of a
+    person's number."""
 
     to: str | None = None
     status: str | None = None

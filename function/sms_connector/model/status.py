@@ -12,8 +12,8 @@ from enum import StrEnum
 
 
 class MessageStatus(StrEnum):
-    """`accepted`: we or the provider accepted the message; `unknown`: whether it was accepted is unknown; `error`: it was
-    refused; `expired`: no update came within the time a message may take. The rest are the carriers' terms."""
+    """`accepted`: we or the provider accepted the message; `unknown`: whether it was accepted is unknown; `error`: it
+    was refused; `expired`: no update came within the time a message may take. The rest are the carriers' terms."""
 
     ACCEPTED = "accepted"
     SCHEDULED = "scheduled"
@@ -36,7 +36,8 @@ class MessageStatus(StrEnum):
 
     @property
     def rank(self) -> int:
-        """Return how far on its way: 0 (`accepted`) to 6 (`read`). `unknown` is 0: it claims nothing beyond `accepted`."""
+        """Return how far on its way: 0 (`accepted`) to 6 (`read`). `unknown` is 0: it claims nothing beyond
+        `accepted`."""
         return _RANKS[self]
 
 
@@ -56,7 +57,8 @@ FINAL = frozenset({MessageStatus.UNKNOWN, *_BY_RANK[5], *_BY_RANK[6]})
 def advance(current: MessageStatus, reported: MessageStatus) -> MessageStatus:
     """Return the status after a report: the higher in rank, except that a final status stays.
 
-    Two final statuses yield: `unknown` to any later report, and `delivered` to `read`. A reported `unknown` replaces only `accepted`.
+    Two final statuses yield: `unknown` to any later report, and `delivered` to `read`. A reported `unknown` replaces
+    only `accepted`.
     """
     yields = current is MessageStatus.UNKNOWN or (current is MessageStatus.DELIVERED and reported is MessageStatus.READ)
     if current.final and not yields:

@@ -1,9 +1,10 @@
 """Texts with placeholders: `Hello <first name>, order <order> ships today.`
 
 A placeholder is `<`, a name, `>`. A name starts with a letter of any script and goes on with letters, accents, digits,
-white space, `_`, `-` and apostrophes; it has at most 40 characters and neither begins nor ends with white space. Names compare
-normalized (`normalize_name`). A `<` that opens no such thing is text: `a < b`, `<3`, `<>`, and the first of `<<name>`.
-`<<name>>` is the text `<name>`. A value is never parsed: what comes out of a record can't become a placeholder.
+white space, `_`, `-` and apostrophes; it has at most 40 characters and neither begins nor ends with white space. Names
+compare normalized (`normalize_name`). A `<` that opens no such thing is text: `a < b`, `<3`, `<>`, and the first of
+`<<name>`. `<<name>>` is the text `<name>`. A value is never parsed: what comes out of a record can't become a
+placeholder.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ MAX_NAME_LENGTH = 40
 _NAME = rf"[^<>]{{1,{4 * MAX_NAME_LENGTH}}}"
 _CANDIDATE = re.compile(f"<<({_NAME})>>|<({_NAME})>")
 _WHITE_SPACE = re.compile(r"\s+")
-# Zero-width spaces and joiners, directional marks, soft hyphens, byte order marks: copied along with a name, never seen.
+# Zero-width spaces and joiners, directional marks, soft hyphens, byte order marks: copied along with a name, never
+# seen.
 _INVISIBLE = dict.fromkeys(
     (*range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070), 0x00AD, 0x034F, 0x061C, 0x180E, 0xFEFF)
 )
@@ -49,7 +51,8 @@ class Template(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Parse a text. Raises TemplateError for more than five different placeholders, or text that no encoding can carry."""
+        """Parse a text. Raises TemplateError for more than five different placeholders, or text that no encoding can
+        carry."""
         surrogate = find_lone_surrogate(text)
         if surrogate:
             raise TemplateError(f"has half a character ({surrogate}); send the text as it was, in UTF-8")
@@ -71,8 +74,8 @@ class Template(msgspec.Struct, frozen=True):
 
 
 def normalize_name(name: str) -> str:
-    """Normalize a name to the form that names are compared in: composed (NFC), without invisible characters and outer white space,
-    any white space inside as one space."""
+    """Normalize a name to the form that names are compared in: composed (NFC), without invisible characters and outer
+    white space, any white space inside as one space."""
     if not name.isascii():
         name = unicodedata.normalize("NFC", name.translate(_INVISIBLE))
     return _WHITE_SPACE.sub(" ", name).strip(" ")

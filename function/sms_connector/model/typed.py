@@ -1,8 +1,8 @@
 """Turn plain data into typed values, in any thread.
 
-msgspec builds its description of a struct at the type's first use, and does so without a lock: a second thread that uses the type at that
-moment reads a half-built description and the process crashes (0.22.0; tests/model/test_typed.py shows it). So one thread builds it here
-before any other may use it.
+msgspec builds its description of a struct at the type's first use, and does so without a lock: a second thread that
+uses the type at that moment reads a half-built description and the process crashes (0.22.0; tests/model/test_typed.py
+shows it). So one thread builds it here before any other may use it.
 """
 
 from __future__ import annotations

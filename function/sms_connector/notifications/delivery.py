@@ -1,8 +1,9 @@
 """Notifications: every final status of a message with a `callbackUrl`, posted at least once, signed, retried, kept.
 
-A notification is written in the same commit as the status (`NotificationOutbox`), so that neither is stored without the other. A task
-delivers it (`NotificationDispatcher.deliver`); a maintenance run finds lost tasks (`sweep`). Form and signature are those of Standard
-Webhooks (https://www.standardwebhooks.com), for which receivers have a library; `webhook-id` is the same in every attempt.
+A notification is written in the same commit as the status (`NotificationOutbox`), so that neither is stored without the
+other. A task delivers it (`NotificationDispatcher.deliver`); a maintenance run finds lost tasks (`sweep`). Form and
+signature are those of Standard Webhooks (https://www.standardwebhooks.com), for which receivers have a library;
+`webhook-id` is the same in every attempt.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ class NotificationOutbox(msgspec.Struct, frozen=True):
     log: StructuredLog
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
-        """Return a write for each final record without a notification of its status; one may follow another (unknown, delivered, read)."""
+        """Return a write for each final record without a notification of its status; one may follow another (unknown,
+        delivered, read)."""
         return [
             self._write(record)
             for record in records
@@ -161,9 +163,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         """Deliver it again from the start. Raises NotFound."""
         notification = self._get(id_)
         if notification is None:
-            raise NotFound(
-                f"there is no callback {id_}; ids begin with cb_ and are kept for 30 days", kind=ErrorKind.NOT_FOUND
-            )
+            raise NotFound(f"no callback {id_}; ids begin with cb_ and are kept for 30 days", kind=ErrorKind.NOT_FOUND)
         notification.state, notification.attempts, notification.next_attempt_at = PENDING, 0, self.clock.time()
         notification.delivered_at = notification.last_error = None
         notification.version = None  # an attempt under way conflicts
@@ -180,7 +180,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         body = self.signer.envelope(self.render(record), at=record.updated_at)
         headers = self.signer.headers(notification.id, body, at=now)
         if headers is None:
-            return _Refusal("there is no secret to sign with: write callback-secret or webhook-key")
+            return _Refusal("no secret to sign with: write callback-secret or webhook-key")
         request = HttpRequest("POST", notification.url, headers, body, repeatable=True)
         try:
             status = self.transport.send(request).status

@@ -2,7 +2,7 @@
 
     webhook-id         the same in every attempt
     webhook-timestamp  of this attempt, in seconds: a receiver refuses what is older than some minutes
-    webhook-signature  `v1,` and the base64 of an HMAC-SHA256 over `{id}.{timestamp}.{body}`; one for each key, current first
+    webhook-signature  `v1,` and the base64 of an HMAC-SHA256 over `{id}.{timestamp}.{body}`; one a key, current first
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """

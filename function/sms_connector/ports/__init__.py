@@ -1,8 +1,8 @@
 """The services around the connector. Each port has an adapter in `cloud/` and one in `local/`, in files of one name.
 
-The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe
-(intents, leases, idempotency, exactly-once counts) is written once above it, in `store/` and `sending/`, and holds on any
-store that can do these four.
+The ledger is a small document store on purpose: get, commit, find, count. Everything that makes a send safe (intents,
+leases, idempotency, exactly-once counts) is written once above it, in `store/` and `sending/`, and holds on any store
+that can do these four.
 """
 
 from sms_connector.ports.clock import Clock as Clock

@@ -52,7 +52,8 @@ MAX_TIME = 253_402_300_800
 
 
 def check_writes(writes: Sequence[Write]) -> None:
-    """Refuse (ValueError) what no store takes: too many writes, a document twice, a collection or an id that can't be."""
+    """Refuse (ValueError) what no store takes: too many writes, a document twice, a collection or an id that can't
+    be."""
     if len(writes) > MAX_WRITES:
         raise ValueError(f"{len(writes)} writes in one commit; at most {MAX_WRITES}, so split them")
     if len({(write.collection, write.id) for write in writes}) < len(writes):
@@ -66,7 +67,8 @@ def check_writes(writes: Sequence[Write]) -> None:
 
 
 def indexed_values(write: Write) -> Iterator[tuple[str, Scalar | list[str] | None]]:
-    """Return the indexed fields of a write and their values, None where absent; ValueError for one that can't be indexed."""
+    """Return the indexed fields of a write and their values, None where absent; ValueError for one that can't be
+    indexed."""
     for name in COLLECTIONS[write.collection]:
         value = write.data.get(name) if write.data else None
         is_array = (write.collection, name) in ARRAY_FIELDS
@@ -169,7 +171,8 @@ ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset(
     {("blocks", "people"), ("blocks", "references"), ("blocks", "providerMessageIds")}
 )
 
-# The queries that need a composite index on Firestore: (collection, fields by equality or `contains`, order field, descending).
+# The queries that need a composite index on Firestore: (collection, fields by equality or `contains`, order field,
+# descending).
 COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
     ("messages", ("person",), "createdAt", True),
     ("blocks", ("people",), "createdAt", True),
@@ -183,8 +186,8 @@ COMPOSITE_INDEXES: tuple[tuple[str, tuple[str, ...], str, bool], ...] = (
 
 
 class Ledger(Protocol):
-    """The durable store. One that does not answer raises `errors.LedgerUnavailable` from every method, after tries of its
-    own: the request fails, nothing is reported as done. A commit may have been written then.
+    """The durable store. One that does not answer raises `errors.LedgerUnavailable` from every method, after tries of
+    its own: the request fails, nothing is reported as done. A commit may have been written then.
 
     One that needs an operator raises `errors.StoreMisconfigured`; a defect of ours, its library's own error.
 
@@ -203,7 +206,8 @@ class Ledger(Protocol):
         """
 
     def find(self, query: Query) -> list[Document]:
-        """Return the first `query.limit` documents in order (`order_by`, then id; or by id). Fewer: there are no more."""
+        """Return the first `query.limit` documents in order (`order_by`, then id; or by id). Fewer: there are no
+        more."""
 
     def count(self, query: Query) -> int:
         """Return how many documents match `query.where` (limit, order and after are ignored).

@@ -51,7 +51,8 @@ def scan(ledger: Ledger, query: Query) -> Iterator[Document]:
 def update(
     ledger: Ledger, collection: str, document_id: str, change: Callable[[Document | None], Write | None]
 ) -> None:
-    """Commit what `change` makes of the document as it is now, again and again until nothing came in between; None changes nothing."""
+    """Commit what `change` makes of the document as it is now, again and again until nothing came in between; None
+    changes nothing."""
     while True:
         [document] = ledger.get(collection, [document_id])
         write = change(document)

@@ -33,8 +33,8 @@ class TaskQueue(Protocol):
     """Where durable work is put. Delivery is at least once, in no particular order, with backoff until it is done."""
 
     def enqueue(self, tasks: Sequence[Task]) -> None:
-        """Put tasks durably. Raises `errors.QueueUnavailable` where some or all may not have been put: put them again, named
-        ones fall together.
+        """Put tasks durably. Raises `errors.QueueUnavailable` where some or all may not have been put: put them again,
+        named ones fall together.
 
         Raises ValueError for a payload over MAX_TASK_BYTES or a queue that isn't there (`check_task`).
         """

@@ -20,8 +20,8 @@ class SecretSource(Protocol):
     def get(self, name: str) -> Secret | None:
         """Return the current value without its trailing newline; None for an absent or empty secret.
 
-        Raises `errors.NotSent` where the secret exists, can't be read now, and no earlier value is known: an unreadable secret is
-        not an absent one, so whatever needs it has to be repeated.
+        Raises `errors.NotSent` where the secret exists, can't be read now, and no earlier value is known: an unreadable
+        secret is not an absent one, so whatever needs it has to be repeated.
         """
 
     def refresh(self) -> None:

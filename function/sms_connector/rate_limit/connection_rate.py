@@ -2,15 +2,17 @@
 
 Invariant, whichever node joins, dies or pauses: in no window are more calls started than the rate.
 
-- A node starts no more than its share in the allocation document, and nothing once its lease has ended. The throttle knows the end, so a
+- A node starts no more than its share in the allocation document, and nothing once its lease has ended. The throttle
+  knows the end, so a
   process that was asleep starts nothing late.
 - To give something back a node lowers its throttle, waits a window, and then writes the smaller share.
 - To get more it writes the larger share, out of what is free, and then raises its throttle.
-- A dead node's share is free once its entry was seen unchanged for its lease and a window (`Watch`). That compares no clocks: the node
+- A dead node's share is free once its entry was seen unchanged for its lease and a window (`Watch`). That compares no
+  clocks: the node
   counts its lease from before the entry was written.
 
-A joining node waits until the others have given way, at their next renewals. One document holds all shares, so a renewal is a read and a
-write; the more nodes, the rarer renewals and the longer leases.
+A joining node waits until the others have given way, at their next renewals. One document holds all shares, so a
+renewal is a read and a write; the more nodes, the rarer renewals and the longer leases.
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ REMEMBERED = 3
 
 
 class NodeShare(msgspec.Struct, frozen=True):
-    """One node's share of the rate. `want` is what it could use, `limit` what it may start at most; `lease` seconds; `beat` changes with
-    every renewal; `until` is the end by the node's own clock (epoch seconds)."""
+    """One node's share of the rate. `want` is what it could use, `limit` what it may start at most; `lease` seconds;
+    `beat` changes with every renewal; `until` is the end by the node's own clock (epoch seconds)."""
 
     share: int
     want: int
@@ -115,9 +117,9 @@ def _share_out(rate: int, wants: Mapping[str, int]) -> dict[str, int]:
 
 
 class ShareTiming(msgspec.Struct, frozen=True):
-    """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its lease lasts `grace`
-    longer, which has to be more than a window and some tries. After `retry` a renewal that failed is tried again, and a node with less than
-    its fair share checks whether others have given way."""
+    """Seconds. A share is renewed every `period`, or as rarely as the nodes together make `writes_per_second`; its
+    lease lasts `grace` longer, which has to be more than a window and some tries. After `retry` a renewal that failed
+    is tried again, and a node with less than its fair share checks whether others have given way."""
 
     period: float = 1.0
     grace: float = 2.0
@@ -131,8 +133,8 @@ SQLITE_TIMING = ShareTiming(period=0.4, grace=1.2, writes_per_second=20.0, retry
 
 
 class ConnectionRate:
-    """`wait_turn` is the transport's gate in place of the throttle's own. `rate` is the connection's, `limit` what this node may start at
-    most; calls a second. Thread-safe."""
+    """`wait_turn` is the transport's gate in place of the throttle's own. `rate` is the connection's, `limit` what this
+    node may start at most; calls a second. Thread-safe."""
 
     def __init__(
         self,
@@ -243,7 +245,8 @@ class ConnectionRate:
         return self._pause(now, lacking=share < target)
 
     def _pause(self, now: float, *, lacking: bool) -> float:
-        """Return seconds until the next check: early if a smaller share can be written, or while others have to give way."""
+        """Return seconds until the next check: early if a smaller share can be written, or while others have to give
+        way."""
         times = [self._due - now]
         if self._settled_at > now:
             times.append(self._settled_at - now)

@@ -2,13 +2,16 @@
 
 Two rules, both kept (sending.md section 5):
 
-- the window: in no second are more than `rate` calls started. Call i starts no earlier than a second after call i - rate;
-- the pace: an idle node may start `rate` calls at once; once the window has held a call back, calls are spaced evenly, so that a
+- the window: in no second are more than `rate` calls started. Call i starts no earlier than a second after call i -
+  rate;
+- the pace: an idle node may start `rate` calls at once; once the window has held a call back, calls are spaced evenly,
+  so that a
   loaded node sends a steady stream and not a burst each second. A short hiccup is made up for, within the window.
 
-Both keep a margin: a call's latency to the provider varies by milliseconds, and the rate has to hold where it is counted. The pace's margin
-is the larger one, so that a late thread's loss can be made up for: 24.94 of 25 calls a second remain. The first window of a burst is longer
-still: calls that leave at the same moment delay each other by tens of milliseconds.
+Both keep a margin: a call's latency to the provider varies by milliseconds, and the rate has to hold where it is
+counted. The pace's margin is the larger one, so that a late thread's loss can be made up for: 24.94 of 25 calls a
+second remain. The first window of a burst is longer still: calls that leave at the same moment delay each other by tens
+of milliseconds.
 """
 
 from __future__ import annotations
@@ -27,7 +30,8 @@ CATCH_UP_TURNS = 3
 
 
 class Schedule:
-    """Start times of one stream of calls. Not thread-safe: its owner holds a lock. Times are seconds of a monotonic clock.
+    """Start times of one stream of calls. Not thread-safe: its owner holds a lock. Times are seconds of a monotonic
+    clock.
 
     `spare` is more margin, in seconds, for streams that are counted together.
     """

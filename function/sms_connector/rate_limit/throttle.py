@@ -1,8 +1,8 @@
 """The node's throttle: every call to the provider takes its turn here, retries included.
 
-Turns are first come, first served: a request reserves turns for all its calls when it arrives, and the earliest request whose worker is
-ready goes first. A request of one call goes before every request of several, so that a one-time code does not wait behind a large request.
-Sends and polls are two lanes that alternate, so that neither starves the other.
+Turns are first come, first served: a request reserves turns for all its calls when it arrives, and the earliest request
+whose worker is ready goes first. A request of one call goes before every request of several, so that a one-time code
+does not wait behind a large request. Sends and polls are two lanes that alternate, so that neither starves the other.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Reservation(msgspec.Struct, eq=False):
 
 
 class Call(msgspec.Struct, eq=False):
-    """One call of a reservation; `check` is called with the number (from 1) of each attempt, and may raise to prevent it."""
+    """One call of a reservation; `check` is called with the number (from 1) of each attempt, and may raise to prevent
+    it."""
 
     reservation: Reservation
     check: Callable[[int], object]
@@ -96,16 +97,17 @@ class Throttle:
 
     @property
     def rate(self) -> int | None:
-        """The present calls a second; None without a limit."""
+        """Return the present calls a second; None without a limit."""
         return self._schedule.rate if self._schedule is not None else None
 
-    # --- reservations -------------------------------------------------------------------------------------------------------
+    # --- reservations -------------------------------------------------------------------------------------------------
 
     @contextmanager
     def reservation(self, calls: int, *, patient: bool = False) -> Iterator[Reservation]:
         """Reserve turns for `calls` calls: behind all others, or for one call behind the other requests of one.
 
-        Raises Throttled if the first of them could not start within the queue limit, unless `patient`; nothing was sent then.
+        Raises Throttled if the first of them could not start within the queue limit, unless `patient`; nothing was sent
+        then.
         """
         with self._lock:
             reservation = Reservation(next(self._singles if calls == 1 else self._bulk), calls)
@@ -128,7 +130,8 @@ class Throttle:
 
     @contextmanager
     def attempting(self, reservation: Reservation, check: Callable[[int], object]) -> Iterator[Call]:
-        """Make one call of the reservation in the block, with the yielded value as its `before_attempt`: `wait_turn` knows it by that."""
+        """Make one call of the reservation in the block, with the yielded value as its `before_attempt`: `wait_turn`
+        knows it by that."""
         call = Call(reservation, check)
         try:
             yield call
@@ -146,7 +149,8 @@ class Throttle:
     # --- turns --------------------------------------------------------------------------------------------------------
 
     def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
-        """Wait until the call may start, and count it as started. Return a function to call when the request has been written.
+        """Wait until the call may start, and count it as started. Return a function to call when the request has been
+        written.
 
         Raises Throttled if a call without a reservation could not start within the queue limit.
         """
@@ -166,8 +170,8 @@ class Throttle:
             return now
 
     def change_rate(self, rate: int, *, until: float = inf) -> None:
-        """Set what this node may start a second from now on: its share of the connection's rate. Its lease ends at `until` (monotonic):
-        nothing starts after that."""
+        """Set what this node may start a second from now on: its share of the connection's rate. Its lease ends at
+        `until` (monotonic): nothing starts after that."""
         if self._schedule is not None:
             with self._lock:
                 self._schedule.change_rate(rate)
@@ -266,12 +270,14 @@ class Throttle:
             after = WINDOW if wait == inf else wait - self.queue_limit
             raise Throttled(
                 f"the node is busy: this request could not start within {self.queue_limit:g} s; "
-                f"nothing was sent; send it again in {after:.1f} s, or send many records as a campaign, which waits by itself",
+                f"nothing was sent; send it again in {after:.1f} s, or send many records as a campaign, which waits "
+                "by itself",
                 retry_after=after,
             )
 
     def _sends(self, before: float = inf) -> int:
-        """Return the calls in the send lane ahead of that order: reserved ones, retries, and those without a reservation."""
+        """Return the calls in the send lane ahead of that order: reserved ones, retries, and those without a
+        reservation."""
         promised = sum(
             reservation.remaining for reservation in self._reservations.values() if reservation.order < before
         )

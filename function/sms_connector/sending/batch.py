@@ -1,11 +1,11 @@
 """Carry out the calls of one request with as many threads as the provider's latency needs.
 
-A group holds what one call takes. It goes from pending to ready when its intents are durable: late enough that a node which dies leaves few
-messages unknown, early enough that no turn is lost to the ledger. Outcomes are written as soon as no other write of the batch is under way,
-and always before the request is answered.
+A group holds what one call takes. It goes from pending to ready when its intents are durable: late enough that a node
+which dies leaves few messages unknown, early enough that no turn is lost to the ledger. Outcomes are written as soon as
+no other write of the batch is under way, and always before the request is answered.
 
-Workers are equal, and each does what is most urgent: write outcomes, prepare groups, call. A worker that begins something slow starts
-another one if none is left to take the next turn.
+Workers are equal, and each does what is most urgent: write outcomes, prepare groups, call. A worker that begins
+something slow starts another one if none is left to take the next turn.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Steps(Protocol[Group]):
         """Check the group right before an attempt (from 1) of its call; raise to prevent it."""
 
     def call(self, group: Group, before_attempt: BeforeAttempt) -> Changes:
-        """Make the call, with `before_attempt` before each attempt; return each record with the change it brought, applied already."""
+        """Make the call, with `before_attempt` before each attempt; return each record with the change it brought,
+        applied already."""
 
     def save(self, changes: Changes) -> None:
         """Make outcomes durable. Called again with the same ones after a failure."""
@@ -159,7 +160,8 @@ class Batch(Generic[Group]):
         return [self._pending.popleft() for _ in range(min(size, len(self._pending)))]
 
     def _block_size(self) -> int:
-        """Return the number of groups that the node may call within the lead; without a rate, what makes commits cheap."""
+        """Return the number of groups that the node may call within the lead; without a rate, what makes commits
+        cheap."""
         rate, policy = self._context.throttle.rate, self._context.policy
         return policy.block_size if rate is None else min(policy.block_size, max(1, ceil(rate * self._lead)))
 
@@ -210,7 +212,8 @@ class Batch(Generic[Group]):
             self._unsaved.extend(changes)
 
     def _outcomes_are_due(self) -> bool:
-        """Return whether to write now: with a rate there is time after each call; without one some outcomes share a write."""
+        """Return whether to write now: with a rate there is time after each call; without one some outcomes share a
+        write."""
         if self._saving or not self._unsaved:
             return False
         policy = self._context.policy

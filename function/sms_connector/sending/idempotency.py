@@ -44,8 +44,8 @@ class BrokenOff(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct):
-    """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce of the
-    first."""
+    """The request may run. `nonce` names its messages: a request carried on after a crash (`carried_on`) has the nonce
+    of the first."""
 
     document_id: str
     digest: str
@@ -57,8 +57,8 @@ class Started(msgspec.Struct):
 
 
 class IdempotencyKeys:
-    """Keys of whole requests. A key in progress is as alive as its node: what `begin` starts holds the node's lease until
-    `finish`, `abandon` or `release`."""
+    """Keys of whole requests. A key in progress is as alive as its node: what `begin` starts holds the node's lease
+    until `finish`, `abandon` or `release`."""
 
     def __init__(self, ledger: Ledger, lease: NodeLease, *, clock: Clock, policy: Policy) -> None:
         self._ledger = ledger
@@ -69,7 +69,8 @@ class IdempotencyKeys:
     def begin(self, key: str, digest: str) -> Replay | Started:
         """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422).
 
-        If the ledger fails, the key may have been written: the node's lease is retired, so that the key does not live on with it.
+        If the ledger fails, the key may have been written: the node's lease is retired, so that the key does not live
+        on with it.
         """
         self._lease.enter()
         try:
@@ -83,7 +84,8 @@ class IdempotencyKeys:
         return begun
 
     def find(self, key: str, digest: str) -> Replay | BrokenOff | None:
-        """Return the result of the same request before; None if there was none. Raises KeyInProgress while it is still running."""
+        """Return the result of the same request before; None if there was none. Raises KeyInProgress while it is still
+        running."""
         [found] = self._ledger.get(COLLECTION, [key_id(key)])
         if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
             return None
@@ -172,7 +174,8 @@ class IdempotencyKeys:
         }
 
     def _end(self, started: Started, data: Json | None) -> None:
-        """Write or delete the key. If that fails, retire the node's lease: a key in progress must not live on with the node."""
+        """Write or delete the key. If that fails, retire the node's lease: a key in progress must not live on with the
+        node."""
         try:
             with suppress(Conflict):
                 self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
@@ -248,7 +251,8 @@ class RecordKeys(msgspec.Struct, frozen=True):
         return self._take(pair, claim, found.version)  # its node died before it wrote the intent: nothing was sent
 
     def is_free(self, record: MessageRecord) -> bool:
-        """Return whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended since."""
+        """Return whether its key may send again: it failed and certainly nothing was sent, or its opt-out has ended
+        since."""
         failure = record.failure
         if failure is None or not record.final:
             return False

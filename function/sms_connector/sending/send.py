@@ -35,7 +35,8 @@ from sms_connector.tracking.schedule import MaintenanceSchedule
 
 
 class Job(msgspec.Struct, eq=False):
-    """One record on its way: what to send, and what the ledger knows of it. The text lives here only, never in the ledger."""
+    """One record on its way: what to send, and what the ledger knows of it. The text lives here only, never in the
+    ledger."""
 
     draft: Draft
     record: MessageRecord
@@ -136,8 +137,8 @@ class SendService(msgspec.Struct, frozen=True):
 
 
 class SendSteps:
-    """The steps of a send. `intend` makes the intents of a block durable and returns the jobs to be called; by default those of new
-    messages."""
+    """The steps of a send. `intend` makes the intents of a block durable and returns the jobs to be called; by default
+    those of new messages."""
 
     def __init__(
         self, send: SendService, options: SendOptions, intend: Callable[[Sequence[Job]], Iterable[Job]] | None = None
@@ -153,8 +154,8 @@ class SendSteps:
     def before_attempt(self, group: list[Job], attempt: int) -> None:
         """Check consent again before a repetition, which may come many seconds after the first attempt.
 
-        Only the holder of a fresh lease may call. One that was held up for longer than its lease writes its intents again: that
-        fails where another node has marked them abandoned.
+        Only the holder of a fresh lease may call. One that was held up for longer than its lease writes its intents
+        again: that fails where another node has marked them abandoned.
         """
         send = self._send
         if attempt > 1 and send.opt_outs.among([job.record.to for job in group]):

@@ -1,8 +1,8 @@
 """Apply a report about a message: of a callback, a poll, the provider's list, a cancel or a redact.
 
-`ApplyReport` is the change of a record. The stores handle every change alike: a poll is counted, a final status is notified in the same
-commit, and a report that the recipient has opted out ends consent (`OptOutRecorder`). The answer to a send is the one other change with a
-report (`outcome.ApplyOutcome`); its opt-outs are recorded the same way.
+`ApplyReport` is the change of a record. The stores handle every change alike: a poll is counted, a final status is
+notified in the same commit, and a report that the recipient has opted out ends consent (`OptOutRecorder`). The answer
+to a send is the one other change with a report (`outcome.ApplyOutcome`); its opt-outs are recorded the same way.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class OptOutRecorder(Protocol):
 class ApplyReport(msgspec.Struct):
     """One report, or a poll without an answer (`report` None), as a change that can be applied to any later state.
 
-    `question`: it answers a poll, which counts as an attempt unless `attempt` is False (a look-up). `stored`: it was kept as a status
-    event, and had its other effects then. `is_change` tells whether it changed the record.
+    `question`: it answers a poll, which counts as an attempt unless `attempt` is False (a look-up). `stored`: it was
+    kept as a status event, and had its other effects then. `is_change` tells whether it changed the record.
     """
 
     report: DeliveryReport | None
@@ -59,7 +59,7 @@ class ApplyReport(msgspec.Struct):
 
 
 def record_opt_out(recorder: OptOutRecorder | None, recipient: str, change: object) -> None:
-    """End the recipient's consent if the change says so, before the message is written: after a failure in between, the report comes
-    again."""
+    """End the recipient's consent if the change says so, before the message is written: after a failure in between, the
+    report comes again."""
     if recorder is not None and isinstance(change, ApplyReport | ApplyOutcome) and change.opt_out is not None:
         recorder.record_reported(recipient, change.opt_out, at=change.at)

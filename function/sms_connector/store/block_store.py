@@ -1,7 +1,7 @@
 """The store of all messages, those with a document of their own and those in a campaign's block.
 
-Everything after sending uses it: look-ups, polling, reconciliation. A change of a campaign's message, the chunk's counts and its
-notifications are one commit, applied once.
+Everything after sending uses it: look-ups, polling, reconciliation. A change of a campaign's message, the chunk's
+counts and its notifications are one commit, applied once.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ from sms_connector.store.status_events import fill_history, merge_events, read_s
 Item = tuple[MessageLocation, MessageRecord, Change]
 # Sorts after every block's id.
 LAST_ID = "~"
-# A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer. (A person is in
-# few blocks, so those of a person are all read.)
+# A list that ends at a time finds messages of a block that went on after a pause of its campaign, if it was not longer.
+# (A person is in few blocks, so those of a person are all read.)
 LONGEST_PAUSE = 24 * 3600.0
 
 Each = TypeVar("Each")
@@ -125,7 +125,8 @@ class BlockStore(MessageStore):
         return merge(super().newest(query), self._newest_in_blocks(query), key=itemgetter(0), reverse=True)
 
     def _newest_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Yield every message of the blocks that may hold a match. A block covers a second, or a pause of its campaign."""
+        """Yield every message of the blocks that may hold a match. A block covers a second, or a pause of its
+        campaign."""
         where: tuple[Condition, ...] = ()
         if query.person is not None:
             where = (("people", "contains", query.person),)
@@ -143,7 +144,8 @@ class BlockStore(MessageStore):
                     yield cursor, record
 
     def save_in_blocks(self, changes: Changes, *, loaded: dict[str, Block] | None = None) -> set[str]:
-        """Commit the changes chunk by chunk, since the counts of a chunk are one document. `loaded` are blocks that were just read.
+        """Commit the changes chunk by chunk, since the counts of a chunk are one document. `loaded` are blocks that
+        were just read.
 
         Return the ids of the changed blocks. An owned block is not changed: its reports are kept as status events.
         """

@@ -1,9 +1,10 @@
 """Blocks: up to 25 messages of a chunk in one document.
 
-While a block is `owned`, only the worker of its chunk writes it (`ChunkStore`): intents shortly before the calls, outcomes when the block
-is complete. So a message costs a quarter of a write, and a worker that dies leaves unknown only the few messages it was calling. After
-that, status events are merged into it (`merge_events`), guarded by the document's version. A chunk's counts are those of its blocks that
-are not owned: a block and its part of the counts change in one commit.
+While a block is `owned`, only the worker of its chunk writes it (`ChunkStore`): intents shortly before the calls,
+outcomes when the block is complete. So a message costs a quarter of a write, and a worker that dies leaves unknown only
+the few messages it was calling. After that, status events are merged into it (`merge_events`), guarded by the
+document's version. A chunk's counts are those of its blocks that are not owned: a block and its part of the counts
+change in one commit.
 """
 
 from __future__ import annotations

@@ -27,7 +27,8 @@ from sms_connector.store.message_record import MessageRecord
 
 CAMPAIGNS, CHUNKS, PROGRESS = "campaigns", "chunks", "progress"
 CHUNK_RECORDS = 250
-# The last chunk holds about a quarter of a second's worth of calls: a node ends at most that much later than the others.
+# The last chunk holds about a quarter of a second's worth of calls: a node ends at most that much later than the
+# others.
 LEAST_CHUNK_RECORDS = 6
 BLOCK_RECORDS = 25
 RETENTION_SECONDS = 30 * 24 * 3600.0
@@ -157,8 +158,8 @@ CHUNK_STATES = {
 
 
 class Progress(msgspec.Struct, rename="camel"):
-    """The progress of a chunk. `counts` are the messages of its released blocks, by status; `open_messages` of them are not final, and
-    `tracked` of those are still polled. `state` is one of `CHUNK_STATES`."""
+    """The progress of a chunk. `counts` are the messages of its released blocks, by status; `open_messages` of them are
+    not final, and `tracked` of those are still polled. `state` is one of `CHUNK_STATES`."""
 
     campaign: str
     chunk: int

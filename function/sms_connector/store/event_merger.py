@@ -1,6 +1,7 @@
 """Merge the pending status events of campaigns' messages into their blocks, and count those that are not merged yet.
 
-The events of a block are merged when the block is due. Late ones, of a block that is not due for hours, are found by their age.
+The events of a block are merged when the block is due. Late ones, of a block that is not due for hours, are found by
+their age.
 """
 
 from __future__ import annotations

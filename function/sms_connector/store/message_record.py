@@ -21,8 +21,8 @@ _NOTES = frozenset({"transport", "connector", "provider"})
 SLOW_CHECK_SECONDS = 3600.0
 # How often an unknown outcome is looked up then, until its window ends.
 UNKNOWN_CHECK_SECONDS = 60.0
-# The least time between the last call and the proof of absence (or the whole window, where a policy has a shorter one): a list that
-# does not show the message after that proves that it was not sent.
+# The least time between the last call and the proof of absence (or the whole window, where a policy has a shorter one):
+# a list that does not show the message after that proves that it was not sent.
 ABSENCE_SECONDS = 60.0
 # When a campaign's message that ended as unknown is first checked for late events; then the interval grows.
 LATE_CHECK_SECONDS = 60.0
@@ -106,7 +106,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def final(self) -> bool:
-        """Return whether the status is final. An unknown outcome is final only when its window has ended (phase DONE)."""
+        """Return whether the status is final. An unknown outcome is final only when its window has ended (phase
+        DONE)."""
         return self.status.final and self.phase == Phase.DONE
 
     @property
@@ -116,7 +117,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
 
     @property
     def due_at(self) -> float:
-        """Return when the next poll is due: an interval after the last update or poll, or after `sendAt` while the provider holds it."""
+        """Return when the next poll is due: an interval after the last update or poll, or after `sendAt` while the
+        provider holds it."""
         last = max(self.updated_at, self.asked_at or 0.0)
         return (self.begins_at if self._is_for_later(last) else last) + self.interval
 
@@ -130,8 +132,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     def apply_report(self, report: DeliveryReport, *, at: float, source: str) -> bool:
         """Apply a provider's report. Return whether it changed the record; a repeated report does not.
 
-        It settles an open outcome: the provider has the message. A report about another provider id (the message was sent again) is
-        kept in the history only.
+        It settles an open outcome: the provider has the message. A report about another provider id (the message was
+        sent again) is kept in the history only.
         """
         if self.provider_message_id not in (None, report.provider_message_id):
             return self._record_double(report, at=at, source=source)
@@ -160,8 +162,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             self.note(at, failure.source, str(failure.code or failure.kind))
 
     def mark_unknown(self, evidence: str, *, at: float, window: float) -> None:
-        """Mark an outcome unknown: nothing is repeated, and it is looked up for `window` seconds, at most the message's validity. A
-        settled outcome stays."""
+        """Mark an outcome unknown: nothing is repeated, and it is looked up for `window` seconds, at most the message's
+        validity. A settled outcome stays."""
         if self.phase == Phase.DONE:
             return
         self.phase, self.holder, self.status = Phase.UNKNOWN, None, MessageStatus.UNKNOWN
@@ -194,8 +196,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         self.next_check_at = None if self.final else first.next_check_at or first.updated_at + SLOW_CHECK_SECONDS
 
     def close_unresolved(self, *, at: float) -> None:
-        """End an unknown outcome at the end of its window: final, with the evidence, unless a report comes later. Late events of a
-        campaign's message are checked for."""
+        """End an unknown outcome at the end of its window: final, with the evidence, unless a report comes later. Late
+        events of a campaign's message are checked for."""
         if self.phase == Phase.UNKNOWN:
             self.phase = Phase.DONE
             self.next_check_at = None if self.campaign is None else at + LATE_CHECK_SECONDS
@@ -245,7 +247,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return self.phase == Phase.DONE and self.begins_at > max(at, self.created_at)
 
     def back_off_checks(self, *, at: float, limit: float) -> None:
-        """Plan the next check after polling has stopped, at growing intervals, until `limit` seconds after it was due to leave."""
+        """Plan the next check after polling has stopped, at growing intervals, until `limit` seconds after it was due
+        to leave."""
         age, end = at - self.begins_at, self.begins_at + limit
         if self.follower is not None and not self.final:
             self.next_check_at = at + FOLLOWED_CHECK_SECONDS
@@ -276,8 +279,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             self.plan_check(at)
 
     def _next_lookup(self, at: float) -> float:
-        """Return when an unknown outcome is looked up next: at the poll interval, then each minute, and at the end of the window. After
-        that, while the provider's list can't be read, at growing intervals."""
+        """Return when an unknown outcome is looked up next: at the poll interval, then each minute, and at the end of
+        the window. After that, while the provider's list can't be read, at growing intervals."""
         left = (self.unknown_until or at) - at
         if left > 0:
             early = at - self.created_at < self.interval * self.attempts_allowed

@@ -1,7 +1,7 @@
 """Messages in the ledger: created as intents, changed only by changes that can be applied again.
 
-A callback may change a document while its sender still has the record in hand. So every change is a function of a record: after a
-conflict it is applied to the current document, and the sender's record becomes that.
+A callback may change a document while its sender still has the record in hand. So every change is a function of a
+record: after a conflict it is applied to the current document, and the sender's record becomes that.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ Changes = Sequence[tuple[MessageRecord, Change]]
 
 
 class PersonQuery(msgspec.Struct, frozen=True):
-    """Messages by one of person, reference and campaign, or all, created from `since` to `until` (both included), that follow
-    `after`; `page`: read at a time."""
+    """Messages by one of person, reference and campaign, or all, created from `since` to `until` (both included), that
+    follow `after`; `page`: read at a time."""
 
     person: str | None = None
     reference: str | None = None
@@ -82,7 +82,8 @@ class MessageStore:
         since: float | None = None,
         until: float | None = None,
     ) -> list[MessageRecord]:
-        """Return a person's messages (`person_key`) created from `since` to `until`, newest first, as their documents have them."""
+        """Return a person's messages (`person_key`) created from `since` to `until`, newest first, as their documents
+        have them."""
         candidates = (
             record for _, record in self.newest(PersonQuery(person, since=since, until=until, page=limit + 1))
         )
@@ -96,7 +97,8 @@ class MessageStore:
         return list(islice(found, limit))
 
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
-        """Yield candidates, newest first, each with its cursor. The caller drops those that don't match, and so bounds how much is read."""
+        """Yield candidates, newest first, each with its cursor. The caller drops those that don't match, and so bounds
+        how much is read."""
         if query.campaign is not None:
             return  # its messages are in blocks
         where: tuple[Condition, ...] = ()
@@ -137,7 +139,8 @@ class MessageStore:
         return True
 
     def save(self, changes: Changes) -> None:
-        """Store records that were changed by their changes; after a conflict the changes are applied to the current documents."""
+        """Store records that were changed by their changes; after a conflict the changes are applied to the current
+        documents."""
         self._end_consent(changes)
         for part in _parts(changes):
             left = part

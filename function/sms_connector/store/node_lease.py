@@ -1,7 +1,8 @@
 """A node's lease: one document, renewed while requests are in flight.
 
-Every intent names the lease it was written under. If the lease ends without an outcome, the call may have been made: the message is
-*unknown*, never *retry* (sending.md section 2). One lease for each node costs one write in five seconds, whatever the number of messages.
+Every intent names the lease it was written under. If the lease ends without an outcome, the call may have been made:
+the message is *unknown*, never *retry* (sending.md section 2). One lease for each node costs one write in five seconds,
+whatever the number of messages.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from sms_connector.ports import Clock, Ledger, Write
 
 COLLECTION = "state"
 FORGET_AFTER = 24 * 3600.0
-# Parts of a lease: how often it is checked, and what has to be left of it then. So it always lasts for a call of a node whose
-# ledger answers, and the ledger may be unavailable for some seconds.
+# Parts of a lease: how often it is checked, and what has to be left of it then. So it always lasts for a call of a node
+# whose ledger answers, and the ledger may be unavailable for some seconds.
 CHECK_EVERY = 1 / 6
 RENEW_BELOW = 0.85
 
 
 class _Lease(msgspec.Struct, frozen=True):
-    """`until` is monotonic time, counted from before the renewal was written; `ends` is the time that others go by (epoch). A node that
-    was frozen may find that the one has stood still, and one whose clock was set back that the other has: the earlier end counts."""
+    """`until` is monotonic time, counted from before the renewal was written; `ends` is the time that others go by
+    (epoch). A node that was frozen may find that the one has stood still, and one whose clock was set back that the
+    other has: the earlier end counts."""
 
     name: str
     until: float
@@ -54,8 +56,8 @@ class NodeLease:
     def held(self) -> Iterator[str]:
         """Yield the lease's name; renew it in the background until the block ends.
 
-        A block that breaks off may leave intents without an outcome. Their lease must end although the node lives on, so it is
-        retired; a request that was refused (RequestError) leaves none.
+        A block that breaks off may leave intents without an outcome. Their lease must end although the node lives on,
+        so it is retired; a request that was refused (RequestError) leaves none.
         """
         self.enter()
         broken = True
@@ -69,20 +71,22 @@ class NodeLease:
             self.leave(broken=broken)
 
     def name(self) -> str:
-        """Return the name that intents are written under now, after a renewal if it is old. Raises what the ledger raises."""
+        """Return the name that intents are written under now, after a renewal if it is old. Raises what the ledger
+        raises."""
         if (lease := self._young()) is not None:
             return lease.name
         with self._renewing:
             return (self._young() or self._renew()).name
 
     def covers(self, holder: str | None, seconds: float) -> bool:
-        """Return whether that is the present lease and it lasts that long from now: only then may a call start under it."""
+        """Return whether that is the present lease and it lasts that long from now: only then may a call start under
+        it."""
         lease = self._lease
         return lease is not None and lease.name == holder and lease.lasts(seconds, self._clock)
 
     def retire(self) -> None:
-        """Let the present lease end without renewal; later intents get another one. Requests in flight write their intents again under
-        that one before they call."""
+        """Let the present lease end without renewal; later intents get another one. Requests in flight write their
+        intents again under that one before they call."""
         self._lease = None
 
     def living(self, names: Iterable[str]) -> set[str]:
@@ -115,8 +119,8 @@ class NodeLease:
         while not self._clock.wait(idle, self._policy.lease_seconds * CHECK_EVERY):
             if self._renewing.locked():
                 continue
-            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and the caller of `name`
-            # gets the store's error.
+            # The entry of a thread, and stores raise errors of their own: the lease stays as it is, and the caller of
+            # `name` gets the store's error.
             with suppress(Exception):
                 self.name()
 
@@ -126,7 +130,8 @@ class NodeLease:
         return lease if lease is not None and lease.lasts(enough, self._clock) else None
 
     def _renew(self) -> _Lease:
-        """Renew the lease. One that has lapsed, or lapses during its renewal, may count as dead elsewhere: its name is not used again."""
+        """Renew the lease. One that has lapsed, or lapses during its renewal, may count as dead elsewhere: its name is
+        not used again."""
         old = self._lease
         if old is not None:
             renewed = self._write(old.name)

@@ -1,8 +1,8 @@
 """Opt-outs, with their history. They are read immediately before a call (sending.md section 6).
 
-Consent belongs to a person (`person_key`): all spellings of a number and the channel addresses that hold it are one entry. Every change is
-added to a history in the order of its time, none is overwritten, and the last one is the state. So a STOP that arrives after a younger
-START is kept and changes nothing.
+Consent belongs to a person (`person_key`): all spellings of a number and the channel addresses that hold it are one
+entry. Every change is added to a history in the order of its time, none is overwritten, and the last one is the state.
+So a STOP that arrives after a younger START is kept and changes nothing.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ _PLAIN_ID = re.compile(r"[+A-Za-z0-9][A-Za-z0-9+:_.@ -]{0,200}")
 class ConsentChange(msgspec.Struct, frozen=True):
     """One change of a person's consent.
 
-    `source`: `api`, `inbound` (a word) or `provider` (it refused for that reason). `at`: epoch seconds. `message`: our id of the inbound
-    message that brought it. `caller`: the caller's identity, if the platform has checked it.
+    `source`: `api`, `inbound` (a word) or `provider` (it refused for that reason). `at`: epoch seconds. `message`: our
+    id of the inbound message that brought it. `caller`: the caller's identity, if the platform has checked it.
     """
 
     opted_out: bool
@@ -83,7 +83,8 @@ class OptOuts:
         return self._add(number, ConsentChange(True, source, at, reason, caller=caller))
 
     def put_once(self, number: str, source: str, reason: str | None, *, at: float) -> bool:
-        """Add that the person opted out at that time. Return False if they have opted out already, which stays as it is."""
+        """Add that the person opted out at that time. Return False if they have opted out already, which stays as it
+        is."""
         found = self.get(number)
         if found is not None and found.opted_out:
             return False
@@ -92,7 +93,8 @@ class OptOuts:
     def put_all(
         self, wanted: Sequence[tuple[str, str | None]], source: str, *, caller: str | None = None
     ) -> list[bool]:
-        """Add that each person (number, reason) opted out now. Return False for those who have opted out already: they stay as they are."""
+        """Add that each person (number, reason) opted out now. Return False for those who have opted out already: they
+        stay as they are."""
         parts = [wanted[start : start + PUT_AT_ONCE] for start in range(0, len(wanted), PUT_AT_ONCE)]
         return [added for part in parts for added in self._put_part(part, source, caller)]
 

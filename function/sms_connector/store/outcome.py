@@ -1,7 +1,7 @@
 """The outcome of a call, as a change that can be applied to any later state of the message.
 
-During the call a callback may have settled the message, or another node may have found our lease ended and looked the outcome up. So an
-accepted call always counts, and a failed one only if the message still stands for that call.
+During the call a callback may have settled the message, or another node may have found our lease ended and looked the
+outcome up. So an accepted call always counts, and a failed one only if the message still stands for that call.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
 
 
 class Resend(msgspec.Struct):
-    """Begin another call of a message whose caller asked for at least once. `taken` is False if another request was quicker or a
-    callback has settled it."""
+    """Begin another call of a message whose caller asked for at least once. `taken` is False if another request was
+    quicker or a callback has settled it."""
 
     holder: str
     at: float

@@ -1,7 +1,7 @@
 """Saved templates: a message with its mapping, sender and options under a name, in versions.
 
-A version counts the changes of one template. An entity tag names a version and its content, so that a template that was deleted
-and made again is not taken for the one before.
+A version counts the changes of one template. An entity tag names a version and its content, so that a template that was
+deleted and made again is not taken for the one before.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Templates:
         """Return the template. Raises NotFound."""
         found = self.find(name)
         if found is None:
-            raise NotFound(f"there is no template {name!r}; GET /v1/templates lists them", kind=ErrorKind.NOT_FOUND)
+            raise NotFound(f"no template {name!r}; GET /v1/templates lists them", kind=ErrorKind.NOT_FOUND)
         return found
 
     def page(self, *, limit: int, after: str | None = None) -> tuple[Sequence[SavedTemplate], str | None]:
@@ -96,7 +96,8 @@ class Templates:
                 return saved, before is None
 
     def delete(self, name: str, check: Check) -> None:
-        """Delete the template. Raises NotFound and what `check` raises. Campaigns keep the text they were created with."""
+        """Delete the template. Raises NotFound and what `check` raises. Campaigns keep the text they were created
+        with."""
         while True:
             before = self.get(name)
             check(before)

@@ -1,9 +1,9 @@
 """Status events of campaigns' messages: written without a read, merged into their block later.
 
-A callback becomes a document named by message, status and the provider's id, which must not exist yet: one write, no read, and a repeated
-callback changes nothing. The next reader of a block (a maintenance run, a page of results) merges its events. A maintenance run deletes
-what it has merged, so that no later run reads it again. Reports about a block that its worker owns, also of a cancel or a redact, are
-kept the same way.
+A callback becomes a document named by message, status and the provider's id, which must not exist yet: one write, no
+read, and a repeated callback changes nothing. The next reader of a block (a maintenance run, a page of results) merges
+its events. A maintenance run deletes what it has merged, so that no later run reads it again. Reports about a block
+that its worker owns, also of a cancel or a redact, are kept the same way.
 """
 
 from __future__ import annotations
@@ -55,13 +55,15 @@ def write_status_event(
 
 
 def _id(location: MessageLocation, what: str, provider_message_id: str) -> str:
-    """Name the event by the provider's id too: a message that was sent again may be two at the provider, with an outcome each."""
+    """Name the event by the provider's id too: a message that was sent again may be two at the provider, with an
+    outcome each."""
     which = hashlib.sha256(provider_message_id.encode()).hexdigest()[:12]
     return f"{location.message_id}:{what}:{which}"
 
 
 def fill_history(ledger: Ledger, location: MessageLocation, record: MessageRecord) -> None:
-    """Add the events on the way to the final status, which are never merged. The record must not be stored afterwards."""
+    """Add the events on the way to the final status, which are never merged. The record must not be stored
+    afterwards."""
     if record.provider_message_id is None:
         return
     found = ledger.get(
@@ -121,7 +123,7 @@ def change_of(document: Document) -> ApplyReport:
 
 
 def is_awaited(record: MessageRecord, document: Document) -> bool:
-    """Tell whether the event may change the message."""
+    """Return True if the event may change the message."""
     return record.may_yield or document.data["source"] == "redact"
 
 

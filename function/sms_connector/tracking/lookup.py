@@ -31,7 +31,8 @@ class MessageLookup(msgspec.Struct, frozen=True):
     policy: Policy
 
     def get(self, message_id: str) -> MessageRecord:
-        """Return the message with its whole history; it is polled if the last update or poll is older than the interval.
+        """Return the message with its whole history; it is polled if the last update or poll is older than the
+        interval.
 
         Raises NotFound."""
         record = self._read(message_id)
@@ -47,7 +48,8 @@ class MessageLookup(msgspec.Struct, frozen=True):
     ) -> tuple[list[MessageRecord], Cursor | None]:
         """Return messages of requests and of campaigns, newest first; the second value is where the next page begins.
 
-        At most `policy.list_examines` messages are read: a page of a rare status may be short or empty, and still have a next page.
+        At most `policy.list_examines` messages are read: a page of a rare status may be short or empty, and still have
+        a next page.
         """
         if wanted.provider_message_id:
             owner = self.store.find_by_provider_id(wanted.provider_message_id)
@@ -85,7 +87,8 @@ class MessageLookup(msgspec.Struct, frozen=True):
         return ((cursor, fresh.get(record.id, record)) for cursor, record in part)
 
     def cancel(self, message_id: str) -> MessageRecord:
-        """Cancel a message. Raises NotFound, PreconditionFailed (already final, or not supported) and the provider's error."""
+        """Cancel a message. Raises NotFound, PreconditionFailed (already final, or not supported) and the provider's
+        error."""
         record = self._read(message_id)
         self._require(self.provider.capabilities.cancel, "cancel")
         if record.final:
@@ -106,7 +109,7 @@ class MessageLookup(msgspec.Struct, frozen=True):
         [record] = self.store.get([message_id])
         if record is None:
             raise NotFound(
-                f"there is no message {message_id}; ids begin with msg_ and are kept for 30 days",
+                f"no message {message_id}; ids begin with msg_ and are kept for 30 days",
                 kind=ErrorKind.NOT_FOUND,
             )
         return record

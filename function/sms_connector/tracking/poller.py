@@ -1,9 +1,10 @@
 """Poll messages to a final status, for a waiting request or a maintenance run (sending.md section 4).
 
-All waiting requests of a node share one poll: the first to find it due polls for all. A poll uses the provider's list or single look-ups,
-whichever takes fewer calls; what a list shows of messages that are not due yet is applied too. A poll is put off for half an interval so
-that more messages are due together, yet not past the moment when the last one is due. Scheduled messages (`sendAt`) are polled from that
-time on, and hold no request for longer than the tracking would take now.
+All waiting requests of a node share one poll: the first to find it due polls for all. A poll uses the provider's list
+or single look-ups, whichever takes fewer calls; what a list shows of messages that are not due yet is applied too. A
+poll is put off for half an interval so that more messages are due together, yet not past the moment when the last one
+is due. Scheduled messages (`sendAt`) are polled from that time on, and hold no request for longer than the tracking
+would take now.
 """
 
 from __future__ import annotations
@@ -116,8 +117,8 @@ class Poller:
     def poll(
         self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: PollOptions = DEFAULT
     ) -> set[str]:
-        """Poll those of these messages that are due, in as few calls as possible. Reports about `also` are applied, and use no attempt.
-        Return the ids of those that could not be polled."""
+        """Poll those of these messages that are due, in as few calls as possible. Reports about `also` are applied, and
+        use no attempt. Return the ids of those that could not be polled."""
         first = {record.id: record for record in reversed([*records, *also])}
         distinct = [record for record in records if record is first[record.id]]
         unpolled = self._poll(distinct, [record for record in also if record is first[record.id]], how)
@@ -144,7 +145,7 @@ class Poller:
         ]
         self._store.apply_all(changes)
 
-    # --- waiting requests ---------------------------------------------------------------------------------------------------
+    # --- waiting requests ---------------------------------------------------------------------------------------------
 
     def _poll_or_wait(self, following: _Following) -> None:
         """Poll for all waiting requests, or wait until another thread has."""
@@ -208,7 +209,8 @@ class Poller:
         return bool(capabilities.reports_by_id or capabilities.reports_per_page)
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
-        """Read records again where a callback has changed them, which costs no call. Polls that were not stored are kept."""
+        """Read records again where a callback has changed them, which costs no call. Polls that were not stored are
+        kept."""
         for record, current in zip(
             records, self._store.get([record.id for record in records]) if records else [], strict=True
         ):

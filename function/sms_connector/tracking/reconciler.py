@@ -1,12 +1,12 @@
 """Resolve unknown outcomes by the provider's message log (sending.md section 3).
 
-A listed message is a candidate if it has the same person as recipient and the same sender (or messaging service), was created between
-the intent and the end of the last call, and belongs to no other message of ours. It matches if its text, or without a text the number of
-its media, is the same too. One match and one intent: adopted.
+A listed message is a candidate if it has the same person as recipient and the same sender (or messaging service), was
+created between the intent and the end of the last call, and belongs to no other message of ours. It matches if its
+text, or without a text the number of its media, is the same too. One match and one intent: adopted.
 
-A message that a list, read to its end after the window, does not show was not sent. Providers change texts (smart encoding, shortened
-links, trimmed spaces), so a different text does not prove absence: while there are candidates, and without a list, the outcome ends as
-unknown, with the evidence.
+A message that a list, read to its end after the window, does not show was not sent. Providers change texts (smart
+encoding, shortened links, trimmed spaces), so a different text does not prove absence: while there are candidates, and
+without a list, the outcome ends as unknown, with the evidence.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ LATE_SECONDS = 60.0
 NO_TEXT = text_digest("")
 # Up to this many recipients, a list for each is cheaper than the sender's: it is short, and read to its end.
 LISTS_BY_RECIPIENT = 3
-# Pages of one list, and lists by recipient after a sender's list that was too long: the rest is left for the next run, in turn.
+# Pages of one list, and lists by recipient after a sender's list that was too long: the rest is left for the next run,
+# in turn.
 PAGES = 5
 LISTS_PER_RUN = 25
 ALIKE = 1000
@@ -57,8 +58,8 @@ _FOR_NOW = frozenset(
 
 
 class _Seen(msgspec.Struct):
-    """Ids of messages: those whose list was `read` to its end or can't be; of these, the ones that the provider does not have as far as it
-    can say (`absent`), and the ones that its list does not show (`unlisted`)."""
+    """Ids of messages: those whose list was `read` to its end or can't be; of these, the ones that the provider does
+    not have as far as it can say (`absent`), and the ones that its list does not show (`unlisted`)."""
 
     read: set[str] = msgspec.field(default_factory=set)
     absent: set[str] = msgspec.field(default_factory=set)
@@ -74,10 +75,11 @@ class Reconciler(msgspec.Struct, frozen=True):
     policy: Policy
 
     def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
-        """Settle what can be settled now; after its window a message is closed as unknown, if it was examined completely.
+        """Settle what can be settled now; after its window a message is closed as unknown, if it was examined
+        completely.
 
-        Return the ids of those that the provider does not have as far as it can say: its list, read to the end, shows no candidate, or it
-        has no list.
+        Return the ids of those that the provider does not have as far as it can say: its list, read to the end, shows
+        no candidate, or it has no list.
         """
         self.store.register_unknown(records)
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
@@ -255,8 +257,9 @@ def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
 def store_unsolicited_reports(
     store: MessageStore, reports: Iterable[DeliveryReport], *, awaited: Container[str | None], at: float
 ) -> None:
-    """Store reports that a provider gives only once (`Capabilities.consuming_reports`), but for those that the caller applies (`awaited`,
-    provider ids). A report about no message of ours is another application's of the same account."""
+    """Store reports that a provider gives only once (`Capabilities.consuming_reports`), but for those that the caller
+    applies (`awaited`, provider ids). A report about no message of ours is another application's of the same
+    account."""
     for report in reports:
         if report.provider_message_id in awaited:
             continue

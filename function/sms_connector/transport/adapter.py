@@ -28,8 +28,8 @@ _OURS = frozenset(("Host", "Content-Length", "Transfer-Encoding", "Connection", 
 
 
 class Exchange(PreparedRequest):
-    """A request prepared by hand: `Session.request` would read environment and netrc and rewrite the URL, at twice the CPU.
-    `target` is what its first line names."""
+    """A request prepared by hand: `Session.request` would read environment and netrc and rewrite the URL, at twice the
+    CPU. `target` is what its first line names."""
 
     headers: dict[str, str]  # type: ignore[assignment]  # plain, for the same reason
     body: bytes
@@ -74,7 +74,7 @@ class Adapter(BaseAdapter):
         self._lock = threading.Lock()
         self._idle: OrderedDict[tuple[str, str], deque[Connection]] = OrderedDict()  # the one used last comes last
 
-    def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # the session sends these only
+    def send(self, request: Exchange, *_: Any, **__: Any) -> Reply:  # type: ignore[override]  # no others
         """Return the answer. Raises WireError where no status line and headers came."""
         destination, proxy = request.destination, self._settings.proxy
         if proxy is None or not proxy.forwards(destination.scheme):

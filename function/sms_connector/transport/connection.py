@@ -1,5 +1,5 @@
-"""Connections, opened within one connect timeout. Each records whether a byte of the request may have left, whether the answer is
-whole, and whether it may be used again; `http.client`, which `requests` stands on, parses the answer."""
+"""Connections, opened within one connect timeout. Each records whether a byte of the request may have left, whether the
+answer is whole, and whether it may be used again; `http.client`, which `requests` stands on, parses the answer."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def frame(first_line: str, headers: Mapping[str, str], body: bytes = b"") -> byt
 
 
 class Connection:
-    """A connected socket that carries one exchange at a time. The read timeout bounds silence, `deadline` (monotonic) a drip of bytes,
-    `max_bytes` the answer. Raises WireError."""
+    """A connected socket that carries one exchange at a time. The read timeout bounds silence, `deadline` (monotonic) a
+    drip of bytes, `max_bytes` the answer. Raises WireError."""
 
     def __init__(self, sock: Socket, settings: TransportSettings, monotonic: Callable[[], float]) -> None:
         self.sock, self.max_bytes, self.deadline, self.idle_since = sock, settings.max_response_bytes, 0.0, 0.0
@@ -101,7 +101,7 @@ class Connection:
         return self._reusable and not self._source.surplus
 
     def is_alive(self) -> bool:
-        """Return whether nothing waits to be read, in the kernel or in TLS: else the other side closed, or sent something unasked."""
+        """Return whether nothing waits to be read, in the kernel or in TLS: else the other side closed or erred."""
         sock: Any = self.sock
         if isinstance(sock, SSLTransport):
             buffered = sock.incoming.pending + sock.sslobj.pending()
@@ -114,7 +114,7 @@ class Connection:
 
 
 class AnswerSource(io.RawIOBase):
-    """The bytes of one answer, within its connection's bounds. Raises WireError. `surplus`: more came than the answer."""
+    """The bytes of one answer, within its connection's bounds. Raises WireError. `surplus`: more bytes came."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._used = connection, connection.used
@@ -219,7 +219,7 @@ class Dialer:
         with _failing(place.format(f"{host}:{port}")):
             found = self._resolve(host, port)
             for left in range(len(found), 0, -1):
-                # One address that swallows packets (often IPv6) leaves the others their share. No resolver is asked again.
+                # An address that swallows packets (often IPv6) leaves the others their share, without resolving again.
                 try:
                     sock = socket.create_connection(found[-left][1][:2], self._remaining(deadline) / left)
                     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -252,7 +252,7 @@ class Dialer:
                 if answer.status == 407:
                     return sock, answer.getheader("proxy-authenticate", "")
                 if answer.status >= 300:
-                    # 5xx and 429: it could not reach the destination now. Others are its rules, which asking again won't change.
+                    # 5xx and 429: the destination is out of reach now. Others are rules, and repetition is useless.
                     passing = answer.status >= 500 or answer.status == 429
                     what = f"the proxy opened no tunnel, its answer was {answer.status}{'' if passing else _ALLOW}"
                     raise WireError(what, written=False, again=passing)
@@ -284,7 +284,7 @@ class Dialer:
 
 @cache
 def make_tls_context(ca_file: str | None) -> ssl.SSLContext:
-    """Trust the public authorities and those of the extra file, TLS 1.2 at least. Reading them takes some 20 ms, once."""
+    """Trust the public authorities and those of the extra file, TLS 1.2 at least. Takes some 20 ms, once."""
     context = ssl.create_default_context(cafile=certifi.where())
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -24,17 +24,17 @@ class Lane(StrEnum):
 
 
 class Verdict(StrEnum):
-    """The decision of the provider's own error, whatever its status: `FINAL` ends the call; `LATER` asks to come back."""
+    """The decision of the provider's own error, whatever its status: `FINAL` ends the call, `LATER` repeats it."""
 
     FINAL = "final"
     LATER = "later"
 
 
 class HttpRequest(msgspec.Struct, frozen=True):
-    """One call. `url` is absolute. Host, framing and Connection are left out of `headers`: they are the transport's own.
+    """One call. `url` is absolute. Host, framing and Connection are not in `headers`: they are the transport's.
 
-    `authorization` is a header value, kept apart so that nothing prints it. `repeatable`: doing it twice is harmless. The gate calls
-    `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; where it returns None, the status decides.
+    `authorization` is a header value, which nothing prints. `repeatable`: doing it twice is harmless. The gate calls
+    `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; at None the status decides.
     """
 
     method: str
@@ -63,8 +63,8 @@ class HttpResponse(msgspec.Struct, frozen=True):
 
 
 class WireError(Exception):
-    """No usable answer; it does not leave the transport. `what` holds no address, secret or content. `written`: the other side may hold
-    the whole request. `again`: repeating could help. `at_once`: a kept connection was dead, so a new one needs no pause."""
+    """No usable answer; it does not leave the transport. `what` holds no address, secret or content. `written`: the
+    other side may hold the whole request. `again`: repeating could help. `at_once`: a kept connection was dead."""
 
     def __init__(
         self,
@@ -79,8 +79,8 @@ class WireError(Exception):
         self.what, self.written, self.kind, self.again, self.at_once = what, written, kind, again, at_once
 
 
-# Called right before every attempt, retries included. Returns when it may start: its turn has come, and `before_attempt` raised
-# nothing. What it returns, if anything, is called for each request written: opening a connection takes time.
+# Called right before every attempt, retries included. Returns when it may start: its turn has come, and
+# `before_attempt` raised nothing. What it returns, if anything, is called for each request written.
 Gate = Callable[[Lane, BeforeAttempt | None], Written | None]
 
 
@@ -88,8 +88,8 @@ class Transport(Protocol):
     def send(self, request: HttpRequest) -> HttpResponse:
         """Return every 2xx, 3xx and 4xx but 429; of those and 5xx, what `read_provider_error` finds final.
 
-        Repeats what is safe to repeat, within its budget, each attempt through the gate. Raises errors.NotSent (not processed, or
-        `repeatable` without an answer within the budget), errors.OutcomeUnknown, errors.Throttled (by the gate: nothing was sent).
+        Repeats what is safe, within its budget, each attempt through the gate. Raises errors.NotSent (not processed, or
+        `repeatable` without an answer in time), errors.OutcomeUnknown, errors.Throttled (by the gate: nothing sent).
         """
 
 

@@ -1,7 +1,7 @@
 """Calls to addresses that callers chose: notifications.
 
-Such an address must not lead into our own network (server-side request forgery). A name is resolved once; what it resolves to is
-checked, and exactly that is connected to. Redirects are not followed, proxy and throttle are the provider's, one call is one attempt.
+Such an address must not lead into our own network (server-side request forgery). A name is resolved once; what it
+resolves to is checked, and exactly that is connected to. No redirects, no proxy, no throttle, one attempt a call.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Resolver = Callable[[str, int], Sequence[Resolved]]
 OUTGOING = TransportSettings(
     read_timeout=10.0, total_timeout=15.0, attempts=1, pool_size=16, max_idle=10.0, max_response_bytes=1024 * 1024
 )
-# Their last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), IPv4-compatible (RFC 4291), -translated (RFC 2765).
+# Their last four bytes are the IPv4 address that is reached: NAT64 (RFC 6052), compatible (4291), translated (2765).
 _EMBEDDING = tuple(map(IPv6Network, ("64:ff9b::/96", "::/96", "::ffff:0:0:0/96")))
 # Not reachable by the public, and called global by some of the Python versions we run on. From IANA's registries of
-# special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry, …-ipv6-special-registry): site-local
-# addresses, the local NAT64 prefix (RFC 8215), segment routing (RFC 9602), documentation (RFC 9637), protocol assignments and the
-# former 6to4 relays. The last two are Google's own endpoints inside a VPC (private.googleapis.com, restricted.googleapis.com).
+# special-purpose addresses (https://www.iana.org/assignments/iana-ipv4-special-registry, …-ipv6-special-registry):
+# site-local, the local NAT64 prefix (RFC 8215), segment routing (RFC 9602), documentation (RFC 9637), protocol
+# assignments, former 6to4 relays. The last two are Google's endpoints in a VPC ({private,restricted}.googleapis.com).
 _RESERVED_6 = ("fec0::/10", "64:ff9b:1::/48", "5f00::/16", "3fff::/20")
 _RESERVED_4 = ("192.0.0.0/24", "192.88.99.0/24", "199.36.153.8/30", "199.36.153.4/30")
 _RESERVED = tuple(map(ip_network, (*_RESERVED_6, *_RESERVED_4)))
@@ -41,7 +41,7 @@ def resolve_by_system(host: str, port: int) -> list[Resolved]:
 
 
 class GuardedResolver(msgspec.Struct, frozen=True):
-    """A `Resolver` of public addresses, and of the private hosts in `allowed`: names, `*.suffix`, addresses and networks."""
+    """A `Resolver` of public addresses, and of the private hosts in `allowed`: names, `*.suffix`, networks."""
 
     allowed: Sequence[str]
     resolve: Resolver = resolve_by_system
@@ -54,7 +54,7 @@ class GuardedResolver(msgspec.Struct, frozen=True):
         networks = [network for each in self.allowed if (network := _network(each))]
         permitted = [each for each in found if _permits(ip_address(str(each[1][0]).partition("%")[0]), networks)]
         if not permitted:
-            what = "the address leads into a private network: name its host in SMS_CALLBACK_PRIVATE_HOSTS if it may be called"
+            what = "the address is in a private network: name its host in SMS_CALLBACK_PRIVATE_HOSTS to allow it"
             raise WireError(what, written=False, kind=ErrorKind.NOT_PERMITTED, again=False)
         return permitted
 
@@ -64,7 +64,7 @@ def _permits(address: IPv4Address | IPv6Address, networks: Sequence[IPv4Network 
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Return False for private, loopback, link-local (where metadata servers are), shared, reserved and multicast addresses."""
+    """Return False for private, loopback, link-local (metadata servers), shared, reserved, multicast addresses."""
     if isinstance(address, IPv6Address) and (embedded := _embedded(address)) is not None:
         return is_public(embedded)
     return address.is_global and not address.is_multicast and not any(address in network for network in _RESERVED)

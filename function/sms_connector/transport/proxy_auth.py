@@ -1,7 +1,7 @@
 """Authentication at the proxy: none, basic, or digest (RFC 7616), for forwarded requests and for CONNECT alike.
 
-Credentials are read when used, and again when the proxy refused them, for a rotation. Digest counts the uses of a nonce, and proxies
-(squid) take a late count for a replay: one exchange at a time uses a nonce. Of `requests`, only the arithmetic is used.
+Credentials are read when used, and again when the proxy refused them, for a rotation. Digest counts the uses of a
+nonce, and proxies (squid) take a late count for a replay: one exchange at a time uses a nonce.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ class ProxyAuthenticator:
         self._nonces: deque[_Nonce] = deque(maxlen=64)
 
     def exchange(self, method: str, target: str, ask: Callable[[str | None], tuple[T, str | None]]) -> T:
-        """Return the result of `ask`, which takes Proxy-Authorization and also returns a 407's Proxy-Authenticate values, or None.
-        Raises WireError where another try is pointless."""
+        """Return the result of `ask`, which takes Proxy-Authorization and also returns a 407's Proxy-Authenticate
+        values, or None. Raises WireError where another try is pointless."""
         if self._scheme is ProxyAuth.DIGEST:
             return self._exchange_digest(method, target, ask)
         while True:
@@ -101,7 +101,7 @@ class _Nonce:
         self._digest._thread_local = state  # type: ignore[attr-defined]  # the one way to hand it a challenge
 
     def authorize(self, method: str, target: str) -> str:
-        # requests signs the path of a URL; a target (host:port, or a whole URL) is the path of one with an unknown scheme.
+        # requests signs the path of a URL; a target (host:port, a whole URL) is the path of an unknown scheme.
         header = self._digest.build_digest_header(method, f"x:{target}")  # type: ignore[no-untyped-call]  # bare stub
         if header is None:
             raise _refused("it asks for a digest we don't speak")
@@ -114,7 +114,7 @@ class _Nonce:
 
 
 def _find_digest(challenges: str) -> dict[str, str]:
-    """Return the parameters of the first digest we can answer: the proxy lists what it prefers first (RFC 7616, 3.7)."""
+    """Return the parameters of the first digest we can answer: the proxy prefers the first (RFC 7616, 3.7)."""
     for challenge in _BETWEEN_CHALLENGES.split(challenges.strip()):
         scheme, _, parameters = challenge.partition(" ")
         parsed = parse_dict_header(parameters)  # type: ignore[no-untyped-call]  # bare stub

@@ -1,7 +1,7 @@
 """`HttpTransport`: a `requests` session, one per node, for all its threads. Why: docs/decisions/0002-transport.md.
 
-What a failed attempt means: docs/sending.md, section 1. Without an answer, it counts whether the other side may hold the whole
-request, which the connection records; else the status does: a 3xx or 4xx whose body ended early took nothing all the same.
+What a failed attempt means: docs/sending.md, section 1. Without an answer, it counts whether the other side may hold
+the whole request, which the connection records; else the status does, also where the body of a 3xx or 4xx ended early.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class HttpTransport:
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """A failed attempt. `perhaps_taken`: the provider may have carried it out. `answer`: its own error, for when no attempt is left."""
+    """A failed attempt. `perhaps_taken`: the provider may have carried it out. `answer`: its own error, for the end."""
 
     error: CallError
     again: bool = True
@@ -124,7 +124,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3); None for none, or an unreadable one."""
+    """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3), None without a readable one."""
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
         return float(value)
@@ -163,8 +163,8 @@ def failed_by_status(status: int, headers: Mapping[str, str], *, request: HttpRe
 class RetryPolicy:
     """The wait before the next attempt. `uniform` draws from 0 to 1.
 
-    Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/). Against
-    multiplying an outage, each call deposits a share of a token, each repetition but of a 429 takes one (Finagle's RetryBudget).
+    Backoff is exponential with full jitter (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+    Each call deposits a share of a token, each repetition but of a 429 takes one (Finagle's RetryBudget).
     """
 
     def __init__(self, settings: TransportSettings, uniform: Callable[[], float]) -> None:
@@ -177,13 +177,13 @@ class RetryPolicy:
             self._tokens = min(self._settings.retry_reserve, self._tokens + self._settings.retry_ratio)
 
     def pause(self, attempts: int, failure: Failure, remaining: float) -> float | None:
-        """Return the seconds until the next attempt, which has to start within `remaining`; None for no other attempt."""
+        """Return the seconds until the next attempt, which has to start within `remaining`; None for none."""
         # What may have been taken is never repeated blindly; a wrong certificate, password or setting stays wrong.
         if isinstance(failure.error, OutcomeUnknown) or not failure.again or attempts >= self._settings.attempts:
             return None
         step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
-        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same. A dead connection that was
-        # kept says nothing about the provider.
+        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same. A dead connection
+        # that was kept says nothing about the provider.
         at_once = failure.at_once and attempts == 1
         seconds = 0.0 if at_once else (failure.error.retry_after or 0.0) + self._uniform() * step
         if seconds > remaining:

@@ -35,16 +35,17 @@ class ProxySettings(msgspec.Struct, frozen=True):
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
     def forwards(self, scheme: str) -> bool:
-        """Return whether it reads and passes on requests to destinations of this scheme, instead of opening a tunnel."""
+        """Return whether it passes on requests to destinations of this scheme, instead of opening a tunnel."""
         return scheme == "http" and self.ssl is not ProxySsl.TUNNEL
 
 
 class TransportSettings(msgspec.Struct, frozen=True):
-    """Times in seconds, sizes in bytes. Why `max_idle` and `rest`: docs/decisions/0002-transport.md, "The keep-alive race".
+    """Times in seconds, sizes in bytes. Why `max_idle` and `rest`: docs/decisions/0002-transport.md.
 
-    `connect_timeout` bounds TCP, the proxy's tunnel and TLS, `read_timeout` silence, both together an attempt, `total_timeout` one
-    `send` with its pauses: no attempt starts whose own two timeouts don't fit in. `pool_size` connections are kept for each of the
-    `max_pools` destinations used last. Repetitions are at most `retry_ratio` of a node's calls, and `retry_reserve` beyond it.
+    `connect_timeout` bounds TCP, the proxy's tunnel and TLS, `read_timeout` silence, both together an attempt,
+    `total_timeout` one `send` with its pauses: no attempt starts whose own two timeouts don't fit in. `pool_size`
+    connections are kept for each of the `max_pools` destinations used last. Repetitions are at most `retry_ratio` of a
+    node's calls, and `retry_reserve` beyond it.
     """
 
     connect_timeout: float = 5.0

@@ -132,7 +132,8 @@ def cancel(services: Services, call: ParsedRequest) -> Answer:
 
 
 def retry(services: Services, call: ParsedRequest) -> Answer:
-    """Repeatable without a key: each record is sent again once. A second request at the same moment is answered with 409."""
+    """Repeatable without a key: each record is sent again once. A second request at the same moment is answered with
+    409."""
     engine, campaign_id = services.engine, _id(call)
     engine.intake.require_queue()
     engine.connection.require_active()
@@ -156,7 +157,7 @@ def _id(call: ParsedRequest) -> str:
 
 
 def _wants_csv(call: ParsedRequest) -> bool:
-    """Tell whether CSV is named and preferred over JSON; `*/*` is not enough."""
+    """Return True if CSV is named and preferred over JSON; `*/*` is not enough."""
     header = call.headers.get("Accept", "").lower()
     weights = {name.partition(";")[0]: weight for name, weight in parse_accept_header(header, Accept)}
     return 0 < weights.get(CSV, 0) >= weights.get(JSON, 0)

@@ -114,7 +114,8 @@ def _number(services: Services, call: ParsedRequest) -> str:
 
 
 def _parse_number(services: Services, text: str, *, country: str | None) -> str:
-    """Read a recipient; a short code, or another address that the list shows, keeps consent too. Raises InvalidValueError."""
+    """Read a recipient; a short code, or another address that the list shows, keeps consent too. Raises
+    InvalidValueError."""
     try:
         return parse_recipient(text, country=country)
     except InvalidValueError:

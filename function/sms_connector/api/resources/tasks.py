@@ -1,8 +1,8 @@
 """Map a task's path to the function that carries it out, for both kinds of queue.
 
-On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform admits no other caller; on one machine the
-worker loop takes tasks from the file and calls the same functions (`carry_out`). A task is done when its function returns.
-Whatever it raises makes the queue bring it again, later each time; nothing is dropped.
+On the platform Cloud Tasks posts to these paths (`task_routes`), and the platform admits no other caller; on one
+machine the worker loop takes tasks from the file and calls the same functions (`carry_out`). A task is done when its
+function returns. Whatever it raises makes the queue bring it again, later each time; nothing is dropped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ TaskTable = Mapping[str, TaskFunction]
 class TaskLater(ConnectorError):
     """The task is not done yet: the queue has to deliver it again after `retry_after` seconds.
 
-    409, because Cloud Tasks slows the whole queue down for 429 and 503 (google.cloud.tasks_v2.types.HttpRequest, "Throttling").
+    409, because Cloud Tasks slows the whole queue down for 429 and 503 (google.cloud.tasks_v2.types.HttpRequest,
+    "Throttling").
     """
 
     http_status, rpc_status, retry = 409, "ABORTED", RetrySafety.SAFE
@@ -67,7 +68,8 @@ def event_tasks(
 
 
 def maintenance_tasks(maintenance: Maintenance) -> TaskTable:
-    """Return the maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no body."""
+    """Return the maintenance run: planned as a task, and started each minute by a scheduler, whose request needs no
+    body."""
     return {MAINTENANCE_PATH: lambda _: _run_maintenance(maintenance)}
 
 

@@ -61,7 +61,8 @@ def delete(services: Services, call: ParsedRequest) -> Answer:
 def fill(
     services: Services, document: dict[str, Any], *, campaign: bool = False, file: bool = False
 ) -> tuple[dict[str, Any], str | None]:
-    """Fill a request's document from the template it names; also its name and version. `file`: its records come beside it.
+    """Fill a request's document from the template it names; also its name and version. `file`: its records come beside
+    it.
 
     Raises InvalidRequest.
     """

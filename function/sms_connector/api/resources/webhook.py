@@ -1,8 +1,8 @@
-"""The webhook function: the one public door. It looks at an address's token and a body's size, puts the request into the
-queue as it came, and answers; whether it is the provider's is checked behind the queue (`callbacks.event_handler`).
+"""The webhook function: the one public door. It looks at an address's token and a body's size, puts the request into
+the queue as it came, and answers; whether it is the provider's is checked behind the queue (`callbacks.event_handler`).
 
-It has no ledger and no credentials of the provider's: all it can do to anybody is to make the queue longer, and for that
-one has to know the token.
+It has no ledger and no credentials of the provider's: all it can do to anybody is to make the queue longer, and for
+that one has to know the token.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _WEBHOOK_PATH = re.compile(
 
 
 class Replies(msgspec.Struct, frozen=True):
-    """The reply to HELP, where the provider doesn't answer by itself; None: no reply. The keywords are the provider's."""
+    """The reply to HELP, where the provider doesn't answer by itself; None: no reply. The keywords are the
+    provider's."""
 
     help_reply: str | None = None
     stop_words: tuple[str, ...] = ()
@@ -67,7 +68,8 @@ def build_webhook(parts: WebhookParts) -> Handle:
 
 
 class Webhook(msgspec.Struct, frozen=True):
-    """`POST /webhooks/{provider}/{status|inbound}/{token}`, the provider's handshakes at the same addresses, `GET /health`."""
+    """`POST /webhooks/{provider}/{status|inbound}/{token}`, the provider's handshakes at the same addresses, `GET
+    /health`."""
 
     parts: WebhookParts
 

@@ -70,8 +70,7 @@ def payload_of(kind: type[P], source: object, /, **own: Any) -> P:
     Epoch seconds (`at`, `…_at`) become times, and None is left out where the field may be absent.
     """
     for name, default in _fields(kind):
-        if name not in own and hasattr(source, name):
-            value = getattr(source, name)
+        if name not in own and (value := getattr(source, name, UNSET)) is not UNSET:
             if value is None:
                 own[name] = UNSET if default is UNSET else None
             else:

@@ -34,7 +34,8 @@ Source = Annotated[
     Meta(
         min_length=1,
         max_length=2048,
-        description="Instead of `records`: `gs://bucket/object` or, on one machine, `file:…`; CSV or NDJSON, also as gzip.",
+        description="Instead of `records`: `gs://bucket/object` or, on one machine, `file:…`; CSV or NDJSON, also as "
+        "gzip.",
     ),
 ]
 SenderText = Annotated[
@@ -53,7 +54,8 @@ Charset = Annotated[
     str,
     Meta(
         max_length=40,
-        description="Of a CSV or NDJSON, such as `windows-1252`; left out: that of its Content-Type or byte order mark, else UTF-8.",
+        description="Of a CSV or NDJSON, such as `windows-1252`; left out: that of its Content-Type or byte order "
+        "mark, else UTF-8.",
     ),
 ]
 Name = Annotated[str, Meta(min_length=1, max_length=200, description="The campaign's, for people.")]

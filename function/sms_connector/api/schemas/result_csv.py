@@ -1,4 +1,5 @@
-"""Results as CSV: one row a record, in order, streamed. No cell begins as a formula does: a spreadsheet would carry it out."""
+"""Results as CSV: one row a record, in order, streamed. No cell begins as a formula does: a spreadsheet would carry it
+out."""
 
 from __future__ import annotations
 

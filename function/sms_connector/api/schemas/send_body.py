@@ -23,7 +23,8 @@ Url = Annotated[str, Meta(min_length=1, max_length=2048, description="An absolut
 Record = Annotated[
     dict[str, Any],
     Meta(
-        description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters), `reference` your "
+        description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters), "
+        "`reference` your "
         "name for it (up to 255 characters): both are returned with its result."
     ),
 ]
@@ -37,13 +38,15 @@ TemplateName = Annotated[
     str,
     Meta(
         max_length=63,
-        description="A saved template: what it says holds where the request says nothing itself; `message` may be left out.",
+        description="A saved template: what it says holds where the request says nothing itself; `message` may be "
+        "left out.",
     ),
 ]
 Mapping = Annotated[
     dict[str, str],
     Meta(
-        description="`to`, `key`, `reference` and placeholders → fields of the records. A name left out maps to the field of the "
+        description="`to`, `key`, `reference` and placeholders → fields of the records. A name left out maps to the "
+        "field of the "
         "same name."
     ),
 ]
@@ -59,7 +62,8 @@ DefaultCountry = Annotated[
     str,
     Meta(
         max_length=10,
-        description="ISO 3166 (`DE`): reads recipients in national form (`0171 3920017`); left out: the connection's, if it has one.",
+        description="ISO 3166 (`DE`): reads recipients in national form (`0171 3920017`); left out: the "
+        "connection's, if it has one.",
     ),
 ]
 Records = Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
@@ -71,7 +75,8 @@ Strict = Annotated[
 DuplicatesText = Annotated[
     Literal["send", "skip", "refuse"],
     Meta(
-        description="A person who comes twice: `send` with a warning, `skip` from the second on, or `refuse` the request."
+        description="A person who comes twice: `send` with a warning, `skip` from the second on, or `refuse` the "
+        "request."
     ),
 ]
 
@@ -148,7 +153,8 @@ class PreviewError(Payload):
 
 
 class PreviewResult(Payload):
-    """A rendered record. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last segment."""
+    """A rendered record. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last
+    segment."""
 
     index: int
     to: str | None

@@ -23,8 +23,8 @@ _GZIP = b"\x1f\x8b"
 
 
 class Content(io.RawIOBase):
-    """The content behind a stream, `compressed` or not. `mark` says that a record was complete, and on which line the next one
-    begins: nothing in between may have more than MAX_RECORD_BYTES."""
+    """The content behind a stream, `compressed` or not. `mark` says that a record was complete, and on which line the
+    next one begins: nothing in between may have more than MAX_RECORD_BYTES."""
 
     def __init__(self, source: BinaryIO, *, compressed: bool) -> None:
         self._source = gzip.GzipFile(fileobj=source) if compressed else source

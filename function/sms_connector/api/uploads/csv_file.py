@@ -1,7 +1,8 @@
 """Read CSV from spreadsheets, a row at a time.
 
-The delimiter is the one with which the first row has the columns that the mapping names. Read as well: Excel's `sep=;` line, blank
-lines and rows of delimiters only, line breaks in cells, marks and invisible characters before and in names, any line end.
+The delimiter is the one with which the first row has the columns that the mapping names. Read as well: Excel's `sep=;`
+line, blank lines and rows of delimiters only, line breaks in cells, marks and invisible characters before and in names,
+any line end.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ _MARKS = "".join(DELIMITERS.values())
 # A header may have line breaks in its cells, but ends somewhere: with a wrong delimiter a quote may never close.
 _HEADER_LINES = 100
 _SEPARATOR = re.compile(r'"?sep=(.)"?\1*', re.IGNORECASE)
-# Python's own limit of a value is half of ours of a record, and one for the whole process. `Content` refuses long before this one.
+# Python's own limit of a value is half of ours of a record, and one for the whole process. `Content` refuses long
+# before this one.
 csv.field_size_limit(2 * MAX_RECORD_BYTES)
 
 
@@ -178,7 +180,8 @@ def _list(names: Sequence[str]) -> str:
 
 
 def _name_columns(header: Sequence[str], mapping: FieldMapping) -> list[str]:
-    """Name each column as the mapping does, so that a record's values are found at once; unnamed ones at the end are dropped."""
+    """Name each column as the mapping does, so that a record's values are found at once; unnamed ones at the end are
+    dropped."""
     fields = [mapping.key_field, mapping.reference_field, *(field for _, field in mapping.wanted_fields())]
     wanted = {normalize_name(field): field for field in fields}
     names = [wanted.get(name, name) for name in map(normalize_name, header)]

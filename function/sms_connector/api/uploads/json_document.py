@@ -1,7 +1,7 @@
 """A JSON document with a million records, read twice: first all but the records, then the records, one at a time.
 
-So its fields may come in any order. The first reading also sees what the second can't: a key that is there twice, and half
-characters, which the parser turns into question marks.
+So its fields may come in any order. The first reading also sees what the second can't: a key that is there twice, and
+half characters, which the parser turns into question marks.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _REASONS = {
 
 
 def read_outline(content: Content) -> dict[str, Any]:
-    """Return the document without its records; `records` is True where it has some. Raises InvalidRequest for broken JSON."""
+    """Return the document without its records; `records` is True where it has some. Raises InvalidRequest for broken
+    JSON."""
     with _Whole(content) as whole:
         events = iter(ijson.basic_parse(_Checked(content), use_float=True, buf_size=BUFFER_BYTES))
         if next(events)[0] != "start_map":
@@ -123,7 +124,8 @@ def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
 
 
 def _explain(message: str) -> str:
-    """Return the first line of the parser's message; the next ones quote the input. Bytes that are not UTF-8 appear escaped."""
+    """Return the first line of the parser's message; the next ones quote the input. Bytes that are not UTF-8 appear
+    escaped."""
     reason = _LINE_BREAK.split(message, maxsplit=1)[0]
     return next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
 

@@ -24,7 +24,8 @@ from sms_connector.model.segments import Encoding
 
 
 class FileForm(msgspec.Struct, frozen=True):
-    """The form of a file. `delimiter` is the name of one, None: detected; `charset` None: by its beginning, else UTF-8."""
+    """The form of a file. `delimiter` is the name of one, None: detected; `charset` None: by its beginning, else
+    UTF-8."""
 
     format: Format
     compressed: bool = False
@@ -94,7 +95,8 @@ class CheckedOptOut(msgspec.Struct, frozen=True):
 def check_opt_outs(
     rows: Iterable[Located], mapping: FieldMapping, parse: Callable[[str], str], *, reason: str
 ) -> Iterator[CheckedOptOut]:
-    """Yield each record, checked. `parse` reads a number and raises InvalidValueError. Raises InvalidRequest for too many."""
+    """Yield each record, checked. `parse` reads a number and raises InvalidValueError. Raises InvalidRequest for too
+    many."""
     for index, (line, record) in enumerate(rows):
         if index == MAX_RECORDS:
             raise InvalidRequest(FieldProblem("records", f"at most {MAX_RECORDS:,} are taken at once; split the file"))

@@ -1,7 +1,7 @@
 """Read what the headers say of an upload, and decode it to UTF-8 from what spreadsheets write.
 
-A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is UTF-8, or
-UTF-16 where every other byte of the beginning is zero.
+A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is
+UTF-8, or UTF-16 where every other byte of the beginning is zero.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ _NOT_TEXT = (
 # Character sets only: Python knows more codecs, such as rot13.
 _CHARSETS = re.compile(
     r"utf-?8|utf-?16(-?[lb]e)?|us-ascii|ascii|(windows-?|cp)(125[0-8]|874|932|936|949|950)|cp(437|850|852|858|866)"
-    r"|iso-?8859-?\d{1,2}|latin-?\d{1,2}|macintosh|mac-?roman|koi8-?[ru]|shift[_-]?jis|euc-?(jp|kr)|gb(k|2312|18030)|big5"
+    r"|iso-?8859-?\d{1,2}|latin-?\d{1,2}|macintosh|mac-?roman|koi8-?[ru]"
+    r"|shift[_-]?jis|euc-?(jp|kr)|gb(k|2312|18030)|big5"
 )
 ADVICE = 'save the file as "CSV UTF-8", or send charset=windows-1252 if an older spreadsheet made it'
 
@@ -48,7 +49,8 @@ def find_charset(name: str, field: str) -> str:
 
 
 def open_utf8(content: Content, charset: str | None) -> io.BufferedReader:
-    """Return the content in UTF-8, without byte order marks. `charset` is the caller's. Raises InvalidRequest for what is not text."""
+    """Return the content in UTF-8, without byte order marks. `charset` is the caller's. Raises InvalidRequest for what
+    is not text."""
     file = content.buffered()
     beginning = file.peek(8)[:8]
     for magic, name in _NOT_TEXT:

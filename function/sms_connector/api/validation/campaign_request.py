@@ -1,7 +1,7 @@
 """A request for a campaign, in whichever form it comes: what holds for all its records, and the records as a stream.
 
-The body is on disk when it is read (`spool`), because a JSON document has to be read twice, and because the digest that its
-Idempotency-Key stands for is one of all its bytes.
+The body is on disk when it is read (`spool`), because a JSON document has to be read twice, and because the digest that
+its Idempotency-Key stands for is one of all its bytes.
 """
 
 from __future__ import annotations
@@ -163,7 +163,8 @@ def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
 
 
 def digest_request(call: ParsedRequest, spooled: Spooled) -> str:
-    """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it. Raises InvalidRequest."""
+    """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it. Raises
+    InvalidRequest."""
     query, sent = call.query, read_content_type(call.headers)
     said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
     return hashlib.sha256(said).hexdigest()

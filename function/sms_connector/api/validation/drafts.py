@@ -42,7 +42,8 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
-    """Rules of recipients: the provider's channels, the country that reads national forms, and where one is probably from."""
+    """Rules of recipients: the provider's channels, the country that reads national forms, and where one is probably
+    from."""
 
     channels: frozenset[str]
     region: str | None = None
@@ -52,8 +53,8 @@ class RecipientRules(msgspec.Struct, frozen=True):
 
 
 class CheckedRecord(NamedTuple):
-    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference, and the country,
-    if any, by which the recipient's national number was read."""
+    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference,
+    and the country, if any, by which the recipient's national number was read."""
 
     to: str
     values: Mapping[str, str]
@@ -142,7 +143,8 @@ ReadFile = Callable[[FieldMapping], Iterable[Located]]
 
 
 def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules, read_file: ReadFile | None = None) -> Drafts:
-    """Read every record of the body, or of the file beside it. Raises InvalidRequest where the request as a whole is wrong."""
+    """Read every record of the body, or of the file beside it. Raises InvalidRequest where the request as a whole is
+    wrong."""
     template = _parse_template(body)
     mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
     problems = [] if read_file else list(_check_shape(body, template))

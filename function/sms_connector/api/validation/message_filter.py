@@ -46,7 +46,8 @@ def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None
 
 
 def _read_recipient(text: str, country: str | None, problems: list[FieldProblem]) -> str | None:
-    """Read a recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins with."""
+    """Read a recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins
+    with."""
     if not text:
         return None
     address = "+" + text[1:] if text.startswith(" ") else text

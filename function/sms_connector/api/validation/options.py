@@ -113,7 +113,8 @@ def _find_sender_problem(sender: Sender, capabilities: Capabilities) -> str | No
         return f"{quote(sender.address)} is a {sender.kind}, which the provider does not have; it has: {known}"
     channel = sender.address.partition(":")[0]
     if sender.kind is SenderKind.CHANNEL and channel not in capabilities.channels:
-        return f"the provider has no channel {quote(channel)}; it has: {', '.join(sorted(capabilities.channels)) or 'none'}"
+        known = ", ".join(sorted(capabilities.channels)) or "none"
+        return f"the provider has no channel {quote(channel)}; it has: {known}"
     return None
 
 

@@ -73,7 +73,8 @@ class Credentials:
         return self.read()
 
     def callback_secrets(self) -> list[str]:
-        """Return the secrets a callback may be signed with, the current one first. Raises CredentialsMissing without that one."""
+        """Return the secrets a callback may be signed with, the current one first. Raises CredentialsMissing without
+        that one."""
         values = {name: value for name in CALLBACK_SECRETS if (value := self._secrets.get(name))}
         if AUTH_TOKEN not in values:
             raise CredentialsMissing("; ".join(problems(self._secrets, callbacks=True)))

@@ -99,7 +99,8 @@ class TwilioProvider(Provider):
         return wire.read_page(self._get(f"/Messages.json?{page or wire.list_query(query)}"), query)
 
     def cancel(self, provider_message_id: str) -> DeliveryReport:
-        """Cancel a message that Twilio holds for later; it refuses one in its queue (https://www.twilio.com/docs/errors/30409)."""
+        """Cancel a message that Twilio holds for later; it refuses one in its queue
+        (https://www.twilio.com/docs/errors/30409)."""
         try:
             # Not repeatable: a repeat after a lost answer is refused with 30409, as if it had not been canceled.
             return self._update(provider_message_id, b"Status=canceled", repeatable=False)
@@ -118,7 +119,8 @@ class TwilioProvider(Provider):
         return self._update(provider_message_id, b"Body=", repeatable=True)
 
     def check_connection(self) -> ConnectionStatus:
-        """Check the account's state; with an API key that may not see it, whether the account's messages can be read."""
+        """Check the account's state; with an API key that may not see it, whether the account's messages can be
+        read."""
         try:
             return self._check()
         except ProviderRefused as error:

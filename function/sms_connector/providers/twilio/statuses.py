@@ -1,12 +1,13 @@
 """Twilio's vocabulary in ours: message statuses, error codes, consent keywords. Data and look-ups only.
 
 Statuses: https://www.twilio.com/docs/messaging/api/message-resource#message-status-values and the enum
-`message_enum_status` of Twilio's OpenAPI document. The status decides first: Twilio may leave an `error_code` on a message that is
-not failed.
+`message_enum_status` of Twilio's OpenAPI document. The status decides first: Twilio may leave an `error_code` on a
+message that is not failed.
 
-Codes: Twilio's error dictionary (https://www.twilio.com/docs/api/errors), as listed in a public copy read on 2026-11-27; each at
-https://www.twilio.com/docs/errors/<code>; titles are Twilio's, long ones shortened. In July 2024 new ones split 21211, 21212, 21606
-and 21614: https://www.twilio.com/en-us/changelog/updates-to-the-error-code-dictionary-to-clarify-number-validatio
+Codes: Twilio's error dictionary (https://www.twilio.com/docs/api/errors), as listed in a public copy read on
+2026-11-27; each at https://www.twilio.com/docs/errors/<code>; titles are Twilio's, long ones shortened. In July 2024
+new ones split 21211, 21212, 21606 and 21614:
+https://www.twilio.com/en-us/changelog/updates-to-the-error-code-dictionary-to-clarify-number-validatio
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
 def to_status(raw_status: str) -> MessageStatus:
     """Return our status for Twilio's.
 
-    One that Twilio may add says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves nothing backward and
-    ends no tracking. (`receiving` and `received` are of inbound messages, never ours to report.)
+    One that Twilio may add says only that Twilio has the message: ACCEPTED, the lowest rank, so that it moves nothing
+    backward and ends no tracking. (`receiving` and `received` are of inbound messages, never ours to report.)
     """
     return STATUSES.get(raw_status, MessageStatus.ACCEPTED)
 
@@ -334,7 +335,8 @@ def delivery_failure(status: MessageStatus, code: int | str | None, message: str
 
 
 def to_number(value: object) -> int:
-    """Return a code or count as a number; 0 where there is none. Callbacks send text where the REST API sends numbers."""
+    """Return a code or count as a number; 0 where there is none. Callbacks send text where the REST API sends
+    numbers."""
     if isinstance(value, str):
         return int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
     return value if isinstance(value, int) else 0
@@ -346,6 +348,7 @@ CONSENT_WORDS = ConsentWords(
     stop=("STOP", "UNSUBSCRIBE", "END", "QUIT", "STOPALL", "REVOKE", "OPTOUT", "CANCEL"),
     start=("START", "YES", "UNSTOP"),
     help=("HELP", "INFO"),
-    # https://help.twilio.com/articles/360058144374: the network blocks at a toll-free number, and only these two lift it.
+    # https://help.twilio.com/articles/360058144374: the network blocks at a toll-free number, and only these two lift
+    # it.
     start_by_kind={SenderKind.TOLL_FREE: ("START", "UNSTOP")},
 )

@@ -84,8 +84,9 @@ def _signed_content(callback: RawCallback) -> str | None:
 
 
 def _spellings(url: str) -> list[str]:
-    """Return the ways Twilio may have spelt our URL: with the port or without ("sig generation on back end is inconsistent",
-    says its library), and without the fragment of delivery options or, which no document rules out, with it."""
+    """Return the ways Twilio may have spelt our URL: with the port or without ("sig generation on back end is
+    inconsistent", says its library), and without the fragment of delivery options or, which no document rules out, with
+    it."""
     bare = url.partition("#")[0]
     parts = urlsplit(bare)
     default = ":443" if parts.scheme == "https" else ":80"

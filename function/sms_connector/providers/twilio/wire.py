@@ -38,7 +38,7 @@ from sms_connector.transport.http import HttpResponse, Verdict
 T = TypeVar("T")
 
 # How Twilio is to deliver a status callback: three retries instead of one, after a connection or read time-out or an
-# answer that is no 2xx. The fragment is for Twilio only; it never reaches us.
+# answer other than 2xx. The fragment is for Twilio only; it never reaches us.
 # https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides
 CALLBACK_OPTIONS = "#rc=3&rp=all"
 
@@ -128,7 +128,8 @@ def api_root(base_url: str) -> str:
 
 
 def send_form(message: OutboundMessage) -> bytes:
-    """Return the form that creates the message. A field without a value is not sent: Twilio reads an empty one as a value."""
+    """Return the form that creates the message. A field without a value is not sent: Twilio reads an empty one as a
+    value."""
     sender = "MessagingServiceSid" if POOL_SID.fullmatch(message.sender) else "From"
     fields = [("To", message.to), (sender, message.sender)]
     if message.text:
@@ -148,8 +149,8 @@ def list_query(query: ReportQuery) -> str:
     """Return the query string of the first page.
 
     Without `DateSent>`: a message that was not sent yet has no such date, and it is one of those we look for. The list
-    comes by that date, newest first, instead, and `read_page` ends it at `query.since`. A pool can't be asked for: `From` is the
-    number it chose.
+    comes by that date, newest first, instead, and `read_page` ends it at `query.since`. A pool can't be asked for:
+    `From` is the number it chose.
     """
     fields = [("PageSize", str(PAGE_SIZE))]
     if query.to:
@@ -197,11 +198,13 @@ def read_report(document: MessageDocument, *, pool: str | None = None) -> Delive
 
 
 def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
-    """Return one page of the list: what we sent since `query.since`, and the next page's query string while it may hold more.
+    """Return one page of the list: what we sent since `query.since`, and the next page's query string while it may hold
+    more.
 
-    Twilio's dates have no fractions, so neither has the comparison. The list is sorted by the date of sending: one that was scheduled
-    long before stands among the latest, so the list goes on until a message was made and sent before `query.since`. Only the query
-    string of `next_page_uri` is followed, on our own base URL: an answer can't send us, and our credentials, anywhere else.
+    Twilio's dates have no fractions, so neither has the comparison. The list is sorted by the date of sending: one that
+    was scheduled long before stands among the latest, so the list goes on until a message was made and sent before
+    `query.since`. Only the query string of `next_page_uri` is followed, on our own base URL: an answer can't send us,
+    and our credentials, anywhere else.
     """
     page = decode(list_decoder, response, repeatable=True)
     pool = query.sender if query.sender and POOL_SID.fullmatch(query.sender) else None
@@ -213,7 +216,8 @@ def read_page(response: HttpResponse, query: ReportQuery) -> ReportPage:
 
 
 def _is_older(documents: Sequence[MessageDocument], since: datetime) -> bool:
-    """Return whether the list has come to what was made and sent before `since`: by the last of those with a date of sending."""
+    """Return whether the list has come to what was made and sent before `since`: by the last of those with a date of
+    sending."""
     for document in reversed(documents):
         sent, created = read_time(document.date_sent), read_time(document.date_created)
         if sent is not None and created is not None:
@@ -284,7 +288,8 @@ def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
 
 
 def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
-    """Return the error for an answer that is neither a 2xx nor Twilio's own error: of something in between, or another server.
+    """Return the error for an answer that is neither a 2xx nor Twilio's own error: of something in between, or another
+    server.
 
     Its body is not quoted: it may echo the request.
     """
