@@ -49,12 +49,12 @@ class _Traffic:
         return self.sends + self.questions
 
 
-def run_demo(output: Output, environ: Mapping[str, str]) -> bool:
+def run_demo(output: Output, environ: Mapping[str, str], *, provider: str) -> bool:
     """Return True if every message reached a final status."""
     output.note("starting the connector, its worker and its webhook, and a sandbox in the provider's place …")
     with (
         tempfile.TemporaryDirectory(prefix="sms-demo-") as folder,
-        running_stack(Path(folder), delivery_seconds=DELIVERY_SECONDS) as stack,
+        running_stack(Path(folder), provider=provider, delivery_seconds=DELIVERY_SECONDS) as stack,
     ):
         client = open_client(stack.url, environ, output.note)
         client.call("PUT", f"/v1/optOuts/{in_path(OPTED_OUT)}", document={"reason": "asked for it on the phone"})

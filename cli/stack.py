@@ -25,10 +25,10 @@ import requests
 from cli.errors import Misused, Unavailable
 from sandbox import AdminClient, Options, Sandbox
 from sandbox.options import Settings
-from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
+from sandbox.providers import PACKAGES, Simulator, simulator
 
 ROOT = Path(__file__).resolve().parent.parent
-SENDER = "+15551234567"
+PROVIDER = "twilio"
 SANDBOX, CONNECTOR, WORKER, WEBHOOK = "sandbox", "connector", "worker", "webhook"
 # The entry points that are started.
 TARGETS = (CONNECTOR, WORKER, WEBHOOK)
@@ -39,12 +39,14 @@ LOG_LINES_SHOWN = 15
 @dataclass(frozen=True, slots=True)
 class Stack:
     """What is running. `urls`: entry point → address. `logs`: entry point → file. `inbound_url`: where the sandbox brings texts to
-    our number."""
+    `sender`, a number of ours at `provider`."""
 
     sandbox_url: str
     urls: Mapping[str, str]
     logs: Mapping[str, Path]
     inbound_url: str
+    provider: str
+    sender: str
 
     @property
     def url(self) -> str:
@@ -60,15 +62,18 @@ class Stack:
 def running_stack(
     folder: Path,
     *,
+    provider: str = PROVIDER,
     delivery_seconds: float = 2.0,
     settings: Mapping[str, str] | None = None,
     ports: Mapping[str, int] | None = None,
 ) -> Iterator[Stack]:
     """Start sandbox and functions. `ports` by entry point (and `sandbox`), else free ones; `settings` are more variables.
 
-    Raises Misused where a port is taken, Unavailable, with the end of its log, where a function does not start.
+    Raises Misused where a port is taken or the provider is not simulated, Unavailable, with the end of its log, where a function
+    does not start.
     An Unavailable raised while the stack is used gets the end of the log too.
     """
+    simulated = _find_simulator(provider)
     wanted = {name: _claim_port(name, (ports or {}).get(name, 0)) for name in (SANDBOX, *TARGETS)}
     urls = {target: f"http://127.0.0.1:{wanted[target]}" for target in TARGETS}
     logs = {target: folder / f"{target}.log" for target in TARGETS}
@@ -76,36 +81,51 @@ def running_stack(
         _terminate_on_sigterm(closing)
         options = Options(port=wanted[SANDBOX], settings=Settings(delivery_seconds=delivery_seconds))
         sandbox = closing.enter_context(Sandbox(options))
-        environ = {**_environ(folder, provider_url=sandbox.url, webhook_url=urls[WEBHOOK]), **(settings or {})}
+        provider_settings = {
+            "SMS_PROVIDER": provider,
+            "SMS_PROVIDER_URL": sandbox.url + simulated.path,
+            "SMS_SENDER": simulated.sender,
+        }
+        if simulated.options:
+            provider_settings["SMS_PROVIDER_OPTIONS"] = ",".join(map("=".join, simulated.options.items()))
+        own = _environ(folder, simulated.secrets, webhook_url=urls[WEBHOOK])
+        environ = {**own, **provider_settings, **(settings or {})}
         running: dict[str, subprocess.Popen[bytes]] = {}
         closing.callback(_stop, running.values())
         for target in TARGETS:
             running[target] = _start(target, wanted[target], environ=environ, log=logs[target])
         for target, process in running.items():
             _await_health(urls[target], process, logs[target])
-        inbound_url = _inbound_url(folder, urls[WEBHOOK])
-        AdminClient(sandbox.url).post("numbers", {"number": SENDER, "smsUrl": inbound_url})
+        status_url, inbound_url = (
+            _callback_url(folder, urls[WEBHOOK], provider, kind) for kind in ("status", "inbound")
+        )
+        simulated.enter_addresses(AdminClient(sandbox.url), status_url, inbound_url)
         try:
-            yield Stack(sandbox.url, urls, logs, inbound_url)
+            yield Stack(sandbox.url, urls, logs, inbound_url, provider, simulated.sender)
         except Unavailable as error:
             for log in logs.values():
                 error.add_note(_end_of(log))
             raise
 
 
-def _environ(folder: Path, *, provider_url: str, webhook_url: str) -> dict[str, str]:
+def _find_simulator(provider: str) -> Simulator:
+    try:
+        return simulator(provider)
+    except KeyError:
+        raise Misused(f"no provider is called {provider!r}; choose one of {', '.join(PACKAGES)}") from None
+
+
+def _environ(folder: Path, provider_secrets: Mapping[str, str], *, webhook_url: str) -> dict[str, str]:
     """Nothing of the caller's own SMS_ settings: they are for another connection."""
     kept = folder / "secrets"
     kept.mkdir(parents=True, exist_ok=True)
-    for name, value in (("account-sid", ACCOUNT_SID), ("auth-token", AUTH_TOKEN)):
+    for name, value in provider_secrets.items():
         (kept / name).write_text(value)
     key = kept / "webhook-key"
     if not key.exists():  # a folder that is used again has messages under way, whose callbacks it proves
         key.write_text(secrets.token_hex(32))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SMS_", "K_"))}
     return inherited | {
-        "SMS_PROVIDER_URL": provider_url,
-        "SMS_SENDER": SENDER,
         "SMS_SECRETS_DIR": str(kept),
         "SMS_LEDGER": f"sqlite:{folder / 'ledger.db'}",
         "SMS_QUEUE": f"sqlite:{folder / 'queue.db'}",
@@ -114,11 +134,11 @@ def _environ(folder: Path, *, provider_url: str, webhook_url: str) -> dict[str, 
     }
 
 
-def _inbound_url(folder: Path, webhook_url: str) -> str:
-    """As docs/providers/twilio.md has it; the name is that of a connection without SMS_CONNECTION."""
+def _callback_url(folder: Path, webhook_url: str, provider: str, kind: str) -> str:
+    """As docs/providers/ has it; the name is that of a connection without SMS_CONNECTION."""
     key = (folder / "secrets" / "webhook-key").read_text().strip()
-    token = hmac.new(key.encode(), b"inbound:local", hashlib.sha256).hexdigest()[:24]
-    return f"{webhook_url}/webhooks/twilio/inbound/{token}"
+    token = hmac.new(key.encode(), f"{kind}:local".encode(), hashlib.sha256).hexdigest()[:24]
+    return f"{webhook_url}/webhooks/{provider}/{kind}/{token}"
 
 
 def _start(target: str, port: int, *, environ: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -41,6 +41,19 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class PlainPolicy:
+    """Calls back at most `retries` times more after anything but a 2xx."""
+
+    connect_seconds: float = 5.0
+    read_seconds: float = 15.0
+    total_seconds: float = 30.0
+    retries: int = 2
+
+    def retries_on(self, outcome: Outcome) -> bool:
+        return outcome.status is None or not 200 <= outcome.status < 300
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one attempt: an HTTP status and body, or the error.
 
@@ -54,7 +67,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """One request to make; a GET has the fields of `form` in its `url` already.
+    """One request to make: a form, or `body` where it is something else (its content type is one of the headers). A GET
+    has the fields of `form` in its `url` already.
 
     `headers()` is asked before each attempt: a signature uses the key valid then. `subject` (a message id) and `label`
     (its status, or "inbound") are for the journal. `wanted()` is asked when a planned one falls due: a message canceled
@@ -69,6 +83,7 @@ class Webhook:
     headers: Callable[[], Mapping[str, str]]
     policy: Policy
     wanted: Callable[[], bool] = lambda: True
+    body: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +105,7 @@ class Attempt:
             "method": self.webhook.method,
             "url": self.webhook.url,
             "form": dict(self.webhook.form),
+            "body": None if self.webhook.body is None else self.webhook.body.decode("utf-8", "replace"),
             "attempt": self.number,
             "status": self.outcome.status,
             "error": self.outcome.error,
@@ -199,7 +215,8 @@ class Callbacks:
             return Outcome(error="external")
         policy = webhook.policy
         timeout = aiohttp.ClientTimeout(total=left, sock_connect=policy.connect_seconds, sock_read=policy.read_seconds)
-        data = aiohttp.FormData(list(webhook.form)) if webhook.method == "POST" else None
+        form = aiohttp.FormData(list(webhook.form)) if webhook.method == "POST" else None
+        data = form if webhook.body is None else webhook.body
         try:
             async with self._open_session().request(
                 webhook.method, url, data=data, headers=webhook.headers(), timeout=timeout, allow_redirects=False

@@ -69,9 +69,11 @@ class AdminClient:
         self.post("clock", {"advanceSeconds": seconds})
 
     def inbound(self, **message: Any) -> dict[str, Any]:
-        """Send a message to one of our numbers: `to`, `from_`, `body`, `mediaUrls`. Waits for the webhook's answer."""
+        """Send a message to one of our numbers: `to`, `from_`, `body`, `mediaUrls`, `provider` (the first where
+        it is left out). Waits for the webhook's answer."""
         message["from"] = message.pop("from_")
-        return dict(self.post("inbound", message))
+        provider = message.pop("provider", None)
+        return dict(self.post(f"{provider}/inbound" if provider else "inbound", message))
 
     def reset(self) -> None:
         """Back to the state at the start."""

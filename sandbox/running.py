@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -21,14 +20,8 @@ from sandbox.journal import Journal
 from sandbox.limits import Gate
 from sandbox.listener import Listener
 from sandbox.options import Context, Options
+from sandbox.providers import services as simulated
 from sandbox.server import Server
-from sandbox.service import Service
-from sandbox.twilio.service import Twilio
-
-MakeService = Callable[[Context, Clock, Callbacks], Service]
-
-# The next provider's service is one more line.
-SERVICES: Sequence[MakeService] = (Twilio,)
 
 START_SECONDS = 10.0
 
@@ -57,7 +50,7 @@ async def start(options: Options) -> Running:
     callbacks = Callbacks(
         context=context, clock=clock, external=options.external_callbacks, journal_size=options.journal_size
     )
-    services = [make(context, clock, callbacks) for make in SERVICES]
+    services = [make(context, clock, callbacks) for make in simulated()]
     admin = Admin(
         services, context=context, clock=clock, journal=journal, faults=faults, callbacks=callbacks, gate=gate
     )

@@ -17,24 +17,25 @@ if TYPE_CHECKING:
 
 PORT, SANDBOX_PORT = 8080, 8800
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
-# The number that `serve` sends from.
-SENDER = "+15551234567"
+PROVIDER = "twilio"
+Provider = Annotated[str, typer.Option(help="The simulated provider.")]
 
 sandbox = typer.Typer(help="The simulator in the provider's place.", no_args_is_help=True)
 
 
-def demo(ctx: typer.Context) -> None:
+def demo(ctx: typer.Context, *, provider: Provider = PROVIDER) -> None:
     """Send 100 example records as a campaign to a sandbox, and show what became of each."""
     from cli.demo import run_demo
 
     run = context_of(ctx)
-    if not run_demo(run.output, run.environ):
+    if not run_demo(run.output, run.environ, provider=provider):
         raise typer.Exit(NOT_DELIVERED)
 
 
 def serve(
     ctx: typer.Context,
     *,
+    provider: Provider = PROVIDER,
     port: Annotated[int, typer.Option(help="Of the connector; 0 takes a free one.")] = PORT,
     sandbox_port: Annotated[int, typer.Option(help="Of the sandbox; 0 takes a free one.")] = SANDBOX_PORT,
     worker_port: Annotated[int, typer.Option(help="Of the worker, which carries campaigns out.")] = 0,
@@ -52,7 +53,7 @@ def serve(
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         ports = {"sandbox": sandbox_port, "connector": port, "worker": worker_port, "webhook": webhook_port}
-        with running_stack(place, delivery_seconds=delivery_seconds, ports=ports) as stack:
+        with running_stack(place, provider=provider, delivery_seconds=delivery_seconds, ports=ports) as stack:
             addresses = {**stack.urls, "sandbox": stack.sandbox_url, "inbound": stack.inbound_url}
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
             run.output.show({"urls": addresses}, *people, *_examples(stack, place))
@@ -65,16 +66,21 @@ def send_inbound(
     *,
     sender: Annotated[str, typer.Option("--from", help="Whose text it is, such as +15558675310.")],
     body: Annotated[str, typer.Option(help="The text, such as STOP.")],
-    to: Annotated[str, typer.Option(help="Which of our numbers it is sent to.")] = SENDER,
+    to: Annotated[str | None, typer.Option(help="Which of our numbers it is sent to; else that of `serve`.")] = None,
+    provider: Provider = PROVIDER,
     url: Annotated[str, typer.Option("--sandbox", help="The sandbox's address.")] = SANDBOX_URL,
 ) -> None:
     """Text one of our numbers: the sandbox calls the webhook, signed, as the provider would."""
     from sandbox import AdminClient
     from sandbox.client import AdminCallError
+    from sandbox.providers import simulator
 
     run = context_of(ctx)
     try:
-        answer = AdminClient(url, patience=1.0).inbound(from_=sender, to=to, body=body)
+        number = to or simulator(provider).sender
+        answer = AdminClient(url, patience=1.0).inbound(provider=provider, from_=sender, to=number, body=body)
+    except KeyError:
+        raise Misused(f"no provider is called {provider!r}") from None
     except AdminCallError as error:
         raise Misused(str(error)) from None
     except OSError as error:
@@ -88,7 +94,7 @@ def send_inbound(
         )
         raise Unavailable(f"the webhook did not take the message: {reason}", answer)
     replies = [f"answered with {len(answer['replies'])} message(s)"] if answer["replies"] else []
-    run.output.show(answer, f"{sender} → {to}: {body}", f"the webhook took it ({webhook['status']})", *replies)
+    run.output.show(answer, f"{sender} → {number}: {body}", f"the webhook took it ({webhook['status']})", *replies)
 
 
 def _examples(stack: Stack, folder: Path) -> tuple[str, ...]:

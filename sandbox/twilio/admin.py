@@ -47,6 +47,7 @@ class TwilioAdmin:
             ("POST", "services"): self._put_service,
             ("GET", "opt-outs"): self._opt_outs,
             ("POST", "inbound"): self._inbound,
+            ("POST", "twilio/inbound"): self._inbound,
         }
 
     def _put_account(self, body: Mapping[str, Any]) -> dict[str, Any]:
