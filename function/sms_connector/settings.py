@@ -7,11 +7,12 @@ setting is never left out in silence. Values that may hold a credential (address
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector import registry
 from sms_connector import settings_values as values
@@ -27,69 +28,54 @@ FOREIGN_PREFIXES: Final = ("SMS_CLI_", "SMS_SANDBOX_")
 # A message is kept for 30 days: a day is left in which its end can be read.
 EXPIRE_AFTER_HOURS_MOST: Final = 29 * 24
 
-T = TypeVar("T")
-D = TypeVar("D")
 Level = Literal["error", "info", "debug"]
 
 
-class LedgerAddress(msgspec.Struct, frozen=True):
-    """Where the ledger is: `path` with `sqlite`, `project` and `database` with `firestore`."""
+class Address(msgspec.Struct, frozen=True):
+    """Where the ledger or the queue is: `path` with `sqlite`; `project` and `place` elsewhere, which is the database
+    with `firestore`, the location with `cloud-tasks`."""
 
-    kind: Literal["sqlite", "firestore"]
+    kind: str
     path: Path | None = None
     project: str = ""
-    database: str = ""
+    place: str = ""
 
 
-class QueueAddress(msgspec.Struct, frozen=True):
-    """The queue of durable work: `path` with `sqlite`, all else with `cloud-tasks` (who is called, and as whom)."""
+class Settings(msgspec.Struct, frozen=True):
+    """All settings, each named as its variable without the prefix.
 
-    kind: Literal["sqlite", "cloud-tasks"]
-    path: Path | None = None
-    project: str = ""
-    location: str = ""
-    worker_url: str = ""
-    connector_url: str = ""
-    account: str = ""
+    `connection` is its name; `suspended`: it was deployed so. `proxy_url` is the proxy's host and port. With
+    `cloud-tasks` `worker_url`, `connector_url` and `tasks_account` say who is called, and as whom. `project` is the
+    Google Cloud project, for the links of traces; None elsewhere.
+    """
 
-
-class TrackingSettings(msgspec.Struct, frozen=True):
-    """Defaults of tracking, and the hours without a final status after which a message is `expired`."""
-
-    retry_interval_millis: int = 10_000
-    retry_attempts: int = 6
-    expire_after_hours: int = 72
-
-
-class ConnectionSettings(msgspec.Struct, frozen=True):
-    """The connection's name, place and size. `suspended`: it was deployed so."""
-
-    name: str = "local"
+    ledger: Address = Address("sqlite")
+    connection: str = "local"
     description: str = ""
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
     region: str | None = None
     nodes_min: int | None = None
     nodes_max: int | None = None
     suspended: bool = False
-
-
-class Settings(msgspec.Struct, frozen=True):
-    """All settings. `project` is the Google Cloud project, for the links of traces; None elsewhere."""
-
-    ledger: LedgerAddress
-    connection: ConnectionSettings = msgspec.field(default_factory=ConnectionSettings)
     provider: str = registry.DEFAULT
     provider_url: str | None = None
     sender: Sender | None = None
     default_country: str | None = None
-    tracking: TrackingSettings = msgspec.field(default_factory=TrackingSettings)
+    retry_interval_millis: int = 10_000
+    retry_attempts: int = 6
+    expire_after_hours: int = 72
     node_rate: int = 25
     connection_rate: int | None = None
     workers_max: int = 1
     secrets_dir: Path = Path("/secrets")
-    queue: QueueAddress | None = None
+    queue: Address | None = None
+    worker_url: str = ""
+    connector_url: str = ""
+    tasks_account: str = ""
     webhook_url: str | None = None
-    proxy: ProxySettings | None = None
+    proxy_url: tuple[str, int] | None = None
+    proxy_auth: ProxyAuth = ProxyAuth.NONE
+    proxy_ssl: ProxySsl = ProxySsl.AUTO
     ca_file: Path | None = None
     log_level: Level = "info"
     campaign_sources: tuple[str, ...] = ()
@@ -100,196 +86,144 @@ class Settings(msgspec.Struct, frozen=True):
     on_platform: bool = False
     project: str | None = None
 
+    @property
+    def proxy(self) -> ProxySettings | None:
+        return ProxySettings(*self.proxy_url, self.proxy_auth, self.proxy_ssl) if self.proxy_url else None
+
+
+def _address(forms: str) -> Callable[[str], Address]:
+    remote = forms.partition(" or ")[2].partition(":")[0]
+
+    def parse(raw: str) -> Address:
+        kind, _, rest = raw.partition(":")
+        if kind == "sqlite" and rest:
+            return Address(kind, Path(rest))
+        parts = values.TWO_PARTS.fullmatch(rest)
+        if kind != remote or not parts:
+            raise ValueError(f"it has to be {forms}")
+        return Address(kind, None, parts[1], parts[2])
+
+    return parse
+
+
+# How each variable is read. What is absent has the default of `Settings`.
+READERS: Final[Mapping[str, Callable[[str], object]]] = {
+    "SMS_LEDGER": _address(LEDGER_FORMS),
+    "SMS_CONNECTION": values.connection_name,
+    "SMS_DESCRIPTION": values.text(1024),
+    "SMS_LABELS": values.labels,
+    "SMS_REGION": values.region,
+    "SMS_NODES_MIN": values.whole_number(0, 1000),
+    "SMS_NODES_MAX": values.whole_number(1, 1000),
+    "SMS_SUSPENDED": values.truth,
+    "SMS_PROVIDER": values.one_of(*registry.PROVIDERS),
+    "SMS_PROVIDER_URL": values.base_url,
+    "SMS_SENDER": parse_sender,
+    "SMS_DEFAULT_COUNTRY": parse_country,
+    "SMS_RETRY_INTERVAL_MILLIS": values.whole_number(100, 3_600_000),
+    "SMS_RETRY_ATTEMPTS": values.whole_number(0, 100),
+    "SMS_EXPIRE_AFTER_HOURS": values.whole_number(1, EXPIRE_AFTER_HOURS_MOST),
+    "SMS_NODE_RATE": values.whole_number(1, 25),
+    "SMS_CONNECTION_RATE": values.whole_number(1, 100_000),
+    "SMS_WORKERS_MAX": values.whole_number(1, 1000),
+    "SMS_SECRETS_DIR": Path,
+    "SMS_QUEUE": _address(QUEUE_FORMS),
+    "SMS_WORKER_URL": values.base_url,
+    "SMS_CONNECTOR_URL": values.base_url,
+    "SMS_TASKS_ACCOUNT": values.service_account,
+    "SMS_WEBHOOK_URL": values.base_url,
+    "SMS_PROXY_URL": values.proxy_address,
+    "SMS_PROXY_AUTH": values.one_of(*ProxyAuth),
+    "SMS_PROXY_SSL": values.one_of(*ProxySsl),
+    "SMS_CA_FILE": values.existing_file,
+    "SMS_LOG_LEVEL": values.one_of("error", "info", "debug"),
+    "SMS_CAMPAIGN_SOURCES": values.list_of(values.campaign_source),
+    "SMS_STOP_WORDS": values.list_of(values.keyword),
+    "SMS_HELP_REPLY": values.text(1600),
+    "SMS_CALLBACK_URL": values.callback_url,
+    "SMS_CALLBACK_PRIVATE_HOSTS": values.list_of(values.host),
+}
+
 
 def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     """Load the settings. Raises StartError listing every problem."""
-    reader = _Reader(environ)
-    on_platform = bool(environ.get("K_SERVICE"))
-    ledger = reader.read("SMS_LEDGER", _parse_ledger, None)
-    if needs_ledger and ledger is None and not environ.get("SMS_LEDGER", "").strip():
-        reader.problems.append(f"SMS_LEDGER is missing: looked in the environment; set it to {LEDGER_FORMS}")
-    settings = Settings(
-        ledger=ledger or LedgerAddress("sqlite"),
-        connection=_read_connection(reader),
-        provider=reader.read("SMS_PROVIDER", values.one_of(*registry.PROVIDERS), registry.DEFAULT),
-        provider_url=reader.read("SMS_PROVIDER_URL", values.base_url, None),
-        sender=reader.read("SMS_SENDER", parse_sender, None),
-        default_country=reader.read("SMS_DEFAULT_COUNTRY", parse_country, None),
-        tracking=TrackingSettings(
-            reader.read("SMS_RETRY_INTERVAL_MILLIS", values.whole_number(100, 3_600_000), 10_000),
-            reader.read("SMS_RETRY_ATTEMPTS", values.whole_number(0, 100), 6),
-            reader.read("SMS_EXPIRE_AFTER_HOURS", values.whole_number(1, EXPIRE_AFTER_HOURS_MOST), 72),
-        ),
-        node_rate=reader.read("SMS_NODE_RATE", values.whole_number(1, 25), 25),
-        connection_rate=reader.read("SMS_CONNECTION_RATE", values.whole_number(1, 100_000), None),
-        workers_max=reader.read("SMS_WORKERS_MAX", values.whole_number(1, 1000), 1),
-        secrets_dir=reader.read("SMS_SECRETS_DIR", Path, Path("/secrets")),
-        queue=_read_queue(reader),
-        webhook_url=reader.read("SMS_WEBHOOK_URL", values.base_url, None),
-        proxy=_read_proxy(reader),
-        ca_file=reader.read("SMS_CA_FILE", values.existing_file, None),
-        log_level=reader.read("SMS_LOG_LEVEL", values.one_of("error", "info", "debug"), "info"),
-        campaign_sources=reader.read("SMS_CAMPAIGN_SOURCES", values.list_of(values.campaign_source), ()),
-        stop_words=reader.read("SMS_STOP_WORDS", values.list_of(values.keyword), ()),
-        help_reply=reader.read("SMS_HELP_REPLY", values.text(1600), None),
-        callback_url=reader.read("SMS_CALLBACK_URL", values.callback_url, None),
-        callback_private_hosts=reader.read("SMS_CALLBACK_PRIVATE_HOSTS", values.list_of(values.host), ()),
-        on_platform=on_platform,
-        project=environ.get("GOOGLE_CLOUD_PROJECT") or (ledger.project if ledger else "") or None,
-    )
-    if settings.callback_url and settings.queue is None and not environ.get("SMS_QUEUE", "").strip():
-        reader.problems.append(f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}")
-    services = _refuse_local_services(settings) if on_platform else _find_unusable_files(settings)
-    problems = [*reader.problems, *services, *_find_unknown_settings(environ, reader.known)]
+    said = {name: raw for name in READERS if (raw := environ.get(name, "").strip())}
+    read: dict[str, Any] = {}
+    problems: list[str] = []
+    if needs_ledger and "SMS_LEDGER" not in said:
+        problems.append(f"SMS_LEDGER is missing: looked in the environment; set it to {LEDGER_FORMS}")
+    for name, raw in said.items():
+        try:
+            read[name.removeprefix(PREFIX).lower()] = READERS[name](raw)
+        except ValueError as problem_text:
+            problems.append(f"{name} (environment): {problem_text}")
+    settings = Settings(**read, on_platform=bool(environ.get("K_SERVICE")))
+    project = environ.get("GOOGLE_CLOUD_PROJECT") or settings.ledger.project or None
+    services = _refuse_local_services(settings) if settings.on_platform else _find_unusable_files(settings)
+    problems += [*_find_contradictions(settings, said), *services, *_find_unknown_settings(environ)]
     if problems:
         raise StartError(problems)
-    return settings
+    return replace(settings, project=project)
 
 
-class _Reader:
-    """Reads variables by name, keeps what is wrong, and remembers which names there are."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-        self.known: list[str] = []
-
-    def read(self, name: str, parse: Callable[[str], T], default: D) -> T | D:
-        """Return the value, or `default` where the variable is absent or wrong; keep the problem."""
-        self.known.append(name)
-        raw = self._environ.get(name, "").strip()
-        if not raw:
-            return default
-        try:
-            return parse(raw)
-        except ValueError as problem_text:
-            self.problems.append(f"{name} (environment): {problem_text}")
-            return default
+def _find_contradictions(settings: Settings, said: Mapping[str, str]) -> Iterator[str]:
+    """Compare settings with each other. One that is wrong by itself is a problem already."""
+    if (settings.nodes_min or 0) > (settings.nodes_max or 1000):
+        yield "SMS_NODES_MIN is more than SMS_NODES_MAX: lower it, or raise the other"
+    if _uses_cloud_tasks(settings):
+        for name in ("SMS_WORKER_URL", "SMS_CONNECTOR_URL", "SMS_TASKS_ACCOUNT"):
+            if name not in said:
+                yield f"{name} is missing: looked in the environment; SMS_QUEUE=cloud-tasks:… needs it"
+    idle = ["SMS_PROXY_AUTH"] if settings.proxy_auth is not ProxyAuth.NONE else []
+    idle += ["SMS_PROXY_SSL"] if settings.proxy_ssl is not ProxySsl.AUTO else []
+    if idle and "SMS_PROXY_URL" not in said:
+        yield f"SMS_PROXY_URL is missing: looked in the environment; {' and '.join(idle)} can't work without it"
+    if settings.callback_url and "SMS_QUEUE" not in said:
+        yield f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}"
 
 
-def _read_connection(reader: _Reader) -> ConnectionSettings:
-    connection = ConnectionSettings(
-        name=reader.read("SMS_CONNECTION", values.connection_name, "local"),
-        description=reader.read("SMS_DESCRIPTION", values.text(1024), ""),
-        labels=reader.read("SMS_LABELS", values.labels, {}),
-        region=reader.read("SMS_REGION", values.region, None),
-        nodes_min=reader.read("SMS_NODES_MIN", values.whole_number(0, 1000), None),
-        nodes_max=reader.read("SMS_NODES_MAX", values.whole_number(1, 1000), None),
-        suspended=reader.read("SMS_SUSPENDED", values.truth, False),
-    )
-    if (connection.nodes_min or 0) > (connection.nodes_max or 1000):
-        reader.problems.append("SMS_NODES_MIN is more than SMS_NODES_MAX: lower it, or raise the other")
-    return connection
+def _uses_cloud_tasks(settings: Settings) -> bool:
+    return settings.queue is not None and settings.queue.path is None
 
 
-def _read_queue(reader: _Reader) -> QueueAddress | None:
-    address = reader.read("SMS_QUEUE", _parse_queue, None)
-    called = {
-        "SMS_WORKER_URL": reader.read("SMS_WORKER_URL", values.base_url, ""),
-        "SMS_CONNECTOR_URL": reader.read("SMS_CONNECTOR_URL", values.base_url, ""),
-        "SMS_TASKS_ACCOUNT": reader.read("SMS_TASKS_ACCOUNT", values.service_account, ""),
-    }
-    if address is None or address.kind == "sqlite":
-        return address
-    wrong = {problem.partition(" ")[0] for problem in reader.problems}
-    reader.problems.extend(
-        f"{name} is missing: looked in the environment; SMS_QUEUE=cloud-tasks:… needs it"
-        for name, value in called.items()
-        if not value and name not in wrong
-    )
-    worker_url, connector_url, account = called.values()
-    return QueueAddress("cloud-tasks", None, address.project, address.location, worker_url, connector_url, account)
-
-
-def _read_proxy(reader: _Reader) -> ProxySettings | None:
-    address = reader.read("SMS_PROXY_URL", values.proxy_address, None)
-    auth = ProxyAuth(reader.read("SMS_PROXY_AUTH", values.one_of(*ProxyAuth), ProxyAuth.NONE))
-    ssl = ProxySsl(reader.read("SMS_PROXY_SSL", values.one_of(*ProxySsl), ProxySsl.AUTO))
-    if address is not None:
-        return ProxySettings(*address, auth, ssl)
-    idle = [
-        name
-        for name, value, default in (("SMS_PROXY_AUTH", auth, ProxyAuth.NONE), ("SMS_PROXY_SSL", ssl, ProxySsl.AUTO))
-        if value != default
-    ]
-    if idle and not any(problem.startswith("SMS_PROXY_URL ") for problem in reader.problems):
-        reader.problems.append(
-            f"SMS_PROXY_URL is missing: looked in the environment; {' and '.join(idle)} can't work without it"
-        )
-    return None
-
-
-def _parse_ledger(raw: str) -> LedgerAddress:
-    kind, _, rest = raw.partition(":")
-    if kind == "sqlite" and rest:
-        return LedgerAddress("sqlite", path=Path(rest))
-    if kind == "firestore":
-        project, database = values.two_parts(rest, LEDGER_FORMS)
-        return LedgerAddress("firestore", project=project, database=database)
-    raise ValueError(f"it has to be {LEDGER_FORMS}")
-
-
-def _parse_queue(raw: str) -> QueueAddress:
-    kind, _, rest = raw.partition(":")
-    if kind == "sqlite" and rest:
-        return QueueAddress("sqlite", path=Path(rest))
-    if kind == "cloud-tasks":
-        project, location = values.two_parts(rest, QUEUE_FORMS)
-        return QueueAddress("cloud-tasks", project=project, location=location)
-    raise ValueError(f"it has to be {QUEUE_FORMS}")
-
-
-def _refuse_local_services(settings: Settings) -> list[str]:
+def _refuse_local_services(settings: Settings) -> Iterator[str]:
     """On the platform a file is gone with its instance, and plain http goes through someone else's network."""
-    local = [
-        ("SMS_LEDGER", settings.ledger.path is not None, "firestore:<project>/<database>"),
-        (
-            "SMS_QUEUE",
+    urls = {
+        "SMS_PROVIDER_URL": settings.provider_url,
+        "SMS_WEBHOOK_URL": settings.webhook_url,
+        "SMS_CALLBACK_URL": settings.callback_url,
+    }
+    if _uses_cloud_tasks(settings):
+        urls |= {"SMS_WORKER_URL": settings.worker_url, "SMS_CONNECTOR_URL": settings.connector_url}
+    local = {
+        "SMS_LEDGER": (settings.ledger.path is not None, "firestore:<project>/<database>"),
+        "SMS_QUEUE": (
             settings.queue is not None and settings.queue.path is not None,
             "cloud-tasks:<project>/<location>",
         ),
-        ("SMS_CAMPAIGN_SOURCES", any(not s.startswith("gs://") for s in settings.campaign_sources), "gs://<bucket>"),
-        *(
-            (name, bool(url) and not str(url).startswith("https://"), "an https:// address")
-            for name, url in _urls(settings)
-        ),
-    ]
-    return [
-        f"{name} (environment) is for a local run, but K_SERVICE is set, so this is the platform: set it to {wanted}"
-        for name, is_local, wanted in local
-        if is_local
-    ]
+        "SMS_CAMPAIGN_SOURCES": (any(not s.startswith("gs://") for s in settings.campaign_sources), "gs://<bucket>"),
+        **{name: (bool(url and not url.startswith("https://")), "an https:// address") for name, url in urls.items()},
+    }
+    for name, (is_local, wanted) in local.items():
+        if is_local:
+            yield (
+                f"{name} (environment) is for a local run, but K_SERVICE is set, so this is the platform: set it to "
+                f"{wanted}"
+            )
 
 
-def _find_unusable_files(settings: Settings) -> list[str]:
+def _find_unusable_files(settings: Settings) -> Iterator[str]:
     """Check files now: they are opened at their first use, where a wrong path would fail requests."""
-    files = (("SMS_LEDGER", settings.ledger.path), ("SMS_QUEUE", settings.queue.path if settings.queue else None))
-    found = ((name, values.database_problem(path)) for name, path in files if path is not None)
-    return [f"{name} (environment): {problem_text}" for name, problem_text in found if problem_text is not None]
+    for name, address in (("SMS_LEDGER", settings.ledger), ("SMS_QUEUE", settings.queue)):
+        if address and address.path and (problem_text := values.database_problem(address.path)):
+            yield f"{name} (environment): {problem_text}"
 
 
-def _urls(settings: Settings) -> list[tuple[str, str | None]]:
-    queue = settings.queue
-    return [
-        ("SMS_PROVIDER_URL", settings.provider_url),
-        ("SMS_WEBHOOK_URL", settings.webhook_url),
-        ("SMS_CALLBACK_URL", settings.callback_url),
-        ("SMS_WORKER_URL", queue.worker_url if queue else None),
-        ("SMS_CONNECTOR_URL", queue.connector_url if queue else None),
-    ]
+def _find_unknown_settings(environ: Mapping[str, str]) -> Iterator[str]:
+    for name in sorted(environ):
+        if name.startswith(PREFIX) and name not in READERS and not name.startswith(FOREIGN_PREFIXES):
+            from difflib import get_close_matches  # only a start that fails pays for it
 
-
-def _find_unknown_settings(environ: Mapping[str, str], known: list[str]) -> list[str]:
-    unknown_settings = sorted(
-        name
-        for name in environ
-        if name.startswith(PREFIX) and name not in known and not name.startswith(FOREIGN_PREFIXES)
-    )
-    return [f"{name} (environment) is not a setting; {_suggest(name, known)}" for name in unknown_settings]
-
-
-def _suggest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # only a start that fails pays for it
-
-    nearest = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"did you mean {nearest[0]}?" if nearest else "docs/settings.md lists them all"
+            nearest = get_close_matches(name, READERS, n=1, cutoff=0.6)
+            hint = f"did you mean {nearest[0]}?" if nearest else "docs/settings.md lists them all"
+            yield f"{name} (environment) is not a setting; {hint}"

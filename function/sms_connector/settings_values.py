@@ -13,16 +13,14 @@ from urllib.parse import SplitResult, urlsplit
 CONNECTION_NAME = re.compile(r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _LABEL_KEY = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
-_REGION = re.compile(r"[a-z]+-[a-z]+[0-9]+")
 _BUCKET = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](?:/[^\x00-\x1f]*)?")
 _HOST_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 # The last label of a name is not a number: that would be a broken address
 # (https://url.spec.whatwg.org/#ends-in-a-number-checker).
 _HOST_NAME = re.compile(rf"(?=.{{1,253}}$)(?:\*\.)?(?:{_HOST_LABEL}\.)*(?!(?:[0-9]+|0[xX][0-9A-Fa-f]*)$){_HOST_LABEL}")
-_ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 # https://www.sqlite.org/fileformat.html#magic_header_string
 _SQLITE = b"SQLite format 3\0"
-_PART = re.compile(r"[A-Za-z0-9.:_()-]{1,128}")
+TWO_PARTS = re.compile(r"([A-Za-z0-9.:_()-]{1,128})/([A-Za-z0-9.:_()-]{1,128})")
 
 T = TypeVar("T")
 L = TypeVar("L", bound=str)
@@ -71,14 +69,25 @@ def truth(raw: str) -> bool:
     return raw == "true"
 
 
-def connection_name(raw: str) -> str:
-    if not CONNECTION_NAME.fullmatch(raw):
-        raise ValueError(
-            f"{raw[:64]!r} is not a connection's name: lower-case letters, digits and hyphens, starting with a "
-            "letter, ending with "
-            "a letter or digit, at most 63 characters"
-        )
-    return raw
+def matching(form: str | re.Pattern[str], problem: str, *, shown: int = 0) -> Callable[[str], str]:
+    """Text of a form. The problem is said of the value's first characters, as many as are to be shown."""
+
+    def parse(raw: str) -> str:
+        if not re.fullmatch(form, raw):
+            raise ValueError(f"{raw[:shown]!r} {problem}" if shown else problem)
+        return raw
+
+    return parse
+
+
+connection_name = matching(
+    CONNECTION_NAME,
+    "is not a connection's name: lower-case letters, digits and hyphens, starting with a letter, ending with a letter "
+    "or digit, at most 63 characters",
+    shown=64,
+)
+region = matching(r"[a-z]+-[a-z]+[0-9]+", "is not a region, such as europe-west3", shown=40)
+service_account = matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "it has to be a service account's e-mail address")
 
 
 def labels(raw: str) -> Mapping[str, str]:
@@ -92,12 +101,6 @@ def labels(raw: str) -> Mapping[str, str]:
             "in lower-case letters, digits, _ and -; a key starts with a letter"
         )
     return {key: value for key, _, value in pairs}
-
-
-def region(raw: str) -> str:
-    if not _REGION.fullmatch(raw):
-        raise ValueError(f"{raw[:40]!r} is not a region, such as europe-west3")
-    return raw
 
 
 def base_url(raw: str) -> str:
@@ -188,19 +191,6 @@ def _is_network(raw: str) -> bool:
         return "%" not in raw and ip_network(raw, strict=False).prefixlen > 0
     except ValueError:
         return False
-
-
-def service_account(raw: str) -> str:
-    if not _ACCOUNT.fullmatch(raw):
-        raise ValueError("it has to be a service account's e-mail address")
-    return raw
-
-
-def two_parts(raw: str, forms: str) -> tuple[str, str]:
-    first, slash, second = raw.partition("/")
-    if not (slash and _PART.fullmatch(first) and _PART.fullmatch(second)):
-        raise ValueError(f"it has to be {forms}")
-    return first, second
 
 
 def _split(raw: str) -> SplitResult:

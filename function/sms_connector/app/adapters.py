@@ -3,24 +3,19 @@ named."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from msgspec.structs import replace
 
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.campaigns.sources import BUCKETS, AllowedSources
 from sms_connector.local.objects import FileObjects
 from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
-from sms_connector.settings import Settings
+from sms_connector.settings import Address, Settings
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.settings import TransportSettings
 
-if TYPE_CHECKING:
-    from sms_connector.settings import LedgerAddress
-
 
 def make_log(settings: Settings) -> StructuredLog:
-    return StructuredLog(level=settings.log_level, connection=settings.connection.name, project=settings.project)
+    return StructuredLog(level=settings.log_level, connection=settings.connection, project=settings.project)
 
 
 def make_transport_settings(settings: Settings, timing: TransportSettings | None = None) -> TransportSettings:
@@ -32,7 +27,7 @@ def build_callbacks(settings: Settings, secrets: SecretSource) -> CallbackAddres
     if settings.webhook_url is None:
         return None
     return CallbackAddress(
-        settings.webhook_url, provider=settings.provider, connection=settings.connection.name, secrets=secrets
+        settings.webhook_url, provider=settings.provider, connection=settings.connection, secrets=secrets
     )
 
 
@@ -46,8 +41,9 @@ def open_queue(settings: Settings, clock: Clock) -> TaskQueue | None:
         return SqliteQueue(address.path, clock=clock)
     from sms_connector.cloud.queue import CloudTasksQueue, Target
 
-    names = (address.project, address.location, settings.connection.name)
-    return CloudTasksQueue.connect(Target(*names, address.worker_url, address.connector_url, address.account))
+    names = (address.project, address.place, settings.connection)
+    functions = (settings.worker_url, settings.connector_url, settings.tasks_account)
+    return CloudTasksQueue.connect(Target(*names, *functions))
 
 
 def open_sources(settings: Settings) -> AllowedSources:
@@ -60,11 +56,11 @@ def open_sources(settings: Settings) -> AllowedSources:
     return AllowedSources(buckets, buckets=BucketObjects.connect(settings.project or ""), folders=folders)
 
 
-def open_ledger(address: LedgerAddress, clock: Clock) -> Ledger:
+def open_ledger(address: Address, clock: Clock) -> Ledger:
     if address.path is not None:
         from sms_connector.local.ledger import SqliteLedger
 
         return SqliteLedger(address.path, clock=clock)
     from sms_connector.cloud.ledger import FirestoreLedger
 
-    return FirestoreLedger.connect(address.project, address.database, clock=clock)
+    return FirestoreLedger.connect(address.project, address.place, clock=clock)

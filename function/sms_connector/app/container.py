@@ -75,7 +75,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     transport = HttpTransport(make_transport_settings(settings, timing), clock=clock, gate=gate, secrets=secrets)
     provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
     callbacks = build_callbacks(settings, secrets)
-    planner = MaintenanceSchedule(queue, connection=settings.connection.name, clock=clock)
+    planner = MaintenanceSchedule(queue, connection=settings.connection, clock=clock)
     outbox = NotificationOutbox(queue, clock=clock, log=make_log(settings))
     notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)
     engine = Engine(
@@ -83,9 +83,9 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         ledger=ledger,
         throttle=throttle,
         clock=clock,
-        policy=replace(policy or Policy(), expire_after=settings.tracking.expire_after_hours * 3600.0),
+        policy=replace(policy or Policy(), expire_after=settings.expire_after_hours * 3600.0),
         callbacks=callbacks,
-        configured_suspension=settings.connection.suspended,
+        configured_suspension=settings.suspended,
         connection_rate=settings.connection_rate,
         outbox=outbox,
         queue=queue,
@@ -170,22 +170,22 @@ def make_services(node: Node) -> Services:
 
 
 def make_profile(settings: Settings) -> ConnectionProfile:
-    connection, proxy = settings.connection, settings.proxy
+    proxy = settings.proxy
     return ConnectionProfile(
-        name=connection.name,
+        name=settings.connection,
         provider=settings.provider,
-        description=connection.description,
-        labels=connection.labels,
-        region=connection.region,
-        nodes_min=connection.nodes_min,
-        nodes_max=connection.nodes_max,
+        description=settings.description,
+        labels=settings.labels,
+        region=settings.region,
+        nodes_min=settings.nodes_min,
+        nodes_max=settings.nodes_max,
         proxy_url=proxy.url if proxy else None,
         proxy_auth=proxy.auth if proxy else "none",
         proxy_ssl=proxy.ssl if proxy else "auto",
         sender=settings.sender,
         default_country=settings.default_country,
-        retry_interval_millis=settings.tracking.retry_interval_millis,
-        retry_attempts=settings.tracking.retry_attempts,
+        retry_interval_millis=settings.retry_interval_millis,
+        retry_attempts=settings.retry_attempts,
         callbacks=settings.webhook_url is not None,
         callback_url=settings.callback_url,
         has_queue=settings.queue is not None,
