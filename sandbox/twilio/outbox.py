@@ -10,11 +10,11 @@ from typing import Any
 from sandbox.callbacks import Callbacks, Webhook
 from sandbox.clock import Clock
 from sandbox.options import Context
+from sandbox.segments import segment_count
 from sandbox.twilio.accounts import Account
 from sandbox.twilio.lifecycle import RECEIVED, plan_for
 from sandbox.twilio.models import Media, Message, MessageBook
 from sandbox.twilio.numbers import Course, outcome_for
-from sandbox.twilio.segments import segment_count
 from sandbox.twilio.validation import Draft
 from sandbox.twilio.webhooks import status_events, status_webhook
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 from typing import TypeVar
 from urllib.parse import urlsplit
 
+from sandbox.segments import utf16_units
 from sandbox.twilio import numbers
 from sandbox.twilio.accounts import Account, MessagingService
 from sandbox.twilio.exceptions import TwilioError
-from sandbox.twilio.segments import utf16_units
 
 T = TypeVar("T")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox.twilio.segments import segment_count
+from sandbox.segments import segment_count
 
 
 @pytest.mark.parametrize(
