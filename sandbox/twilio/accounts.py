@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hmac
-from base64 import b64decode
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import lru_cache
+
+from sandbox.credentials import is_one_of, read_basic
 
 ACCOUNT_SID = "AC00000000000000000000000000000001"
 AUTH_TOKEN = "0123456789abcdef0123456789abcdef"  # noqa: S105 - of a simulator
@@ -99,11 +98,11 @@ class AccountBook:
 
     def caller(self, authorization: str | None) -> Caller | None:
         """Return the owner of the credentials, None if unknown."""
-        user, password = _basic(authorization or "")
+        user, password = read_basic(authorization or "")
         if user.startswith("SK"):
             return self._key_caller(user, password)
         account = self.accounts.get(user)
-        if account is None or not _is_one_of(password, (account.token, account.secondary_token)):
+        if account is None or not is_one_of(password, (account.token, account.secondary_token)):
             return None
         return Caller(account, Rights.FULL)
 
@@ -115,7 +114,7 @@ class AccountBook:
     def _key_caller(self, user: str, secret: str) -> Caller | None:
         for account in self.accounts.values():
             key = account.keys.get(user)
-            if key is not None and _is_one_of(secret, (key.secret,)):
+            if key is not None and is_one_of(secret, (key.secret,)):
                 return Caller(account, key.rights)
         return None
 
@@ -135,19 +134,3 @@ def default_account(now: float) -> Account:
         numbers={number.address: number for number in numbers},
         services={SERVICE_SID: MessagingService(SERVICE_SID)},
     )
-
-
-def _is_one_of(given: str, secrets: Iterable[str | None]) -> bool:
-    return any(secret is not None and hmac.compare_digest(given.encode(), secret.encode()) for secret in secrets)
-
-
-@lru_cache(maxsize=1024)
-def _basic(header: str) -> tuple[str, str]:
-    scheme, _, value = header.partition(" ")
-    if scheme.lower() != "basic":
-        return "", ""
-    try:
-        user, _, password = b64decode(value, validate=True).decode().partition(":")
-    except ValueError:
-        return "", ""
-    return user, password

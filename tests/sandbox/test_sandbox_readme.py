@@ -1,4 +1,4 @@
-"""The README promises what there is, and all of it."""
+"""The READMEs, the sandbox's and those of its providers, promise what there is, and all of it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sandbox.twilio import accounts
 from sandbox.twilio.numbers import REFUSED_RECIPIENTS, REFUSED_SENDERS, RESERVED
 from tests.sandbox.support import ROOT
 
-README = (ROOT / "sandbox" / "README.md").read_text()
+README = "".join(path.read_text() for path in sorted((ROOT / "sandbox").rglob("README.md")))
 NAMED = {
     *Kind,
     *VARIANTS,
