@@ -38,7 +38,10 @@ class Simulator:
 
 
 # Name to package; each package has a SIMULATOR.
-PACKAGES: Mapping[str, str] = {"twilio": "sandbox.twilio"}
+PACKAGES: Mapping[str, str] = {
+    "twilio": "sandbox.twilio",
+    "telesign": "sandbox.telesign",
+}
 
 
 def simulator(name: str) -> Simulator:

@@ -126,6 +126,7 @@ class Received:
     path: str
     form: Sequence[tuple[str, str]]
     headers: Mapping[str, str]
+    body: bytes = b""
 
     @property
     def fields(self) -> dict[str, str]:
@@ -172,9 +173,9 @@ class Receiver:
         return f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0))).decode()
-        form = parse_qsl(body, keep_blank_values=True)
-        got = Received(handler.command, handler.path, form, dict(handler.headers))
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        form = parse_qsl(body.decode(), keep_blank_values=True)
+        got = Received(handler.command, handler.path, form, dict(handler.headers), body)
         with self._changed:
             self.received.append(got)
             self._changed.notify_all()
