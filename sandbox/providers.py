@@ -41,6 +41,7 @@ class Simulator:
 PACKAGES: Mapping[str, str] = {
     "twilio": "sandbox.twilio",
     "telesign": "sandbox.telesign",
+    "link-mobility": "sandbox.link_mobility",
 }
 
 
