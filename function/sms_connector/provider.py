@@ -9,22 +9,24 @@ The seven providers behind this shape (facts in each package's docstrings and in
     |----------|-------------------|---------------------|-------------------|-----------------|----------------------|
     | Twilio   | 1                 | 1                   | 1 000 a page      | no              | callback URL         |
     | Azure    | 100, same text    | 1 (2026 version)    | none              | yes, GUID       | tag                  |
-    | Infobip  | many              | many (48 h of logs) | logs, by id       | yes, messageId  | messageId            |
+    | Infobip  | many              | many (48 h of logs) | none              | yes, messageId  | messageId            |
     | LINK     | 1 000             | none: reports only  | none              | no              | refId                |
     | Telesign | 1                 | 1                   | none              | no              | external_id          |
     | Vibes    | 100               | 1, for support only | none              | no              | submitterMessageId   |
-    | custom   | 1                 | none                | none              | yes             | RequestId            |
+    | custom   | as configured     | 1, as configured    | none              | yes             | RequestId            |
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 import msgspec
 
-from sms_connector.errors import UnsupportedOperation
+from sms_connector.errors import NotSent, OutcomeUnknown, UnsupportedOperation
 from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -41,10 +43,13 @@ class Capabilities(msgspec.Struct, frozen=True):
     same_text_per_call    all messages of one `send` must have the same text and sender (Azure)
     reports_by_id         how many ids one `fetch` takes
     reports_per_page      how many messages one page of `list_reports` holds; such a list also settles unknown outcomes
-    consuming_reports     a report is given once only (Infobip), so its reader must keep it
-    idempotent_send       repeating a `send` with the same message id is harmless
+    consuming_reports     a report is given once only, so its reader must keep it
+    idempotent_send       repeating a `send` with the same message ids is harmless: a lost answer is settled by that
+    ids_are_ours          the provider's id of a message is ours, so that `fetch_reports` settles a lost answer
     callback_per_message  the provider takes a callback URL with each message
+    callback_bytes        the largest callback: more than one task holds where `split_callback` can spread it
     text_limit            UTF-16 code units of a text the provider takes
+    basic_plane_only      it takes no characters outside the Basic Multilingual Plane (emoji)
     max_validity_seconds, schedule_window (earliest, latest seconds ahead), media_limit
     sender_kinds          which kinds of sender it knows
     sender_rates          segments a second the provider sends for a sender of that kind, where it publishes one
@@ -57,12 +62,15 @@ class Capabilities(msgspec.Struct, frozen=True):
     reports_per_page: int = 0
     consuming_reports: bool = False
     idempotent_send: bool = False
+    ids_are_ours: bool = False
     status_callbacks: bool = False
     callback_per_message: bool = False
+    callback_bytes: int = 64 * 1024
     inbound: bool = False
     cancel: bool = False
     redact: bool = False
     text_limit: int = 1600
+    basic_plane_only: bool = False
     max_validity_seconds: int = 0
     schedule_window: tuple[int, int] | None = None
     schedule_needs_pool: bool = False
@@ -84,8 +92,32 @@ class SendReceipt(msgspec.Struct, frozen=True):
     failure: FailureReason | None = None
 
 
-# What became of one message of a call that was answered: taken, or refused with a reason.
-SendOutcome = SendReceipt | FailureReason
+# What became of one message of a call that was answered: taken, refused with a reason, or not told.
+SendOutcome = SendReceipt | FailureReason | NotSent | OutcomeUnknown
+
+
+class ProviderSettings(msgspec.Struct, frozen=True):
+    """A connection's settings for its provider: the connection's name, SMS_PROVIDER_URL, SMS_PROVIDER_OPTIONS."""
+
+    connection: str = "local"
+    base_url: str | None = None
+    options: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Option(msgspec.Struct, frozen=True):
+    """One name of SMS_PROVIDER_OPTIONS: `values` are the only ones, else `form` is a pattern that `described`
+    explains."""
+
+    values: tuple[str, ...] = ()
+    form: str = r"[!-~]{1,255}"
+    described: str = "1 to 255 printable ASCII characters without spaces"
+    required: bool = False
+    default: str | None = None
+
+    def problem(self, value: str) -> str | None:
+        if self.values:
+            return None if value in self.values else f"{value[:40]!r} is not one of {', '.join(self.values)}"
+        return None if re.fullmatch(self.form, value) else f"{value[:40]!r} is not {self.described}"
 
 
 class ReportQuery(msgspec.Struct, frozen=True):
@@ -123,6 +155,7 @@ class CallbackAnswer(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str
     status: int = 200
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def is_wanted(header: str, wanted: Sequence[str]) -> bool:
@@ -139,6 +172,9 @@ class Provider(ABC):
     Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but `send`
     raise `errors.ProviderRefused` when the provider answers with its own error.
 
+    `default_url` is where it is called without
+    SMS_PROVIDER_URL; None: that has to be set. `options` are the names SMS_PROVIDER_OPTIONS may have.
+
     `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
     it needs). `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that
     ends in `-` stands for all that begin with it. `handshake` and `answer_inbound` work without any secret.
@@ -149,6 +185,28 @@ class Provider(ABC):
     consent_words: ConsentWords
     secret_names: tuple[str, ...] = ()
     callback_headers: tuple[str, ...] = ()
+    default_url: str | None = None
+    options: ClassVar[Mapping[str, Option]] = {}
+
+    @classmethod
+    def setting_problems(cls, settings: ProviderSettings) -> list[str]:
+        """Return what is wrong with the settings for this provider, and the fix."""
+        problems = []
+        if cls.default_url is None and settings.base_url is None:
+            problems.append(f"SMS_PROVIDER_URL is missing: {cls.name} has no public address; write your account's own")
+        names = ", ".join(sorted(cls.options)) or "none"
+        for name, value in settings.options.items():
+            if name not in cls.options:
+                problems.append(
+                    f"SMS_PROVIDER_OPTIONS (environment): {name!r} is no option of {cls.name}; it has {names}"
+                )
+            elif (problem := cls.options[name].problem(value)) is not None:
+                problems.append(f"SMS_PROVIDER_OPTIONS (environment): {name}: {problem}")
+        return problems + [
+            f"SMS_PROVIDER_OPTIONS is missing {name}: {cls.name} needs it ({option.described})"
+            for name, option in cls.options.items()
+            if option.required and name not in settings.options
+        ]
 
     @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:
@@ -166,6 +224,7 @@ class Provider(ABC):
         request's, for the transport.
 
         An exception holds for every message of the call. A refusal of the whole call is a FailureReason for each.
+        With `idempotent_send` the outcome of a repeated call is that of the first.
         """
 
     @abstractmethod
@@ -203,6 +262,11 @@ class Provider(ABC):
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
         """Return the messages of a verified callback. Raises `errors.InvalidRequest` if it is not one."""
         raise self._unsupported("deliver inbound messages")
+
+    def split_callback(self, callback: RawCallback, most_bytes: int) -> Sequence[RawCallback]:
+        """Spread a callback that holds many reports over requests of at most `most_bytes` each, which are verified and
+        read one by one."""
+        return [callback]
 
     def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
         """Answer a provider that asks whether an address is ours; return None for any other callback."""

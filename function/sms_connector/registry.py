@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
+from typing import Protocol, cast
 
-from sms_connector.ports import SecretSource
-from sms_connector.provider import Provider
+from sms_connector.ports import Clock, SecretSource
+from sms_connector.provider import Provider, ProviderSettings
 from sms_connector.transport.http import Transport
 
-ProviderFactory = Callable[[str | None, SecretSource, Transport], Provider]
+
+class ProviderFactory(Protocol):
+    """How the class of a provider is called."""
+
+    def __call__(
+        self, settings: ProviderSettings, *, secrets: SecretSource, transport: Transport, clock: Clock
+    ) -> Provider: ...
+
 
 # Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider
 # only.
@@ -17,9 +25,16 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {"twilio": ("sms_connector.providers.
 DEFAULT = next(iter(PROVIDERS))
 
 
-def provider_factory(name: str) -> ProviderFactory:
-    """Return the factory of a registered provider: `(base_url, secrets, transport) -> Provider`. KeyError for any other
-    name."""
+def provider_class(name: str) -> type[Provider]:
+    """Return the class of a registered provider. KeyError for any other name."""
     module, attribute = PROVIDERS[name]
-    factory: ProviderFactory = getattr(import_module(module), attribute)
-    return factory
+    found: type[Provider] = getattr(import_module(module), attribute)
+    return found
+
+
+def make_provider(
+    name: str, settings: ProviderSettings, *, secrets: SecretSource, transport: Transport, clock: Clock
+) -> Provider:
+    """Make a registered provider. KeyError for any other name."""
+    make = cast("ProviderFactory", provider_class(name))
+    return make(settings, secrets=secrets, transport=transport, clock=clock)

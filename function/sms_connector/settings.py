@@ -59,6 +59,7 @@ class Settings(msgspec.Struct, frozen=True):
     suspended: bool = False
     provider: str = registry.DEFAULT
     provider_url: str | None = None
+    provider_options: Mapping[str, str] = msgspec.field(default_factory=dict)
     sender: Sender | None = None
     default_country: str | None = None
     retry_interval_millis: int = 10_000
@@ -118,6 +119,7 @@ READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "SMS_SUSPENDED": values.truth,
     "SMS_PROVIDER": values.one_of(*registry.PROVIDERS),
     "SMS_PROVIDER_URL": values.base_url,
+    "SMS_PROVIDER_OPTIONS": values.named_values,
     "SMS_SENDER": parse_sender,
     "SMS_DEFAULT_COUNTRY": parse_country,
     "SMS_RETRY_INTERVAL_MILLIS": values.whole_number(100, 3_600_000),

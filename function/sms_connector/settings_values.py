@@ -103,6 +103,15 @@ def labels(raw: str) -> Mapping[str, str]:
     return {key: value for key, _, value in pairs}
 
 
+def named_values(raw: str) -> Mapping[str, str]:
+    """Read `name=value,name=value`; a value may hold `=`, no comma."""
+    pairs = [part.partition("=") for part in raw.split(",") if part.strip()]
+    read = {name.strip(): value.strip() for name, _, value in pairs}
+    if len(read) < len(pairs) or not all(name and value for name, value in read.items()):
+        raise ValueError("write name=value,name=value, each name once and with a value")
+    return read
+
+
 def base_url(raw: str) -> str:
     """Read an http(s) address without credentials, query and fragment; drop a trailing slash."""
     parts = _split(raw)

@@ -15,12 +15,13 @@ from sms_connector.model.message import BeforeAttempt
 from sms_connector.model.policy import Policy
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
-from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.provider import Provider
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Gate, Lane, Written
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.fixtures.processes import SENDER, connector_environ
+from tests.fixtures.providers import make_twilio
 
 from .records import recipient, text
 
@@ -30,7 +31,7 @@ class BareNode:
     """What production's composition root wires, but with a rate and a gate of the benchmark's choosing."""
 
     engine: Engine
-    provider: TwilioProvider
+    provider: Provider
     throttle: Throttle
 
 
@@ -48,7 +49,7 @@ def compose(
     throttle = Throttle(rate, clock=clock)
     gate = _stamping(throttle.wait_turn, stamp) if stamp else throttle.wait_turn
     transport = HttpTransport(TransportSettings(), clock=clock, gate=gate, secrets=secrets)
-    provider = TwilioProvider(provider_url, secrets, transport)
+    provider = make_twilio(provider_url, secrets, transport)
     ledger = SqliteLedger(folder / "ledger.db", clock=clock)
     engine = Engine(provider=provider, ledger=ledger, throttle=throttle, clock=clock, policy=policy)
     return BareNode(engine, provider, throttle)

@@ -28,7 +28,7 @@ from tests.infra.harness import ROOT, Registration
 
 FUNCTION = ROOT / "function" / "sms_connector"
 # Settings that a deployment leaves to the functions' own defaults, each with its reason. None at present.
-UNSET: dict[str, str] = {}
+UNSET = {"SMS_PROVIDER_OPTIONS": "the one provider of a stack has no options"}
 
 
 def environment(function: Registration, folder: Path) -> dict[str, str]:

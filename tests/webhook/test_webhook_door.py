@@ -15,16 +15,16 @@ from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 
-from sms_connector.api.resources.webhook import BODY_LIMIT, Replies, WebhookParts, build_webhook
+from sms_connector.api.resources.webhook import Replies, WebhookParts, build_webhook
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.callback_event import CallbackEvent
-from sms_connector.provider import Provider
-from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.provider import Capabilities, Provider
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import NoTransport
 from tests.contract.providers.batching_double import BatchingProvider
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.memory_queue import MemoryQueue
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 
 PUBLIC = "https://hooks.example.com"
@@ -33,6 +33,7 @@ KEYS = {"webhook-key": "new key", "webhook-key-previous": "old key"}
 FORM = "application/x-www-form-urlencoded"
 NOW = 1_767_225_600.0
 NO_REPLIES = Replies()
+BODY_LIMIT = Capabilities().callback_bytes
 
 
 def address_with(key: str, *, public: str = PUBLIC, provider: str = "twilio") -> CallbackAddress:
@@ -75,7 +76,7 @@ def make(
     provider: Provider | None = None,
 ) -> Webhook:
     secrets, queue, log = CannedSecrets(dict(KEYS)), MemoryQueue(), io.StringIO()
-    chosen = provider or cast(Provider, TwilioProvider(None, secrets, NoTransport()))
+    chosen = provider or make_twilio(None, secrets, NoTransport())
     address = CallbackAddress(public, provider=chosen.name, connection="sms", secrets=secrets)
     structured = StructuredLog("sms", stream=log, now=lambda: NOW)
     return Webhook(WebhookParts(address, chosen, queue, structured, lambda: NOW, replies), queue, log)

@@ -19,7 +19,7 @@ from sms_connector.app.adapters import (
     open_queue,
     open_sources,
 )
-from sms_connector.app.startup_checks import load_settings
+from sms_connector.app.startup_checks import load_settings, provider_settings
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.callbacks.inbound import Inbox
@@ -73,7 +73,9 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     throttle = Throttle(settings.node_rate, clock=clock, spare=SPARE if settings.connection_rate else 0.0)
     gate = _make_gate(settings, ledger, throttle, clock=clock)
     transport = HttpTransport(make_transport_settings(settings, timing), clock=clock, gate=gate, secrets=secrets)
-    provider = registry.provider_factory(settings.provider)(settings.provider_url, secrets, transport)
+    provider = registry.make_provider(
+        settings.provider, provider_settings(settings), secrets=secrets, transport=transport, clock=clock
+    )
     callbacks = build_callbacks(settings, secrets)
     planner = MaintenanceSchedule(queue, connection=settings.connection, clock=clock)
     outbox = NotificationOutbox(queue, clock=clock, log=make_log(settings))

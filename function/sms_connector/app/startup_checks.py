@@ -14,6 +14,7 @@ from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import NotSent, StartError
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.ports import Clock
+from sms_connector.provider import ProviderSettings
 from sms_connector.settings import Settings, load
 from sms_connector.transport.http import NoTransport
 from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsafe_route
@@ -28,10 +29,15 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
         checks = StartupChecks.guess(environ)
         raise StartError([*error.problems, *checks.secret_problems(clock)]) from None
     problems = settings_problems(make_transport_settings(settings), settings.provider_url or "https:")
+    problems += registry.provider_class(settings.provider).setting_problems(provider_settings(settings))
     problems += StartupChecks.of(settings).secret_problems(clock)
     if problems:
         raise StartError(problems)
     return settings
+
+
+def provider_settings(settings: Settings) -> ProviderSettings:
+    return ProviderSettings(settings.connection, settings.provider_url, settings.provider_options)
 
 
 def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
@@ -61,6 +67,7 @@ class StartupChecks(msgspec.Struct, frozen=True):
     """The settings that decide which secrets are needed."""
 
     provider: str
+    settings: ProviderSettings
     secrets_dir: str
     proxy_credentials: bool
     callbacks: bool
@@ -68,13 +75,17 @@ class StartupChecks(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, settings: Settings) -> StartupChecks:
         credentials = settings.proxy is not None and settings.proxy.auth is not ProxyAuth.NONE
-        return cls(settings.provider, str(settings.secrets_dir), credentials, settings.webhook_url is not None)
+        has_callbacks = settings.webhook_url is not None
+        return cls(
+            settings.provider, provider_settings(settings), str(settings.secrets_dir), credentials, has_callbacks
+        )
 
     @classmethod
     def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
         """Read from the environment what settings with problems can't say."""
         return cls(
             environ.get("SMS_PROVIDER", "").strip() or registry.DEFAULT,
+            ProviderSettings(),
             environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",
             environ.get("SMS_PROXY_AUTH", "").strip() in ("basic", "digest"),
             bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
@@ -84,7 +95,9 @@ class StartupChecks(msgspec.Struct, frozen=True):
         if self.provider not in registry.PROVIDERS:
             return []  # a problem of the settings already
         secrets = FileSecrets(self.secrets_dir, clock=clock)
-        provider = registry.provider_factory(self.provider)(None, secrets, NoTransport())
+        provider = registry.make_provider(
+            self.provider, self.settings, secrets=secrets, transport=NoTransport(), clock=clock
+        )
         wanted = [KEY_SECRETS[0]] if self.callbacks else []
         wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
         try:

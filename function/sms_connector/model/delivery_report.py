@@ -35,7 +35,8 @@ class DeliveryReport(msgspec.Struct, frozen=True):
 
     `raw_status` is the provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and
     `created_at` are there where the provider tells them (a list): they identify a message whose id we never received.
-    `message_id` is ours, where the provider echoes it.
+    `message_id` is ours, where the provider echoes it. A provider that reports on each part of a long text names the
+    `part`, and how many there are (`parts`) where it tells.
     """
 
     provider_message_id: str
@@ -50,3 +51,5 @@ class DeliveryReport(msgspec.Struct, frozen=True):
     segments: int | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+    part: str | None = None
+    parts: int | None = None

@@ -17,7 +17,8 @@ class OutboundMessage(msgspec.Struct, frozen=True):
 
     `to` and `sender` are addresses in the connector's own form: E.164 with `+`, a short code, an alphanumeric id, a
     channel address (`whatsapp:+…`), or for `sender` a pool of the provider's (Twilio: `MG…`). `callback_url` is where
-    the provider reports on this very message; it names us and is keyed (sending.md section 3).
+    the provider reports on this very message; it names us and is keyed (sending.md section 3). `intended_at` (epoch
+    seconds) is when the message was meant to be sent: the same at each repeat.
     """
 
     id: str
@@ -28,6 +29,7 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     validity_seconds: int | None = None
     send_at: datetime | None = None
     callback_url: str | None = None
+    intended_at: float = 0.0
 
     @property
     def digest(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 import msgspec
 
@@ -99,30 +99,35 @@ class SendService(msgspec.Struct, frozen=True):
     def _groups(self, jobs: Iterable[Job]) -> Iterable[list[Job]]:
         """Yield groups of jobs that one call of the provider takes."""
         capabilities = self.provider.capabilities
-        alike: dict[str, list[Job]] = {}
+        alike: dict[tuple[str, ...], list[Job]] = {}
         for job in jobs:
-            alike.setdefault(job.draft.text if capabilities.same_text_per_call else "", []).append(job)
+            same = (job.record.sender, job.draft.text) if capabilities.same_text_per_call else ()
+            alike.setdefault(same, []).append(job)
         size = capabilities.recipients_per_call
         return (part[start : start + size] for part in alike.values() for start in range(0, len(part), size))
 
     def settle_unknown(self, jobs: Sequence[Job], options: SendOptions) -> None:
-        """Resolve unknown outcomes; with `onUnknown: "resend"`, send again what the provider does not have."""
+        """Resolve unknown outcomes: by a repeat where the provider takes a message once only; with `onUnknown:
+        "resend"`, send again what the provider does not have."""
         records = [job.record for job in jobs]
         self.poller.mark_abandoned(records)
         self.reconciler.resolve(records)
-        if options.on_unknown is OnUnknown.RESEND:
+        if options.on_unknown is OnUnknown.RESEND or self.provider.capabilities.idempotent_send:
             self._resend([job for job in jobs if not job.record.replayed], options)
 
     def _resend(self, jobs: Sequence[Job], options: SendOptions) -> None:
-        """Wait before each attempt: the provider's list may show a message some seconds late."""
-        policy = self.context.policy
+        """Wait before each attempt: the provider's list may show a message some seconds late, and a provider that gave
+        no answer may need them to recover."""
+        policy, is_harmless = self.context.policy, self.provider.capabilities.idempotent_send
         for _ in range(policy.resends):
             jobs = [job for job in jobs if job.record.phase == Phase.UNKNOWN and job.record.resends < policy.resends]
             if not jobs:
                 return
             self.context.clock.sleep(policy.resend_after)
             absent = self.reconciler.resolve([job.record for job in jobs])
-            again = [job for job in jobs if job.record.id in absent]
+            again = [
+                job for job in jobs if job.record.id in absent or (is_harmless and job.record.phase == Phase.UNKNOWN)
+            ]
             self.carry_out(again, SendSteps(self, options, intend=self._renew_intents), patient=True)
         self.reconciler.resolve([job.record for job in jobs])
 
@@ -136,6 +141,14 @@ class SendService(msgspec.Struct, frozen=True):
         return [job for job, (_, resend) in zip(jobs, changes, strict=True) if resend.taken]
 
 
+class OptedOutMeanwhile(PreconditionFailed):
+    """Recipients opted out after the first attempt of their call."""
+
+    def __init__(self, recipients: Container[str]) -> None:
+        super().__init__(OPTED_OUT.message, kind=ErrorKind.OPTED_OUT)
+        self.recipients = recipients
+
+
 class SendSteps:
     """The steps of a send. `intend` makes the intents of a block durable and returns the jobs to be called; by default
     those of new messages."""
@@ -146,6 +159,7 @@ class SendSteps:
         self._send = send
         self._options = options
         self._intend = intend or self._create_intents
+        self._left_out: set[str] = set()  # messages whose recipients opted out while their call was tried
 
     def prepare(self, block: Sequence[list[Job]]) -> list[list[Job]]:
         intended = set(self._intend([job for group in block for job in group]))
@@ -158,8 +172,10 @@ class SendSteps:
         again: that fails where another node has marked them abandoned.
         """
         send = self._send
-        if attempt > 1 and send.opt_outs.among([job.record.to for job in group]):
-            raise PreconditionFailed(OPTED_OUT.message, kind=ErrorKind.OPTED_OUT)
+        if attempt > 1:
+            opted_out = send.opt_outs.among([job.record.to for job in group if job.record.id not in self._left_out])
+            if opted_out:
+                raise OptedOutMeanwhile(opted_out)
         lease, seconds, holder = send.lease, send.context.policy.call_seconds, group[0].record.holder
         if lease.covers(holder, seconds):
             return
@@ -251,9 +267,15 @@ class SendSteps:
     # --- the call -----------------------------------------------------------------------------------------------------
 
     def outcomes(self, group: Sequence[Job], before_attempt: BeforeAttempt) -> Sequence[SendOutcome | ConnectorError]:
-        """Make the call and return an outcome for each job."""
+        """Make the call and return an outcome for each job. One whose recipient opts out between two attempts stops no
+        other: the call is made without it."""
         try:
             outcomes = self._send.provider.send([self._outbound(job) for job in group], before_attempt)
+        except OptedOutMeanwhile as error:
+            self._left_out |= {job.record.id for job in group if job.draft.to in error.recipients}
+            rest = [job for job in group if job.record.id not in self._left_out]
+            others = iter(self.outcomes(rest, before_attempt) if rest else ())
+            return [error if job.record.id in self._left_out else next(others) for job in group]
         except (CallError, ProviderRefused, RequestError) as error:
             return [error] * len(group)
         if len(outcomes) != len(group):
@@ -284,6 +306,7 @@ class SendSteps:
             validity_seconds=options.validity_seconds,
             send_at=options.send_at,
             callback_url=callbacks.of_message(job.record.id) if callbacks is not None else None,
+            intended_at=job.record.created_at,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -89,6 +90,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     validity_seconds: int | None = None
     send_at: float | None = None
     resends: int = 0
+    parts: dict[str, str] = msgspec.field(default_factory=dict)  # the status of each part that was reported
     evidence: list[str] = msgspec.field(default_factory=list)
     callback_url: str | None = None
     campaign: str | None = None
@@ -137,6 +139,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         """
         if self.provider_message_id not in (None, report.provider_message_id):
             return self._record_double(report, at=at, source=source)
+        if report.part is not None:
+            report = self._combine_parts(report, report.part)
         settles = self.is_unsettled
         if not settles and self._knows(report):
             return False
@@ -153,6 +157,16 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         self.note(at, source, report.raw_status)
         self.plan_check(at)
         return True
+
+    def _combine_parts(self, report: DeliveryReport, part: str) -> DeliveryReport:
+        """Return the report of one part as one of the message: delivered with the last part, failed with the first that
+        fails. Its raw status names the part, so that the parts' reports are never taken for repeated ones."""
+        known = MessageStatus(self.parts.get(part, MessageStatus.ACCEPTED))
+        self.parts[part] = str(advance(known, report.status))
+        arrived = sum(status in (MessageStatus.DELIVERED, MessageStatus.READ) for status in self.parts.values())
+        is_partial = report.status is MessageStatus.DELIVERED and arrived < (report.parts or self.segments)
+        status = MessageStatus.SENT if is_partial else report.status
+        return replace(report, status=status, raw_status=f"{report.raw_status} ({part})", segments=report.parts)
 
     def refuse(self, failure: FailureReason, *, at: float) -> None:
         """End a message that was not called or that the provider refused. A settled outcome stays."""

@@ -29,6 +29,10 @@ OPTED_OUT = FailureReason(
 )
 
 
+# Refusals of a call for what was wrong at that moment.
+_ABOUT_NOW = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.ACCOUNT, ErrorKind.RATE_LIMITED, ErrorKind.QUEUE_FULL})
+
+
 class ApplyOutcome(msgspec.Struct, frozen=True):
     """`holder` and `resends` identify the call: under which lease, and which repetition."""
 
@@ -63,7 +67,8 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         failure = self.outcome if isinstance(self.outcome, FailureReason) else failure_of(self.outcome)
         if isinstance(self.outcome, OutcomeUnknown):
             record.mark_unknown(failure.message, at=self.at, window=self.window)
-        elif self.resends and failure.source != "provider":  # does not tell the outcome of earlier calls
+        elif self.resends and (failure.source != "provider" or failure.kind in _ABOUT_NOW):
+            # It does not tell the outcome of earlier calls.
             record.mark_unknown(f"sent again, without success: {failure.message}", at=self.at, window=self.window)
         else:
             record.refuse(failure, at=self.at)

@@ -46,18 +46,22 @@ def write_status_event(
         "at": at,
         "source": source,
         "segments": report.segments,
+        "part": report.part,
+        "parts": report.parts,
         "failure": msgspec.to_builtins(report.failure),
         "expiresAt": at + RETENTION_SECONDS,
     }
     what = source if source == "redact" else report.status
     with suppress(Conflict):
-        ledger.commit([Write(STATUS_EVENTS, _id(location, what, report.provider_message_id), data, MUST_BE_ABSENT)])
+        name = _id(location, what, report.provider_message_id, report.part)
+        ledger.commit([Write(STATUS_EVENTS, name, data, MUST_BE_ABSENT)])
 
 
-def _id(location: MessageLocation, what: str, provider_message_id: str) -> str:
-    """Name the event by the provider's id too: a message that was sent again may be two at the provider, with an
-    outcome each."""
-    which = hashlib.sha256(provider_message_id.encode()).hexdigest()[:12]
+def _id(location: MessageLocation, what: str, provider_message_id: str, part: str | None = None) -> str:
+    """Name the event by the provider's id too (a message that was sent again may be two at the provider, with an
+    outcome each), and by the part."""
+    one = provider_message_id if part is None else f"{provider_message_id} {part}"
+    which = hashlib.sha256(one.encode()).hexdigest()[:12]
     return f"{location.message_id}:{what}:{which}"
 
 
@@ -135,5 +139,7 @@ def report_of(document: Document) -> DeliveryReport:
         raw_status=data["rawStatus"],
         failure=convert(data["failure"], FailureReason) if data["failure"] is not None else None,
         segments=data["segments"],
+        part=data["part"],
+        parts=data["parts"],
         updated_at=datetime.fromtimestamp(data["at"], UTC),
     )

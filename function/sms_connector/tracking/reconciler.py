@@ -91,17 +91,36 @@ class Reconciler(msgspec.Struct, frozen=True):
     def _examine(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         """Examine lists; one that can't be read now proves nothing."""
         ids = {record.id for record in unknown}
-        if ids and not self.provider.capabilities.reports_per_page:
+        can = self.provider.capabilities
+        by_our_ids = can.ids_are_ours and can.reports_by_id
+        if ids and not (can.reports_per_page or by_our_ids):
             self._note(unknown, "the provider has no list of messages")
             seen.read, seen.absent = ids, ids
             return
         try:
-            self._search_lists(unknown, seen)
+            if by_our_ids:
+                self._look_up(unknown, seen)
+            else:
+                self._search_lists(unknown, seen)
         except (CallError, ProviderRefused, RequestError) as error:
             left = [record for record in unknown if record.phase == Phase.UNKNOWN and record.id not in seen.read]
             self._note(left, f"the provider's list could not be read: {error}")
             if isinstance(error, ProviderRefused) and error.kind not in _FOR_NOW:
                 seen.read = ids
+
+    def _look_up(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
+        """Look messages up by their ids, which the provider knows them by."""
+        size = self.provider.capabilities.reports_by_id
+        for start in range(0, len(unknown), size):
+            some = unknown[start : start + size]
+            reports = {each.provider_message_id: each for each in self.provider.fetch_reports([r.id for r in some])}
+            for record in some:
+                if record.id in reports:
+                    self._adopt(record, reports[record.id])
+            missing = [record for record in some if record.id not in reports]
+            self._note(missing, "the provider does not know its id yet")
+            seen.read |= {record.id for record in some}
+            seen.absent |= {record.id for record in missing}
 
     def _search_lists(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
         by_recipient = _grouped(unknown, _recipient_and_pool)

@@ -29,8 +29,6 @@ from .settings import TransportSettings
 if TYPE_CHECKING:
     from .adapter import CallSession
 
-_SECONDS = re.compile(r"\d{1,9}(\.\d{1,6})?")
-
 
 def _no_gate(_lane: Lane, before_attempt: BeforeAttempt | None) -> None:
     if before_attempt is not None:
@@ -67,10 +65,12 @@ class HttpTransport:
         self._policy.begin_call()
         before: list[Failure] = []
         try:
-            return self._send(request, before, written)
+            response = self._send(request, before, written)
+            if request.lane is Lane.SEND and response.status >= 400 and any(each.perhaps_taken for each in before):
+                raise NotSent(f"{request.method} {mask_url(request.url)}: the answer was {response.status}")
+            return response
         except (NotSent, RequestError) as error:
             if request.lane is Lane.SEND and any(failure.perhaps_taken for failure in before):
-                # The last attempt sent nothing, but an earlier one may have.
                 raise OutcomeUnknown(f"{error}; an attempt before it may have been taken") from error
             raise
 
@@ -126,7 +126,7 @@ class Failure(msgspec.Struct, frozen=True):
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3), None without a readable one."""
     value = headers.get("retry-after", "").strip()
-    if _SECONDS.fullmatch(value):
+    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
         return float(value)
     try:
         moment = parsedate_to_datetime(value)

@@ -20,6 +20,7 @@ from tests.contract.providers.case import ProviderCase
 from tests.contract.providers.conftest import CASES
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport, leaks
 from tests.contract.providers.stage import Staged
+from tests.fixtures.providers import make_provider
 
 ROOT = Path(__file__).parents[3]
 ROOMS = [module.name for module in pkgutil.iter_modules(providers.__path__) if module.ispkg]
@@ -38,7 +39,7 @@ class TestRegistered:
     def test_has_a_contract_case(self, name: str) -> None:
         where = f"tests/providers/{room_of(name)}/contract_case.py"
         assert name in CASES, f"write {where} and name it in tests/contract/providers/conftest.py"
-        built = registry.provider_factory(name)(None, CannedSecrets({}), CannedTransport())
+        built = make_provider(name, CannedSecrets({}), CannedTransport())
         assert (built.name, type(built)) == (name, type(CASES[name].build(CannedSecrets({}), CannedTransport())))
 
     def test_has_a_simulator_and_a_docs_page(self, name: str) -> None:

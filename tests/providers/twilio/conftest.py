@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.provider import Provider
 from sms_connector.transport.http import HttpRequest
 from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport
 from tests.fixtures.openapi_witness import OpenApiRecorder
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 
 
@@ -18,7 +19,7 @@ from tests.providers.twilio import twilio_wire as wire
 class Twilio:
     """The provider, its secrets, and what it asked."""
 
-    provider: TwilioProvider
+    provider: Provider
     secrets: CannedSecrets
     requests: list[HttpRequest]
 
@@ -39,7 +40,7 @@ def twilio() -> Iterator[TwilioWith]:
         transport = CannedTransport(*answers)
         recorders.append(OpenApiRecorder(transport, wire.WITNESS))
         given = CannedSecrets(dict(wire.SECRETS if secrets is None else secrets))
-        return Twilio(TwilioProvider(base_url, given, recorders[-1]), given, transport.requests)
+        return Twilio(make_twilio(base_url, given, recorders[-1]), given, transport.requests)
 
     yield build
     assert [problem for recorder in recorders for problem in recorder.problems] == []

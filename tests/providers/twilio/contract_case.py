@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import RawCallback
-from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.transport.http import HttpResponse
 from tests.contract.providers.case import NOW, Listed, ProviderCase
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 
 NEXT_PAGE = f"/2010-04-01/Accounts/{wire.ACCOUNT}/Messages.json?PageSize=1000&Page=1&PageToken=PASM0001"
@@ -44,7 +44,7 @@ def _forged(genuine: RawCallback) -> Mapping[str, RawCallback]:
 
 CASE = ProviderCase(
     name="twilio",
-    build=lambda secrets, transport: TwilioProvider(None, secrets, transport),
+    build=lambda secrets, transport: make_twilio(None, secrets, transport),
     secrets=wire.SECRETS,
     rotated={"auth-token": "f" * 32},
     message_id=wire.message_sid,

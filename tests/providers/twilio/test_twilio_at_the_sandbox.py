@@ -19,11 +19,11 @@ from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
-from sms_connector.provider import RawCallback, ReportQuery, SendReceipt
-from sms_connector.providers.twilio.provider import TwilioProvider
+from sms_connector.provider import Provider, RawCallback, ReportQuery, SendReceipt
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 from tests.sandbox.support import Received, Receiver
 
@@ -34,7 +34,7 @@ MESSAGE = OutboundMessage("msg_1", "+15558675310", "+15551234567", "Olá – ça
 class Live:
     """The provider, the simulator's other side, and the secrets between them."""
 
-    provider: TwilioProvider
+    provider: Provider
     admin: AdminClient
     secrets: CannedSecrets
 
@@ -63,7 +63,7 @@ def live(sandbox: Sandbox) -> Iterator[Live]:
     transport = HttpTransport(
         settings, clock=SystemClock(), gate=lambda lane, before_attempt=None: None, secrets=secrets
     )
-    yield Live(TwilioProvider(sandbox.url, secrets, transport), sandbox.admin, secrets)
+    yield Live(make_twilio(sandbox.url, secrets, transport), sandbox.admin, secrets)
     transport.close()
     assert [problem for entry in sandbox.admin.journal() for problem in wire.WITNESS.of_journal(entry)] == []
 

@@ -12,7 +12,6 @@ from sms_connector.model.policy import Policy
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions
 from sms_connector.provider import ReportQuery
-from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.providers.twilio.wire import read_page
 from sms_connector.sending.send import new_record
 from sms_connector.store.message_store import MessageStore
@@ -21,6 +20,7 @@ from sms_connector.transport.http import HttpRequest, HttpResponse
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.memory_ledger import MemoryLedger
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 
 PAGE = 2
@@ -58,7 +58,7 @@ def test_messages_behind_scheduled_ones_are_found() -> None:
     clock = FakeClock(wire.NOW.timestamp() + 30)
     store = MessageStore(MemoryLedger(clock))
     twilio = PagingTwilio(scheduled + ours)
-    provider = TwilioProvider(None, CannedSecrets(dict(wire.SECRETS)), twilio)
+    provider = make_twilio(None, CannedSecrets(dict(wire.SECRETS)), twilio)
     records = []
     for n in range(4):
         draft = Draft(n, f"+1555867000{n}", f"Hello {n}", measure("x"))

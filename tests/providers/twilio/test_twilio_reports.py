@@ -15,10 +15,10 @@ from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import text_digest
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import ReportQuery
-from sms_connector.providers.twilio.provider import TwilioProvider
 from sms_connector.providers.twilio.wire import read_page, read_time
 from sms_connector.transport.http import HttpResponse
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
+from tests.fixtures.providers import make_twilio
 from tests.providers.twilio import twilio_wire as wire
 from tests.providers.twilio.conftest import TwilioWith
 
@@ -107,7 +107,7 @@ def test_a_message_as_a_report(twilio: TwilioWith, fields: dict[str, Any], chang
 def test_a_strange_id_stays_one_segment_of_the_path() -> None:
     """Not valid by Twilio's document, hence not through the witness: what matters is that it can't leave its place."""
     transport = CannedTransport(wire.error(404, 20404, "not found"))
-    provider = TwilioProvider(None, CannedSecrets(dict(wire.SECRETS)), transport)
+    provider = make_twilio(None, CannedSecrets(dict(wire.SECRETS)), transport)
     assert provider.fetch_reports(["../Balance"]) == []
     assert transport.requests[0].url.endswith("/Messages/..%2FBalance.json")
 

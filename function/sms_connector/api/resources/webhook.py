@@ -29,7 +29,8 @@ from sms_connector.ports import MAX_TASK_BYTES, TaskQueue
 from sms_connector.provider import CallbackAnswer, Provider, RawCallback, is_wanted
 from sms_connector.structured_log import StructuredLog
 
-BODY_LIMIT = 64 * 1024
+# What a task holds of a body, however much longer that is as JSON.
+BODY_BYTES = 32 * 1024
 _HEALTHY = b'{"status":"ok"}'
 _WEBHOOK_PATH = re.compile(
     r"/webhooks/(?P<provider>[a-z-]{1,40})/(?P<kind>status|inbound)/(?P<token>[0-9A-Za-z_-]{1,100})"
@@ -102,13 +103,14 @@ class Webhook(msgspec.Struct, frozen=True):
         Raises NotFound for a wrong token, as for a wrong address, so that it reveals nothing. Raises TooLarge.
         """
         request, parts = context.request, self.parts
-        body = read_at_most(request, BODY_LIMIT)
+        limit = parts.provider.capabilities.callback_bytes
+        body = read_at_most(request, limit)
         if not parts.address.accepts_token(target.kind, target.token):
             _count_rejected(context.log, target.kind, "token")
             raise _not_found()
         if body is None:
             _count_rejected(context.log, target.kind, "size")
-            raise TooLarge(f"a callback has at most {BODY_LIMIT:,} bytes")
+            raise TooLarge(f"a callback has at most {limit:,} bytes")
         url = f"{parts.address.public_url}/webhooks/{parts.provider.name}/{target.kind}/{target.token}"
         query = _query(request)
         return RawCallback(
@@ -120,12 +122,14 @@ class Webhook(msgspec.Struct, frozen=True):
         )
 
     def _enqueue(self, kind: CallbackKind, callback: RawCallback, log: StructuredLog) -> None:
-        """Store it durably: the provider gets its answer only after that."""
-        task = CallbackEvent(kind, callback).to_task()
-        if len(msgspec.json.encode(task.payload)) > MAX_TASK_BYTES:
+        """Store it durably: the provider gets its answer only after that. One that is stored in part and refused comes
+        again, and what was stored already changes nothing then."""
+        parts = self.parts.provider.split_callback(callback, BODY_BYTES)
+        tasks = [CallbackEvent(kind, part).to_task() for part in parts]
+        if any(len(msgspec.json.encode(task.payload)) > MAX_TASK_BYTES for task in tasks):
             _count_rejected(log, kind, "size")
             raise TooLarge("the callback is too large with its headers and its address")
-        self.parts.queue.enqueue([task])
+        self.parts.queue.enqueue(tasks)
 
     def _answer(self, kind: CallbackKind, callback: RawCallback) -> Answer:
         if kind == "status":
@@ -166,7 +170,7 @@ def _query(request: flask.Request) -> str:
 
 
 def _write(answer: CallbackAnswer) -> Answer:
-    return Answer(answer.body, answer.status, {"Content-Type": answer.content_type})
+    return Answer(answer.body, answer.status, {"Content-Type": answer.content_type, **answer.headers})
 
 
 def _count_rejected(log: StructuredLog, kind: CallbackKind, why: str) -> None:

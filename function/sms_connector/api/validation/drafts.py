@@ -49,6 +49,7 @@ class RecipientRules(msgspec.Struct, frozen=True):
     region: str | None = None
     country: str | None = None
     text_limit: int = MAX_TEXT
+    basic_plane_only: bool = False
     needs_text: bool = True
 
 
@@ -199,6 +200,8 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     if length > rules.text_limit:
         counted = "" if length == len(text) else " (an emoji counts as two)"
         problem_text = f"{subject} has {length} characters{counted}; at most {rules.text_limit} are allowed"
+    elif rules.basic_plane_only and length > len(text):
+        problem_text = f"{subject} has an emoji or another character that the provider does not take; leave it out"
     elif rules.needs_text and not text.strip():
         problem_text = f"{subject} is empty; write what is to be sent"
     return [FieldProblem(record or "message", problem_text, ErrorKind.INVALID_MESSAGE)] if problem_text else []

@@ -218,6 +218,7 @@ def recipient_rules(services: Services, default_country: str = "", *, has_media:
         region=region_of(sender.address) if sender else None,
         country=read_country(default_country, services.profile.default_country),
         text_limit=min(MAX_TEXT, capabilities.text_limit),
+        basic_plane_only=capabilities.basic_plane_only,
         needs_text=not has_media,
     )
 

@@ -8,22 +8,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from sms_connector.errors import CallError, ErrorKind, ProviderRefused, StateRefused, Throttled
+from sms_connector.errors import ErrorKind, ProviderRefused, StateRefused
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.ports import SecretSource
+from sms_connector.ports import Clock, SecretSource
 from sms_connector.provider import (
     CallbackAnswer,
     Capabilities,
-    Provider,
+    ProviderSettings,
     RawCallback,
     ReportPage,
     ReportQuery,
     SendOutcome,
 )
+from sms_connector.providers.common import HttpProvider
 from sms_connector.providers.twilio import credentials, webhooks, wire
 from sms_connector.providers.twilio.credentials import Account, Credentials
 from sms_connector.providers.twilio.statuses import CONSENT_WORDS
@@ -55,20 +56,22 @@ _FORM = {"content-type": "application/x-www-form-urlencoded", "accept": "applica
 _QUERY = {"accept": "application/json"}
 
 
-class TwilioProvider(Provider):
-    """`base_url` with or without the version segment `/2010-04-01`; None is Twilio's public one."""
+class TwilioProvider(HttpProvider):
+    """SMS_PROVIDER_URL may have the version segment `/2010-04-01`."""
 
     name = "twilio"
+    default_url = wire.DEFAULT_BASE_URL
     capabilities = CAPABILITIES
     consent_words = CONSENT_WORDS
     secret_names = credentials.SECRET_NAMES
     callback_headers = webhooks.HEADERS
 
-    def __init__(self, base_url: str | None, secrets: SecretSource, transport: Transport) -> None:
-        self._accounts = wire.api_root(base_url or wire.DEFAULT_BASE_URL) + "/Accounts/"
-        self._secrets = secrets
+    def __init__(
+        self, settings: ProviderSettings, *, secrets: SecretSource, transport: Transport, clock: Clock
+    ) -> None:
+        super().__init__(settings, secrets=secrets, transport=transport, clock=clock)
+        self._accounts = wire.api_root(settings.base_url or wire.DEFAULT_BASE_URL) + "/Accounts/"
         self._credentials = Credentials(secrets)
-        self._transport = transport
 
     def problems(self, *, callbacks: bool = False) -> list[str]:
         return credentials.problems(self._secrets, callbacks=callbacks)
@@ -78,7 +81,7 @@ class TwilioProvider(Provider):
     ) -> Sequence[SendOutcome]:
         (message,) = messages
         form = wire.send_form(message)
-        response = self._exchange("POST", "/Messages.json", form, lane=Lane.SEND, before_attempt=before_attempt)
+        response = self._call("POST", "/Messages.json", form, lane=Lane.SEND, before_attempt=before_attempt)
         if 200 <= response.status < 300:
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
@@ -118,19 +121,6 @@ class TwilioProvider(Provider):
     def redact(self, provider_message_id: str) -> DeliveryReport:
         return self._update(provider_message_id, b"Body=", repeatable=True)
 
-    def check_connection(self) -> ConnectionStatus:
-        """Check the account's state; with an API key that may not see it, whether the account's messages can be
-        read."""
-        try:
-            return self._check()
-        except ProviderRefused as error:
-            return _refused_check(error)
-        except CallError as error:
-            refused = error.kind is ErrorKind.AUTHENTICATION
-            return ConnectionStatus(ConnectionState.AUTH_ERROR if refused else ConnectionState.ERROR, str(error))
-        except Throttled as error:
-            return ConnectionStatus(ConnectionState.ERROR, f"not asked: {error}")
-
     def verify_callback(self, callback: RawCallback) -> bool:
         return webhooks.is_signed(callback, self._credentials.callback_secrets())
 
@@ -144,6 +134,8 @@ class TwilioProvider(Provider):
         return CallbackAnswer(webhooks.twiml_reply(reply), webhooks.TWIML)
 
     def _check(self) -> ConnectionStatus:
+        """Check the account's state; with an API key that may not see it, whether the account's messages can be
+        read."""
         by_api_key = self._credentials.read().by_api_key
         try:
             account = wire.decode(wire.account_decoder, self._get(".json"), repeatable=True)
@@ -159,14 +151,25 @@ class TwilioProvider(Provider):
         trial = "; a trial account: it sends to verified numbers only" if account.type == "Trial" else ""
         return ConnectionStatus(ConnectionState.ACTIVE, f"the Twilio account is active{trial}")
 
+    def _refused(self, error: ProviderRefused) -> ConnectionStatus:
+        said = f"Twilio answered {error.status}, code {error.code}: {error}"
+        if error.code == 20008:
+            # https://www.twilio.com/docs/iam/test-credentials: they create messages to magic numbers and read nothing
+            text = "these are Twilio's test credentials, which deliver nothing and can't be asked for a status"
+            return ConnectionStatus(ConnectionState.ERROR, f"{text} ({said})")
+        if error.kind in (ErrorKind.AUTHENTICATION, ErrorKind.NOT_PERMITTED):
+            text = f"{said}; check the secrets account-sid and auth-token, or api-key-sid and api-key-secret"
+            return ConnectionStatus(ConnectionState.AUTH_ERROR, text)
+        return ConnectionStatus(ConnectionState.ERROR, said)
+
     def _update(self, sid: str, form: bytes, *, repeatable: bool) -> DeliveryReport:
-        response = self._exchange("POST", _message_path(sid), form, repeatable=repeatable)
+        response = self._call("POST", _message_path(sid), form, repeatable=repeatable)
         return wire.read_report(wire.decode(wire.message_decoder, response, repeatable=repeatable))
 
     def _get(self, path: str) -> HttpResponse:
-        return self._exchange("GET", path, repeatable=True)
+        return self._call("GET", path, repeatable=True)
 
-    def _exchange(
+    def _call(
         self,
         method: str,
         path: str,
@@ -201,15 +204,3 @@ class TwilioProvider(Provider):
 
 def _message_path(sid: str) -> str:
     return f"/Messages/{quote(sid, safe='')}.json"
-
-
-def _refused_check(error: ProviderRefused) -> ConnectionStatus:
-    said = f"Twilio answered {error.status}, code {error.code}: {error}"
-    if error.code == 20008:
-        # https://www.twilio.com/docs/iam/test-credentials: they create messages to magic numbers and read nothing
-        text = f"these are Twilio's test credentials, which deliver nothing and can't be asked for a status ({said})"
-        return ConnectionStatus(ConnectionState.ERROR, text)
-    if error.kind in (ErrorKind.AUTHENTICATION, ErrorKind.NOT_PERMITTED):
-        text = f"{said}; check the secrets account-sid and auth-token, or api-key-sid and api-key-secret"
-        return ConnectionStatus(ConnectionState.AUTH_ERROR, text)
-    return ConnectionStatus(ConnectionState.ERROR, said)
