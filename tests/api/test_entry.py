@@ -101,7 +101,7 @@ def test_a_request_is_one_line_with_its_trace_and_without_its_number(api: Any) -
     answer = api.client.get("/v1/optOuts/+15558675310", headers={"X-Cloud-Trace-Context": f"{trace}/1;o=1"})
     [request] = events(api)
     assert (request["message"], request["kind"]) == ("request", "NOT_FOUND")
-    assert request["route"] == "/v1/optOuts/<address:number>"
+    assert request["route"] == "/v1/optOuts/{number}"
     assert (request["method"], request["status"], request["connection"]) == ("GET", 404, "sms")
     assert request["requestId"] == answer.headers["X-Request-Id"]
     assert request["logging.googleapis.com/trace"] == f"projects/a-project/traces/{trace}"

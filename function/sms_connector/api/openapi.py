@@ -1,38 +1,21 @@
-"""Make the OpenAPI 3.1 document of the routes and of the payload types that check the requests.
-
-Names of operations follow from method and path, as a generated client names its functions and modules: `POST
-/v1/messages:send` is `sendMessages` of `messages`, `GET /v1/campaigns/{id}/results` is `listCampaignResults` of
-`campaigns`.
-"""
+"""Make the OpenAPI 3.1 document of the routes and of the payload types that check the requests."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from http import HTTPStatus
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from sms_connector.api import examples
-from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.examples import REQUESTS, example_of
+from sms_connector.api.routing import PARAMETER, PARAMETERS, Answer, ParsedRequest, Route, resource_of
 from sms_connector.api.schemas.base import ENTITY_TAGS, Payload, ProblemDocument
 from sms_connector.api.services import Services
 
 API_VERSION = "1.0.0"
 EVERYWHERE = (400, 401, 403, 405, 500, 503)
-_PARAMETER = re.compile(r"<(\w+):(\w+)>")
 _REFERENCE = "#/components/schemas/{name}"
-_PATH_PARAMETERS: dict[str, dict[str, Any]] = {
-    "id": {"schema": {"type": "string", "pattern": "^msg_[A-Za-z0-9_-]+$", "maxLength": 68}},
-    "campaign": {"schema": {"type": "string", "pattern": "^cmp_c[0-9a-f]{20}$"}},
-    "callback": {"schema": {"type": "string", "pattern": "^cb_[0-9a-f]{26}$"}},
-    "template": {"schema": {"type": "string", "pattern": "^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$"}},
-    "address": {
-        "schema": {"type": "string", "pattern": "^[A-Za-z0-9+:._@-]+$", "maxLength": 100},
-        "description": "A number in E.164 form, or a channel address.",
-    },
-}
 _REASONS = {
     400: "Invalid request; every wrong field is named. Nothing was sent or kept.",
     401: "From the platform: no valid identity token.",
@@ -66,41 +49,33 @@ class OpenApiDocument(Payload):
     components: dict[str, Any]
 
 
-class _Server(msgspec.Struct):
-    """Makes the document when it is first asked for: a cold start does not pay for it."""
-
-    routes: Sequence[Route]
-    content: bytes | None = None
-
-    def answer(self, _services: Services, _call: ParsedRequest) -> Answer:
-        if self.content is None:
-            self.content = msgspec.json.encode(build_document(self.routes))
-        return Answer(self.content)
-
-
 def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
-    """Add the route that serves the document of all routes."""
-    server = _Server(())
-    own = Route("GET", "/openapi.json", server.answer, "This document", OpenApiDocument)
-    server.routes = (*routes, own)
-    return (*routes, own)
+    """Add the route that serves the document of all routes, made when it is first asked for: a cold start does not pay
+    for it."""
+
+    @cache
+    def document() -> bytes:
+        return msgspec.json.encode(build_document(every))
+
+    def get_open_api_document(_services: Services, _call: ParsedRequest) -> Answer:
+        """Get this document."""
+        return Answer(document())
+
+    every = (*routes, Route("GET", "/openapi.json", get_open_api_document, OpenApiDocument))
+    return every
 
 
 def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document as plain data."""
-    named = {
-        kind
-        for route in routes
-        for kind in (route.answer, route.also_answers and route.also_answers[1], route.body, route.query)
-        if kind is not None
-    }
-    types = sorted(named | {ProblemDocument}, key=lambda each: each.__name__)
+    named = {each for route in routes for each in (route.answer, route.body, route.query) if each} | {ProblemDocument}
+    types = sorted(
+        named | {route.also_answers[1] for route in routes if route.also_answers}, key=lambda it: it.__name__
+    )
     schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     references = dict(zip(types, schemas, strict=True))
     paths: dict[str, Any] = {}
     for route in routes:
-        path = _PARAMETER.sub(r"{\2}", route.path)
-        paths.setdefault(path, {})[route.method.lower()] = _describe(route, references, components)
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe(route, references, components)
     queries = {route.query.__name__ for route in routes if route.query}
     kept = {name: schema for name, schema in components.items() if name not in queries}
     return {
@@ -132,81 +107,64 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _describe(route: Route, references: dict[type, Any], components: dict[str, Any]) -> dict[str, Any]:
-    name = operation_id(route)
     described: dict[str, Any] = {
-        "operationId": name,
+        "operationId": route.operation,
         "tags": [tag_of(route)],
         "summary": route.summary,
         "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
-        "responses": dict(_responses(route, references)),
+        "responses": dict(_responses(route, references, components)),
     }
     if route.body is not None:
         content: dict[str, Any] = {"application/json": {"schema": references[route.body]}}
-        if name in examples.REQUESTS:
-            content["application/json"]["example"] = examples.REQUESTS[name]
+        if example := REQUESTS.get(route.operation) or example_of(references[route.body], components):
+            content["application/json"]["example"] = example
         content |= {form: {"schema": {"type": "string"}} for form in (*route.streamed, *route.files)}
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
 
 
-def _path_parameters(route: Route) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": "path",
-            "required": True,
-            "example": examples.PARAMETERS[name],
-            **_PATH_PARAMETERS[converter],
-        }
-        for converter, name in _PARAMETER.findall(route.path)
-    ]
+def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
+    for name in PARAMETER.findall(route.path):
+        known = PARAMETERS[name]
+        schema = {"type": "string", "pattern": known.pattern, "description": known.description}
+        yield _parameter("path", name, schema, required=True) | {"example": known.example}
 
 
 def _query_parameters(route: Route, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    if route.query is None:
-        return
-    schema = components[route.query.__name__]
+    schema = components[route.query.__name__] if route.query else {"properties": {}}
     for name, described in schema["properties"].items():
-        bare = {key: value for key, value in described.items() if key not in ("default", "description")}
-        if described.get("default"):
-            bare["default"] = described["default"]
-        parameter = {"name": name, "in": "query", "required": name in schema.get("required", ()), "schema": bare}
-        yield parameter | ({"description": described["description"]} if "description" in described else {})
+        bare = {key: value for key, value in described.items() if key != "default" or value}
+        yield _parameter("query", name, bare, required=name in schema.get("required", ()))
 
 
-def _header_parameters(route: Route) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "in": "header",
-            "required": False,
-            "description": description,
-            "schema": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": 255,
-                "pattern": _HEADER_PATTERNS.get(name, _VISIBLE),
-            },
-        }
-        for name, description in route.headers.items()
-    ]
+def _header_parameters(route: Route) -> Iterator[dict[str, Any]]:
+    for name, description in route.headers.items():
+        pattern = _HEADER_PATTERNS.get(name, _VISIBLE)
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern, "description": description}
+        yield _parameter("header", name, schema)
 
 
-def _responses(route: Route, references: dict[type, Any]) -> Iterator[tuple[str, Any]]:
+def _parameter(place: str, name: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
+    """Describe a parameter: what its schema says of it, if anything, stands beside the schema."""
+    bare = {key: value for key, value in schema.items() if key != "description"}
+    parameter = {"name": name, "in": place, "required": required, "schema": bare}
+    description = schema.get("description")
+    return parameter | ({"description": description} if description else {})
+
+
+def _responses(route: Route, references: dict[type, Any], components: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
     schema = references[route.answer] if route.answer else {}
-    done = _response("Done.", schema, {"X-Request-Id": _REQUEST_ID}, examples.ANSWERS.get(operation_id(route)))
+    done = _response("Done.", schema, headers, example_of(schema, components))
     done["content"] |= {form: {"schema": {"type": "string"}} for form in route.also_as}
     yield str(route.status), done
     if route.also_answers is not None:
         status, kind, when = route.also_answers
-        yield str(status), _response(when, references[kind], {"X-Request-Id": _REQUEST_ID})
+        yield str(status), _response(when, references[kind], headers)
     for status in sorted({*EVERYWHERE, *route.errors}):
-        headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
-        if status in (409, 429, 502, 503, 504):
-            headers["Retry-After"] = _RETRY_AFTER
-        reason = _REASONS.get(status, HTTPStatus(status).phrase)
-        example = examples.PROBLEM if status == 400 else None
-        yield str(status), _response(reason, references[ProblemDocument], headers, example)
+        more = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503, 504) else {}
+        example = example_of(references[ProblemDocument], components) if status == 400 else None
+        yield str(status), _response(_REASONS[status], references[ProblemDocument], headers | more, example)
 
 
 def _response(description: str, schema: Any, headers: dict[str, Any], example: Any = None) -> dict[str, Any]:
@@ -214,10 +172,8 @@ def _response(description: str, schema: Any, headers: dict[str, Any], example: A
     return {"description": description, "headers": headers, "content": {"application/json": content}}
 
 
-_VERBS = {"GET": "get", "POST": "create", "PUT": "save", "DELETE": "delete"}
-_SERVICE = {"/health": "getHealth", "/openapi.json": "getOpenApiDocument"}
-# Resources of another's module.
-_BELONGS_TO = {"limits": "connection", "senders": "connection"}
+# Resources of another's module, and what is none.
+_BELONGS_TO = {"limits": "connection", "health": "service", "openapi.json": "service"}
 
 TAGS = {
     "messages": "Send, preview, look up, list, cancel and redact messages.",
@@ -231,31 +187,6 @@ TAGS = {
 }
 
 
-def operation_id(route: Route) -> str:
-    """Return a name such as `getCampaign`, unique among all routes."""
-    if route.path in _SERVICE:
-        return _SERVICE[route.path]
-    path, _, verb = _PARAMETER.sub("{}", route.path).removeprefix("/v1/").partition(":")
-    parts = path.split("/")
-    nouns = [part for part in parts if part != "{}"]
-    is_item = parts[-1] == "{}"
-    is_list = not is_item and _has_pages(route)
-    verb = verb or ("list" if is_list else _VERBS[route.method])
-    keeps_plural = is_list or (not is_item and verb != "create")
-    words = [_singular(noun) for noun in nouns[:-1]] + [nouns[-1] if keeps_plural else _singular(nouns[-1])]
-    return verb + "".join(word[0].upper() + word[1:] for word in words)
-
-
 def tag_of(route: Route) -> str:
-    if route.path in _SERVICE:
-        return "service"
-    resource = re.split("[/:]", route.path.removeprefix("/v1/"), maxsplit=1)[0]
+    resource = resource_of(route.path)
     return _BELONGS_TO.get(resource, resource)
-
-
-def _has_pages(route: Route) -> bool:
-    return "next_page_token" in getattr(route.answer, "__struct_fields__", ())
-
-
-def _singular(noun: str) -> str:
-    return noun.removesuffix("s")

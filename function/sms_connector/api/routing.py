@@ -6,6 +6,7 @@ what is documented and what is checked can't differ.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from io import BytesIO
 from typing import Any, BinaryIO, Literal
@@ -15,6 +16,7 @@ from werkzeug.datastructures import Headers
 
 from sms_connector.api.schemas.base import EmptyBody
 from sms_connector.api.services import Services
+from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.structured_log import StructuredLog
 
 Method = Literal["GET", "POST", "PUT", "DELETE"]
@@ -30,10 +32,10 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     request_id: str
     path: Mapping[str, str]
     query: Any
-    body: Any
-    document: Any
     headers: Headers
     log: StructuredLog
+    body: Any = None
+    document: Any = None
     stream: BinaryIO = msgspec.field(default_factory=BytesIO)
 
 
@@ -45,8 +47,41 @@ class Answer(msgspec.Struct, frozen=True):
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
+class PathParameter(msgspec.Struct, frozen=True):
+    """A part of a path. Of `what` an address that does not fit the pattern is not found, before the ledger is asked:
+    stores restrict ids. `segment` is what the router lets through: the colon after one of our ids begins a verb."""
+
+    pattern: str
+    example: str
+    what: str | None = None
+    description: str | None = None
+    segment: str = "[^/:]+"
+
+    def check(self, value: str) -> None:
+        """Raise NotFound for what can't be an id of ours."""
+        if self.what and not re.fullmatch(self.pattern, value):
+            rule = f"ids begin with {self.example.partition('_')[0]}_"
+            raise NotFound(f"no {self.what} {value[:80]!r}; {rule}", kind=ErrorKind.NOT_FOUND)
+
+
+PARAMETERS = {
+    "message_id": PathParameter("^msg_[A-Za-z0-9_-]{1,64}$", "msg_0bd6cf24ae5a7d9c1e0a4b7c33", "message"),
+    "campaign_id": PathParameter("^cmp_c[0-9a-f]{20}$", "cmp_c3f2a91d0b7e64c85aa10", "campaign"),
+    "callback_id": PathParameter("^cb_[0-9a-f]{26}$", f"cb_{0:026}"),
+    "template": PathParameter("^[a-z]([a-z0-9-]{0,61}[a-z0-9])?$", "order-shipped"),
+    "number": PathParameter(
+        "^[A-Za-z0-9+:._@-]{1,100}$",
+        "+15558675310",
+        description="A number in E.164 form, or a channel address.",
+        segment="[^/]+",
+    ),
+}
+PARAMETER = re.compile(r"{(\w+)}")
+
+
 class Route(msgspec.Struct, frozen=True, eq=False):
-    """`path` is in werkzeug's form (`/v1/messages/<id:message_id>:cancel`). `body` None: the route takes none.
+    """`path` has its parameters as OpenAPI has them (`/v1/messages/{message_id}:cancel`). `body` None: the route takes
+    none. The handler's name is the operation's, and the first line of its docstring the summary.
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of
     success, and `also_answers` another success: its status, its type and when it comes. `streamed` are content types of
@@ -57,7 +92,6 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     method: Method
     path: str
     handler: Callable[[Services, ParsedRequest], Answer]
-    summary: str
     answer: type[msgspec.Struct] | None
     body: type[msgspec.Struct] | None = None
     body_required: bool = True
@@ -71,11 +105,25 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     files: tuple[str, ...] = ()
     also_as: tuple[str, ...] = ()
 
+    @property
+    def operation(self) -> str:
+        """Return a name such as `getCampaign`, as a generated client names its function."""
+        verb, *nouns = self.handler.__name__.split("_")
+        return verb + "".join(map(str.capitalize, nouns))
+
+    @property
+    def summary(self) -> str:
+        return (self.handler.__doc__ or "").partition("\n")[0].removesuffix(".")
+
+
+def resource_of(path: str) -> str:
+    """Return the name after the version: `messages` of `/v1/messages:send` and of `/v1/messages/<id>`."""
+    return re.split("[/:]", path.removeprefix("/").removeprefix("v1/"), maxsplit=1)[0]
+
 
 def command(
     path: str,
     handler: Callable[[Services, ParsedRequest], Answer],
-    summary: str,
     answer: type[msgspec.Struct],
     *,
     body: type[msgspec.Struct] = EmptyBody,
@@ -83,4 +131,4 @@ def command(
     errors: tuple[int, ...] = (),
 ) -> Route:
     """Return the route of a custom verb, whose body may be left out."""
-    return Route("POST", path, handler, summary, answer, body=body, body_required=False, status=status, errors=errors)
+    return Route("POST", path, handler, answer, body=body, body_required=False, status=status, errors=errors)

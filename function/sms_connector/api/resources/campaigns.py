@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,18 +28,19 @@ from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.campaign_request import CampaignRequest, digest_request, open_records, read_request
-from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.store.campaign_record import CampaignState
 
 if TYPE_CHECKING:
     from sms_connector.campaigns.control import CampaignProgress
 
 CSV, JSON = "text/csv", "application/json"
-_ID = re.compile(r"cmp_c[0-9a-f]{20}")
 
 
-def create(services: Services, call: ParsedRequest) -> Answer:
-    """202 when every record is kept and the queue has a task for each chunk of them."""
+def create_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Send up to 1 000 000 records, carried out by the queue.
+
+    202 when every record is kept and the queue has a task for each chunk of them.
+    """
     services.engine.intake.require_queue()
     key = read_key(call)
     with spool(call.stream) as spooled:
@@ -83,8 +83,11 @@ def _with_location(answer: Answer) -> Answer:
     return Answer(content, answer.status, {**answer.headers, "Location": f"/v1/campaigns/{campaign}"})
 
 
-def get(services: Services, call: ParsedRequest) -> Answer:
-    return Answer(_with_reason(services, payloads.write_progress(services.engine.campaigns.get(_id(call)))))
+def get_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Look up how far a campaign is."""
+    return Answer(
+        _with_reason(services, payloads.write_progress(services.engine.campaigns.get(call.path["campaign_id"])))
+    )
 
 
 def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.CampaignInfo:
@@ -95,6 +98,7 @@ def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.Ca
 
 
 def list_campaigns(services: Services, call: ParsedRequest) -> Answer:
+    """List campaigns, newest first."""
     query: payloads.CampaignListQuery = call.query
     state = None if query.state is UNSET else query.state
     after = read_token(query.page_token, "campaigns", state)
@@ -103,10 +107,13 @@ def list_campaigns(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payloads.CampaignList(listed, write_token(cursor, "campaigns", state)))
 
 
-def results(services: Services, call: ParsedRequest) -> Answer:
-    """Return a page, or as CSV all results, with one chunk in memory at a time."""
+def list_campaign_results(services: Services, call: ParsedRequest) -> Answer:
+    """List what became of each record, in order; as CSV with Accept: text/csv.
+
+    The CSV has all of them, with one chunk in memory at a time.
+    """
     query: payloads.ResultQuery = call.query
-    campaign = services.engine.campaigns.read(_id(call))
+    campaign = services.engine.campaigns.read(call.path["campaign_id"])
     status = None if query.status is UNSET else query.status
     if _wants_csv(call):
         name = f'attachment; filename="{campaign.id}.csv"'
@@ -118,23 +125,29 @@ def results(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payloads.write_result_page(page, write_offset(offset, listed)))
 
 
-def pause(services: Services, call: ParsedRequest) -> Answer:
+def pause_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Stop sending for now; within seconds."""
     return _move(services.engine.campaigns.pause, call)
 
 
-def resume(services: Services, call: ParsedRequest) -> Answer:
+def resume_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Go on sending."""
     services.engine.intake.require_queue()
     return _move(services.engine.campaigns.resume, call)
 
 
-def cancel(services: Services, call: ParsedRequest) -> Answer:
+def cancel_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Send nothing more, for good."""
     return _move(services.engine.campaigns.cancel, call)
 
 
-def retry(services: Services, call: ParsedRequest) -> Answer:
-    """Repeatable without a key: each record is sent again once. A second request at the same moment is answered with
-    409."""
-    engine, campaign_id = services.engine, _id(call)
+def retry_campaign(services: Services, call: ParsedRequest) -> Answer:
+    """Send the records that failed and can safely be sent now, as a new campaign.
+
+    Repeatable without a key: each record is sent again once. A second request at the same moment is answered with
+    409.
+    """
+    engine, campaign_id = services.engine, call.path["campaign_id"]
     engine.intake.require_queue()
     engine.connection.require_active()
     with engine.keys.alone(f"retry of {campaign_id}"):
@@ -145,15 +158,7 @@ def retry(services: Services, call: ParsedRequest) -> Answer:
 
 def _move(move: Callable[[str, str | None], CampaignProgress], call: ParsedRequest) -> Answer:
     body: payloads.ReasonBody = call.body
-    return Answer(payloads.write_progress(move(_id(call), body.reason or None)))
-
-
-def _id(call: ParsedRequest) -> str:
-    """Refuse an id that can't be ours before the ledger is asked: stores restrict ids."""
-    campaign_id = call.path["campaign_id"]
-    if not _ID.fullmatch(campaign_id):
-        raise NotFound(f"no campaign {campaign_id[:80]!r}; ids begin with cmp_", kind=ErrorKind.NOT_FOUND)
-    return campaign_id
+    return Answer(payloads.write_progress(move(call.path["campaign_id"], body.reason or None)))
 
 
 def _wants_csv(call: ParsedRequest) -> bool:
@@ -163,20 +168,18 @@ def _wants_csv(call: ParsedRequest) -> bool:
     return 0 < weights.get(CSV, 0) >= weights.get(JSON, 0)
 
 
-_PATH = "/v1/campaigns/<campaign:campaign_id>"
+_ONE = "/v1/campaigns/{campaign_id}"
 
 
-def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer], summary: str) -> Route:
-    info, body = payloads.CampaignInfo, payloads.ReasonBody
-    return command(f"{_PATH}:{verb}", handler, summary, info, body=body, errors=(404, 422))
+def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer]) -> Route:
+    return command(f"{_ONE}:{verb}", handler, payloads.CampaignInfo, body=payloads.ReasonBody, errors=(404, 422))
 
 
 ROUTES = (
     Route(
         "POST",
         "/v1/campaigns",
-        create,
-        "Send up to 1 000 000 records, carried out by the queue",
+        create_campaign,
         payloads.CampaignInfo,
         status=202,
         also_answers=(200, payloads.CampaignPlan, "With `dryRun`."),
@@ -186,34 +189,19 @@ ROUTES = (
         errors=(403, 409, 422),
         headers={KEY_HEADER: KEY_DESCRIPTION},
     ),
+    Route("GET", "/v1/campaigns", list_campaigns, payloads.CampaignList, query=payloads.CampaignListQuery),
+    Route("GET", _ONE, get_campaign, payloads.CampaignInfo, errors=(404,)),
     Route(
         "GET",
-        "/v1/campaigns",
-        list_campaigns,
-        "List campaigns, newest first",
-        payloads.CampaignList,
-        query=payloads.CampaignListQuery,
-    ),
-    Route("GET", _PATH, get, "How far a campaign is", payloads.CampaignInfo, errors=(404,)),
-    Route(
-        "GET",
-        f"{_PATH}/results",
-        results,
-        "What became of each record, in order; as CSV with Accept: text/csv",
+        f"{_ONE}/results",
+        list_campaign_results,
         payloads.CampaignResultList,
         query=payloads.ResultQuery,
         errors=(404,),
         also_as=(CSV,),
     ),
-    _verb("pause", pause, "Stop sending for now; within seconds"),
-    _verb("resume", resume, "Go on sending"),
-    _verb("cancel", cancel, "Send nothing more, for good"),
-    command(
-        f"{_PATH}:retry",
-        retry,
-        "Send the records that failed and can safely be sent now, as a new campaign",
-        payloads.CampaignInfo,
-        status=202,
-        errors=(404, 409, 422),
-    ),
+    _verb("pause", pause_campaign),
+    _verb("resume", resume_campaign),
+    _verb("cancel", cancel_campaign),
+    command(f"{_ONE}:retry", retry_campaign, payloads.CampaignInfo, status=202, errors=(404, 409, 422)),
 )

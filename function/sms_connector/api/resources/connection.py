@@ -9,12 +9,16 @@ from sms_connector.api.services import Services
 from sms_connector.model.connection_status import ConnectionState
 
 
-def get(services: Services, _call: ParsedRequest) -> Answer:
+def get_connection(services: Services, _call: ParsedRequest) -> Answer:
+    """Describe the connection."""
     return _describe(services)
 
 
-def test(services: Services, call: ParsedRequest) -> Answer:
-    """Query the provider, without sending; its answer is data. An alert watches the log line."""
+def test_connection(services: Services, call: ParsedRequest) -> Answer:
+    """Test the connection to the provider.
+
+    Nothing is sent; its answer is data. An alert watches the log line.
+    """
     tested = services.engine.connection.test()
     if tested.state is ConnectionState.ACTIVE:
         call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
@@ -23,21 +27,24 @@ def test(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payload_of(payloads.TestAnswer, tested))
 
 
-def suspend(services: Services, call: ParsedRequest) -> Answer:
+def suspend_connection(services: Services, call: ParsedRequest) -> Answer:
+    """Suspend the connection: send nothing until it is resumed."""
     body: payloads.SuspendBody = call.body
     services.engine.connection.suspend(body.reason or None)
     call.log.info("connection suspended")
     return _describe(services)
 
 
-def resume(services: Services, call: ParsedRequest) -> Answer:
+def resume_connection(services: Services, call: ParsedRequest) -> Answer:
+    """Resume the connection."""
     services.engine.connection.resume()
     services.engine.campaigns.release()
     call.log.info("connection resumed")
     return _describe(services)
 
 
-def limits(services: Services, _call: ParsedRequest) -> Answer:
+def get_limits(services: Services, _call: ParsedRequest) -> Answer:
+    """Show the limits and what is left of them."""
     return Answer(payloads.write_limits(services.engine.connection.limits()))
 
 
@@ -47,17 +54,9 @@ def _describe(services: Services) -> Answer:
 
 
 ROUTES = (
-    Route("GET", "/v1/connection", get, "Describe the connection", payloads.ConnectionInfo),
-    command(
-        "/v1/connection:test", test, "Test the connection to the provider", payloads.TestAnswer, errors=(429, 502, 504)
-    ),
-    command(
-        "/v1/connection:suspend",
-        suspend,
-        "Suspend the connection: send nothing until it is resumed",
-        payloads.ConnectionInfo,
-        body=payloads.SuspendBody,
-    ),
-    command("/v1/connection:resume", resume, "Resume the connection", payloads.ConnectionInfo, errors=(422,)),
-    Route("GET", "/v1/limits", limits, "Show the limits and what is left of them", payloads.LimitsAnswer),
+    Route("GET", "/v1/connection", get_connection, payloads.ConnectionInfo),
+    command("/v1/connection:test", test_connection, payloads.TestAnswer, errors=(429, 502, 504)),
+    command("/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=payloads.SuspendBody),
+    command("/v1/connection:resume", resume_connection, payloads.ConnectionInfo, errors=(422,)),
+    Route("GET", "/v1/limits", get_limits, payloads.LimitsAnswer),
 )

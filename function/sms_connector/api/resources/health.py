@@ -16,8 +16,9 @@ class Health(Payload):
     connection: str
 
 
-def get(services: Services, _call: ParsedRequest) -> Answer:
+def get_health(services: Services, _call: ParsedRequest) -> Answer:
+    """Check that the process answers."""
     return Answer(Health(status="ok", connection=services.profile.name))
 
 
-ROUTES = (Route("GET", "/health", get, "Check that the process answers", Health),)
+ROUTES = (Route("GET", "/health", get_health, Health),)

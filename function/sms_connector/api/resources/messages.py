@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
@@ -47,7 +46,6 @@ T = TypeVar("T")
 PREVIEWED_RECORDS = 100
 SEND_BODY_LIMIT = 10 * 1024 * 1024
 _PREVIEWED = PreviewBody.__struct_encode_fields__
-_MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 
 
 class Ordered(NamedTuple):
@@ -59,8 +57,11 @@ class Ordered(NamedTuple):
     key: str | None
 
 
-def send(services: Services, call: ParsedRequest) -> Answer:
-    """Send the records. Each has its own outcome; a valid request is answered 200."""
+def send_messages(services: Services, call: ParsedRequest) -> Answer:
+    """Send one message, or up to 1 000 records.
+
+    Each record has its own outcome; a valid request is answered 200.
+    """
     digest = _digest(call)
     order = read_or_replay(services, call, digest, lambda: _read_send(services, call))
     if isinstance(order, Answer):
@@ -165,8 +166,11 @@ def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
         return None
 
 
-def preview(services: Services, call: ParsedRequest) -> Answer:
-    """Render the records, each with its problems; of a file its first hundred."""
+def preview_messages(services: Services, call: ParsedRequest) -> Answer:
+    """Render and measure a text without sending it.
+
+    Each record is answered with its problems; of a file the first hundred.
+    """
     query: SendQuery = call.query or SendQuery()
     read_file: draft_payloads.ReadFile | None = None
     if call.body is not None:
@@ -181,8 +185,9 @@ def preview(services: Services, call: ParsedRequest) -> Answer:
     return Answer(write_preview(body, rules, template=template, read_file=read_file))
 
 
-def get(services: Services, call: ParsedRequest) -> Answer:
-    message_id = _message_id(call)
+def get_message(services: Services, call: ParsedRequest) -> Answer:
+    """Look up a message."""
+    message_id = call.path["message_id"]
     try:
         record = services.engine.messages.get(message_id)
     except NotFound:
@@ -194,6 +199,7 @@ def get(services: Services, call: ParsedRequest) -> Answer:
 
 
 def list_messages(services: Services, call: ParsedRequest) -> Answer:
+    """List messages, newest first."""
     query: payloads.MessageQuery = call.query
     wanted = read_filter(query, services.profile.default_country)
     after = read_token(query.page_token, "messages", wanted)
@@ -203,35 +209,28 @@ def list_messages(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payloads.MessageList(messages=messages, next_page_token=token))
 
 
-def cancel(services: Services, call: ParsedRequest) -> Answer:
+def cancel_message(services: Services, call: ParsedRequest) -> Answer:
+    """Cancel a message that was not sent yet."""
     return _change(services.engine.messages.cancel, call)
 
 
-def redact(services: Services, call: ParsedRequest) -> Answer:
+def redact_message(services: Services, call: ParsedRequest) -> Answer:
+    """Redact the text of a message at the provider."""
     return _change(services.engine.messages.redact, call)
 
 
 def _change(change: Callable[[str], MessageRecord], call: ParsedRequest) -> Answer:
-    return Answer(payloads.write_message(change(_message_id(call))))
+    return Answer(payloads.write_message(change(call.path["message_id"])))
 
 
-def _message_id(call: ParsedRequest) -> str:
-    """Refuse an id that can't be ours before the ledger is asked: stores restrict ids."""
-    message_id = call.path["message_id"]
-    if not _MESSAGE_ID.fullmatch(message_id):
-        raise NotFound(f"no message {message_id[:80]!r}; ids begin with msg_", kind=ErrorKind.NOT_FOUND)
-    return message_id
-
-
-_ONE = "/v1/messages/<id:message_id>"
+_ONE = "/v1/messages/{message_id}"
 _CHANGE_ERRORS = (403, 404, 422, 429, 502, 504)
 
 ROUTES = (
     Route(
         "POST",
         "/v1/messages:send",
-        send,
-        "Send one message, or up to 1 000 records",
+        send_messages,
         payloads.SendAnswer,
         body=SendBody,
         body_limit=SEND_BODY_LIMIT,
@@ -243,31 +242,15 @@ ROUTES = (
     Route(
         "POST",
         "/v1/messages:preview",
-        preview,
-        "Render and measure a text without sending it",
+        preview_messages,
         PreviewAnswer,
         body=PreviewBody,
         body_limit=SEND_BODY_LIMIT,
         files=tuple(FORMS),
         query=SendQuery,
     ),
-    Route(
-        "GET",
-        "/v1/messages",
-        list_messages,
-        "List messages, newest first",
-        payloads.MessageList,
-        query=payloads.MessageQuery,
-    ),
-    Route("GET", _ONE, get, "Look up a message", payloads.Message, errors=(404, 429, 502, 504)),
-    command(
-        f"{_ONE}:cancel", cancel, "Cancel a message that was not sent yet", payloads.Message, errors=_CHANGE_ERRORS
-    ),
-    command(
-        f"{_ONE}:redact",
-        redact,
-        "Redact the text of a message at the provider",
-        payloads.Message,
-        errors=_CHANGE_ERRORS,
-    ),
+    Route("GET", "/v1/messages", list_messages, payloads.MessageList, query=payloads.MessageQuery),
+    Route("GET", _ONE, get_message, payloads.Message, errors=(404, 429, 502, 504)),
+    command(f"{_ONE}:cancel", cancel_message, payloads.Message, errors=_CHANGE_ERRORS),
+    command(f"{_ONE}:redact", redact_message, payloads.Message, errors=_CHANGE_ERRORS),
 )

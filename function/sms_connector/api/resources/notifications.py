@@ -12,6 +12,7 @@ from sms_connector.api.services import Services
 
 
 def list_callbacks(services: Services, call: ParsedRequest) -> Answer:
+    """List notifications to callback URLs, newest first."""
     query: payloads.CallbackQuery = call.query
     state = None if query.state is UNSET else query.state
     after = read_token(query.page_token, "callbacks", state)
@@ -25,24 +26,11 @@ def list_callbacks(services: Services, call: ParsedRequest) -> Answer:
 
 
 def replay_callback(services: Services, call: ParsedRequest) -> Answer:
+    """Post a notification again, whatever its state."""
     return Answer(payload_of(payloads.CallbackInfo, services.notifications.replay(call.path["callback_id"])))
 
 
 ROUTES = (
-    Route(
-        "GET",
-        "/v1/callbacks",
-        list_callbacks,
-        "List notifications to callback URLs, newest first",
-        payloads.CallbackList,
-        query=payloads.CallbackQuery,
-    ),
-    Route(
-        "POST",
-        "/v1/callbacks/<callback:callback_id>:replay",
-        replay_callback,
-        "Post a notification again, whatever its state",
-        payloads.CallbackInfo,
-        errors=(404,),
-    ),
+    Route("GET", "/v1/callbacks", list_callbacks, payloads.CallbackList, query=payloads.CallbackQuery),
+    Route("POST", "/v1/callbacks/{callback_id}:replay", replay_callback, payloads.CallbackInfo, errors=(404,)),
 )

@@ -28,6 +28,7 @@ from sms_connector.model.phone_number import parse_recipient
 
 
 def list_opt_outs(services: Services, call: ParsedRequest) -> Answer:
+    """List opt-outs, newest first."""
     query: PageQuery = call.query
     after = read_token(query.page_token, "optOuts")
     found, cursor = services.engine.opt_outs.list(limit=query.page_size, after=after)
@@ -36,13 +37,15 @@ def list_opt_outs(services: Services, call: ParsedRequest) -> Answer:
 
 
 def get_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    """Look up an opt-out."""
     opt_out = services.engine.opt_outs.get(_number(services, call))
     if opt_out is None:
         raise _not_found()
     return Answer(payloads.write_opt_out_detail(opt_out))
 
 
-def put_opt_out(services: Services, call: ParsedRequest) -> Answer:
+def save_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    """Never write to this recipient again."""
     body: payloads.OptOutBody = call.body
     opt_out = services.engine.opt_outs.put(
         _number(services, call), "api", body.reason or None, caller=_caller(services, call)
@@ -51,13 +54,17 @@ def put_opt_out(services: Services, call: ParsedRequest) -> Answer:
 
 
 def delete_opt_out(services: Services, call: ParsedRequest) -> Answer:
+    """Allow messages to this recipient again."""
     if not services.engine.opt_outs.delete(_number(services, call), caller=_caller(services, call)):
         raise _not_found()
     return Answer(payloads.Nothing())
 
 
 def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
-    """Read as every file of records is. Harmless to repeat: who has opted out already stays as they are."""
+    """Add the opt-outs of a file, or of up to 10 000 records.
+
+    Harmless to repeat: who has opted out already stays as they are.
+    """
     said: OptOutImportBody | OptOutImportQuery = call.body or call.query
     country = read_country(said.default_country or "", services.profile.default_country)
     mapping = FieldMapping(said.column, ())
@@ -84,7 +91,8 @@ def _read_rows(call: ParsedRequest, mapping: FieldMapping) -> Iterable[Located]:
     return read_rows(call.stream, read_form(sent.form or "csv", sent, call.query), mapping)
 
 
-def list_inbound(services: Services, call: ParsedRequest) -> Answer:
+def list_inbound_messages(services: Services, call: ParsedRequest) -> Answer:
+    """List inbound messages, newest first."""
     query: payloads.InboundQuery = call.query
     sender = _read_sender(services, query.sender)
     after = read_token(query.page_token, "inboundMessages", sender)
@@ -145,38 +153,22 @@ def _not_found() -> NotFound:
 _FIELDS = {"mapping.to": "column"}
 IMPORT_BODY_LIMIT = 4 * 1024 * 1024
 _SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
-_ONE = "/v1/optOuts/<address:number>"
+_ONE = "/v1/optOuts/{number}"
 
 ROUTES = (
-    Route("GET", "/v1/optOuts", list_opt_outs, "List opt-outs", payloads.OptOutList, query=PageQuery),
+    Route("GET", "/v1/optOuts", list_opt_outs, payloads.OptOutList, query=PageQuery),
     Route(
         "POST",
         "/v1/optOuts:import",
         import_opt_outs,
-        "Add the opt-outs of a file, or of up to 10 000 records",
         OptOutImportAnswer,
         body=OptOutImportBody,
         body_limit=IMPORT_BODY_LIMIT,
         files=tuple(FORMS),
         query=OptOutImportQuery,
     ),
-    Route("GET", _ONE, get_opt_out, "Look up an opt-out", payloads.OptOutDetail, errors=(404,)),
-    Route(
-        "PUT",
-        _ONE,
-        put_opt_out,
-        "Never write to this recipient again",
-        payloads.OptOutDetail,
-        body=payloads.OptOutBody,
-        body_required=False,
-    ),
-    Route("DELETE", _ONE, delete_opt_out, "Allow messages to this recipient again", payloads.Nothing, errors=(404,)),
-    Route(
-        "GET",
-        "/v1/inboundMessages",
-        list_inbound,
-        "List inbound messages, newest first",
-        payloads.InboundList,
-        query=payloads.InboundQuery,
-    ),
+    Route("GET", _ONE, get_opt_out, payloads.OptOutDetail, errors=(404,)),
+    Route("PUT", _ONE, save_opt_out, payloads.OptOutDetail, body=payloads.OptOutBody, body_required=False),
+    Route("DELETE", _ONE, delete_opt_out, payloads.Nothing, errors=(404,)),
+    Route("GET", "/v1/inboundMessages", list_inbound_messages, payloads.InboundList, query=payloads.InboundQuery),
 )

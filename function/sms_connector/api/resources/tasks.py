@@ -100,7 +100,7 @@ def _route(path: str, function: TaskFunction) -> Route:
         return Answer(Done())
 
     body = None if path == MAINTENANCE_PATH else TaskBody
-    return Route("POST", path, handle, "Carry out a task", Done, body=body, body_limit=2 * MAX_TASK_BYTES)
+    return Route("POST", path, handle, Done, body=body, body_limit=2 * MAX_TASK_BYTES)
 
 
 def _run_chunk(runner: ChunkWorker, payload: Json) -> None:

@@ -32,6 +32,7 @@ _RULE = (
 
 
 def list_templates(services: Services, call: ParsedRequest) -> Answer:
+    """List templates."""
     query: PageQuery = call.query
     after = read_token(query.page_token, "templates")
     found, last = services.engine.templates.page(limit=query.page_size, after=after[1] if after else None)
@@ -39,12 +40,16 @@ def list_templates(services: Services, call: ParsedRequest) -> Answer:
     return Answer(payloads.TemplateList([_write(each) for each in found], token))
 
 
-def get(services: Services, call: ParsedRequest) -> Answer:
+def get_template(services: Services, call: ParsedRequest) -> Answer:
+    """Look up a template."""
     return _answer(services.engine.templates.get(_known_name(call)))
 
 
-def put(services: Services, call: ParsedRequest) -> Answer:
-    """Keep the document as the next version, checked as a send would be."""
+def save_template(services: Services, call: ParsedRequest) -> Answer:
+    """Save a template, checked as a send would be.
+
+    The document is kept as the next version.
+    """
     name = call.path["template"]
     if not CONNECTION_NAME.fullmatch(name):
         raise InvalidRequest(FieldProblem("template", _RULE))
@@ -53,7 +58,8 @@ def put(services: Services, call: ParsedRequest) -> Answer:
     return _answer(saved, 201 if is_new else 200)
 
 
-def delete(services: Services, call: ParsedRequest) -> Answer:
+def delete_template(services: Services, call: ParsedRequest) -> Answer:
+    """Delete a template."""
     services.engine.templates.delete(_known_name(call), _expectation(call))
     return Answer(Nothing())
 
@@ -136,23 +142,22 @@ def _write(saved: SavedTemplate) -> payloads.TemplateInfo:
     return payloads.write_template(saved, list(Template.parse(saved.content["message"]).placeholders))
 
 
-_ONE = "/v1/templates/<template:template>"
+_ONE = "/v1/templates/{template}"
 _MATCH = {IF_MATCH: "Only where the template has this ETag (or `*`: where there is one); else 412."}
 _NONE_MATCH = {IF_NONE_MATCH: "`*`: only where no template has that name; else 412."}
 
 ROUTES = (
-    Route("GET", "/v1/templates", list_templates, "List templates", payloads.TemplateList, query=PageQuery),
-    Route("GET", _ONE, get, "Look up a template", payloads.TemplateInfo, errors=(404,)),
+    Route("GET", "/v1/templates", list_templates, payloads.TemplateList, query=PageQuery),
+    Route("GET", _ONE, get_template, payloads.TemplateInfo, errors=(404,)),
     Route(
         "PUT",
         _ONE,
-        put,
-        "Save a template, checked as a send would be",
+        save_template,
         payloads.TemplateInfo,
         body=payloads.TemplateBody,
         errors=(412,),
         headers={**_MATCH, **_NONE_MATCH},
         also_answers=(201, payloads.TemplateInfo, "The template is new."),
     ),
-    Route("DELETE", _ONE, delete, "Delete a template", Nothing, errors=(404, 412), headers=_MATCH),
+    Route("DELETE", _ONE, delete_template, Nothing, errors=(404, 412), headers=_MATCH),
 )
