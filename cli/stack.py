@@ -87,7 +87,9 @@ def running_stack(
             "SMS_SENDER": simulated.sender,
         }
         if simulated.options:
-            provider_settings["SMS_PROVIDER_OPTIONS"] = ",".join(map("=".join, simulated.options.items()))
+            provider_settings["SMS_PROVIDER_OPTIONS"] = ",".join(
+                f"{name}={value.replace('{url}', sandbox.url)}" for name, value in simulated.options.items()
+            )
         own = _environ(folder, simulated.secrets, webhook_url=urls[WEBHOOK])
         environ = {**own, **provider_settings, **(settings or {})}
         running: dict[str, subprocess.Popen[bytes]] = {}

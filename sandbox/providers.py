@@ -25,8 +25,9 @@ class Simulator:
     """One simulated provider.
 
     `make`: its service. `secrets` (file name to value), `options` (SMS_PROVIDER_OPTIONS) and `sender` are a connector's
-    settings that it accepts. `path`: what follows the sandbox's address in SMS_PROVIDER_URL. `enter_addresses(admin, status_url,
-    inbound_url)` does what an operator does in the provider's portal: it enters the addresses that are called back.
+    settings that it accepts; `{url}` in an option stands for the sandbox's address. `path`: what follows that address in
+    SMS_PROVIDER_URL. `enter_addresses(admin, status_url, inbound_url)` does what an operator does in the provider's
+    portal: it enters the addresses that are called back.
     """
 
     make: MakeService
@@ -42,6 +43,7 @@ PACKAGES: Mapping[str, str] = {
     "twilio": "sandbox.twilio",
     "telesign": "sandbox.telesign",
     "link-mobility": "sandbox.link_mobility",
+    "custom": "sandbox.custom",
 }
 
 

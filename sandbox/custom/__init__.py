@@ -1,0 +1,1 @@
+"""A simulator of a customer's own endpoint: the custom channel."""
