@@ -11,7 +11,7 @@ import ipaddress
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
@@ -63,6 +63,7 @@ class Outcome:
     status: int | None = None
     error: str | None = None
     body: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,8 @@ class Webhook:
 
     `headers()` is asked before each attempt: a signature uses the key valid then. `subject` (a message id) and `label`
     (its status, or "inbound") are for the journal. `wanted()` is asked when a planned one falls due: a message canceled
-    meanwhile has no more to tell.
+    meanwhile has no more to tell. `pauses`: seconds of the simulator's time before each repeat, the last one before all
+    that follow; none means at once.
     """
 
     subject: str
@@ -84,6 +86,7 @@ class Webhook:
     policy: Policy
     wanted: Callable[[], bool] = lambda: True
     body: bytes | None = None
+    pauses: Sequence[float] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +120,7 @@ class Callbacks:
 
     def __init__(self, *, context: Context, clock: Clock, external: bool, journal_size: int) -> None:
         self._context = context
+        self._clock = clock
         self._scheduler = Scheduler(clock)
         self._external = external
         self._attempts: deque[Attempt] = deque(maxlen=journal_size)
@@ -155,10 +159,13 @@ class Callbacks:
 
     def post(self, webhook: Webhook) -> asyncio.Task[Outcome]:
         """Post now, with retries; the task ends with the last outcome."""
-        task = asyncio.get_running_loop().create_task(self._deliver(webhook))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
+        return self._begin(webhook, lambda _: None)
+
+    def post_first(self, webhook: Webhook) -> asyncio.Future[Outcome]:
+        """Post now, with retries; the future ends with the first outcome."""
+        first: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
+        self._begin(webhook, lambda outcome: None if first.done() else first.set_result(outcome))
+        return first
 
     def clock_moved(self) -> None:
         self._scheduler.poke()
@@ -196,15 +203,29 @@ class Callbacks:
     def _chance(self, probability: float) -> bool:
         return probability > 0 and self._context.dice.random() < probability
 
-    async def _deliver(self, webhook: Webhook) -> Outcome:
+    def _begin(self, webhook: Webhook, on_outcome: Callable[[Outcome], None]) -> asyncio.Task[Outcome]:
+        task = asyncio.get_running_loop().create_task(self._deliver(webhook, on_outcome))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _deliver(self, webhook: Webhook, on_outcome: Callable[[Outcome], None]) -> Outcome:
         ends = time.monotonic() + webhook.policy.total_seconds
         for number in range(1, webhook.policy.retries + 2):
             outcome = await self._attempt(webhook, ends - time.monotonic())
             self._made += 1
             self._attempts.append(Attempt(self._made, time.time(), webhook, number, outcome))
+            on_outcome(outcome)
             if not webhook.policy.retries_on(outcome) or time.monotonic() >= ends:
                 break
+            if webhook.pauses:
+                await self._pause(webhook.pauses[min(number, len(webhook.pauses)) - 1])
         return outcome
+
+    async def _pause(self, seconds: float) -> None:
+        over = asyncio.Event()
+        self._scheduler.at(self._clock.now() + seconds, over.set)
+        await over.wait()
 
     async def _attempt(self, webhook: Webhook, left: float) -> Outcome:
         try:
@@ -222,7 +243,7 @@ class Callbacks:
                 webhook.method, url, data=data, headers=webhook.headers(), timeout=timeout, allow_redirects=False
             ) as answer:
                 body = await answer.content.read(MAX_BODY)
-                return Outcome(status=answer.status, body=body.decode("utf-8", "replace"))
+                return Outcome(answer.status, body=body.decode("utf-8", "replace"), headers=answer.headers)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             return Outcome(error="connect")
         except (aiohttp.ClientError, TimeoutError):

@@ -41,6 +41,7 @@ class Simulator:
 # Name to package; each package has a SIMULATOR.
 PACKAGES: Mapping[str, str] = {
     "twilio": "sandbox.twilio",
+    "azure": "sandbox.azure",
     "telesign": "sandbox.telesign",
     "link-mobility": "sandbox.link_mobility",
     "custom": "sandbox.custom",

@@ -142,9 +142,10 @@ def always_204(_: Received) -> tuple[int, str]:
 
 @dataclass
 class Receiver:
-    """A web server of ours that is called back. `answer` says what it replies; status 0 cuts the connection."""
+    """A web server of ours that is called back. `answer` says what it replies, with `headers`; status 0 cuts the connection."""
 
     answer: Answer = always_204
+    headers: Mapping[str, str] = field(default_factory=dict)
     received: list[Received] = field(default_factory=list)
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -155,7 +156,7 @@ class Receiver:
             def do_POST(self) -> None:
                 receiver.take(self)
 
-            do_GET = do_POST  # noqa: N815 - the base class asks for these names
+            do_GET = do_OPTIONS = do_POST  # noqa: N815 - the base class asks for these names
 
             def log_message(self, *_: object) -> None:
                 """Nothing: the tests ask for what came."""
@@ -174,7 +175,7 @@ class Receiver:
 
     def take(self, handler: BaseHTTPRequestHandler) -> None:
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-        form = parse_qsl(body.decode(), keep_blank_values=True)
+        form = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True)
         got = Received(handler.command, handler.path, form, dict(handler.headers), body)
         with self._changed:
             self.received.append(got)
@@ -184,7 +185,8 @@ class Receiver:
             handler.connection.close()
             return
         handler.send_response(status)
-        handler.send_header("Content-Type", "text/xml")
+        for name, value in {"Content-Type": "text/xml", **self.headers}.items():
+            handler.send_header(name, value)
         handler.send_header("Content-Length", str(len(text.encode())))
         handler.end_headers()
         handler.wfile.write(text.encode())
