@@ -42,6 +42,7 @@ class Simulator:
 PACKAGES: Mapping[str, str] = {
     "twilio": "sandbox.twilio",
     "azure": "sandbox.azure",
+    "infobip": "sandbox.infobip",
     "telesign": "sandbox.telesign",
     "link-mobility": "sandbox.link_mobility",
     "custom": "sandbox.custom",
