@@ -97,11 +97,16 @@ class FieldProblem(msgspec.Struct, frozen=True):
 
 
 class ConnectorError(Exception):
-    """Root of the tree. `retry` is what the caller may conclude."""
+    """Root of the tree. `retry` is what the caller may conclude, `kind` the class's own unless another is given."""
 
     retry = RetrySafety.NEVER
+    kind = ErrorKind.OTHER
     http_status = 500
     rpc_status = "INTERNAL"
+
+    def __init__(self, message: str = "", *, kind: ErrorKind | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind or self.kind
 
 
 class StartError(ConnectorError):
@@ -115,13 +120,12 @@ class StartError(ConnectorError):
 class RequestError(ConnectorError):
     """The request was refused by us; nothing was sent."""
 
-    def __init__(
-        self, message: str, *, kind: ErrorKind = ErrorKind.INVALID_REQUEST, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.kind = kind
+    kind = ErrorKind.INVALID_REQUEST
+    problems: tuple[FieldProblem, ...] = ()
+
+    def __init__(self, message: str, *, kind: ErrorKind | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, kind=kind)
         self.retry_after = retry_after
-        self.problems: tuple[FieldProblem, ...] = ()
 
 
 class InvalidRequest(RequestError):
@@ -141,7 +145,7 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    http_status, rpc_status = 404, "NOT_FOUND"
+    http_status, rpc_status, kind = 404, "NOT_FOUND", ErrorKind.NOT_FOUND
 
 
 class KeyInProgress(RequestError):
@@ -163,29 +167,23 @@ class PreconditionFailed(RequestError):
 
 
 class UnsupportedOperation(PreconditionFailed):
-    def __init__(self, message: str) -> None:
-        super().__init__(message, kind=ErrorKind.UNSUPPORTED)
+    kind = ErrorKind.UNSUPPORTED
 
 
 class Throttled(RequestError):
     """429. It could not start within the queue limit; it would, `retry_after` seconds from now."""
 
     http_status, rpc_status, retry = 429, "RESOURCE_EXHAUSTED", RetrySafety.SAFE
-
-    def __init__(self, message: str, *, retry_after: float) -> None:
-        super().__init__(message, kind=ErrorKind.RATE_LIMITED, retry_after=retry_after)
+    kind = ErrorKind.RATE_LIMITED
 
 
 class CallError(ConnectorError):
     """A call to the provider gave no answer of the provider's own. `message` says what happened on the wire."""
 
-    http_status, rpc_status = 502, "UNAVAILABLE"
+    http_status, rpc_status, kind = 502, "UNAVAILABLE", ErrorKind.UNAVAILABLE
 
-    def __init__(
-        self, message: str, *, kind: ErrorKind = ErrorKind.UNAVAILABLE, retry_after: float | None = None
-    ) -> None:
-        super().__init__(message)
-        self.kind = kind
+    def __init__(self, message: str, *, kind: ErrorKind | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, kind=kind)
         self.retry_after = retry_after
 
 
@@ -199,8 +197,7 @@ class NotSent(CallError):
 class CredentialsMissing(NotSent):
     """A secret that the provider needs is missing: for the message the same as a refused one."""
 
-    def __init__(self, message: str) -> None:
-        super().__init__(message, kind=ErrorKind.AUTHENTICATION)
+    kind = ErrorKind.AUTHENTICATION
 
 
 class RefusedOnTheWay(NotSent):
@@ -210,10 +207,7 @@ class RefusedOnTheWay(NotSent):
 class OutcomeUnknown(CallError):
     """The request may have been processed: read timeout, connection lost after the write, 5xx, an unreadable 2xx."""
 
-    retry = RetrySafety.UNKNOWN_OUTCOME
-
-    def __init__(self, message: str, *, kind: ErrorKind = ErrorKind.UNKNOWN_OUTCOME) -> None:
-        super().__init__(message, kind=kind)
+    retry, kind = RetrySafety.UNKNOWN_OUTCOME, ErrorKind.UNKNOWN_OUTCOME
 
 
 class ProviderRefused(ConnectorError):
@@ -230,8 +224,7 @@ class ProviderRefused(ConnectorError):
         more_info: str | None = None,
         status: int = 400,
     ) -> None:
-        super().__init__(message)
-        self.kind = kind
+        super().__init__(message, kind=kind)
         self.code = code
         self.more_info = more_info
         self.status = status

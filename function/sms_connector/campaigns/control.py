@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
-from sms_connector.errors import Conflict, ErrorKind, NotFound, PreconditionFailed
+from sms_connector.errors import Conflict, NotFound, PreconditionFailed
 from sms_connector.ports import Clock, Condition, Document, Ledger, Query, Task, TaskQueue, Version, Write
 from sms_connector.ports.ledger_access import page, scan, update
 from sms_connector.store.campaign_record import (
@@ -191,10 +191,7 @@ class Campaigns(msgspec.Struct, frozen=True):
         """Raises NotFound."""
         [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
         if document is None:
-            raise NotFound(
-                f"no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days",
-                kind=ErrorKind.NOT_FOUND,
-            )
+            raise NotFound(f"no campaign {campaign_id}; ids begin with cmp_ and are kept for 30 days")
         return Campaign.of(document)
 
     # --- counting -----------------------------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         """Deliver it again from the start. Raises NotFound."""
         notification = self._get(id_)
         if notification is None:
-            raise NotFound(f"no callback {id_}; ids begin with cb_ and are kept for 30 days", kind=ErrorKind.NOT_FOUND)
+            raise NotFound(f"no callback {id_}; ids begin with cb_ and are kept for 30 days")
         notification.state, notification.attempts, notification.next_attempt_at = PENDING, 0, self.clock.time()
         notification.delivered_at = notification.last_error = None
         notification.version = None  # an attempt under way conflicts

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sms_connector.errors import Conflict, ErrorKind, NotFound
+from sms_connector.errors import Conflict, NotFound
 from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
 from sms_connector.ports import Version as StoredVersion
@@ -70,7 +70,7 @@ class Templates:
         """Return the template. Raises NotFound."""
         found = self.find(name)
         if found is None:
-            raise NotFound(f"no template {name!r}; GET /v1/templates lists them", kind=ErrorKind.NOT_FOUND)
+            raise NotFound(f"no template {name!r}; GET /v1/templates lists them")
         return found
 
     def page(self, *, limit: int, after: str | None = None) -> tuple[Sequence[SavedTemplate], str | None]:

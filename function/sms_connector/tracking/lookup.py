@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from sms_connector.errors import ErrorKind, NotFound, PreconditionFailed, UnsupportedOperation
+from sms_connector.errors import NotFound, PreconditionFailed, UnsupportedOperation
 from sms_connector.model.person import person_key
 from sms_connector.model.policy import Policy
 from sms_connector.model.send_request import MessageFilter
@@ -108,10 +108,7 @@ class MessageLookup(msgspec.Struct, frozen=True):
     def _read(self, message_id: str) -> MessageRecord:
         [record] = self.store.get([message_id])
         if record is None:
-            raise NotFound(
-                f"no message {message_id}; ids begin with msg_ and are kept for 30 days",
-                kind=ErrorKind.NOT_FOUND,
-            )
+            raise NotFound(f"no message {message_id}; ids begin with msg_ and are kept for 30 days")
         return record
 
     def _refresh(self, record: MessageRecord) -> None:
