@@ -167,7 +167,7 @@ def test_a_local_worker_runs_maintenance_at_once_and_each_minute_whatever_the_qu
     def maintain() -> None:
         runs.append(clock.now)
         if len(runs) == 4:
-            timer[0].stop()
+            timer[0].stopping.set()
         raise LookupError("a failure")
 
     failures: list[BaseException] = []

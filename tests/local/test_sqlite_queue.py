@@ -1,7 +1,8 @@
-"""What is the SQLite queue's own: leases, backlog, names that come free, a worker that is killed."""
+"""What is the SQLite queue's own: leases, names that come free, a worker that is killed."""
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sms_connector.local.clock import SystemClock
-from sms_connector.local.queue import NAME_SECONDS, Backlog, Lease, SqliteQueue
+from sms_connector.local.queue import NAME_SECONDS, Lease, SqliteQueue
 from sms_connector.local.worker_loop import Pace, WorkerLoop, backoff
 from sms_connector.ports import Delivery, Task
 from tests.fixtures.clocks import FakeClock
@@ -38,6 +39,12 @@ def take(queue: SqliteQueue, seconds: float = 10) -> Lease:
     return lease
 
 
+def left(path: Path) -> list[tuple[int, bool]]:
+    """The attempts of each task that is not done, and whether a worker has it."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return connection.execute("SELECT attempt, lease IS NOT NULL FROM tasks WHERE done IS NULL").fetchall()
+
+
 def test_a_task_is_one_takers_until_its_lease_ends(queue: SqliteQueue, clock: FakeClock) -> None:
     queue.enqueue([Task("chunks", "/run", {"n": 1})])
     first = take(queue)
@@ -47,7 +54,7 @@ def test_a_task_is_one_takers_until_its_lease_ends(queue: SqliteQueue, clock: Fa
     assert second.delivery == Delivery(first.delivery.task, attempt=2)
 
 
-def test_who_lost_the_lease_changes_nothing(queue: SqliteQueue, clock: FakeClock) -> None:
+def test_who_lost_the_lease_changes_nothing(queue: SqliteQueue, clock: FakeClock, tmp_path: Path) -> None:
     queue.enqueue([Task("chunks", "/run", {"n": 1})])
     slow = take(queue)
     clock.now += 10
@@ -56,7 +63,7 @@ def test_who_lost_the_lease_changes_nothing(queue: SqliteQueue, clock: FakeClock
     assert not queue.retry(slow, after=0)
     assert not queue.done(slow)
     assert queue.done(quick)
-    assert queue.backlog("chunks").total == 0
+    assert left(tmp_path / "queue.db") == []
 
 
 def test_a_renewed_lease_holds_on(queue: SqliteQueue, clock: FakeClock) -> None:
@@ -84,19 +91,6 @@ def test_the_longest_due_comes_first_and_queues_are_apart(queue: SqliteQueue, cl
     clock.now += 10
     assert [take(queue).delivery.task.path for _ in range(2)] == ["/now", "/later"]
     assert queue.take("chunks", seconds=10) is None
-
-
-def test_the_backlog_can_be_seen(queue: SqliteQueue, clock: FakeClock) -> None:
-    assert queue.backlog("chunks") == Backlog(0, 0, 0)
-    queue.enqueue([Task("chunks", "/run", {"n": n}) for n in range(4)])
-    queue.enqueue([Task("chunks", "/run", {}, not_before=clock.now + 60), Task("events", "/run", {})])
-    queue.done(take(queue))
-    queue.retry(take(queue), after=60)
-    take(queue)
-    assert queue.backlog("chunks") == Backlog(ready=1, scheduled=2, running=1)
-    clock.now += 10
-    assert queue.backlog("chunks") == Backlog(ready=2, scheduled=2, running=0), "the lease has ended"
-    assert queue.backlog("chunks").total == 4
 
 
 def test_a_name_comes_free_after_its_time(queue: SqliteQueue, clock: FakeClock) -> None:
@@ -157,7 +151,7 @@ def test_what_a_killed_worker_had_taken_comes_back(tmp_path: Path) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -9
     clock = FakeClock(SystemClock().time())
     queue = SqliteQueue(path, clock=clock)
-    assert queue.backlog("chunks") == Backlog(ready=1, scheduled=0, running=1)
+    assert sorted(left(path)) == [(0, False), (1, True)]
     untouched = take(queue)
     assert (untouched.delivery.task.payload, untouched.delivery.attempt) == ({"n": 2}, 1)
     clock.now += 61
@@ -190,7 +184,7 @@ def test_a_long_task_keeps_its_lease_and_stopping_waits_for_it(tmp_path: Path) -
     for loop in loops:
         loop.stop()
     assert [delivery.attempt for delivery in deliveries] == [1]
-    assert queue.backlog("chunks").total == 0
+    assert left(tmp_path / "queue.db") == []
     queue.close()
 
 
@@ -215,7 +209,7 @@ def test_a_failure_is_reported_with_its_delivery(tmp_path: Path) -> None:
     assert [(delivery and delivery.task.payload, type(failure)) for delivery, failure in heard] == [
         ({"n": 1}, LookupError)
     ]
-    assert queue.backlog("chunks") == Backlog(ready=0, scheduled=1, running=0)
+    assert left(tmp_path / "queue.db") == [(1, False)]
     queue.close()
 
 

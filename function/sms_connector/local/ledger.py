@@ -2,8 +2,7 @@
 
     sqlite3 ledger.db "SELECT id, status, data ->> 'to' FROM messages ORDER BY createdAt DESC LIMIT 5"
 
-Many threads and several processes share the file (`sqlite_file`). A commit costs two statements per collection: one
-reads the versions, one writes the rows.
+Many threads and several processes share the file (`sqlite_file`).
 """
 
 from __future__ import annotations
@@ -36,8 +35,6 @@ from sms_connector.ports import (
 # Expired documents are absent at once, and deleted after a commit: at most this many, of one collection at a time.
 SWEEP_SECONDS = 5.0
 SWEEP_ROWS = 200
-# SQLite binds 32 766 values to a statement by default (https://www.sqlite.org/limits.html, 9).
-IDS_PER_READ = 16_000
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -69,12 +66,9 @@ class SqliteLedger:
     def get(self, collection: str, ids: Sequence[str]) -> list[Document | None]:
         if not ids:
             return []
-        found: dict[str, Document] = {}
+        statement, values = sql.select_by_ids(collection), (self._clock.time(), _encode(ids).decode())
         with self._file.reading() as connection:
-            for start in range(0, len(ids), IDS_PER_READ):
-                page, now = ids[start : start + IDS_PER_READ], self._clock.time()
-                statement, values = sql.select_by_ids(collection, "id, version, data", ids=page, now=now)
-                found |= {row[0]: _document(row) for row in connection.execute(statement, values)}
+            found = {row[0]: _document(row) for row in connection.execute(statement, values)}
         return [found.get(document_id) for document_id in ids]
 
     @_explaining_busy()
@@ -90,33 +84,25 @@ class SqliteLedger:
             number: int = connection.execute(statement, values).fetchone()[0]
         return number
 
+    @_explaining_busy()
     def commit(self, writes: Sequence[Write]) -> list[Version | None]:
         check_writes(writes)
         rows = [_row(write) for write in writes]
-        return self._store(writes, rows) if writes else []
+        if not rows:
+            return []
+        now, version = self._clock.time(), secrets.randbits(62)
+        with self._file.transaction() as connection:
+            _check_versions(connection, writes, now=now)
+            for write, row in zip(writes, rows, strict=True):
+                if row is None:
+                    connection.execute(sql.delete(write.collection), (write.id,))
+                else:
+                    connection.execute(sql.upsert(write.collection), (*row, version))
+            self._sweep(connection, now)
+        return [None if row is None else version for row in rows]
 
     def close(self) -> None:
         self._file.close()
-
-    @_explaining_busy()
-    def _store(self, writes: Sequence[Write], rows: Sequence[Row | None]) -> list[Version | None]:
-        now, version = self._clock.time(), secrets.randbits(62)
-        changed: dict[str, list[Row]] = {}
-        deleted: dict[str, list[tuple[str]]] = {}
-        for write, row in zip(writes, rows, strict=True):
-            if row is None:
-                deleted.setdefault(write.collection, []).append((write.id,))
-            else:
-                changed.setdefault(write.collection, []).append((*row, version))
-        with self._file.transaction() as connection:
-            _check_versions(connection, writes, now=now)
-            for collection, some in changed.items():
-                for statement, values in sql.upserts(collection, some):
-                    connection.execute(statement, values)
-            for collection, ids in deleted.items():
-                connection.executemany(sql.delete(collection), ids)
-            self._sweep(connection, now)
-        return [None if row is None else version for row in rows]
 
     def _sweep(self, connection: sqlite3.Connection, now: float) -> None:
         if now < self._sweep_at:
@@ -146,13 +132,8 @@ def _row(write: Write) -> Row | None:
 
 def _check_versions(connection: sqlite3.Connection, writes: Sequence[Write], *, now: float) -> None:
     """Raise Conflict for the first document that is not as expected; an expired one is absent."""
-    expecting = [write for write in writes if write.expect is not None]
-    found: dict[tuple[str, str], int] = {}
-    for collection in {write.collection for write in expecting}:
-        ids = [write.id for write in expecting if write.collection == collection]
-        statement, values = sql.select_by_ids(collection, "id, version", ids=ids, now=now)
-        found |= {(collection, id_): version for id_, version in connection.execute(statement, values)}
-    for write in expecting:
-        expected = None if write.expect is MUST_BE_ABSENT else write.expect
-        if found.get((write.collection, write.id)) != expected:
-            raise Conflict(write.collection, write.id)
+    for write in writes:
+        if write.expect is not None:
+            found = connection.execute(sql.select_version(write.collection), (now, write.id)).fetchone()
+            if (found and found[0]) != (None if write.expect is MUST_BE_ABSENT else write.expect):
+                raise Conflict(write.collection, write.id)

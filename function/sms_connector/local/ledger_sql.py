@@ -13,15 +13,11 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import chain
-from typing import Any
 
 from sms_connector.ports import ARRAY_FIELDS, COLLECTIONS, COMPOSITE_INDEXES, Condition, Query, Scalar
 
 TABLES = tuple(COLLECTIONS)
 COLUMNS = {name: ("expiresAt", *fields) for name, fields in COLLECTIONS.items()}
-# Rows one statement writes at most: enough that its fixed cost vanishes, few enough that it stays a small program.
-MAX_ROWS = 64
 ALIVE = "(expiresAt IS NULL OR expiresAt > ?)"
 
 
@@ -89,30 +85,23 @@ def _marks(number: int) -> str:
     return ",".join("?" * number)
 
 
+def select_by_ids(table: str) -> str:
+    """Return a statement that takes (now, the ids as a JSON array); rows of id, version, data."""
+    return f'SELECT id, version, data FROM "{table}" WHERE {ALIVE} AND id IN (SELECT value FROM json_each(?))'
+
+
+def select_version(table: str) -> str:
+    """Return a statement that takes (now, id)."""
+    return f'SELECT version FROM "{table}" WHERE {ALIVE} AND id = ?'
+
+
 @cache
-def _select_ids(table: str, columns: str, size: int) -> str:
-    return f'SELECT {columns} FROM "{table}" WHERE {ALIVE} AND id IN ({_marks(size)})'
-
-
-def select_by_ids(table: str, columns: str, *, ids: Sequence[str], now: float) -> tuple[str, tuple[Scalar, ...]]:
-    """Return the statement and its values; asks for the first id again to fill up to a power of two."""
-    size = 1 << (len(ids) - 1).bit_length()
-    return _select_ids(table, columns, size), (now, *ids, *[ids[0]] * (size - len(ids)))
-
-
-@cache
-def _upsert(table: str, size: int) -> str:
+def upsert(table: str) -> str:
+    """Return a statement that takes (id, data, COLUMNS…, version)."""
     columns = ("id", "data", *COLUMNS[table], "version")
-    values = ", ".join([f"({_marks(len(columns))})"] * size)
     changes = ", ".join(f'"{column}" = excluded."{column}"' for column in columns[1:])
-    return f'INSERT INTO "{table}" ({_names(columns)}) VALUES {values} ON CONFLICT (id) DO UPDATE SET {changes}'
-
-
-def upserts(table: str, rows: Sequence[tuple[Any, ...]]) -> Iterator[tuple[str, list[Any]]]:
-    """Return the statements that write the rows (id, data, COLUMNS…, version), each with its values."""
-    for start in range(0, len(rows), MAX_ROWS):
-        chunk = rows[start : start + MAX_ROWS]
-        yield _upsert(table, len(chunk)), list(chain.from_iterable(chunk))
+    values = _marks(len(columns))
+    return f'INSERT INTO "{table}" ({_names(columns)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}'
 
 
 def delete(table: str) -> str:

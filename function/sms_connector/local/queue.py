@@ -19,7 +19,7 @@ import msgspec
 
 from sms_connector.errors import QueueUnavailable
 from sms_connector.local.sqlite_file import SqliteFile
-from sms_connector.ports import Clock, Delivery, Task, check_task
+from sms_connector.ports import Clock, Delivery, QueueName, Task, check_task
 
 # How long the name of a task that is done stays taken; Cloud Tasks keeps it for about an hour.
 NAME_SECONDS = 2 * 3600.0
@@ -38,39 +38,21 @@ INSERT = """INSERT INTO tasks (queue, name, path, payload, due) VALUES (?, ?, ?,
     ON CONFLICT (queue, name) WHERE name IS NOT NULL DO NOTHING"""
 NEXT = "SELECT id FROM tasks WHERE queue = ? AND done IS NULL AND due <= ? ORDER BY due LIMIT 1"
 TAKE = f"""UPDATE tasks SET due = ?, lease = ?, attempt = attempt + 1 WHERE id = ({NEXT})
-    RETURNING id, queue, name, path, payload, attempt"""  # noqa: S608 # a constant of ours
+    RETURNING id, name, path, payload, attempt"""  # noqa: S608 # a constant of ours
 RENEW = "UPDATE tasks SET due = ? WHERE id = ? AND lease = ? AND done IS NULL"
 GIVE_BACK = "UPDATE tasks SET due = ?, lease = NULL WHERE id = ? AND lease = ? AND done IS NULL"
 FINISH = "UPDATE tasks SET done = ?, lease = NULL, payload = '' WHERE id = ? AND lease = ? AND done IS NULL"
 SWEEP = "DELETE FROM tasks WHERE id IN (SELECT id FROM tasks WHERE done <= ? LIMIT ?)"
-BACKLOG = """SELECT count(*) FILTER (WHERE lease IS NULL AND due <= :now), count(*) FILTER (WHERE lease IS NULL AND
-due > :now),
-    count(*) FILTER (WHERE lease IS NOT NULL AND due > :now), count(*) FILTER (WHERE lease IS NOT NULL AND due <=
-    :now) FROM tasks WHERE queue = :queue AND done IS NULL"""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Backlog(msgspec.Struct, frozen=True):
-    """Counts of a queue's tasks: those that could start now, that wait for their time (or backoff), that are being
-    carried out."""
-
-    ready: int
-    scheduled: int
-    running: int
-
-    @property
-    def total(self) -> int:
-        return self.ready + self.scheduled + self.running
-
-
 class Lease(msgspec.Struct, frozen=True):
-    """A task that is ours until `ends` (epoch seconds)."""
+    """A task that is ours until its lease ends."""
 
     row: int
     token: str
-    ends: float
     delivery: Delivery
 
 
@@ -93,7 +75,7 @@ class SqliteQueue:
             except sqlite3.Error as failure:
                 raise QueueUnavailable from failure
 
-    def take(self, queue: str, *, seconds: float) -> Lease | None:
+    def take(self, queue: QueueName, *, seconds: float) -> Lease | None:
         """Return the task that is due longest, hidden from others for `seconds`; None if nothing is due."""
         now = self._clock.time()
         with self._file.reading() as connection:
@@ -102,7 +84,10 @@ class SqliteQueue:
         token = secrets.token_hex(8)
         with self._file.transaction() as connection:
             row = connection.execute(TAKE, (now + seconds, token, queue, now)).fetchone()
-        return row and _lease(row, token=token, ends=now + seconds)
+        if row is None:
+            return None
+        number, name, path, payload, attempt = row
+        return Lease(number, token, Delivery(Task(queue, path, _decode(payload), name), attempt))
 
     def renew(self, lease: Lease, *, seconds: float) -> bool:
         """Extend the lease to `seconds` from now. Return False if it was lost meanwhile."""
@@ -115,12 +100,6 @@ class SqliteQueue:
     def retry(self, lease: Lease, *, after: float) -> bool:
         """Deliver it again in `after` seconds. Return False if the lease was lost meanwhile."""
         return self._change(GIVE_BACK, (self._clock.time() + after, lease.row, lease.token))
-
-    def backlog(self, queue: str) -> Backlog:
-        with self._file.reading() as connection:
-            values = {"now": self._clock.time(), "queue": queue}
-            ready, scheduled, running, lost = connection.execute(BACKLOG, values).fetchone()
-        return Backlog(ready + lost, scheduled, running)
 
     def close(self) -> None:
         self._file.close()
@@ -146,8 +125,3 @@ def _row(task: Task, *, now: float) -> tuple[Any, ...]:
     payload = _encode(task.payload)
     check_task(task, size=len(payload))
     return (task.queue, task.name, task.path, payload.decode(), max(now, task.not_before or 0.0))
-
-
-def _lease(row: tuple[Any, ...], *, token: str, ends: float) -> Lease:
-    number, queue, name, path, payload, attempt = row
-    return Lease(number, token, ends, Delivery(Task(queue, path, _decode(payload), name), attempt))

@@ -34,7 +34,7 @@ class Pace(msgspec.Struct, frozen=True):
 DEFAULT_PACE = Pace()
 
 
-class WorkerLoop:
+class WorkerLoop(msgspec.Struct):
     """Delivers the tasks of one queue to `handler`, one at a time. A handler that raises is called again, after a
     backoff.
 
@@ -42,91 +42,76 @@ class WorkerLoop:
     runs in a thread of its own, so that the lease is renewed while it works. The process may be killed at any point.
     """
 
-    def __init__(
-        self,
-        queue: SqliteQueue,
-        name: QueueName,
-        handler: Handler,
-        *,
-        clock: Clock,
-        report: Report,
-        pace: Pace = DEFAULT_PACE,
-    ) -> None:
-        self._queue = queue
-        self._name = name
-        self._handler = handler
-        self._clock = clock
-        self._report = report
-        self._pace = pace
-        self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+    queue: SqliteQueue
+    name: QueueName
+    handler: Handler
+    clock: Clock
+    report: Report
+    pace: Pace = DEFAULT_PACE
+    stopping: threading.Event = msgspec.field(default_factory=threading.Event)
+    thread: threading.Thread | None = None
 
     def start(self) -> None:
-        self._thread = threading.Thread(target=self.run, name=f"worker-{self._name}", daemon=True)
-        self._thread.start()
+        self.thread = threading.Thread(target=self.run, name=f"worker-{self.name}", daemon=True)
+        self.thread.start()
 
-    def stop(self, *, timeout: float | None = None) -> None:
-        """Take no more tasks, and wait for the one at work (a task that takes longer comes back when its lease
-        ends)."""
-        self._stopping.set()
-        if self._thread:
-            self._thread.join(timeout)
+    def stop(self) -> None:
+        """Take no more tasks, and wait for the one at work."""
+        self.stopping.set()
+        if self.thread:
+            self.thread.join()
 
     def run(self) -> None:
         """Take and deliver until stopped."""
-        with ThreadPoolExecutor(1, thread_name_prefix=f"task-{self._name}") as executor:
-            while not self._stopping.is_set():
+        with ThreadPoolExecutor(1, thread_name_prefix=f"task-{self.name}") as executor:
+            while not self.stopping.is_set():
                 try:
                     pause = self._deliver_next(executor)
                 except sqlite3.Error as failure:
-                    self._report(None, failure)
-                    pause = self._pace.backoff(1)
+                    self.report(None, failure)
+                    pause = self.pace.backoff(1)
                 if pause:
-                    self._clock.wait(self._stopping, pause)
+                    self.clock.wait(self.stopping, pause)
 
     def _deliver_next(self, executor: ThreadPoolExecutor) -> float:
         """Deliver one task; return how long to wait before the next."""
-        lease = self._queue.take(self._name, seconds=self._pace.lease)
+        lease = self.queue.take(self.name, seconds=self.pace.lease)
         if lease is None:
-            return self._pace.poll
-        failure = self._await(lease, executor.submit(self._handler, lease.delivery))
+            return self.pace.poll
+        failure = self._await(lease, executor.submit(self.handler, lease.delivery))
         if failure is None:
-            self._queue.done(lease)
+            self.queue.done(lease)
         else:
-            self._report(lease.delivery, failure)
-            self._queue.retry(lease, after=self._pace.backoff(lease.delivery.attempt))
+            self.report(lease.delivery, failure)
+            self.queue.retry(lease, after=self.pace.backoff(lease.delivery.attempt))
         return 0.0
 
     def _await(self, lease: Lease, work: Future[None]) -> BaseException | None:
         """Return what the work failed with, None if it is done."""
-        while not wait([work], timeout=self._pace.lease / 4).done:
-            self._queue.renew(lease, seconds=self._pace.lease)
+        while not wait([work], timeout=self.pace.lease / 4).done:
+            self.queue.renew(lease, seconds=self.pace.lease)
         return work.exception()
 
 
-class MinuteTimer:
+class MinuteTimer(msgspec.Struct):
     """Does something at its start, so that a process that is often killed gets there, and then each minute of the
     clock.
 
     `report` is called for every failure; the next minute comes all the same.
     """
 
-    def __init__(self, work: Callable[[], None], *, clock: Clock, report: Report) -> None:
-        self._work = work
-        self._clock = clock
-        self._report = report
-        self._stopping = threading.Event()
+    work: Callable[[], None]
+    clock: Clock
+    report: Report
+    stopping: threading.Event = msgspec.field(default_factory=threading.Event)
 
     def start(self) -> None:
         threading.Thread(target=self.run, name="each-minute", daemon=True).start()
 
-    def stop(self) -> None:
-        self._stopping.set()
-
     def run(self) -> None:
         with ThreadPoolExecutor(1, thread_name_prefix="minute") as executor:
-            while not self._stopping.is_set():
-                failure = executor.submit(self._work).exception()
+            while not self.stopping.is_set():
+                failure = executor.submit(self.work).exception()
                 if failure is not None:
-                    self._report(None, failure)
-                self._clock.wait(self._stopping, MINUTE)
+                    self.report(None, failure)
+                self.clock.wait(self.stopping, MINUTE)
