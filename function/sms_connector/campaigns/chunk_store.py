@@ -15,7 +15,6 @@ from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.ports import Ledger, Version, Write
-from sms_connector.store.apply_report import OptOutRecorder
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block, read_blocks
 from sms_connector.store.campaign_record import (
@@ -29,6 +28,7 @@ from sms_connector.store.campaign_record import (
 )
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.message_store import Changes, Outbox
+from sms_connector.store.opt_outs import OptOuts
 from sms_connector.store.status_events import merge_events, read_status_events
 
 Count = Callable[[Progress], None]
@@ -48,7 +48,7 @@ class ChunkStore(BlockStore):
         progress: Progress,
         *,
         outbox: Outbox | None = None,
-        opt_outs: OptOutRecorder | None = None,
+        opt_outs: OptOuts | None = None,
     ) -> None:
         super().__init__(ledger, outbox, opt_outs)
         self._ledger = ledger
@@ -198,18 +198,11 @@ class ChunkStore(BlockStore):
         """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have
         changed."""
         records = [record for block in blocks for record in block.records.values()]
-        flags = [record.announced for record in records]
-        announced = self.announce(records)
-        writes = [*(block.to_write(owned=owned) for block in blocks), *announced]
-        try:
+        with self.notifying(records) as notifications:
+            writes = [*(block.to_write(owned=owned) for block in blocks), *notifications]
             versions = self._commit_counting(writes, count) if count is not None else self._ledger.commit(writes)
-        except BaseException:
-            for record, flag in zip(records, flags, strict=True):
-                record.announced = flag
-            raise
-        for block, version in zip(blocks, versions, strict=False):
-            block.version, block.owned = version, owned
-        self.announced(announced)
+            for block, version in zip(blocks, versions, strict=False):
+                block.version, block.owned = version, owned
 
     def _commit_counting(self, writes: Sequence[Write], count: Count) -> list[Version | None]:
         while True:

@@ -1,27 +1,22 @@
 """Apply a report about a message: of a callback, a poll, the provider's list, a cancel or a redact.
 
 `ApplyReport` is the change of a record. The stores handle every change alike: a poll is counted, a final status is
-notified in the same commit, and a report that the recipient has opted out ends consent (`OptOutRecorder`). The answer
+notified in the same commit, and a report that the recipient has opted out ends consent. The answer
 to a send is the one other change with a report (`outcome.ApplyOutcome`); its opt-outs are recorded the same way.
 """
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.opt_outs import OptOuts
 from sms_connector.store.outcome import ApplyOutcome
 
 Source = Literal["callback", "poll", "reconcile", "cancel", "redact"]
-
-
-class OptOutRecorder(Protocol):
-    """Ends consent when a provider reports that the recipient has opted out."""
-
-    def record_reported(self, recipient: str, reason: str, *, at: float) -> None: ...
 
 
 class ApplyReport(msgspec.Struct):
@@ -58,8 +53,8 @@ class ApplyReport(msgspec.Struct):
         return f"reported with {failure.code}" if failure is not None and failure.is_opt_out else None
 
 
-def record_opt_out(recorder: OptOutRecorder | None, recipient: str, change: object) -> None:
+def record_opt_out(opt_outs: OptOuts | None, recipient: str, change: object) -> None:
     """End the recipient's consent if the change says so, before the message is written: after a failure in between, the
     report comes again."""
-    if recorder is not None and isinstance(change, ApplyReport | ApplyOutcome) and change.opt_out is not None:
-        recorder.record_reported(recipient, change.opt_out, at=change.at)
+    if opt_outs is not None and isinstance(change, ApplyReport | ApplyOutcome) and change.opt_out is not None:
+        opt_outs.put_once(recipient, "provider", change.opt_out, at=change.at)

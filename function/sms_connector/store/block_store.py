@@ -21,7 +21,7 @@ from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Condition, Ledger, Query, Write
-from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
+from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
 from sms_connector.store.blocks import BLOCKS, Block, by_chunk, read_blocks
 from sms_connector.store.campaign_record import (
     AGGREGATED,
@@ -35,6 +35,7 @@ from sms_connector.store.campaign_record import (
 )
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import Change, Changes, Cursor, MessageStore, Outbox, PersonQuery, become
+from sms_connector.store.opt_outs import OptOuts
 from sms_connector.store.status_events import fill_history, merge_events, read_status_events, write_status_event
 
 Item = tuple[MessageLocation, MessageRecord, Change]
@@ -55,7 +56,7 @@ class BlockStore(MessageStore):
         self,
         ledger: Ledger,
         outbox: Outbox | None = None,
-        opt_outs: OptOutRecorder | None = None,
+        opt_outs: OptOuts | None = None,
         *,
         executor: ThreadPoolExecutor | None = None,
     ) -> None:
@@ -208,15 +209,14 @@ class BlockStore(MessageStore):
         return [campaign.to_write()]
 
     def _commit_blocks(self, blocks: Sequence[Block], counted: Sequence[Write]) -> bool:
-        announced = self.announce([record for block in blocks for record in block.records.values()])
-        writes: list[Write] = [*(block.to_write() for block in blocks), *counted, *announced]
+        records = [record for block in blocks for record in block.records.values()]
         try:
-            versions = self._ledger.commit(writes)
+            with self.notifying(records) as notifications:
+                writes = [*(block.to_write() for block in blocks), *counted, *notifications]
+                for block, version in zip(blocks, self._ledger.commit(writes), strict=False):
+                    block.version = version
         except Conflict:
             return False
-        self.announced(announced)
-        for block, version in zip(blocks, versions, strict=False):
-            block.version = version
         return True
 
     def _read_locations(self, locations: dict[str, MessageLocation]) -> dict[str, MessageRecord | None]:

@@ -7,6 +7,7 @@ record: after a conflict it is applied to the current document, and the sender's
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from typing import Protocol
 
@@ -18,8 +19,9 @@ from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
 from sms_connector.ports.ledger_access import read_document, scan
-from sms_connector.store.apply_report import ApplyReport, OptOutRecorder, Source, record_opt_out
+from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
 from sms_connector.store.message_record import COLLECTION, MessageRecord
+from sms_connector.store.opt_outs import OptOuts
 
 COMMIT_LIMIT = 250  # a final message may bring a notification: two writes each, at most 500 in a commit
 
@@ -56,7 +58,7 @@ class PersonQuery(msgspec.Struct, frozen=True):
 class MessageStore:
     """The only writer of the `messages` collection. Notifications and ended consent of a change are stored with it."""
 
-    def __init__(self, ledger: Ledger, outbox: Outbox | None = None, opt_outs: OptOutRecorder | None = None) -> None:
+    def __init__(self, ledger: Ledger, outbox: Outbox | None = None, opt_outs: OptOuts | None = None) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._opt_outs = opt_outs
@@ -179,26 +181,27 @@ class MessageStore:
         return [pair for pair, current in zip(changes, found, strict=True) if current is not None]
 
     def _commit(self, records: Sequence[MessageRecord]) -> None:
+        with self.notifying(records) as notifications:
+            versions = self._ledger.commit([*(record.to_write() for record in records), *notifications])
+            for record, version in zip(records, versions, strict=False):
+                record.version = version
+
+    @contextmanager
+    def notifying(self, records: Sequence[MessageRecord]) -> Iterator[list[Write]]:
+        """Yield the writes of notifications about those that have become final, for the commit in the block. They are
+        enqueued once it went through."""
+        if self._outbox is None:
+            yield []
+            return
         flags = [record.announced for record in records]
-        announced = self.announce(records)
-        writes: list[Write] = [record.to_write() for record in records]
+        writes = self._outbox.writes(records)
         try:
-            versions = self._ledger.commit([*writes, *announced])
+            yield writes
         except BaseException:  # neither were the notifications
             for record, flag in zip(records, flags, strict=True):
                 record.announced = flag
             raise
-        for record, version in zip(records, versions, strict=False):
-            record.version = version
-        self.announced(announced)
-
-    def announce(self, records: Sequence[MessageRecord]) -> list[Write]:
-        """Return the writes of notifications about those that have become final: part of the same commit."""
-        return self._outbox.writes(records) if self._outbox is not None else []
-
-    def announced(self, writes: Sequence[Write]) -> None:
-        """Enqueue notifications whose commit went through."""
-        if self._outbox is not None and writes:
+        if writes:
             self._outbox.enqueue([write.id for write in writes])
 
 

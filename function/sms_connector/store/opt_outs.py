@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
@@ -46,7 +46,7 @@ class OptOut(msgspec.Struct, frozen=True):
     """A person's consent: the last change is the state."""
 
     number: str
-    history: tuple[ConsentChange, ...]
+    history: tuple[ConsentChange, ...] = ()
 
     @property
     def last(self) -> ConsentChange:
@@ -54,7 +54,14 @@ class OptOut(msgspec.Struct, frozen=True):
 
     @property
     def opted_out(self) -> bool:
-        return self.last.opted_out
+        return bool(self.history) and self.last.opted_out
+
+    def after(self, change: ConsentChange) -> OptOut:
+        """Return the consent with one more change. At the same moment an opt-out wins."""
+        history = sorted((*self.history, change), key=lambda each: (each.at, each.opted_out))
+        if len(history) > MAX_HISTORY:
+            del history[1 : -MAX_HISTORY + 1]
+        return OptOut(self.number, tuple(history))
 
 
 class OptOuts:
@@ -79,16 +86,29 @@ class OptOuts:
 
     def put(self, number: str, source: str, reason: str | None = None, *, caller: str | None = None) -> OptOut:
         """Add that the person opted out now."""
-        at = self._after(self.get(number))
-        return self._add(number, ConsentChange(True, source, at, reason, caller=caller))
+
+        def change(found: OptOut) -> ConsentChange:
+            return ConsentChange(True, source, self._after(found), reason, caller=caller)
+
+        return self._change(number, change)[0]
 
     def put_once(self, number: str, source: str, reason: str | None, *, at: float) -> bool:
-        """Add that the person opted out at that time. Return False if they have opted out already, which stays as it
-        is."""
-        found = self.get(number)
-        if found is not None and found.opted_out:
-            return False
-        return self._add(number, ConsentChange(True, source, at, reason)).opted_out
+        """Add that the person opted out at that time: a later START still counts. Return False if they have opted out
+        already, which stays as it is, or a START counts."""
+
+        def change(found: OptOut) -> ConsentChange | None:
+            return None if found.opted_out else ConsentChange(True, source, at, reason)
+
+        opt_out, added = self._change(number, change)
+        return added and opt_out.opted_out
+
+    def delete(self, number: str, *, caller: str | None = None) -> bool:
+        """Add that the person gave consent again. Return False if they have not opted out."""
+
+        def change(found: OptOut) -> ConsentChange | None:
+            return ConsentChange(False, "api", self._after(found), caller=caller) if found.opted_out else None
+
+        return self._change(number, change)[1]
 
     def put_all(
         self, wanted: Sequence[tuple[str, str | None]], source: str, *, caller: str | None = None
@@ -106,11 +126,11 @@ class OptOuts:
             writes: dict[str, Write] = {}
             added = []
             for id_, (number, reason) in zip(ids, part, strict=True):
-                found = _read(document) if (document := known[id_]) else None
-                added.append(id_ not in writes and not (found is not None and found.opted_out))
+                found = _consent(number, known[id_])
+                added.append(id_ not in writes and not found.opted_out)
                 if added[-1]:
                     change = ConsentChange(True, source, self._after(found), reason, caller=caller)
-                    writes[id_] = self._write(number, change, known[id_])[0]
+                    writes[id_] = _write(id_, found.after(change), known[id_])
             try:
                 if writes:
                     self._ledger.commit(list(writes.values()))
@@ -118,66 +138,52 @@ class OptOuts:
                 continue  # another change came first: read them again
             return added
 
-    def record_reported(self, recipient: str, reason: str, *, at: float) -> None:
-        """Add an opt-out that a provider reports, at its time: a later START still counts."""
-        self.put_once(recipient, "provider", reason, at=at)
-
-    def delete(self, number: str, *, caller: str | None = None) -> bool:
-        """Add that the person gave consent again. Return False if they have not opted out."""
-        found = self.get(number)
-        if found is None or not found.opted_out:
-            return False
-        self._add(number, ConsentChange(False, "api", self._after(found), caller=caller))
-        return True
-
-    def _after(self, found: OptOut | None) -> float:
-        """Return a time after the last change: a provider's clock may be ahead of ours."""
-        now = self._clock.time()
-        return now if found is None else max(now, found.last.at + 0.001)
-
-    def _add(self, number: str, change: ConsentChange) -> OptOut:
-        while True:
-            write, opt_out = self._extend(number, change)
-            try:
-                self._ledger.commit([write])
-            except Conflict:
-                continue
-            return opt_out
-
     def write_of(self, number: str, change: ConsentChange) -> Write:
         """Return the change as a part of a commit, which conflicts if another change comes first."""
-        return self._extend(number, change)[0]
+        id_ = _document_id(number)
+        [document] = self._ledger.get(COLLECTION, [id_])
+        return _write(id_, _consent(number, document).after(change), document)
 
-    def _extend(self, number: str, change: ConsentChange) -> tuple[Write, OptOut]:
-        [document] = self._ledger.get(COLLECTION, [_document_id(number)])
-        return self._write(number, change, document)
+    def _change(self, number: str, make: Callable[[OptOut], ConsentChange | None]) -> tuple[OptOut, bool]:
+        """Add the change that is made of the person's consent, if any. Return the consent, and whether it was."""
+        id_ = _document_id(number)
+        while True:
+            [document] = self._ledger.get(COLLECTION, [id_])
+            found = _consent(number, document)
+            change = make(found)
+            if change is None:
+                return found, False
+            try:
+                self._ledger.commit([_write(id_, found.after(change), document)])
+            except Conflict:
+                continue
+            return found.after(change), True
 
-    def _write(self, number: str, change: ConsentChange, document: Document | None) -> tuple[Write, OptOut]:
-        earlier = _read(document).history if document else ()
-        # At the same moment an opt-out wins.
-        history = tuple(sorted((*earlier, change), key=lambda each: (each.at, each.opted_out)))
-        if len(history) > MAX_HISTORY:
-            history = (history[0], *history[1 - MAX_HISTORY :])
-        opt_out = OptOut(person_key(number), history)
-        return Write(
-            COLLECTION, _document_id(number), _to_data(opt_out), document.version if document else MUST_BE_ABSENT
-        ), opt_out
+    def _after(self, found: OptOut) -> float:
+        """Return a time after the last change: a provider's clock may be ahead of ours."""
+        now = self._clock.time()
+        return max(now, found.last.at + 0.001) if found.history else now
 
     def list(self, *, limit: int, after: Cursor | None = None) -> tuple[Sequence[OptOut], Cursor | None]:
         """Return those who have opted out, newest first; the second value is where the next page begins."""
-        return page(
-            self._ledger, Query(COLLECTION, order_by="createdAt", descending=True, limit=limit, after=after), _read
-        )
+        query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit, after=after)
+        return page(self._ledger, query, _read)
 
 
-def _to_data(opt_out: OptOut) -> dict[str, object]:
+def _write(id_: str, opt_out: OptOut, document: Document | None) -> Write:
     """Index only those who have opted out, by the time of the last change."""
-    data: dict[str, object] = {"number": opt_out.number, "history": msgspec.to_builtins(opt_out.history)}
-    return data | {"createdAt": opt_out.last.at} if opt_out.opted_out else data
+    data: dict[str, object] = msgspec.to_builtins(opt_out)
+    if opt_out.opted_out:
+        data["createdAt"] = opt_out.last.at
+    return Write(COLLECTION, id_, data, document.version if document else MUST_BE_ABSENT)
 
 
 def _read(document: Document) -> OptOut:
     return convert({"number": document.data["number"], "history": document.data["history"]}, OptOut)
+
+
+def _consent(number: str, document: Document | None) -> OptOut:
+    return _read(document) if document else OptOut(person_key(number))
 
 
 def _document_id(number: str) -> str:
