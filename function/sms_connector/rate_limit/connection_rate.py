@@ -28,7 +28,8 @@ import msgspec
 
 from sms_connector.errors import Conflict
 from sms_connector.model.message import BeforeAttempt
-from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Write
+from sms_connector.model.typed import convert
+from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Write
 from sms_connector.rate_limit.start_schedule import WINDOW
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.transport.http import Lane, Written
@@ -45,7 +46,7 @@ SPARE = 0.005
 REMEMBERED = 3
 
 
-class NodeShare(msgspec.Struct, frozen=True):
+class NodeShare(msgspec.Struct, frozen=True, array_like=True):
     """One node's share of the rate. `want` is what it could use, `limit` what it may start at most; `lease` seconds;
     `beat` changes with every renewal; `until` is the end by the node's own clock (epoch seconds)."""
 
@@ -56,21 +57,8 @@ class NodeShare(msgspec.Struct, frozen=True):
     beat: int
     until: float
 
-    def to_json(self) -> list[float]:
-        return [self.share, self.want, self.limit, self.lease, self.beat, self.until]
-
-    @classmethod
-    def of(cls, data: list[float]) -> NodeShare:
-        share, want, limit, lease, beat, until = data
-        return cls(int(share), int(want), int(limit), float(lease), int(beat), float(until))
-
 
 Entries = Mapping[str, NodeShare]
-
-
-def read_entries(document: Document | None) -> dict[str, NodeShare]:
-    nodes: Json = document.data["nodes"] if document is not None else {}
-    return {node: NodeShare.of(data) for node, data in nodes.items()}
 
 
 class Watch(msgspec.Struct):
@@ -132,55 +120,45 @@ FIRESTORE_TIMING = ShareTiming()
 SQLITE_TIMING = ShareTiming(period=0.4, grace=1.2, writes_per_second=20.0, retry=0.1)
 
 
-class ConnectionRate:
+class ConnectionRate(msgspec.Struct, eq=False):
     """`wait_turn` is the transport's gate in place of the throttle's own. `rate` is the connection's, `limit` what this
     node may start at most; calls a second. Thread-safe."""
 
-    def __init__(
-        self,
-        node: str,
-        ledger: Ledger,
-        throttle: Throttle,
-        *,
-        rate: int,
-        limit: int,
-        clock: Clock,
-        timing: ShareTiming = FIRESTORE_TIMING,
-        uniform: Callable[[], float] = random.random,
-    ) -> None:
-        self._node = node
-        self._ledger = ledger
-        self._throttle = throttle
-        self._total = rate
-        self._limit = limit
-        self._timing = timing
-        self._clock = clock
-        self._uniform = uniform
-        self._lock = threading.Lock()
-        self._renewing = threading.Lock()
-        self._in_flight = 0
-        self._keeping = False
-        self._forever = threading.Event()
-        self._watch = Watch(SETTLING)
-        self._demands: deque[int] = deque(maxlen=REMEMBERED)
-        self._beat = 0
-        self._deadline = -inf  # monotonic: the lease's end
-        self._due = -inf  # monotonic: when it has to be renewed
-        self._rate = 0  # the throttle's
-        self._high, self._settled_at = 0, -inf  # the highest of the last window, until then
+    node: str
+    ledger: Ledger
+    throttle: Throttle
+    rate: int
+    limit: int
+    clock: Clock
+    timing: ShareTiming = FIRESTORE_TIMING
+    uniform: Callable[[], float] = random.random
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    _renewing: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    _in_flight: int = 0
+    _keeping: bool = False
+    _watch: Watch = msgspec.field(default_factory=lambda: Watch(SETTLING))
+    _demands: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=REMEMBERED))
+    _beat: int = 0
+    _deadline: float = -inf  # monotonic: the lease's end
+    _due: float = -inf  # monotonic: when it has to be renewed
+    _rate: int = 0  # the throttle's
+    _high: int = 0  # the highest of the last window
+    _settled_at: float = -inf  # until then
+
+    def __post_init__(self) -> None:
         self._wait_for_share()
 
     def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
         """Wait as `Throttle.wait_turn`. Raises what that raises, and without a share what the ledger raises."""
         with self.held():
-            return self._throttle.wait_turn(lane, before_attempt)
+            return self.throttle.wait_turn(lane, before_attempt)
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Renew the share in the background until the block ends; after that it lapses."""
         self._enter()
         try:
-            if self._clock.monotonic() >= self._deadline:
+            if self.clock.monotonic() >= self._deadline:
                 self._renew_lapsed()
             yield
         finally:
@@ -191,7 +169,7 @@ class ConnectionRate:
         """Read, decide, write. Return seconds until the next renewal is due. Raises what the ledger raises."""
         with self._renewing:
             while (pause := self._try_renew()) is None:
-                self._clock.sleep(self._uniform() * self._timing.retry)
+                self.clock.sleep(self.uniform() * self.timing.retry)
             return pause
 
     # --- in the background --------------------------------------------------------------------------------------------
@@ -205,14 +183,14 @@ class ConnectionRate:
         threading.Thread(target=self._keep, name="share", daemon=True).start()
 
     def _keep(self) -> None:
-        pause = self._timing.retry
+        pause = self.timing.retry
         while True:
-            self._clock.wait(self._forever, pause)
+            self.clock.sleep(pause)
             with self._lock:
                 if not self._in_flight:
                     self._keeping = False
                     return
-            pause = self._timing.retry
+            pause = self.timing.retry
             # Runs in a thread of its own, and stores raise errors of their own: the share stays until its lease ends.
             with suppress(Exception):
                 pause = self.renew()
@@ -220,7 +198,7 @@ class ConnectionRate:
     def _renew_lapsed(self) -> None:
         """Renew once for all waiting threads."""
         with self._renewing:
-            lapsed = self._clock.monotonic() >= self._deadline
+            lapsed = self.clock.monotonic() >= self._deadline
         if lapsed:
             self.renew()
 
@@ -228,17 +206,22 @@ class ConnectionRate:
 
     def _try_renew(self) -> float | None:
         """Return None if another node wrote in between."""
-        [document] = self._ledger.get(COLLECTION, [DOCUMENT])
+        [document] = self.ledger.get(COLLECTION, [DOCUMENT])
         entries = self._living(document)
-        timing = self._timing
+        timing = self.timing
         period = max(timing.period, len(entries) / timing.writes_per_second)
         target, share = self._decide(entries)
-        now, lease = self._clock.monotonic(), period + timing.grace
-        unchanged = share == entries[self._node].share and max(self._demands) <= entries[self._node].want
-        if unchanged and now < self._due:
+        now, lease = self.clock.monotonic(), period + timing.grace
+        held, want = entries[self.node], max(self._demands)
+        if share == held.share and want <= held.want and now < self._due:
             return self._pause(now, lacking=share < target)  # nothing to write yet
-        mine = self._own_share(share, lease=lease)
-        if not self._write(document, {**entries, self._node: mine}):
+        self._beat += 1
+        mine = NodeShare(share, want, self.limit, lease, self._beat, self.clock.time() + lease)
+        data = {"nodes": msgspec.to_builtins({**entries, self.node: mine})}
+        expect = document.version if document is not None else MUST_BE_ABSENT
+        try:
+            self.ledger.commit([Write(COLLECTION, DOCUMENT, data, expect)])
+        except Conflict:
             return None
         self._due = now + period
         self._adopt(target, share, deadline=now + lease)
@@ -251,46 +234,33 @@ class ConnectionRate:
         if self._settled_at > now:
             times.append(self._settled_at - now)
         if lacking:
-            times.append(self._timing.retry)
+            times.append(self.timing.retry)
         return max(0.0, min(times))
 
     def _living(self, document: Document | None) -> dict[str, NodeShare]:
-        entries = read_entries(document)
-        mine = entries.pop(self._node, None)
-        others = self._watch.living(entries, monotonic=self._clock.monotonic(), time=self._clock.time())
+        entries = convert(document.data["nodes"], dict[str, NodeShare]) if document is not None else {}
+        mine = entries.pop(self.node, None)
+        others = self._watch.living(entries, monotonic=self.clock.monotonic(), time=self.clock.time())
         if mine is None:
             self._forget()
-            mine = NodeShare(0, 0, self._limit, 0.0, 0, 0.0)
-        return {**others, self._node: mine}
+            mine = NodeShare(0, 0, self.limit, 0.0, 0, 0.0)
+        return {**others, self.node: mine}
 
     def _decide(self, entries: Entries) -> tuple[int, int]:
         """Return the share that the node should have, and the one that it may write now."""
-        held = entries[self._node].share
-        wanting = NodeShare(held, self._want(), self._limit, 0.0, 0, 0.0)
-        target = fair_share(self._total, {**entries, self._node: wanting}, self._node)
+        held = entries[self.node].share
+        wanting = NodeShare(held, self._want(), self.limit, 0.0, 0, 0.0)
+        target = fair_share(self.rate, {**entries, self.node: wanting}, self.node)
         self._lower_to(target)
-        free = self._total - sum(entry.share for entry in entries.values())
+        free = self.rate - sum(entry.share for entry in entries.values())
         return target, max(self._ceiling(), min(target, held + free), 0)
 
     def _want(self) -> int:
         """Return the limit while calls wait or the node begins; else what it starts, and one more."""
-        state = self._throttle.state()
-        waits = state.queued > 0 or self._clock.monotonic() >= self._deadline
-        self._demands.append(self._limit if waits else min(self._limit, state.started_last_second + 1))
+        state = self.throttle.state()
+        waits = state.queued > 0 or self.clock.monotonic() >= self._deadline
+        self._demands.append(self.limit if waits else min(self.limit, state.started_last_second + 1))
         return max(self._demands)
-
-    def _own_share(self, share: int, *, lease: float) -> NodeShare:
-        self._beat += 1
-        return NodeShare(share, max(self._demands), self._limit, lease, self._beat, self._clock.time() + lease)
-
-    def _write(self, document: Document | None, entries: Entries) -> bool:
-        data = {"nodes": {node: entry.to_json() for node, entry in entries.items()}}
-        expect = document.version if document is not None else MUST_BE_ABSENT
-        try:
-            self._ledger.commit([Write(COLLECTION, DOCUMENT, data, expect)])
-        except Conflict:
-            return False
-        return True
 
     # --- the throttle -------------------------------------------------------------------------------------------------
 
@@ -300,24 +270,24 @@ class ConnectionRate:
         self._rate = min(target, share)
         if not self._rate and target:
             # Others have to give way first: requests may queue for what is to come, and nothing starts.
-            self._throttle.change_rate(target, until=-inf)
+            self.throttle.change_rate(target, until=-inf)
         else:
-            self._throttle.change_rate(self._rate, until=deadline)
+            self.throttle.change_rate(self._rate, until=deadline)
 
     def _lower_to(self, target: int) -> None:
         if target < self._rate:
             high = max(self._ceiling(), self._rate)
-            self._throttle.change_rate(target, until=self._deadline)
-            self._high, self._settled_at = high, self._clock.monotonic() + SETTLING
+            self.throttle.change_rate(target, until=self._deadline)
+            self._high, self._settled_at = high, self.clock.monotonic() + SETTLING
             self._rate = target
 
     def _ceiling(self) -> int:
         """Return the most that may have been started in a window that is not over: the share must not be less."""
-        return self._high if self._clock.monotonic() < self._settled_at else self._rate
+        return self._high if self.clock.monotonic() < self._settled_at else self._rate
 
     def _wait_for_share(self) -> None:
         """Start nothing; requests may queue for what the node may get at most."""
-        self._throttle.change_rate(min(self._limit, self._total), until=-inf)
+        self.throttle.change_rate(min(self.limit, self.rate), until=-inf)
 
     def _forget(self) -> None:
         """Give up our share: its lease ended so long ago that others don't count it."""
