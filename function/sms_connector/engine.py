@@ -23,7 +23,6 @@ from sms_connector.sending.batch import SendContext
 from sms_connector.sending.idempotency import IdempotencyKeys, RecordKeys
 from sms_connector.sending.send import SendService
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.event_merger import EventMerger
 from sms_connector.store.message_store import Outbox
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.store.opt_outs import OptOuts
@@ -113,7 +112,6 @@ class Engine:
         self.maintenance = Maintenance(
             ledger=ledger,
             store=store,
-            merger=EventMerger(ledger, store),
             poller=poller,
             campaigns=self.campaigns,
             lease=lease,

@@ -22,7 +22,7 @@ from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Ledger, Query, Ve
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import BLOCKS, Block
 from sms_connector.store.campaign_record import Campaign, CampaignState
-from sms_connector.store.event_merger import EventMerger
+from sms_connector.store.event_merger import merge_due, merge_late
 from sms_connector.store.message_record import COLLECTION as MESSAGES
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.node_lease import NodeLease
@@ -55,7 +55,6 @@ class Maintenance(msgspec.Struct, frozen=True):
 
     ledger: Ledger
     store: BlockStore
-    merger: EventMerger
     poller: Poller
     campaigns: Campaigns
     lease: NodeLease
@@ -117,7 +116,7 @@ class Maintenance(msgspec.Struct, frozen=True):
         if now < claim.merged_at + MERGE_LATE_EVERY:
             return set()
         claim.merged_at = now
-        return self.merger.merge_late(now)
+        return merge_late(self.ledger, self.store, now)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -126,7 +125,7 @@ class Maintenance(msgspec.Struct, frozen=True):
         messages = self.store.find(_due(MESSAGES, now, MESSAGES_PER_RUN))
         blocks = {block.id: block for block in map(Block.of, self.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
         if self.has_events:
-            self.merger.merge_due(blocks)
+            merge_due(self.ledger, self.store, blocks)
         records = [record for block in blocks.values() for record in block.records.values()] + messages
         due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
         copies = [record for record in due if record.same_as and not record.final]

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
 from sms_connector.errors import Conflict, NotFound, PreconditionFailed
-from sms_connector.ports import Clock, Condition, Document, Ledger, Query, Task, TaskQueue, Version, Write
-from sms_connector.ports.ledger_access import page, scan, update
+from sms_connector.ports import Clock, Document, Ledger, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import conditions, page, scan, update
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -109,7 +109,7 @@ class Campaigns(msgspec.Struct, frozen=True):
         self, *, limit: int, after: Cursor | None = None, state: CampaignState | None = None
     ) -> tuple[list[Campaign], Cursor | None]:
         """Return campaigns, newest first, without their counts, and where the next page begins."""
-        where: tuple[Condition, ...] = (("state", "==", str(state)),) if state else ()
+        where = conditions(("state", "==", state and str(state)))
         query = Query(CAMPAIGNS, where, order_by="createdAt", descending=True, limit=limit, after=after)
         return page(self.ledger, query, Campaign.of)
 
@@ -183,7 +183,7 @@ class Campaigns(msgspec.Struct, frozen=True):
 
     def release(self) -> None:
         """Enqueue the rest of running campaigns after a suspension, so that they go on at once."""
-        where: tuple[Condition, ...] = (("state", "==", str(CampaignState.RUNNING)),)
+        where = conditions(("state", "==", str(CampaignState.RUNNING)))
         for document in scan(self.ledger, Query(CAMPAIGNS, where, order_by="createdAt", descending=True)):
             self.enqueue_left(document.id)
 

@@ -15,8 +15,8 @@ import msgspec
 
 from sms_connector.errors import CallError, Conflict, ErrorKind, NotFound, QueueUnavailable
 from sms_connector.notifications.signature import Signer
-from sms_connector.ports import Clock, Document, Ledger, Operator, Query, Task, TaskQueue, Version, Write
-from sms_connector.ports.ledger_access import Cursor, document_data, page, read_document
+from sms_connector.ports import Clock, Document, Ledger, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import Cursor, conditions, document_data, page, read_document
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
@@ -145,7 +145,7 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
 
     def sweep(self, now: float) -> None:
         """Enqueue overdue notifications."""
-        where: tuple[tuple[str, Operator, float], ...] = (("nextAttemptAt", "<=", now - OVERDUE_SECONDS),)
+        where = conditions(("nextAttemptAt", "<=", now - OVERDUE_SECONDS))
         overdue = self.ledger.find(Query(COLLECTION, where, order_by="nextAttemptAt", limit=SWEEP_LIMIT))
         # Named by the minute: a slow queue does not get a second task in every run.
         slot = int(now // OVERDUE_SECONDS)
@@ -155,8 +155,14 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         self, *, limit: int, after: Cursor | None = None, state: str | None = None
     ) -> tuple[list[Notification], Cursor | None]:
         """Return notifications, newest first, and where the next page begins."""
-        where: tuple[tuple[str, Operator, str], ...] = (("state", "==", state),) if state else ()
-        query = Query(COLLECTION, where, order_by="createdAt", descending=True, limit=limit, after=after)
+        query = Query(
+            COLLECTION,
+            conditions(("state", "==", state)),
+            order_by="createdAt",
+            descending=True,
+            limit=limit,
+            after=after,
+        )
         return page(self.ledger, query, Notification.of)
 
     def replay(self, id_: str) -> Notification:

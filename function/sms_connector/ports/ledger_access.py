@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.model.typed import convert
-from sms_connector.ports.ledger import Document, Json, Ledger, Query, Write
+from sms_connector.ports.ledger import Condition, Document, Json, Ledger, Operator, Query, Scalar, Write
 
 T = TypeVar("T")
 
@@ -29,6 +29,11 @@ def document_data(value: msgspec.Struct) -> Json:
     data.pop("id", None)
     data.pop("version", None)
     return data
+
+
+def conditions(*wanted: tuple[str, Operator, Scalar | None]) -> tuple[Condition, ...]:
+    """Return those that have a value."""
+    return tuple((field, operator, value) for field, operator, value in wanted if value is not None)
 
 
 def page(ledger: Ledger, query: Query, read: Callable[[Document], T]) -> tuple[list[T], Cursor | None]:

@@ -6,13 +6,11 @@ counts and its notifications are one commit, applied once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from functools import partial
 from heapq import merge
 from itertools import chain
 from operator import itemgetter
-from typing import TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -20,7 +18,8 @@ from msgspec.structs import replace
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus, advance
-from sms_connector.ports import Condition, Ledger, Query, Write
+from sms_connector.ports import Query, Write
+from sms_connector.ports.ledger_access import conditions
 from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
 from sms_connector.store.blocks import BLOCKS, Block, by_chunk, read_blocks
 from sms_connector.store.campaign_record import (
@@ -34,8 +33,7 @@ from sms_connector.store.campaign_record import (
     chunk_id,
 )
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Change, Changes, Cursor, MessageStore, Outbox, PersonQuery, become
-from sms_connector.store.opt_outs import OptOuts
+from sms_connector.store.message_store import Change, Changes, Cursor, MessageStore, PersonQuery, become
 from sms_connector.store.status_events import fill_history, merge_events, read_status_events, write_status_event
 
 Item = tuple[MessageLocation, MessageRecord, Change]
@@ -45,24 +43,9 @@ LAST_ID = "~"
 # (A person is in few blocks, so those of a person are all read.)
 LONGEST_PAUSE = 24 * 3600.0
 
-Each = TypeVar("Each")
-Done = TypeVar("Done")
-
 
 class BlockStore(MessageStore):
     """`MessageStore` for both kinds of messages."""
-
-    def __init__(
-        self,
-        ledger: Ledger,
-        outbox: Outbox | None = None,
-        opt_outs: OptOuts | None = None,
-        *,
-        executor: ThreadPoolExecutor | None = None,
-    ) -> None:
-        super().__init__(ledger, outbox, opt_outs)
-        self._ledger = ledger
-        self._executor = executor
 
     def get(self, ids: Sequence[str]) -> list[MessageRecord | None]:
         locations = {id_: location for id_ in ids if (location := MessageLocation.of(id_)) is not None}
@@ -128,15 +111,12 @@ class BlockStore(MessageStore):
     def _newest_in_blocks(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
         """Yield every message of the blocks that may hold a match. A block covers a second, or a pause of its
         campaign."""
-        where: tuple[Condition, ...] = ()
-        if query.person is not None:
-            where = (("people", "contains", query.person),)
-        elif query.reference is not None:
-            where = (("references", "contains", query.reference),)
-        elif query.campaign is not None:
-            where = (("campaign", "==", query.campaign),)
-        if query.until is not None and query.person is None:
-            where = (*where, ("createdAt", "<=", query.until + LONGEST_PAUSE))
+        where = conditions(
+            ("people", "contains", query.person),
+            ("references", "contains", query.reference),
+            ("campaign", "==", query.campaign),
+            ("createdAt", "<=", query.until + LONGEST_PAUSE if query.until is not None and not query.person else None),
+        )
         after = None if query.after is None else (query.after[0], LAST_ID)
         for document in self._pages(BLOCKS, where, replace(query, after=after)):
             for position, record in sorted(Block.of(document).records.items(), reverse=True):
@@ -173,12 +153,6 @@ class BlockStore(MessageStore):
         """Keep the report of an owned block, whose worker would overwrite a change."""
         if isinstance(change, ApplyReport) and change.report is not None and change.is_change and not change.stored:
             write_status_event(self._ledger, location, change.report, at=change.at, source=change.source)
-
-    def each(self, work: Callable[[Each], Done], over: Sequence[Each]) -> list[Done]:
-        """Work on each, in parallel where there are threads: a store on the network answers in tens of milliseconds."""
-        if self._executor is None or len(over) < 2:
-            return [work(one) for one in over]
-        return list(self._executor.map(work, over))
 
     def _try_save(self, items: Sequence[Item], loaded: dict[str, Block]) -> set[str] | None:
         """Return the ids of the changed blocks; None after a conflict."""

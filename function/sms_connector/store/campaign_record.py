@@ -145,21 +145,14 @@ class Campaign(msgspec.Struct, rename="camel"):
         return read_document(document, cls)
 
 
-# Every call was made: messages are still polled; only late events may come; all are final; counted in the campaign.
+# The states of a chunk: "pending" until it is begun, "running" until every call was made (with a living holder: now).
+# Then: messages are still polled; only late events may come; all are final; its counts are in the campaign's totals.
 SENT, UNTRACKED, COMPLETE, AGGREGATED = "sent", "untracked", "complete", "aggregated"
-CHUNK_STATES = {
-    "pending": "not begun",
-    "running": "begun; with a living holder: carried out now",
-    SENT: "every call was made, and some messages are still polled",
-    UNTRACKED: "polling has stopped; late events may come",
-    COMPLETE: "all messages are final",
-    AGGREGATED: "its counts are in the campaign's totals",
-}
 
 
 class Progress(msgspec.Struct, rename="camel"):
     """The progress of a chunk. `counts` are the messages of its released blocks, by status; `open_messages` of them are
-    not final, and `tracked` of those are still polled. `state` is one of `CHUNK_STATES`."""
+    not final, and `tracked` of those are still polled."""
 
     campaign: str
     chunk: int

@@ -31,54 +31,43 @@ LATE_SECONDS = 15.0
 LATE_PER_RUN = 500
 
 
-class EventMerger:
-    """Merges events for maintenance runs."""
+def merge_due(ledger: Ledger, store: BlockStore, blocks: Mapping[str, Block]) -> None:
+    """Merge what was reported of these blocks since the last run."""
+    events: dict[str, list[Document]] = {}
+    # Any event settles an unknown outcome; of the others only a final one is worth a write.
+    for settled in (True, False):
+        some = [block for block in blocks.values() if _is_settled(block) is settled]
+        for found in store.each(partial(read_status_events, ledger, final_only=settled), by_chunk(some)):
+            events |= found
+    _merge(ledger, store, blocks, events)
 
-    def __init__(self, ledger: Ledger, store: BlockStore) -> None:
-        self._ledger = ledger
-        self._store = store
 
-    def merge_due(self, blocks: Mapping[str, Block]) -> None:
-        """Merge what was reported of these blocks since the last run."""
-        events: dict[str, list[Document]] = {}
-        # Any event settles an unknown outcome; of the others only a final one is worth a write.
-        for settled in (True, False):
-            some = [block for block in blocks.values() if _is_settled(block) is settled]
-            for found in self._store.each(
-                partial(read_status_events, self._ledger, final_only=settled), by_chunk(some)
-            ):
-                events |= found
-        self._merge(blocks, events)
+def merge_late(ledger: Ledger, store: BlockStore, now: float) -> set[str]:
+    """Merge final events that have been waiting, except those of blocks whose worker still holds them.
 
-    def merge_late(self, now: float) -> set[str]:
-        """Merge final events that have been waiting, except those of blocks whose worker still holds them.
+    Return the campaigns that were changed.
+    """
+    events = _by_block(read_late_events(ledger, until=now - LATE_SECONDS, limit=LATE_PER_RUN))
+    blocks = {id_: block for id_, block in read_blocks(ledger, events).items() if not block.owned}
+    merge_due(ledger, store, {id_: block for id_, block in blocks.items() if not _is_settled(block)})
+    _merge(ledger, store, blocks, {id_: events[id_] for id_, block in blocks.items() if _is_settled(block)})
+    return {block.campaign for block in blocks.values()}
 
-        Return the campaigns that were changed.
-        """
-        events = _by_block(read_late_events(self._ledger, until=now - LATE_SECONDS, limit=LATE_PER_RUN))
-        blocks = {id_: block for id_, block in read_blocks(self._ledger, events).items() if not block.owned}
-        self.merge_due({id_: block for id_, block in blocks.items() if not _is_settled(block)})
-        self._merge(blocks, {id_: events[id_] for id_, block in blocks.items() if _is_settled(block)})
-        return {block.campaign for block in blocks.values()}
 
-    def _merge(self, blocks: Mapping[str, Block], events: Mapping[str, Sequence[Document]]) -> None:
-        awaited = {id_: _awaited(blocks[id_], some) for id_, some in events.items()}
-        changes = [
-            (blocks[id_].records[each.data["position"]], change_of(each))
-            for id_, some in awaited.items()
-            for each in some
-        ]
-        saved = self._store.save_in_blocks(changes, loaded=dict(blocks))
-        delete_events(
-            self._ledger,
-            [
-                each
-                for id_, some in events.items()
-                for each in some
-                # A worker may have added messages to the block since it was read: their events come with the next run.
-                if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
-            ],
-        )
+def _merge(
+    ledger: Ledger, store: BlockStore, blocks: Mapping[str, Block], events: Mapping[str, Sequence[Document]]
+) -> None:
+    awaited = {id_: _awaited(blocks[id_], some) for id_, some in events.items()}
+    changes = [(blocks[id_].records[each.data["position"]], change_of(each)) for id_ in events for each in awaited[id_]]
+    saved = store.save_in_blocks(changes, loaded=dict(blocks))
+    # A worker may have added messages to the block since it was read: their events come with the next run.
+    done = [
+        each
+        for id_, some in events.items()
+        for each in some
+        if each.data["position"] in blocks[id_].records and (id_ in saved or each not in awaited[id_])
+    ]
+    delete_events(ledger, done)
 
 
 class Pending(msgspec.Struct, frozen=True):

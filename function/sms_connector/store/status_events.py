@@ -19,8 +19,8 @@ from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.status import MessageStatus
 from sms_connector.model.typed import convert
-from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Condition, Document, Json, Ledger, Query, Write
-from sms_connector.ports.ledger_access import scan
+from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Document, Json, Ledger, Query, Write
+from sms_connector.ports.ledger_access import conditions, scan
 from sms_connector.store.apply_report import ApplyReport, Source
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
@@ -97,14 +97,13 @@ def read_campaign_events(ledger: Ledger, campaign: str) -> Iterator[Document]:
 
 
 def _read(ledger: Ledger, field: str, first: str, last: str) -> Iterator[Document]:
-    where: tuple[Condition, ...] = ((field, ">=", first), (field, "<=", last))
+    where = conditions((field, ">=", first), (field, "<=", last))
     return scan(ledger, Query(STATUS_EVENTS, where, order_by=field, limit=PAGE))
 
 
 def read_late_events(ledger: Ledger, *, until: float, limit: int) -> list[Document]:
     """Return final events that have waited since that time, oldest first: their blocks are not due for a long time."""
-    where: tuple[Condition, ...] = (("finalAt", "<=", until),)
-    return ledger.find(Query(STATUS_EVENTS, where, order_by="finalAt", limit=limit))
+    return ledger.find(Query(STATUS_EVENTS, conditions(("finalAt", "<=", until)), order_by="finalAt", limit=limit))
 
 
 def delete_events(ledger: Ledger, events: Sequence[Document]) -> None:

@@ -75,39 +75,29 @@ class PollOptions(msgspec.Struct, frozen=True):
 DEFAULT = PollOptions()
 
 
-class Poller:
-    """`follow` blocks until the records are final or their attempts are used up. Thread-safe."""
+class Poller(msgspec.Struct, eq=False):
+    """`follow` blocks until the records are final or their attempts are used up. `callbacks`: a callback may have
+    changed a message meanwhile. Thread-safe."""
 
-    def __init__(
-        self,
-        provider: Provider,
-        store: MessageStore,
-        reconciler: Reconciler,
-        lease: NodeLease,
-        *,
-        clock: Clock,
-        policy: Policy,
-        callbacks: bool,
-    ) -> None:
-        self._provider = provider
-        self._store = store
-        self._reconciler = reconciler
-        self._lease = lease
-        self._clock = clock
-        self._policy = policy
-        self._callbacks = callbacks
-        self._lock = threading.Lock()
-        self._polling = threading.Lock()
-        self._waiting: list[_Following] = []
+    provider: Provider
+    store: MessageStore
+    reconciler: Reconciler
+    lease: NodeLease
+    clock: Clock
+    policy: Policy
+    callbacks: bool
+    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    _polling: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    _waiting: list[_Following] = msgspec.field(default_factory=list)
 
     def follow(self, records: Sequence[MessageRecord], tracking: Tracking) -> None:
-        until = self._clock.time() + tracking.interval * tracking.attempts
+        until = self.clock.time() + tracking.interval * tracking.attempts
         following = _Following([record for record in records if not record.final], tracking, until)
         with self._lock:
             self._waiting.append(following)
         try:
             if following.open() and self._until_next_poll() <= 0:
-                self._clock.wait(following.wakeup, GATHER_SECONDS)
+                self.clock.wait(following.wakeup, GATHER_SECONDS)
             while following.open():
                 self._poll_or_wait(following)
         finally:
@@ -129,21 +119,21 @@ class Poller:
 
     def expire(self, records: Iterable[MessageRecord], *, unpolled: Container[str]) -> None:
         """End those without an update for too long. One that has just been polled in vain has an hour more."""
-        now, limit = self._clock.time(), self._policy.expire_after
+        now, limit = self.clock.time(), self.policy.expire_after
         for record in records:
             end = record.begins_at + limit + (SLOW_CHECK_SECONDS if record.id in unpolled else 0.0)
             if not record.final and end <= now:
-                self._store.apply(record, lambda current: current.expire(at=now))
+                self.store.apply(record, lambda current: current.expire(at=now))
 
     def mark_abandoned(self, records: Sequence[MessageRecord]) -> None:
         """Mark unknown what nodes were calling whose lease has ended."""
         calling = [record for record in records if record.phase == Phase.CALLING]
-        living = self._lease.living(record.holder or "" for record in calling)
-        now, window = self._clock.time(), self._policy.unknown_window
+        living = self.lease.living(record.holder or "" for record in calling)
+        now, window = self.clock.time(), self.policy.unknown_window
         changes = [
             (r, partial(_abandon, holder=r.holder, at=now, window=window)) for r in calling if r.holder not in living
         ]
-        self._store.apply_all(changes)
+        self.store.apply_all(changes)
 
     # --- waiting requests ---------------------------------------------------------------------------------------------
 
@@ -158,7 +148,7 @@ class Poller:
                 self._polling.release()
                 self._wake_all()
         else:
-            self._clock.wait(following.wakeup, pause if pause > 0 else LONGEST_NAP)
+            self.clock.wait(following.wakeup, pause if pause > 0 else LONGEST_NAP)
             following.wakeup.clear()
 
     def _until_next_poll(self) -> float:
@@ -167,11 +157,11 @@ class Poller:
             return 0.0
         first, interval = min(times)
         latest = max(due for due, _ in times)
-        return min(first + interval / 2, latest) - self._clock.time()
+        return min(first + interval / 2, latest) - self.clock.time()
 
     def _open_messages(self) -> tuple[list[MessageRecord], list[MessageRecord]]:
         """Return the messages that are due, and those that are not yet."""
-        now = self._clock.time()
+        now = self.clock.time()
         waiting = [record for following in self._snapshot() for record in following.open()]
         due = [record for record in waiting if record.due_at <= now]
         return due, [record for record in waiting if record.due_at > now]
@@ -189,12 +179,12 @@ class Poller:
     def _poll(self, records: Sequence[MessageRecord], also: Sequence[MessageRecord], how: PollOptions) -> set[str]:
         # Events of campaigns' messages are merged by the caller.
         alone = [record for record in records if record.campaign is None]
-        self._reread([record for record in alone if self._callbacks or record.phase == Phase.CALLING])
-        now = self._clock.time()
+        self._reread([record for record in alone if self.callbacks or record.phase == Phase.CALLING])
+        now = self.clock.time()
         due = [record for record in records if not record.final and record.due_at <= now]
         self.mark_abandoned(due)
         settled = [record for record in due if record.phase == Phase.DONE]
-        self._reconciler.resolve(due)
+        self.reconciler.resolve(due)
         reports, failed, left = self._reports(settled, also, how.until)
         if how.attempt or self._can_pull:
             # A message just found in the provider's list has its answer; one that is being called can't be looked up.
@@ -205,14 +195,14 @@ class Poller:
 
     @property
     def _can_pull(self) -> bool:
-        capabilities = self._provider.capabilities
+        capabilities = self.provider.capabilities
         return bool(capabilities.reports_by_id or capabilities.reports_per_page)
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
         """Read records again where a callback has changed them, which costs no call. Polls that were not stored are
         kept."""
         for record, current in zip(
-            records, self._store.get([record.id for record in records]) if records else [], strict=True
+            records, self.store.get([record.id for record in records]) if records else [], strict=True
         ):
             if current is not None and current.version != record.version:
                 attempts, asked_at = record.attempts, record.asked_at or 0.0
@@ -227,7 +217,7 @@ class Poller:
 
         The attempt counts also if the provider does not answer, so that its callers do not wait for ever.
         """
-        capabilities = self._provider.capabilities
+        capabilities = self.provider.capabilities
         missing = {id_: record for record in records if (id_ := record.provider_message_id) and not record.final}
         others = {id_ for record in also if (id_ := record.provider_message_id)}
         found: dict[str, DeliveryReport] = {}
@@ -245,26 +235,26 @@ class Poller:
         """Read pages while that takes fewer calls than single look-ups of the rest."""
         query, page = _query_for(list(missing.values())), None
         for pages in range(1, MAX_PAGES + 1):
-            if self._clock.time() >= until:
+            if self.clock.time() >= until:
                 return
-            answer = self._provider.list_reports(query, page)
+            answer = self.provider.list_reports(query, page)
             listed = {report.provider_message_id: report for report in answer.reports}
             found.update({id_: report for id_, report in listed.items() if id_ in missing or id_ in others})
-            if self._provider.capabilities.consuming_reports:
-                store_unsolicited_reports(self._store, answer.reports, awaited=found, at=self._clock.time())
+            if self.provider.capabilities.consuming_reports:
+                store_unsolicited_reports(self.store, answer.reports, awaited=found, at=self.clock.time())
             page, left = answer.next_page, sum(id_ not in found for id_ in missing)
-            by_id = self._provider.capabilities.reports_by_id
+            by_id = self.provider.capabilities.reports_by_id
             if page is None or not left or (by_id and pages * by_id >= left):
                 return
 
     def _read_each(self, ids: Sequence[str], found: dict[str, DeliveryReport], until: float) -> Sequence[str]:
         """Return the ids that are left when the time is up."""
-        size = self._provider.capabilities.reports_by_id
+        size = self.provider.capabilities.reports_by_id
         for start in range(0, len(ids) if size else 0, size or 1):
-            if self._clock.time() >= until:
+            if self.clock.time() >= until:
                 return ids[start:]
             with suppress(ProviderRefused):  # a refusal of one stops no other
-                for report in self._provider.fetch_reports(ids[start : start + size]):
+                for report in self.provider.fetch_reports(ids[start : start + size]):
                     found[report.provider_message_id] = report
         return []
 
@@ -275,7 +265,7 @@ class Poller:
         reports: dict[str, DeliveryReport],
         how: PollOptions,
     ) -> None:
-        now = self._clock.time()
+        now = self.clock.time()
         changes: list[tuple[MessageRecord, ApplyReport]] = []
         for record in polled:
             report = reports.get(record.provider_message_id or "")
@@ -285,7 +275,7 @@ class Poller:
         for record, change in changes:
             change(record)
         # Store changes, and the end of the attempts; a poll without an answer costs no write.
-        self._store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
+        self.store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
 
 
 def _abandon(record: MessageRecord, *, holder: str | None, at: float, window: float) -> None:
