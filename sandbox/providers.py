@@ -46,6 +46,7 @@ PACKAGES: Mapping[str, str] = {
     "telesign": "sandbox.telesign",
     "link-mobility": "sandbox.link_mobility",
     "custom": "sandbox.custom",
+    "vibes": "sandbox.vibes",
 }
 
 
