@@ -22,7 +22,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import msgspec
 
@@ -149,6 +149,9 @@ class RawCallback(msgspec.Struct, frozen=True):
     received_at: datetime
 
 
+CallbackKind = Literal["status", "inbound"]
+
+
 class CallbackAnswer(msgspec.Struct, frozen=True):
     """The HTTP answer to a provider's callback."""
 
@@ -177,7 +180,7 @@ class Provider(ABC):
 
     `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
     it needs). `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that
-    ends in `-` stands for all that begin with it. `handshake` and `answer_inbound` work without any secret.
+    ends in `-` stands for all that begin with it. `handshake` and the answers to callbacks work without any secret.
     """
 
     name: str
@@ -271,6 +274,14 @@ class Provider(ABC):
     def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
         """Answer a provider that asks whether an address is ours; return None for any other callback."""
         return None
+
+    def callback_kind(self, callback: RawCallback, addressed: CallbackKind) -> CallbackKind:
+        """Return what a verified callback is: what its address says, unless the provider has one address for both."""
+        return addressed
+
+    def answer_status(self) -> CallbackAnswer:
+        """Return the answer to a status callback."""
+        return CallbackAnswer(b"", "text/plain", 204)
 
     def answer_inbound(self, reply: str | None) -> CallbackAnswer:
         """Return the answer to an inbound callback, with a text to the sender or without; empty where the provider

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, Throttled
 from sms_connector.model.message import BeforeAttempt
@@ -43,6 +44,17 @@ def test_a_send_that_was_refused_by_rate_is_sent_once_it_is_let_in(make_bench: M
     with serving(answering(BUSY, BUSY, CREATED)) as server:
         assert bench.post(server.url).status == 201
     assert len(server.requests) == len(bench.gates) == 3
+
+
+def test_a_repetition_is_made_anew_where_the_request_says_how(make_bench: MakeBench) -> None:
+    """A signature with a nonce is good for one attempt."""
+    bench = make_bench(attempts=4)
+    with serving(answering(BUSY, BUSY, CREATED)) as server:
+        made = iter(
+            HttpRequest("POST", server.url, {"x-nonce": str(number)}, b"x", lane=Lane.SEND) for number in range(9)
+        )
+        bench.transport.send(replace(next(made), renew=lambda: replace(next(made), renew=lambda: next(made))))
+    assert [b"x-nonce: %d" % number in request for number, request in enumerate(server.requests)] == [True] * 3
 
 
 TOLD = [

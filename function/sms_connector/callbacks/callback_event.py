@@ -5,7 +5,6 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
-from typing import Literal
 
 import msgspec
 from msgspec.structs import replace
@@ -13,10 +12,9 @@ from msgspec.structs import replace
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.typed import convert
 from sms_connector.ports import Json, Task
-from sms_connector.provider import RawCallback
+from sms_connector.provider import CallbackKind, RawCallback
 
 PATH = "/tasks/callback"
-CallbackKind = Literal["status", "inbound"]
 
 
 class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):

@@ -50,7 +50,7 @@ class CallbackHandler(msgspec.Struct, frozen=True):
 
     def _apply(self, event: CallbackEvent) -> None:
         provider = self.provider
-        if event.kind == "inbound":
+        if provider.callback_kind(event.callback, event.kind) == "inbound":
             for message in provider.read_inbound(event.callback):
                 self.inbox.accept(message)
             return

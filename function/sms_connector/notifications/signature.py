@@ -1,29 +1,20 @@
-"""The form and signature of notifications: Standard Webhooks.
-
-    webhook-id         the same in every attempt
-    webhook-timestamp  of this attempt, in seconds: a receiver refuses what is older than some minutes
-    webhook-signature  `v1,` and the base64 of an HMAC-SHA256 over `{id}.{timestamp}.{body}`; one a key, current first
-
-https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-"""
+"""The form and signature of notifications: Standard Webhooks (`model/standard_webhooks.py`)."""
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
 
+from sms_connector.model.standard_webhooks import read_key, signed_headers
 from sms_connector.ports import SecretSource
 
 # In `whsec_…` form, or any text. The previous one still signs while receivers change to the new one.
 SECRETS = ("callback-secret", "callback-secret-previous")
 FALLBACK = "webhook-key"
-PREFIX = "whsec_"
 TYPE = "message.final"
 
 
@@ -42,27 +33,13 @@ class Signer(msgspec.Struct, frozen=True):
         keys = self.keys()
         if not keys:
             return None
-        signed = f"{id_}.{int(at)}.".encode() + body
-        signatures = (b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode() for key in keys)
-        return {
-            "Content-Type": "application/json",
-            "webhook-id": id_,
-            "webhook-timestamp": str(int(at)),
-            "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
-        }
+        return {"Content-Type": "application/json", **signed_headers(id_, body, keys=keys, at=at)}
 
     def keys(self) -> list[bytes]:
         """Return the current key first. Without a secret of its own one is derived from `webhook-key`: receivers get
         `whsec_` + base64(HMAC-SHA256(webhook-key, "callbacks")), never the key that protects our callback addresses."""
-        own = [_read(secret) for name in SECRETS if (secret := self.secrets.get(name))]
+        own = [read_key(secret) for name in SECRETS if (secret := self.secrets.get(name))]
         key = self.secrets.get(FALLBACK)
         if own or not key:
             return own
         return [hmac.new(key.encode(), b"callbacks", hashlib.sha256).digest()]
-
-
-def _read(secret: str) -> bytes:
-    try:
-        return b64decode(secret.removeprefix(PREFIX), validate=True)
-    except Base64Error:
-        return secret.encode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -11,7 +12,16 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from sms_connector.errors import CallError, CredentialsMissing, ErrorKind, ProviderRefused, Throttled
+from sms_connector.errors import (
+    CallError,
+    CredentialsMissing,
+    ErrorKind,
+    NotSent,
+    OutcomeUnknown,
+    ProviderRefused,
+    RefusedOnTheWay,
+    Throttled,
+)
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.ports import Clock, Secret, SecretSource
 from sms_connector.provider import Provider, ProviderSettings, RawCallback
@@ -20,6 +30,11 @@ from sms_connector.transport.http import HttpRequest, HttpResponse, Transport
 T = TypeVar("T")
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:-]+(?![^/?#])")
+
+# Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
+# expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
+REFUSING = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
 
 
 class HttpProvider(Provider):
@@ -70,18 +85,21 @@ class HttpProvider(Provider):
         return self._settings.options.get(name, self.options[name].default)
 
     def _exchange(self, make_request: Callable[[], HttpRequest]) -> HttpResponse:
-        """Send a request, signed anew at each call of `make_request`; after a 401 (not processed) once more where the
-        secrets have changed meanwhile."""
+        """Send a request, made and signed anew for each attempt; after a 401 (not processed) once more where the secrets
+        have changed meanwhile."""
 
         def secrets() -> list[Secret | None]:
             return [self._secrets.get(name) for name in self.secret_names]
 
+        def send() -> HttpResponse:
+            return self._transport.send(replace(make_request(), renew=make_request))
+
         used = secrets()
-        response = self._transport.send(make_request())
+        response = send()
         if response.status == 401:
             self._secrets.refresh()
             if secrets() != used:
-                response = self._transport.send(make_request())
+                response = send()
         return response
 
 
@@ -121,6 +139,29 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def not_from_provider(name: str, response: HttpResponse, *, repeatable: bool) -> CallError:
+    """Return the error for an answer that is neither a 2xx nor the provider's own error: of something in between, or
+    another server.
+
+    Its body is not quoted: it may echo the request.
+    """
+    status, headers = response.status, response.headers
+    if 300 <= status < 400 and status != 303:  # 303 is the answer to a POST that was carried out
+        target = _ORIGIN.match(headers.get("location", ""))
+        where = f" to {target[0]}" if target else ""
+        return RefusedOnTheWay(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
+    content, server = headers.get("content-type", "none"), headers.get("server", "not named")
+    said = f"{status} without {name}'s error document (content type {content!r}, server {server!r})"
+    if status == 407:
+        return NotSent(
+            f"the proxy answered {said}; check the proxy's user name and password", kind=ErrorKind.AUTHENTICATION
+        )
+    if repeatable or status in REFUSING:
+        message = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
+        return NotSent(message, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(message)
+    return OutcomeUnknown(f"the answer was {said}")
 
 
 def split_array(callback: RawCallback, most_bytes: int, *, key: str | None = None) -> Sequence[RawCallback]:

@@ -35,6 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
     `authorization` is a header value, which nothing prints. `repeatable`: doing it twice is harmless. The gate calls
     `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; at None the status decides.
+    `renew` makes it anew for a repetition, where a signature holds for one attempt.
     """
 
     method: str
@@ -46,6 +47,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
     repeatable: bool = False
     read_provider_error: Callable[[HttpResponse], Verdict | None] | None = None
     before_attempt: BeforeAttempt | None = None
+    renew: Callable[[], HttpRequest] | None = None
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {mask_url(self.url)})"

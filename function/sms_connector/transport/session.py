@@ -95,6 +95,7 @@ class HttpTransport:
             if pause > 0.0:
                 self._clock.sleep(pause)
             written = self._gate(request.lane, request.before_attempt)
+            request = request.renew() if request.renew is not None else request
 
     def _attempt(self, request: HttpRequest, deadline: float, written: Written | None) -> HttpResponse | Failure:
         try:

@@ -10,7 +10,7 @@ from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import SecretSource
 from sms_connector.provider import Provider, RawCallback
-from sms_connector.transport.http import HttpResponse, Transport
+from sms_connector.transport.http import HttpRequest, HttpResponse, Transport
 from tests.fixtures.openapi_witness import OpenApiWitness
 
 NOW = datetime(2026, 7, 6, 12, 0, 0, tzinfo=UTC)
@@ -29,10 +29,10 @@ class Listed:
 class ProviderCase:
     """How to build the provider, and its wire's answers by what they mean.
 
-    secrets          complete and valid; `rotated` are the values after a rotation
+    secrets          complete and valid; `rotated` are the values after a rotation, `optional` those it works without
     message_id       the provider's id of the n-th message
     witness          the provider's own OpenAPI document, where it has one: all traffic is held against it
-    taken            the answer that takes the messages of one call, `ids` in order
+    taken            the answer that takes the messages of one call, `ids` in order; it may depend on the request
     refusal          the answer that refuses a call, with (code, message, more_info) as the wire says them, verbatim
     opted_out        the refusal of a recipient who opted out
     unauthorized     the answer to credentials that are wrong
@@ -53,7 +53,7 @@ class ProviderCase:
     secrets: Mapping[str, str]
     rotated: Mapping[str, str]
     message_id: Callable[[int], str]
-    taken: Callable[[Sequence[str]], HttpResponse]
+    taken: Callable[[Sequence[str]], HttpResponse | Callable[[HttpRequest], HttpResponse]]
     refusal: HttpResponse
     refusal_words: tuple[int | str, str, str | None]
     opted_out: HttpResponse
@@ -71,6 +71,7 @@ class ProviderCase:
     forged: Callable[[RawCallback], Mapping[str, RawCallback]] | None = None
     witness: OpenApiWitness | None = None
     senders: Sequence[str] = ("+15551234567",)
+    optional: frozenset[str] = frozenset()
 
     def messages(self, count: int) -> list[OutboundMessage]:
         """Messages for one call: the same text, so that every provider can take them together."""

@@ -65,6 +65,11 @@ def test_no_provider_asks_for_an_address_unless_it_says_so() -> None:
     assert OnlySends().handshake(CALLBACK) is None
 
 
+def test_a_callback_is_what_its_address_says_and_its_answer_is_empty() -> None:
+    assert [OnlySends().callback_kind(CALLBACK, kind) for kind in ("status", "inbound")] == ["status", "inbound"]
+    assert (OnlySends().answer_status().status, OnlySends().answer_status().body) == (204, b"")
+
+
 def test_a_callback_that_one_task_holds_is_not_spread() -> None:
     assert OnlySends().split_callback(CALLBACK, 1) == [CALLBACK]
 

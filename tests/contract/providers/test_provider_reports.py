@@ -126,7 +126,7 @@ def test_the_next_page_is_asked_for_where_the_first_was(case: ProviderCase, stag
 def test_the_canned_answers_are_what_the_providers_document_describes(case: ProviderCase, stage: Staged) -> None:
     if not case.witness:
         pytest.skip(f"{case.name} has no OpenAPI document")
-    asked: list[tuple[HttpResponse, Callable[[Provider], object]]] = [
+    asked: list[tuple[Answer, Callable[[Provider], object]]] = [
         (case.taken([case.message_id(1)]), lambda provider: provider.send(case.messages(1))),
         (case.connected, lambda provider: provider.check_connection()),
     ]

@@ -20,13 +20,13 @@ from sms_connector.api.handler import HEALTH, Handle, RequestContext, RequestHan
 from sms_connector.api.problems import MethodNotAllowed
 from sms_connector.api.routing import Answer
 from sms_connector.callbacks.callback_address import CallbackAddress
-from sms_connector.callbacks.callback_event import CallbackEvent, CallbackKind
+from sms_connector.callbacks.callback_event import CallbackEvent
 from sms_connector.errors import ErrorKind, InvalidRequest, NotFound, TooLarge
 from sms_connector.model.consent_words import classify
 from sms_connector.model.inbound_message import Keyword
 from sms_connector.model.phone_number import kind_of
 from sms_connector.ports import MAX_TASK_BYTES, TaskQueue
-from sms_connector.provider import CallbackAnswer, Provider, RawCallback, is_wanted
+from sms_connector.provider import CallbackAnswer, CallbackKind, Provider, RawCallback, is_wanted
 from sms_connector.structured_log import StructuredLog
 
 # What a task holds of a body, however much longer that is as JSON.
@@ -133,7 +133,7 @@ class Webhook(msgspec.Struct, frozen=True):
 
     def _answer(self, kind: CallbackKind, callback: RawCallback) -> Answer:
         if kind == "status":
-            return Answer(b"", 204)
+            return _write(self.parts.provider.answer_status())
         return _write(self.parts.provider.answer_inbound(self._find_reply(callback)))
 
     def _find_reply(self, callback: RawCallback) -> str | None:

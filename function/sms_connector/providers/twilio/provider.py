@@ -24,7 +24,7 @@ from sms_connector.provider import (
     ReportQuery,
     SendOutcome,
 )
-from sms_connector.providers.common import HttpProvider
+from sms_connector.providers.common import HttpProvider, not_from_provider
 from sms_connector.providers.twilio import credentials, webhooks, wire
 from sms_connector.providers.twilio.credentials import Account, Credentials
 from sms_connector.providers.twilio.statuses import CONSENT_WORDS
@@ -86,7 +86,7 @@ class TwilioProvider(HttpProvider):
             return [wire.read_receipt(response)]
         if response.status >= 400 and (refusal := wire.read_refusal(response)):
             return [wire.to_failure(refusal, response.status)]
-        raise wire.not_from_twilio(response, repeatable=False)
+        raise not_from_provider("Twilio", response, repeatable=False)
 
     def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
         (sid,) = provider_message_ids

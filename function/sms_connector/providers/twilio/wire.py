@@ -28,10 +28,11 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
-from sms_connector.errors import CallError, ErrorKind, NotSent, OutcomeUnknown, ProviderRefused, RefusedOnTheWay
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, ProviderRefused
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage, text_digest
 from sms_connector.provider import ReportPage, ReportQuery, SendReceipt
+from sms_connector.providers.common import not_from_provider
 from sms_connector.providers.twilio.statuses import CODES, delivery_failure, refusal, to_number, to_status
 from sms_connector.transport.http import HttpResponse, Verdict
 
@@ -46,14 +47,9 @@ DEFAULT_BASE_URL = "https://api.twilio.com"
 PAGE_SIZE = 1000
 MESSAGE_SID = re.compile(r"(?:SM|MM)[0-9a-fA-F]{32}")
 POOL_SID = re.compile(r"MG[0-9a-fA-F]{32}")
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.:-]+(?![^/?#])")
 
 # A trial account's texts get this in front. https://help.twilio.com/articles/223136107
 TRIAL_PREFIX = "Sent from your Twilio trial account - "
-
-# Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
-# expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
-_REFUSING = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
 
 
 class MessageDocument(msgspec.Struct, frozen=True):
@@ -284,30 +280,7 @@ def raise_for(response: HttpResponse, *, repeatable: bool) -> NoReturn:
             more_info=document.more_info,
             status=response.status,
         )
-    raise not_from_twilio(response, repeatable=repeatable)
-
-
-def not_from_twilio(response: HttpResponse, *, repeatable: bool) -> CallError:
-    """Return the error for an answer that is neither a 2xx nor Twilio's own error: of something in between, or another
-    server.
-
-    Its body is not quoted: it may echo the request.
-    """
-    status, headers = response.status, response.headers
-    if 300 <= status < 400 and status != 303:  # 303 is the answer to a POST that was carried out
-        target = _ORIGIN.match(headers.get("location", ""))
-        where = f" to {target[0]}" if target else ""
-        return RefusedOnTheWay(f"the provider URL answered {status}, a redirect{where}; set it to the API itself")
-    content, server = headers.get("content-type", "none"), headers.get("server", "not named")
-    said = f"{status} without Twilio's error document (content type {content!r}, server {server!r})"
-    if status == 407:
-        return NotSent(
-            f"the proxy answered {said}; check the proxy's user name and password", kind=ErrorKind.AUTHENTICATION
-        )
-    if repeatable or status in _REFUSING:
-        message = f"a server on the way, not the provider, answered {said}; check the provider URL and the proxy"
-        return NotSent(message, kind=ErrorKind.AUTHENTICATION) if status == 401 else RefusedOnTheWay(message)
-    return OutcomeUnknown(f"the answer was {said}")
+    raise not_from_provider("Twilio", response, repeatable=repeatable)
 
 
 @lru_cache(maxsize=2048)
