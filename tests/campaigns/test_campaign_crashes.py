@@ -21,7 +21,7 @@ from sms_connector.ports import Json
 from sms_connector.provider import Capabilities
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, ONE_BY_ONE
+from tests.fixtures.fake_provider import BY_OUR_IDS, IDEMPOTENT, MANY_TEXTS, NO_LIST, ONE_BY_ONE
 from tests.fixtures.memory_ledger import OUTAGES, Fate, Killed
 
 RECORDS = 28  # a full block, and one that is not
@@ -45,6 +45,8 @@ CASES = [
     Case("refusals and opt-outs", fates=((0, "refused"), (25, "opted out")), opted_out=4),
     Case("a provider without a list", NO_LIST, fates=((5, "lost"),)),
     Case("ten messages a call", MANY_TEXTS, fates=((12, "lost"),)),
+    Case("a repeat is harmless", IDEMPOTENT, fates=((5, "lost"),)),
+    Case("known by our ids", BY_OUR_IDS, fates=((5, "lost"),)),
     Case("sent again rather than never", on_unknown=OnUnknown.RESEND, fates=((3, "lost before"),)),
 ]
 

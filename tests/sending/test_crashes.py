@@ -27,7 +27,7 @@ from sms_connector.provider import Capabilities
 from sms_connector.sending.idempotency import Replay
 from sms_connector.store.message_record import MessageRecord, Phase
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ONE, SAME_TEXT
+from tests.fixtures.fake_provider import BY_OUR_IDS, IDEMPOTENT, MANY_TEXTS, NO_LIST, NO_PULL, ONE_BY_ONE, SAME_TEXT
 from tests.fixtures.memory_ledger import OUTAGES, Fate, Killed
 from tests.fixtures.nodes import Node, NoHelpers, World, draft, number
 
@@ -97,6 +97,8 @@ CASES = [
     Case("one text a call", capabilities=SAME_TEXT, keyed=True),
     Case("a provider without a list", capabilities=NO_LIST),
     Case("a provider that tells nothing", capabilities=NO_PULL, callbacks=True),
+    Case("a repeat is harmless", capabilities=IDEMPOTENT, fates=((1, "lost"),)),
+    Case("known by our ids", capabilities=BY_OUR_IDS, fates=((1, "lost"), (2, "refused"))),
     Case("callbacks come at once", callbacks=True),
     Case("callbacks come at once, threads", callbacks=True, threads=True, wait=True),
     Case("waiting for the end", wait=True),

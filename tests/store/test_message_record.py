@@ -421,3 +421,37 @@ class MessageLife(RuleBasedStateMachine):
 
 MessageLife.TestCase.settings = settings(max_examples=120, stateful_step_count=40, deadline=None)
 test_any_order = MessageLife.TestCase
+
+
+# --- reports about parts ----------------------------------------------------------------------------------------------
+
+
+def of_part(part: str, status: MessageStatus, *, parts: int | None = None) -> DeliveryReport:
+    return replace(report(status), part=part, parts=parts)
+
+
+@pytest.mark.parametrize(
+    ("reports", "status"),
+    [
+        pytest.param([of_part("0", S.DELIVERED)], S.SENT, id="the first of two"),
+        pytest.param([of_part("0", S.DELIVERED), of_part("1", S.DELIVERED)], S.DELIVERED, id="both"),
+        pytest.param([of_part("1", S.DELIVERED), of_part("1", S.DELIVERED)], S.SENT, id="the same one twice"),
+        pytest.param([of_part("0", S.DELIVERED), of_part("1", S.UNDELIVERED)], S.UNDELIVERED, id="one fails"),
+        pytest.param([of_part("0", S.FAILED), of_part("1", S.DELIVERED)], S.FAILED, id="the first to fail counts"),
+        pytest.param([of_part("0", S.SENT), of_part("1", S.SENT)], S.SENT, id="on the way"),
+        pytest.param([of_part("0", S.SENT), of_part("0", S.DELIVERED)], S.SENT, id="one arrived, one not heard of"),
+        pytest.param([of_part("0", S.DELIVERED, parts=1)], S.DELIVERED, id="the provider counts one"),
+        pytest.param([of_part("0", S.DELIVERED, parts=3), of_part("1", S.DELIVERED, parts=3)], S.SENT, id="three"),
+    ],
+)
+def test_a_message_is_what_its_parts_are_together(reports: list[DeliveryReport], status: MessageStatus) -> None:
+    record = intent(segments=2, phase=Phase.DONE, provider_message_id="SM1", status=S.QUEUED)
+    for at, each in enumerate(reports):
+        record.apply_report(each, at=200.0 + at, source="callback")
+    assert record.status is status
+
+
+def test_each_parts_report_is_news_and_a_repeated_one_is_not() -> None:
+    record = intent(segments=2, phase=Phase.DONE, provider_message_id="SM1", status=S.QUEUED)
+    heard = [record.apply_report(of_part(part, S.DELIVERED), at=200.0, source="callback") for part in "0011"]
+    assert heard == [True, False, True, False]

@@ -177,6 +177,7 @@ REPEATED = [
     pytest.param([answer("500 Oops"), answer("500 Oops")], OutcomeUnknown, id="5xx may come after it was taken"),
     pytest.param([GONE, BUSY], OutcomeUnknown, id="the first may have been taken, though the last was not"),
     pytest.param([BUSY, BUSY], NotSent, id="none was taken"),
+    pytest.param([GONE, answer("401 No")], OutcomeUnknown, id="a refusal does not tell what became of the first"),
 ]
 
 
