@@ -108,9 +108,10 @@ class BatchingProvider(Provider):
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
         try:
-            return [_report(item) for item in json.loads(callback.body)["reports"]]
+            items = json.loads(callback.body)["reports"]
         except (ValueError, KeyError, TypeError):
             raise InvalidRequest(FieldProblem("", "is no report")) from None
+        return [_report(item) for item in items if isinstance(item, dict) and {"id", "status"} <= item.keys()]
 
     def handshake(self, callback: RawCallback) -> CallbackAnswer | None:
         """As Azure's Event Grid does: it sends a code and wants to see it again."""
@@ -166,6 +167,9 @@ def _refusal(response: HttpResponse, *, safe: bool) -> FailureReason:
 
 
 def _outcome(item: dict[str, Any]) -> SendOutcome:
+    if "error" in item:
+        error = item["error"]
+        return FailureReason("provider", KINDS.get(error["code"], ErrorKind.OTHER), error["text"], error["code"])
     return SendReceipt(item["id"], MessageStatus.QUEUED, "Queued")
 
 
@@ -201,6 +205,14 @@ CASE = ProviderCase(
     rotated={"api-key": "batch-key-9876543210"},
     message_id=lambda number: f"Outgoing_{number}",
     taken=lambda ids: _answer(202, {"value": [{"id": item} for item in ids]}),
+    some_refused=lambda ids, place: _answer(
+        202,
+        {
+            "value": [
+                {"error": {"code": 4001, "text": "No."}} if n == place else {"id": id_} for n, id_ in enumerate(ids)
+            ]
+        },
+    ),
     refusal=_answer(400, {"error": {"code": 4001, "text": "The sender is not yours."}}),
     refusal_words=(4001, "The sender is not yours.", None),
     opted_out=_answer(400, {"error": {"code": 4007, "text": "Opted out."}}),

@@ -43,9 +43,12 @@ class ProviderCase:
     page             one page of the list and, where there are more, the name of the next page as the provider gives it
     foreign_page     a name of a next page that leads to another host
     connected        the answer to the connection test
+    some_refused     the answer that takes the messages of one call, `ids` in order, but for the one at that place
     status_callback  the provider's signed callback to `url`, of a message's id and status word
+    many_reports     one callback to `url` with a report for each (id, status word), and an entry that can't be read
     inbound          the provider's signed callback to `url`, of a message from a sender with a text
-    forged           the same callback with one byte of its content changed, by what was changed
+    forged           the same callback with one byte of its content changed, by what was changed; None where the
+                     address's token is all there is to verify
     """
 
     name: str
@@ -66,7 +69,9 @@ class ProviderCase:
     page: Callable[[Sequence[Listed], str | None], HttpResponse] | None = None
     next_page: str = ""
     foreign_page: str = ""
+    some_refused: Callable[[Sequence[str], int], HttpResponse] | None = None
     status_callback: Callable[[str, str, str], RawCallback] | None = None
+    many_reports: Callable[[str, Sequence[tuple[str, str]]], RawCallback] | None = None
     inbound: Callable[[str, str, str], RawCallback] | None = None
     forged: Callable[[RawCallback], Mapping[str, RawCallback]] | None = None
     witness: OpenApiWitness | None = None

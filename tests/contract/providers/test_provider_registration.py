@@ -15,7 +15,7 @@ from sms_connector.errors import (
 )
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.provider import SendReceipt
+from sms_connector.provider import Capabilities, SendReceipt
 from tests.contract.providers.case import ProviderCase
 from tests.contract.providers.conftest import CASES
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport, leaks
@@ -46,7 +46,7 @@ class TestRegistered:
         assert (ROOT / "sandbox" / room_of(name)).is_dir()
         assert (ROOT / "docs" / "providers" / f"{name}.md").is_file()
 
-    @pytest.mark.parametrize("module", ["credentials", "provider", "wire", "statuses", "webhooks"])
+    @pytest.mark.parametrize("module", ["provider", "statuses"])
     def test_has_the_modules_every_room_has(self, name: str, module: str) -> None:
         assert importlib.import_module(f"sms_connector.providers.{room_of(name)}.{module}").__doc__
 
@@ -61,13 +61,15 @@ def test_capabilities_agree_with_each_other(stage: Staged) -> None:
     assert (SenderKind.CHANNEL in can.sender_kinds) == bool(can.channels)
     assert not can.schedule_window or 0 <= can.schedule_window[0] < can.schedule_window[1]
     assert can.text_limit > 0
+    assert not can.ids_are_ours or can.idempotent_send
 
 
 def test_the_case_gives_an_answer_for_every_capability(case: ProviderCase, stage: Staged) -> None:
     can = stage().provider.capabilities
     assert bool(case.report and case.not_known) == bool(can.reports_by_id)
     assert bool(case.page and case.next_page and case.foreign_page) == bool(can.reports_per_page)
-    assert bool(case.status_callback and case.forged) == can.status_callbacks
+    assert bool(case.status_callback) == can.status_callbacks
+    assert bool(case.many_reports) == (can.callback_bytes > Capabilities().callback_bytes)
     assert bool(case.inbound) == can.inbound
 
 

@@ -48,6 +48,20 @@ def test_a_refusal_is_verbatim_and_each_messages_own(case: ProviderCase, stage: 
         assert outcome.source == "provider"
 
 
+def test_one_that_is_refused_stops_no_other_of_its_call(case: ProviderCase, stage: Staged) -> None:
+    if case.some_refused is None:
+        pytest.skip(f"{case.name} answers for a call as a whole")
+    ids = [case.message_id(number) for number in range(3)]
+    outcomes = stage(case.some_refused(ids, 1)).provider.send(case.messages(3))
+    first, refused, last = outcomes
+    assert isinstance(first, SendReceipt)
+    assert isinstance(last, SendReceipt)
+    assert [first.provider_message_id, last.provider_message_id] == [ids[0], ids[2]]
+    assert isinstance(refused, FailureReason)
+    assert refused.source == "provider"
+    assert refused.code is not None
+
+
 def test_an_opt_out_the_provider_knows_is_recognised(case: ProviderCase, stage: Staged) -> None:
     (outcome,) = stage(case.opted_out).provider.send(case.messages(1))
     assert isinstance(outcome, FailureReason)
