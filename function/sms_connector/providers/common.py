@@ -85,8 +85,8 @@ class HttpProvider(Provider):
         return self._settings.options.get(name, self.options[name].default)
 
     def _exchange(self, make_request: Callable[[], HttpRequest]) -> HttpResponse:
-        """Send a request, made and signed anew for each attempt; after a 401 (not processed) once more where the secrets
-        have changed meanwhile."""
+        """Send a request, made and signed anew for each attempt; after a 401 (not processed) once more where the
+        secrets have changed meanwhile."""
 
         def secrets() -> list[Secret | None]:
             return [self._secrets.get(name) for name in self.secret_names]
