@@ -12,9 +12,8 @@ from msgspec.structs import replace
 
 from sms_connector.api.dispatcher import ROUTES
 from sms_connector.api.openapi import with_document
-from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.message import MessageQuery
-from sms_connector.api.schemas.send_body import SendBody
+from sms_connector.api.schemas.request_body import CampaignBody, CampaignQuery, SendBody
 from sms_connector.model.phone_number import CHANNELS
 from tests.api.conftest import CAPABILITIES
 

@@ -8,9 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sms_connector.api.schemas.preview import PreviewBody
-from sms_connector.api.schemas.send_body import SendBody
-from sms_connector.api.schemas.template import TemplateBody
+from sms_connector.api.schemas.request_body import PreviewBody, SendBody, TemplateBody
 from tests.api.conftest import PROFILE
 
 TO = "+15558675310"

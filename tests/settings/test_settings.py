@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sms_connector.api.schemas.send_body import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
+from sms_connector.api.schemas.request_body import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
 from sms_connector.errors import StartError
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.settings import READERS, Address, load

@@ -64,8 +64,8 @@ class Dispatcher(msgspec.Struct, frozen=True):
 
 def _parse_request(context: RequestContext, route: Route, path: Mapping[str, str]) -> ParsedRequest:
     request = context.request
-    query = convert_query(request.query_string, route.query)
-    parsed = partial(ParsedRequest, context.request_id, path, query, request.headers, context.log)
+    query, given = convert_query(request.query_string, route.query)
+    parsed = partial(ParsedRequest, context.request_id, path, query, given, request.headers, context.log)
     if route.streamed:
         return parsed(stream=unlimited(request))
     if request.mimetype in route.files:

@@ -24,7 +24,6 @@ REQUESTS: dict[str, Any] = {
 # Of fields, by their names.
 _OF_NAME: dict[str, Any] = {
     "address": _SENDER,
-    "duplicates": 0,
     "encoding": "GSM-7",
     "encodings": {"GSM-7": 1},
     "errors": [],
@@ -64,6 +63,7 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
         "reason": None,
         "total": 2,
         "refused": 0,
+        "duplicates": 0,
         "waiting": 1,
         "counts": {"delivered": 1},
         "open": 0,
@@ -82,9 +82,17 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     "Problem": {"code": 400, "status": "INVALID_ARGUMENT"},
     "ProblemDetail": {"field": "records[3].to"},
     "RefusedOptOut": {"index": 1, "number": "0123", "line": 3},
+    "SendAnswer": {"duplicates": 0},
     "SendResult": {"id": _MESSAGE_ID},
     "SenderInfo": {"kind": "long_code"},
-    "TemplateInfo": {"name": "order-shipped", "message": _MESSAGE, "mapping": _MAPPING, "sender": _SENDER},
+    "TemplateInfo": {
+        "name": "order-shipped",
+        "message": _MESSAGE,
+        "mapping": _MAPPING,
+        "sender": _SENDER,
+        "defaultCountry": "US",
+        "tracking": {"retryAttempts": 6, "wait": False},
+    },
     "TestAnswer": {"description": "the provider accepts the credentials", "latencyMillis": 81},
 }
 _OF_SCHEMA = {"boolean": True, "integer": 1, "number": 1.0, "string": "text", "object": {}, "null": None}

@@ -91,6 +91,8 @@ def _log_request(context: RequestContext, **how: Any) -> None:
 
 
 def _write_response(answer: Answer, request_id: str) -> flask.Response:
-    content = msgspec.json.encode(answer.content) if isinstance(answer.content, msgspec.Struct) else answer.content
+    content = answer.content
+    if isinstance(content, msgspec.Struct | dict):
+        content = msgspec.json.encode(content)
     headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", **answer.headers}
     return flask.Response(content, answer.status, headers, content_type=answer.headers.get("Content-Type", _JSON))

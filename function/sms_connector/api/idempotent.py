@@ -3,10 +3,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -29,6 +30,8 @@ KEY_HEADER = "Idempotency-Key"
 KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# In every digest, whether the query says them or not: keys that are in use stay those of their requests.
+_ALWAYS: dict[str, Any] = {"dryRun": False, "mapping": [], "mediaUrls": []}
 _UNSURE = (
     "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: "
     "check what exists before "
@@ -49,6 +52,13 @@ def read_key(call: ParsedRequest) -> str | None:
     if key is not None and not _KEY.fullmatch(key):
         raise InvalidRequest(FieldProblem(KEY_HEADER, "must be 1 to 255 visible ASCII characters"))
     return key
+
+
+def digest_upload(given: Mapping[str, Any], *headers: str | None, content: bytes) -> str:
+    """Return the digest that a key stands for where the body is a file: of all that was sent, before a template fills
+    it."""
+    said = msgspec.json.encode(({**_ALWAYS, **given}, *headers), order="sorted")
+    return hashlib.sha256(said + b"\0" + content).hexdigest()
 
 
 def read_or_replay(services: Services, call: ParsedRequest, digest: str, read: Callable[[], T]) -> T | Answer:

@@ -7,7 +7,7 @@ import math
 from msgspec import UNSET
 
 from sms_connector.api.routing import Answer
-from sms_connector.api.schemas.base import Problem, ProblemDetail, ProblemDocument
+from sms_connector.api.schemas.base import Problem, ProblemDetail, ProblemDocument, payload_of
 from sms_connector.errors import (
     BackendUnavailable,
     CallError,
@@ -65,27 +65,19 @@ def _write_details(error: ConnectorError) -> list[ProblemDetail]:
     if isinstance(error, RequestError) and error.problems:
         return _write_field_problems(error.problems)
     if isinstance(error, ProviderRefused):
-        code = UNSET if error.code is None else error.code
-        return [ProblemDetail(kind=error.kind, code=code, more_info=error.more_info or UNSET, retry=error.retry)]
+        return [payload_of(ProblemDetail, error, more_info=error.more_info or UNSET)]
     if isinstance(error, RequestError | CallError | BackendUnavailable):
-        millis = UNSET if error.retry_after is None else math.ceil(error.retry_after * 1000)
-        retry = UNSET if error.retry is RetrySafety.NEVER else error.retry
-        return [ProblemDetail(kind=error.kind, retry=retry, retry_after_millis=millis)]
+        millis = None if error.retry_after is None else math.ceil(error.retry_after * 1000)
+        retry = None if error.retry is RetrySafety.NEVER else error.retry
+        return [payload_of(ProblemDetail, kind=error.kind, retry=retry, retry_after_millis=millis)]
     return []
 
 
 def _write_field_problems(problems: tuple[FieldProblem, ...]) -> list[ProblemDetail]:
     """Write each problem; a single one's text is the message already."""
-    several = len(problems) > 1
-    details = [
-        ProblemDetail(
-            field=problem.field,
-            line=UNSET if problem.line is None else problem.line,
-            kind=problem.kind,
-            message=problem.message if several else UNSET,
-        )
-        for problem in problems[:MAX_DETAILS]
-    ]
+    if len(problems) == 1:
+        return [payload_of(ProblemDetail, problems[0], message=UNSET)]
+    details = [payload_of(ProblemDetail, problem) for problem in problems[:MAX_DETAILS]]
     left = len(problems) - MAX_DETAILS
     if left > 0:
         details.append(ProblemDetail(kind=ErrorKind.INVALID_REQUEST, message=f"and {left} more"))

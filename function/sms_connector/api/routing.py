@@ -24,7 +24,8 @@ SMALL_BODY = 64 * 1024
 
 
 class ParsedRequest(msgspec.Struct, frozen=True):
-    """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as sent.
+    """One request, read and checked. `body` and `query` are of the route's types, `document` is the JSON as
+    sent, `given` the query's fields as sent.
 
     `stream` is the body of a route that reads it itself.
     """
@@ -32,6 +33,7 @@ class ParsedRequest(msgspec.Struct, frozen=True):
     request_id: str
     path: Mapping[str, str]
     query: Any
+    given: Mapping[str, Any]
     headers: Headers
     log: StructuredLog
     body: Any = None
@@ -40,9 +42,9 @@ class ParsedRequest(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An answer: a payload, encoded JSON, or pieces that are made while they are sent."""
+    """An answer: a payload or its fields, encoded JSON, or pieces that are made while they are sent."""
 
-    content: msgspec.Struct | bytes | Iterator[bytes]
+    content: msgspec.Struct | dict[str, Any] | bytes | Iterator[bytes]
     status: int = 200
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 

@@ -15,6 +15,7 @@ from sms_connector.api.body import Spooled, spool
 from sms_connector.api.idempotent import (
     KEY_DESCRIPTION,
     KEY_HEADER,
+    digest_upload,
     read_key,
     read_or_replay,
     run_or_replay,
@@ -23,11 +24,11 @@ from sms_connector.api.idempotent import (
 from sms_connector.api.paging import read_offset, read_token, write_offset, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import campaign as payloads
-from sms_connector.api.schemas.campaign_body import CampaignBody, CampaignQuery
+from sms_connector.api.schemas.request_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
-from sms_connector.api.uploads.text import FORMS
-from sms_connector.api.validation.campaign_request import CampaignRequest, digest_request, open_records, read_request
+from sms_connector.api.uploads.text import FORMS, read_content_type
+from sms_connector.api.validation.campaign_request import CampaignRequest, open_records, read_request
 from sms_connector.store.campaign_record import CampaignState
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ def create_campaign(services: Services, call: ParsedRequest) -> Answer:
     services.engine.intake.require_queue()
     key = read_key(call)
     with spool(call.stream) as spooled:
-        digest = digest_request(call, spooled)
+        sent = read_content_type(call.headers)
+        digest = digest_upload(call.given, sent.media_type, sent.charset, content=spooled.digest.encode())
         request = read_or_replay(services, call, digest, lambda: read_request(services, call, spooled))
         if isinstance(request, Answer):
             return _with_location(request)

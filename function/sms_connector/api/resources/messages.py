@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import NamedTuple, TypeVar
-
-import msgspec
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from sms_connector.api import body as json_body
 from sms_connector.api.idempotent import (
     KEY_DESCRIPTION,
     KEY_HEADER,
+    digest_upload,
     read_key,
     read_or_replay,
     run_or_replay,
@@ -24,34 +21,32 @@ from sms_connector.api.paging import read_token, write_token
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import message as payloads
-from sms_connector.api.schemas.campaign_body import SendQuery, read_send_query, refuse_query
 from sms_connector.api.schemas.conversion import convert
-from sms_connector.api.schemas.preview import write_preview
-from sms_connector.api.schemas.send_body import PreviewAnswer, PreviewBody, SendBody
+from sms_connector.api.schemas.request_body import PreviewBody, SendBody, SendQuery, read_query, refuse_query
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Located
 from sms_connector.api.uploads.record_stream import read_form, read_rows
 from sms_connector.api.uploads.text import FORMS, read_content_type
-from sms_connector.api.validation import drafts as draft_payloads
+from sms_connector.api.validation.drafts import Drafts, ReadFile, read_drafts
 from sms_connector.api.validation.message_filter import read_filter
-from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
-from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
+from sms_connector.api.validation.options import read_options, recipient_rules
+from sms_connector.api.validation.preview import write_preview
+from sms_connector.api.validation.problem_list import Problems
+from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
 from sms_connector.sending.idempotency import RETRY_AFTER_SECONDS
 from sms_connector.store.message_record import MessageRecord
 
-T = TypeVar("T")
-
 PREVIEWED_RECORDS = 100
 SEND_BODY_LIMIT = 10 * 1024 * 1024
-_PREVIEWED = PreviewBody.__struct_encode_fields__
+SEND_FIELDS = SendBody.__struct_encode_fields__
 
 
 class Ordered(NamedTuple):
     """A request that was read and checked."""
 
-    read: draft_payloads.Drafts
+    read: Drafts
     options: SendOptions
     dry_run: bool
     key: str | None
@@ -67,12 +62,9 @@ def send_messages(services: Services, call: ParsedRequest) -> Answer:
     if isinstance(order, Answer):
         return order
     drafts, notes, template = order.read.drafts, order.read.notes, order.options.template
-    results = [
-        payloads.name_record(payloads.write_refused(each.index, each.to, each.problems[0]), each)
-        for each in order.read.refused
-    ]
+    results = [payloads.write_refused(each, each.problems[0]) for each in order.read.refused]
     if order.dry_run:
-        results += payloads.write_dry_results(drafts, template)
+        results += [payloads.write_dry_result(draft, template) for draft in drafts]
         return Answer(payloads.write_answer(results, request_id=call.request_id, notes=notes, dry_run=True))
 
     def carry_out(nonce: str) -> payloads.SendAnswer:
@@ -99,71 +91,57 @@ def _send_drafts(
     services.engine.connection.require_active()
     with unrepeatable_without_key(call):
         records = services.engine.sender.send(SendRequest(drafts, options, nonce, call.request_id))
-    # A replayed record shows the first message under the names that this request gave it.
-    return [payloads.name_record(*pair) for pair in zip(payloads.write_results(records), drafts, strict=True)]
+    return list(map(payloads.write_result, records, drafts))
 
 
 def _read_send(services: Services, call: ParsedRequest) -> Ordered:
     """Read and check the request. Raises InvalidRequest with all problems; nothing is sent or kept then."""
     body, template, read_file = _read_body(services, call)
-    problems: list[FieldProblem] = []
-    key = _collect(problems, lambda: read_key(call))
-    options = _collect(problems, lambda: read_options(body, option_rules(services)))
-    read = _collect(problems, lambda: _read_records(services, body, read_file))
-    for refused in read.refused if read and body.on_invalid == "refuse" else ():
-        skipped = body.duplicates == "skip" and refused.problems[0].kind is ErrorKind.DUPLICATE
-        problems += () if skipped else refused.problems
-    if problems or options is None or read is None:
-        raise InvalidRequest(*problems)
-    return Ordered(read, replace(options, template=template), body.dry_run, key)
-
-
-def _read_records(
-    services: Services, body: SendBody, read_file: draft_payloads.ReadFile | None
-) -> draft_payloads.Drafts:
-    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
-    return draft_payloads.read_drafts(body, rules, read_file)
+    problems = Problems()
+    with problems.collect():
+        key = read_key(call)
+    with problems.collect():
+        options = read_options(body, services, template=template)
+    with problems.collect():
+        rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+        read = read_drafts(body, rules, read_file)
+        for refused in read.refused if body.on_invalid == "refuse" else ():
+            skipped = body.duplicates == "skip" and refused.problems[0].kind is ErrorKind.DUPLICATE
+            problems += () if skipped else refused.problems
+    problems.refuse()
+    return Ordered(read, options, body.dry_run, key)
 
 
 def _digest(call: ParsedRequest) -> str:
     """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it."""
     if call.body is not None:
         return json_body.digest(call.document)
-    query = call.query or SendQuery()
-    said = msgspec.json.encode((query, call.headers.get("Content-Type")), order="sorted") + b"\0" + call.stream.read()
-    return hashlib.sha256(said).hexdigest()
+    return digest_upload(call.given, call.headers.get("Content-Type"), content=call.stream.read())
 
 
-def _read_body(services: Services, call: ParsedRequest) -> tuple[SendBody, str | None, draft_payloads.ReadFile | None]:
-    """Return the fields, the name of their template, and the reader of a file's records."""
-    query: SendQuery = call.query or SendQuery()
+def _read_body(
+    services: Services, call: ParsedRequest, *, fields: tuple[str, ...] = SEND_FIELDS, most: int | None = None
+) -> tuple[SendBody, str | None, ReadFile | None]:
+    """Return the fields, the name of their template, and the reader of a file's records, at most `most` of them."""
     if call.body is not None:
-        refuse_query(query)
-        document, template = fill(services, call.document)
-        body = call.body if template is None else convert(document, SendBody)
-        return body, template, None
-    document, template = fill(services, read_send_query(query), file=True)
-    return convert(document, SendBody), template, _file_reader(call, query)
+        refuse_query(call.given)
+        document, read_file = call.document, None
+    else:
+        document, read_file = read_query(call.given), _file_reader(call, most)
+    document, template = fill(services, document, file=read_file is not None)
+    known = {name: document[name] for name in fields if name in document}
+    return convert(known, SendBody), template, read_file
 
 
-def _file_reader(call: ParsedRequest, query: SendQuery, *, limit: int | None = None) -> draft_payloads.ReadFile:
-    """Read the file's records, at most `limit` of them."""
+def _file_reader(call: ParsedRequest, most: int | None) -> ReadFile:
     sent = read_content_type(call.headers)
-    form = read_form(sent.form or "csv", sent, query)
+    form = read_form(sent.form or "csv", sent, call.query)
 
     def read_file(mapping: FieldMapping) -> Iterable[Located]:
         call.stream.seek(0)
-        return islice(read_rows(call.stream, form, mapping), limit)
+        return islice(read_rows(call.stream, form, mapping), most)
 
     return read_file
-
-
-def _collect(problems: list[FieldProblem], read: Callable[[], T]) -> T | None:
-    try:
-        return read()
-    except InvalidRequest as error:
-        problems += error.problems
-        return None
 
 
 def preview_messages(services: Services, call: ParsedRequest) -> Answer:
@@ -171,16 +149,8 @@ def preview_messages(services: Services, call: ParsedRequest) -> Answer:
 
     Each record is answered with its problems; of a file the first hundred.
     """
-    query: SendQuery = call.query or SendQuery()
-    read_file: draft_payloads.ReadFile | None = None
-    if call.body is not None:
-        refuse_query(query)
-        document, template = fill(services, call.document)
-    else:
-        document, template = fill(services, read_send_query(query), file=True)
-        read_file = _file_reader(call, query, limit=PREVIEWED_RECORDS)
-    known = {name: document[name] for name in _PREVIEWED if name in document}
-    body = convert(known, PreviewBody)
+    fields = PreviewBody.__struct_encode_fields__
+    body, template, read_file = _read_body(services, call, fields=fields, most=PREVIEWED_RECORDS)
     rules = recipient_rules(services, body.default_country, has_media=True)
     return Answer(write_preview(body, rules, template=template, read_file=read_file))
 
@@ -243,7 +213,7 @@ ROUTES = (
         "POST",
         "/v1/messages:preview",
         preview_messages,
-        PreviewAnswer,
+        payloads.PreviewAnswer,
         body=PreviewBody,
         body_limit=SEND_BODY_LIMIT,
         files=tuple(FORMS),

@@ -82,7 +82,7 @@ def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
 
 def _read_rows(call: ParsedRequest, mapping: FieldMapping) -> Iterable[Located]:
     if call.body is not None:
-        if call.query != OptOutImportQuery():
+        if call.given:
             raise InvalidRequest(
                 FieldProblem("", "the query has fields of a file, and the body is JSON; write them there")
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import Any
 
-import msgspec
 from msgspec import UNSET
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
@@ -16,10 +15,11 @@ from sms_connector.api.schemas import template as payloads
 from sms_connector.api.schemas.base import ENTITY_TAGS, PageQuery
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.opt_out import Nothing
-from sms_connector.api.schemas.send_body import SendBody
+from sms_connector.api.schemas.request_body import SendBody, TemplateBody
 from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import check_text, read_template
-from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
+from sms_connector.api.validation.options import read_options, recipient_rules
+from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
 from sms_connector.model.template import Template
 from sms_connector.settings_values import CONNECTION_NAME
@@ -37,7 +37,7 @@ def list_templates(services: Services, call: ParsedRequest) -> Answer:
     after = read_token(query.page_token, "templates")
     found, last = services.engine.templates.page(limit=query.page_size, after=after[1] if after else None)
     token = write_token(None if last is None else (0.0, last), "templates")
-    return Answer(payloads.TemplateList([_write(each) for each in found], token))
+    return Answer({"templates": [_write(each) for each in found], "nextPageToken": token})
 
 
 def get_template(services: Services, call: ParsedRequest) -> Answer:
@@ -53,7 +53,7 @@ def save_template(services: Services, call: ParsedRequest) -> Answer:
     name = call.path["template"]
     if not CONNECTION_NAME.fullmatch(name):
         raise InvalidRequest(FieldProblem("template", _RULE))
-    _check(services, call.body)
+    _check(services, call.document)
     saved, is_new = services.engine.templates.save(name, call.document, _expectation(call))
     return _answer(saved, 201 if is_new else 200)
 
@@ -83,22 +83,18 @@ def fill(
     return payloads.fill_document(saved, document, campaign=campaign, single=single), saved.reference
 
 
-def _check(services: Services, body: payloads.TemplateBody) -> None:
+def _check(services: Services, document: dict[str, Any]) -> None:
     """Raise InvalidRequest with everything that would refuse a send. A sender may still come from the request."""
-    send = convert(msgspec.to_builtins(body), SendBody)
-    problems: list[FieldProblem] = []
-    try:
+    send = convert(document, SendBody)
+    problems, optional = Problems(), Problems()
+    with problems.collect():
         template, _ = read_template(send)
         if not template.placeholders:
             problems += check_text(template.text, "", recipient_rules(services, has_media=bool(send.media_urls)))
-    except InvalidRequest as error:
-        problems += error.problems
-    try:
-        read_options(send, option_rules(services))
-    except InvalidRequest as error:
-        problems += [each for each in error.problems if each.field != "sender" or send.sender is not UNSET]
-    if problems:
-        raise InvalidRequest(*problems)
+    with optional.collect():
+        read_options(send, services)
+    problems += [each for each in optional if each.field != "sender" or send.sender is not UNSET]
+    problems.refuse()
 
 
 def _expectation(call: ParsedRequest) -> Check:
@@ -138,7 +134,7 @@ def _answer(saved: SavedTemplate, status: int = 200) -> Answer:
     return Answer(_write(saved), status, {"ETag": f'"{saved.tag}"'})
 
 
-def _write(saved: SavedTemplate) -> payloads.TemplateInfo:
+def _write(saved: SavedTemplate) -> dict[str, Any]:
     return payloads.write_template(saved, list(Template.parse(saved.content["message"]).placeholders))
 
 
@@ -154,7 +150,7 @@ ROUTES = (
         _ONE,
         save_template,
         payloads.TemplateInfo,
-        body=payloads.TemplateBody,
+        body=TemplateBody,
         errors=(412,),
         headers={**_MATCH, **_NONE_MATCH},
         also_answers=(201, payloads.TemplateInfo, "The template is new."),

@@ -37,6 +37,7 @@ class EmptyBody(Body):
 
 P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
+D = TypeVar("D")
 # A field that may be left out; what it is without one is the caller's or the template's matter.
 Maybe: TypeAlias = T | UnsetType
 
@@ -55,32 +56,37 @@ class PageQuery(Body):
     page_token: PageToken = ""
 
 
+def value_or(value: Maybe[T], default: D) -> T | D:
+    return default if value is UNSET else value
+
+
 def write_time(seconds: float) -> str:
     """Epoch seconds as RFC 3339 in UTC with milliseconds: `2026-01-01T00:00:00.000Z`."""
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")[:-6] + "Z"
 
 
-def write_time_or_none(seconds: float | None) -> str | None:
-    return None if seconds is None else write_time(seconds)
+def payload_of(kind: type[P], /, *sources: object, **own: Any) -> P:
+    """Make a payload of `own`, and of the attributes that the first source with such a name has.
 
-
-def payload_of(kind: type[P], source: object, /, **own: Any) -> P:
-    """Make a payload of the attributes that `source` has under the same names, and of `own`.
-
-    Epoch seconds (`at`, `…_at`) become times, and None is left out where the field may be absent.
+    Epoch seconds (`at`, `…_at`) of a source become times, and None is left out where the field may be absent.
     """
-    for name, default in _fields(kind):
-        if name not in own and (value := getattr(source, name, UNSET)) is not UNSET:
-            if value is None:
-                own[name] = UNSET if default is UNSET else None
-            else:
-                own[name] = write_time(value) if name == "at" or name.endswith("_at") else value
+    for name, default, is_time in _fields(kind):
+        if name in own:
+            value = own[name]
+        else:
+            value = next((found for each in sources if (found := getattr(each, name, UNSET)) is not UNSET), UNSET)
+            if value is UNSET:
+                continue
+            if is_time and value is not None:
+                value = write_time(value)
+        own[name] = UNSET if value is None and default is UNSET else value
     return kind(**own)
 
 
 @cache
-def _fields(kind: type[Payload]) -> tuple[tuple[str, object], ...]:
-    return tuple((field.name, field.default) for field in msgspec.structs.fields(kind))
+def _fields(kind: type[Payload]) -> tuple[tuple[str, object, bool], ...]:
+    fields = msgspec.structs.fields(kind)
+    return tuple((each.name, each.default, each.name == "at" or each.name.endswith("_at")) for each in fields)
 
 
 def read_time(text: str) -> datetime:
@@ -111,9 +117,7 @@ Warnings = Annotated[list[WarningInfo], Meta(description="What looks wrong and i
 
 
 def write_warnings(problems: Iterable[FieldProblem]) -> list[WarningInfo]:
-    return [
-        WarningInfo(each.field, each.kind, each.message, UNSET if each.line is None else each.line) for each in problems
-    ]
+    return [payload_of(WarningInfo, each) for each in problems]
 
 
 class ProblemDetail(Payload, kw_only=True):

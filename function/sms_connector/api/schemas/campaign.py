@@ -9,32 +9,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
-    PAGE_SIZE,
     Body,
+    Line,
     Maybe,
     NextPageToken,
-    PageSize,
-    PageToken,
+    PageQuery,
     Payload,
     Time,
     WarningInfo,
     Warnings,
     payload_of,
     write_time,
-    write_time_or_none,
     write_warnings,
 )
-from sms_connector.api.schemas.base import Line as RecordLine
-from sms_connector.api.schemas.message import (
-    SendResult,
-    TemplateUse,
-    name_record,
-    write_refused,
-    write_results,
-    write_template_use,
-)
+from sms_connector.api.schemas.message import SendResult, TemplateUse, write_refused, write_template_use
+from sms_connector.api.schemas.message import write_result as write_message_result
 from sms_connector.campaigns.chunk import RefusedRecord
-from sms_connector.errors import ErrorKind, FieldProblem
+from sms_connector.errors import ErrorKind
 from sms_connector.model.record_warnings import read_warnings
 from sms_connector.model.status import MessageStatus
 from sms_connector.store.campaign_record import CampaignState
@@ -94,7 +85,7 @@ class CampaignInfo(Payload):
 
 
 # What a list leaves out although the campaign has something of the name.
-_NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET}
+_NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET, "rate": UNSET, "estimated_end": UNSET}
 
 
 class RefusedInfo(Payload):
@@ -105,7 +96,7 @@ class RefusedInfo(Payload):
     field: str
     kind: ErrorKind
     message: str
-    line: Maybe[RecordLine] = UNSET
+    line: Maybe[Line] = UNSET
 
 
 class ForecastInfo(Payload):
@@ -143,12 +134,10 @@ class CampaignList(Payload):
     next_page_token: NextPageToken
 
 
-class CampaignListQuery(Body):
+class CampaignListQuery(PageQuery):
     """Which campaigns."""
 
     state: Maybe[CampaignState] = UNSET
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
 
 
 class CampaignResultList(Payload):
@@ -159,12 +148,11 @@ class CampaignResultList(Payload):
     next_page_token: NextPageToken
 
 
-class ResultQuery(Body):
+class ResultQuery(PageQuery):
     """Which results."""
 
     status: Maybe[MessageStatus] = UNSET
     page_size: Annotated[int, Meta(ge=1, le=1000, description="Entries of a page.")] = 100
-    page_token: PageToken = ""
 
 
 class ReasonBody(Body):
@@ -173,33 +161,31 @@ class ReasonBody(Body):
     reason: Annotated[str, Meta(max_length=500)] = ""
 
 
-def write_campaign(campaign: Campaign, **counted: Any) -> CampaignInfo:
-    options = campaign.options
+def write_campaign(campaign: Campaign, *progress: CampaignProgress, **counted: Any) -> CampaignInfo:
     return payload_of(
         CampaignInfo,
+        *progress,
         campaign,
         reason=campaign.state_reason,
-        sender=options.sender,
+        sender=campaign.options.sender,
         message=campaign.text,
-        template=write_template_use(options.template),
+        template=write_template_use(campaign.options.template),
         **{**_NOT_COUNTED, **counted},
     )
 
 
 def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = UNSET) -> CampaignInfo:
-    return write_campaign(
+    info = write_campaign(
         progress.campaign,
-        waiting=progress.waiting,
+        progress,
         counts=dict(progress.counts),
         open=progress.open_messages,
-        rate=None if progress.rate is None else round(progress.rate, 3),
-        estimated_end=write_time_or_none(progress.estimated_end),
         warnings=write_warnings(read_warnings(progress.campaign.warnings)),
-        may_still_leave=UNSET if progress.may_still_leave is None else progress.may_still_leave,
-        taking_back=UNSET if progress.taking_back is None else progress.taking_back,
-        not_taken_back=UNSET if progress.not_taken_back is None else progress.not_taken_back,
         request_id=request_id,
     )
+    info.rate = None if progress.rate is None else round(progress.rate, 3)
+    info.estimated_end = None if progress.estimated_end is None else write_time(progress.estimated_end)
+    return info
 
 
 def write_plan(totals: Totals, forecast: Forecast, notes: RecordWarnings) -> CampaignPlan:
@@ -230,11 +216,7 @@ def write_result_page(results: Sequence[Result], next_page_token: str | None) ->
 def write_result(result: Result) -> SendResult:
     """Write a message, a refused record, or a record that was not called: `accepted`, or `canceled` for good."""
     if isinstance(result, MessageRecord):
-        return write_results([result])[0]
+        return write_message_result(result)
     if isinstance(result, RefusedRecord):
-        written = write_refused(result.index, result.to, FieldProblem(result.field, result.message, result.kind))
-        return name_record(written, result)
-    waiting = SendResult(
-        index=result.index, id=result.message_id, to=result.to, status=result.status, final=result.canceled
-    )
-    return name_record(waiting, result)
+        return write_refused(result, result)
+    return payload_of(SendResult, result, id=result.message_id, final=result.canceled)

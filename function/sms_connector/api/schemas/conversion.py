@@ -44,44 +44,30 @@ _WORDINGS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = 
 )
 
 
-def convert(document: Any, wanted: type[S]) -> S:
+def convert(document: Any, wanted: type[S], *, strict: bool = True) -> S:
     """Read the document as a `wanted`. Raises InvalidRequest naming every field that does not fit."""
     try:
-        return typed.convert(document, wanted)
+        return typed.convert(document, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        found = _find_struct_problems(document, wanted, "", strict=True)
+        found = _find_struct_problems(document, wanted, "", strict=strict)
         raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
 
 
-def convert_query(query: bytes, wanted: type[S] | None) -> S | None:
-    """Read the query string; return None where the route takes no parameters. Raises InvalidRequest."""
-    if not query and wanted is None:
-        return None
-    lists = _list_fields(wanted) if wanted is not None else frozenset[str]()
-    parameters = _parse_query(query, lists)
-    odd = [] if wanted is None else _find_odd_numbers(parameters, wanted)
+def convert_query(query: bytes, wanted: type[S] | None) -> tuple[S | None, dict[str, Any]]:
+    """Read the query string, and return also those of its fields that were given; None where the route takes none.
+    Raises InvalidRequest."""
+    types = {each.encode_name: _unwrap(each.type) for each in msgspec.structs.fields(wanted)} if wanted else {}
+    parameters = _parse_query(query, frozenset(name for name, kind in types.items() if get_origin(kind) is list))
+    # The library reads numbers such as `1e1` and `10.0` as whole.
+    odd = [n for n, value in parameters.items() if types.get(n) is int and not _WHOLE.fullmatch(str(value))]
     if odd:
-        raise InvalidRequest(*odd)
-    if wanted is None:
+        raise InvalidRequest(*(FieldProblem(n, "must be a whole number, written with digits only") for n in odd))
+    if wanted is not None:
+        read = convert(parameters, wanted, strict=False)
+        return read, {name: value for name, value in msgspec.to_builtins(read).items() if name in parameters}
+    if parameters:
         raise InvalidRequest(*(FieldProblem(n, "unknown query parameter", ErrorKind.UNKNOWN_FIELD) for n in parameters))
-    try:
-        return typed.convert(parameters, wanted, strict=False)
-    except msgspec.ValidationError as error:
-        found = _find_struct_problems(parameters, wanted, "", strict=False)
-        raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
-
-
-def _list_fields(wanted: type[msgspec.Struct]) -> frozenset[str]:
-    """Parameters that may be given more than once."""
-    fields = msgspec.structs.fields(wanted)
-    return frozenset(field.encode_name for field in fields if get_origin(_unwrap(field.type)) is list)
-
-
-def _find_odd_numbers(parameters: Mapping[str, Any], wanted: type[msgspec.Struct]) -> list[FieldProblem]:
-    """Find numbers such as `1e1` and `10.0`, which the library reads as whole."""
-    whole = [field.encode_name for field in msgspec.structs.fields(wanted) if _unwrap(field.type) is int]
-    odd = [name for name in whole if name in parameters and not _WHOLE.fullmatch(parameters[name])]
-    return [FieldProblem(name, "must be a whole number, written with digits only") for name in odd]
+    return None, {}
 
 
 def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:
@@ -148,7 +134,7 @@ def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> Field
     from difflib import get_close_matches  # only a wrong request pays for it
 
     near = get_close_matches(name, fields, n=1)
-    known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(fields)}"
+    known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(sorted(fields))}"
     return FieldProblem(
         prefix + name[:80], f"unknown field; {known}" if fields else "unknown field", ErrorKind.UNKNOWN_FIELD
     )

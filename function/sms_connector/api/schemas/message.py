@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Literal, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
-    PAGE_SIZE,
-    Body,
+    Line,
     Maybe,
     NextPageToken,
-    PageSize,
-    PageToken,
+    PageQuery,
     Payload,
     Time,
     Warnings,
@@ -23,11 +21,15 @@ from sms_connector.api.schemas.base import (
     write_time,
     write_warnings,
 )
-from sms_connector.errors import ErrorKind, FieldProblem, RetrySafety
+from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.segments import Encoding
 from sms_connector.model.status import MessageStatus
 
 if TYPE_CHECKING:
+    from sms_connector.api.validation.drafts import Refused
+    from sms_connector.campaigns.chunk import RefusedRecord
+    from sms_connector.errors import FieldProblem
     from sms_connector.model.record_warnings import RecordWarnings
     from sms_connector.model.send_request import Draft
     from sms_connector.store.message_record import MessageRecord
@@ -79,7 +81,7 @@ class SendResult(Payload):
     key: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     reference: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
     template: Maybe[TemplateUse] = UNSET
-    line: Maybe[Annotated[int, Meta(description="Of a file: the line on which the record begins, from 1.")]] = UNSET
+    line: Maybe[Line] = UNSET
     text: Annotated[str, Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
     replayed: Maybe[
         Annotated[bool, Meta(description="true: the record's `key` was used before; this is the first one's message.")]
@@ -138,7 +140,7 @@ class MessageList(Payload):
     next_page_token: NextPageToken
 
 
-class MessageQuery(Body):
+class MessageQuery(PageQuery):
     """The filter of a list; what is left out is not filtered by."""
 
     to: Annotated[str, Meta(min_length=1, max_length=100, description="The recipient, in any spelling.")] = ""
@@ -148,8 +150,41 @@ class MessageQuery(Body):
     provider_message_id: Annotated[str, Meta(min_length=1, max_length=200)] = ""
     created_after: Annotated[str, Meta(min_length=1, max_length=40, description="RFC 3339; that moment or later.")] = ""
     created_before: Annotated[str, Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")] = ""
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
+
+
+class PreviewError(Payload):
+    """A problem of a record."""
+
+    field: str
+    kind: ErrorKind
+    message: str
+
+
+class PreviewResult(Payload):
+    """A rendered record. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last
+    segment."""
+
+    index: int
+    to: str | None
+    text: str | None = None
+    characters: int = 0
+    encoding: Encoding | None = None
+    segments: int = 0
+    units: int = 0
+    remaining: int = 0
+    reason: Annotated[str | None, Meta(description="What forces UCS-2.")] = None
+    errors: list[PreviewError] = msgspec.field(default_factory=list)
+    line: Maybe[Line] = UNSET
+
+
+class PreviewAnswer(Payload):
+    """Without `to` and `records` the one result measures the text as it is written."""
+
+    placeholders: list[str]
+    results: list[PreviewResult]
+    segments: Annotated[int, Meta(description="Of all records together.")]
+    warnings: Warnings
+    template: Maybe[TemplateUse] = UNSET
 
 
 def write_answer(
@@ -164,59 +199,38 @@ def write_answer(
         summary=summary,
         warnings=write_warnings(notes.warnings),
         duplicates=notes.duplicates,
-        dry_run=True if dry_run else UNSET,
+        dry_run=dry_run or UNSET,
     )
 
 
-def write_results(records: Iterable[MessageRecord]) -> list[SendResult]:
-    return [
-        payload_of(
-            SendResult,
-            record,
-            encoding=record.encoding or None,
-            error=write_failure(record.failure, record.evidence),
-            template=write_template_use(record.template),
-            replayed=True if record.replayed or record.same_as else UNSET,
-        )
-        for record in records
-    ]
+def write_result(record: MessageRecord, named: Draft | MessageRecord | None = None) -> SendResult:
+    """Write what became of a record, under the key, the reference and the line that `named` gives it: a replayed one
+    shows the first message."""
+    named = named or record
+    return payload_of(
+        SendResult,
+        record,
+        encoding=record.encoding or None,
+        error=write_failure(record.failure, record.evidence),
+        template=write_template_use(record.template),
+        replayed=True if record.replayed or record.same_as else None,
+        key=named.key,
+        reference=named.reference,
+        line=named.line,
+    )
 
 
-class Named(Protocol):
-    """A record with what its caller calls it."""
-
-    @property
-    def key(self) -> str | None: ...
-
-    @property
-    def reference(self) -> str | None: ...
-
-    @property
-    def line(self) -> int | None: ...
-
-
-def name_record(result: SendResult, record: Named) -> SendResult:
-    """Add the record's key, reference and line to its result."""
-    result.key = UNSET if record.key is None else record.key
-    result.reference = UNSET if record.reference is None else record.reference
-    result.line = UNSET if record.line is None else record.line
-    return result
-
-
-def write_dry_results(drafts: Iterable[Draft], template: str | None = None) -> list[SendResult]:
-    return [
-        payload_of(
-            SendResult,
-            draft,
-            id=None,
-            status=MessageStatus.ACCEPTED,
-            final=False,
-            segments=draft.segments.count,
-            encoding=draft.segments.encoding,
-            template=write_template_use(template),
-        )
-        for draft in drafts
-    ]
+def write_dry_result(draft: Draft, template: str | None = None) -> SendResult:
+    return payload_of(
+        SendResult,
+        draft.segments,
+        draft,
+        id=None,
+        status=MessageStatus.ACCEPTED,
+        final=False,
+        segments=draft.segments.count,
+        template=write_template_use(template),
+    )
 
 
 def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
@@ -226,21 +240,17 @@ def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
     return TemplateUse(name, int(version))
 
 
-def write_refused(index: int, to: str | None, problem: FieldProblem) -> SendResult:
+def write_refused(record: Refused | RefusedRecord, problem: FieldProblem | RefusedRecord) -> SendResult:
     """Return the result of an invalid record (`onInvalid: report`)."""
-    error = ErrorInfo(
-        source="connector", kind=problem.kind, message=problem.message, retry=RetrySafety.NEVER, field=problem.field
-    )
-    return SendResult(index=index, id=None, to=to, status=MessageStatus.ERROR, final=True, error=error)
+    error = payload_of(ErrorInfo, problem, source="connector", retry=RetrySafety.NEVER)
+    return payload_of(SendResult, record, id=None, status=MessageStatus.ERROR, final=True, error=error)
 
 
 def write_failure(failure: FailureReason | None, evidence: Sequence[str] = ()) -> ErrorInfo | None:
     if failure is None:
         return None
-    known = evidence and failure.kind is ErrorKind.UNKNOWN_OUTCOME
-    return payload_of(
-        ErrorInfo, failure, more_info=failure.more_info or UNSET, evidence=list(evidence) if known else UNSET
-    )
+    seen = list(evidence) if failure.kind is ErrorKind.UNKNOWN_OUTCOME else []
+    return payload_of(ErrorInfo, failure, more_info=failure.more_info or UNSET, evidence=seen or UNSET)
 
 
 def write_message(record: MessageRecord, *, history: bool = True) -> Message:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from sms_connector.api.schemas.base import PAGE_SIZE, Body, NextPageToken, PageSize, PageToken, Payload, Time
-from sms_connector.api.schemas.message import write_results
+from sms_connector.api.schemas.base import NextPageToken, PageQuery, Payload, Time
+from sms_connector.api.schemas.message import write_result
 
 if TYPE_CHECKING:
     from sms_connector.store.message_record import MessageRecord
@@ -39,14 +39,12 @@ class CallbackList(Payload):
     next_page_token: NextPageToken
 
 
-class CallbackQuery(Body):
+class CallbackQuery(PageQuery):
     """Which callbacks."""
 
     state: State | msgspec.UnsetType = msgspec.UNSET
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
 
 
 def render_result(record: MessageRecord) -> bytes:
     """Return the `data` of a notification: the result object as `messages:send` answers it."""
-    return msgspec.json.encode(write_results([record])[0])
+    return msgspec.json.encode(write_result(record))

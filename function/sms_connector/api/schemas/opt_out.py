@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 from msgspec import UNSET, Meta
 
 from sms_connector.api.schemas.base import (
-    PAGE_SIZE,
     Body,
     Maybe,
     NextPageToken,
-    PageSize,
-    PageToken,
+    PageQuery,
     Payload,
     Time,
     payload_of,
     write_time,
 )
-from sms_connector.api.schemas.campaign_body import Charset, Delimiter
-from sms_connector.api.schemas.send_body import DefaultCountry, Record
+from sms_connector.api.schemas.request_body import Charset, DefaultCountry, Delimiter, Record
 from sms_connector.errors import ErrorKind
 
 if TYPE_CHECKING:
@@ -91,15 +88,13 @@ class InboundList(Payload):
     next_page_token: NextPageToken
 
 
-class InboundQuery(Body):
+class InboundQuery(PageQuery):
     """Which inbound messages."""
 
     sender: Annotated[
         str,
         Meta(min_length=1, max_length=100, description="The sender: a number in any spelling, a short code or a name."),
     ] = ""
-    page_size: PageSize = PAGE_SIZE
-    page_token: PageToken = ""
 
 
 class Nothing(Payload):

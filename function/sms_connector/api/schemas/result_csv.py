@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET
+import msgspec
 
 from sms_connector.api.schemas.campaign import write_result
 from sms_connector.api.schemas.message import SendResult
@@ -17,6 +17,7 @@ from sms_connector.api.schemas.message import SendResult
 if TYPE_CHECKING:
     from sms_connector.campaigns.results import Line
 
+# Fields of a result, and of its error.
 COLUMNS = (
     *("index", "id", "to", "status", "final", "providerMessageId", "segments", "encoding", "attempts", "sentAt"),
     *("updatedAt", "errorSource", "errorKind", "errorCode", "errorMessage", "errorField", "key", "reference", "line"),
@@ -61,29 +62,13 @@ def _take(buffer: io.StringIO) -> bytes:
 
 
 def _values(result: SendResult) -> list[Any]:
-    error = result.error
-    errors = [error.source, error.kind, error.code, error.message, error.field] if error is not None else [None] * 5
-    return [
-        result.index,
-        result.id,
-        result.to,
-        result.status,
-        result.final,
-        result.provider_message_id,
-        result.segments,
-        result.encoding,
-        result.attempts,
-        result.sent_at,
-        result.updated_at,
-        *errors,
-        result.key,
-        result.reference,
-        result.line,
-    ]
+    flat = msgspec.to_builtins(result)
+    errors = {f"error{name[:1].upper()}{name[1:]}": value for name, value in (flat.pop("error") or {}).items()}
+    return list(map((flat | errors).get, COLUMNS))
 
 
 def _cell(value: Any) -> str:
-    if value is None or value is UNSET:
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -2,36 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import Meta
 
-from sms_connector.api.schemas.base import Body, Maybe, NextPageToken, Payload, Time, write_time
-from sms_connector.api.schemas.send_body import DefaultCountry, DuplicatesText, Mapping, Strict, Text, TrackingBody, Url
-from sms_connector.model.typed import convert
+from sms_connector.api.schemas.base import NextPageToken, Payload, Time, write_time
+from sms_connector.api.schemas.request_body import TemplateBody
 
 if TYPE_CHECKING:
     from sms_connector.store.saved_templates import SavedTemplate
 
 # Members whose entries a request replaces one by one.
 _NESTED = ("mapping", "tracking")
-
-
-class TemplateBody(Body):
-    """The fields of a request, without its recipients and its time."""
-
-    message: Text
-    mapping: Maybe[Mapping] = UNSET
-    default_country: Maybe[DefaultCountry] = UNSET
-    sender: Annotated[str, Meta(max_length=200)] | UnsetType = UNSET
-    tracking: Maybe[TrackingBody] = UNSET
-    on_unknown: Maybe[Literal["report", "resend"]] = UNSET
-    on_invalid: Maybe[Literal["refuse", "report"]] = UNSET
-    media_urls: Annotated[list[Url], Meta(max_length=30)] | UnsetType = UNSET
-    validity_seconds: Annotated[int, Meta(ge=1)] | UnsetType = UNSET
-    callback_url: Maybe[Url] = UNSET
-    duplicates: Maybe[DuplicatesText] = UNSET
-    strict: Maybe[Strict] = UNSET
 
 
 class TemplateInfo(TemplateBody, kw_only=True, forbid_unknown_fields=False):
@@ -51,15 +33,18 @@ class TemplateList(Payload):
     next_page_token: NextPageToken
 
 
-def write_template(saved: SavedTemplate, placeholders: list[str]) -> TemplateInfo:
-    members = {
+def write_template(saved: SavedTemplate, placeholders: list[str]) -> dict[str, Any]:
+    """Return a TemplateInfo with those members that were saved."""
+    tracking = {"tracking": {"wait": False, **saved.content["tracking"]}} if "tracking" in saved.content else {}
+    return {
+        **saved.content,
+        **tracking,
         "name": saved.name,
         "version": saved.version,
         "placeholders": placeholders,
         "createdAt": write_time(saved.created_at),
         "updatedAt": write_time(saved.updated_at),
     }
-    return convert({**saved.content, **members}, TemplateInfo)
 
 
 def fill_document(

@@ -6,21 +6,21 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
-from msgspec import UNSET
+from msgspec import structs
 
-from sms_connector.api.schemas.campaign_body import CampaignBody, FileQuery
+from sms_connector.api.schemas.base import value_or
 from sms_connector.api.schemas.opt_out import MAX_RECORDS, OptOutImportQuery
+from sms_connector.api.schemas.request_body import CampaignBody, FileQuery
 from sms_connector.api.uploads.content import Content, Located, RecordProblem
 from sms_connector.api.uploads.csv_file import read_csv
 from sms_connector.api.uploads.ndjson import read_ndjson
 from sms_connector.api.uploads.text import ContentType, Format, find_charset
-from sms_connector.api.validation.drafts import RecordReader, Refused
+from sms_connector.api.validation.drafts import RecordReader, Refused, check_rows
 from sms_connector.campaigns.chunk import AcceptedRecord, Columns, Record, RefusedRecord
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.record_warnings import RecordWarnings
-from sms_connector.model.segments import Encoding
 
 
 class FileForm(msgspec.Struct, frozen=True):
@@ -35,8 +35,8 @@ class FileForm(msgspec.Struct, frozen=True):
 
 def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
     """Return how a file in `format_` is read, by its headers and the request. Raises InvalidRequest."""
-    charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
-    return FileForm(format_, sent.compressed, None if chosen.delimiter is UNSET else chosen.delimiter, charset)
+    charset = find_charset(chosen.charset, "charset") if chosen.charset else sent.charset
+    return FileForm(format_, sent.compressed, value_or(chosen.delimiter, None), charset)
 
 
 def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator[Located]:
@@ -51,32 +51,25 @@ def check_records(
     raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: RecordWarnings
 ) -> Iterator[Record]:
     """Yield each record, accepted or refused for its first problem. Fills `columns` and `notes`."""
-    to_field = reader.mapping.to_field
-    for index, (line, record) in enumerate(raw):
-        if isinstance(record, RecordProblem):
-            yield RefusedRecord(index, None, f"records[{index}]", ErrorKind.INVALID_REQUEST, record.message, line=line)
-            continue
-        prefix = f"records[{index}]."
-        checked = reader.check(index, record, prefix, line=line)
-        row = columns.cells(record)
+    for record, checked in check_rows(raw, reader, notes):
+        row = () if isinstance(record, RecordProblem) else columns.cells(record)
         if isinstance(checked, Refused):
-            yield _refuse(checked, checked.problems[0], row)
-        elif checked.segments.encoding is Encoding.UCS_2 and "\x00" in checked.text:
-            nul = FieldProblem(
-                f"records[{index}]", "has a NUL character (U+0000); take it out", ErrorKind.INVALID_MESSAGE
-            )
-            yield _refuse(Refused(index, checked.to, (nul,), checked.key, checked.reference, line), nul, row)
-        elif problem := notes.check(checked.to, checked.country, prefix + to_field, index=index, line=line):
-            yield _refuse(Refused(index, checked.to, (problem,), checked.key, checked.reference, line), problem, row)
+            index, to, (problem, *_), key, reference, line = structs.astuple(checked)
+            yield RefusedRecord(index, to, problem.field, problem.kind, problem.message, key, reference, row, line)
         else:
-            to, values, _, segments, key, reference, _ = checked
-            sent = tuple(values.values())
-            yield AcceptedRecord(index, to, sent, segments.count, segments.encoding, key, reference, row, line)
-
-
-def _refuse(refused: Refused, problem: FieldProblem, row: tuple[str, ...]) -> RefusedRecord:
-    refusal = problem.field, problem.kind, problem.message
-    return RefusedRecord(refused.index, refused.to, *refusal, refused.key, refused.reference, row, refused.line)
+            draft, values, _ = checked
+            segments = draft.segments
+            yield AcceptedRecord(
+                draft.index,
+                draft.to,
+                tuple(values.values()),
+                segments.count,
+                segments.encoding,
+                draft.key,
+                draft.reference,
+                row,
+                draft.line,
+            )
 
 
 MAX_REASON = 500

@@ -6,7 +6,6 @@ its Idempotency-Key stands for is one of all its bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -18,8 +17,9 @@ from sms_connector.api import body as json_body
 from sms_connector.api.body import Spooled
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import ParsedRequest
-from sms_connector.api.schemas.campaign_body import CampaignBody, read_query, refuse_query
+from sms_connector.api.schemas.base import value_or
 from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.schemas.request_body import CampaignBody, read_query, refuse_query
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Content, is_gzip
 from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
@@ -32,7 +32,8 @@ from sms_connector.api.validation.drafts import (
     read_policy,
     read_template,
 )
-from sms_connector.api.validation.options import option_rules, read_options, recipient_rules
+from sms_connector.api.validation.options import read_options, recipient_rules
+from sms_connector.api.validation.problem_list import Problems
 from sms_connector.campaigns.chunk import Columns, Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -60,10 +61,10 @@ class CampaignRequest(msgspec.Struct, frozen=True):
             options=self.options,
             nonce=nonce,
             request_id=call.request_id,
-            source=None if self.body.source is UNSET else self.body.source,
-            name=None if self.body.name is UNSET else self.body.name,
-            reference=None if self.body.reference is UNSET else self.body.reference,
-            mapping={} if self.body.mapping is UNSET else self.body.mapping,
+            source=value_or(self.body.source, None),
+            name=value_or(self.body.name, None),
+            reference=value_or(self.body.reference, None),
+            mapping=value_or(self.body.mapping, {}),
             columns=self.columns,
             notes=self.notes,
         )
@@ -73,18 +74,17 @@ def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> C
     """Read all but the records. Raises InvalidRequest with every wrong field."""
     sent = read_content_type(call.headers)
     if sent.form is None:
-        refuse_query(call.query)
+        refuse_query(call.given)
         body, template = _read_document(services, spooled, sent.compressed)
     else:
-        document, template = fill(services, read_query(call.query), campaign=True)
+        document, template = fill(services, read_query(call.given), campaign=True)
         body = convert(document, CampaignBody)
         if body.message is UNSET:
             message = "is missing; send it as a query parameter, or name a saved template"
             raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
     format_ = _source_form(body) if sent.form is None else sent.form
     form = None if format_ is None else read_form(format_, sent, body)
-    reader, options = _check(services, body)
-    options = replace(options, template=template)
+    reader, options = _check(services, body, template)
     notes = RecordWarnings(read_policy(body), find_warnings(body), strict=body.strict)
     return CampaignRequest(body, form, sent.compressed, reader, options, Columns(), notes)
 
@@ -136,21 +136,15 @@ def _source_form(body: CampaignBody) -> Format | None:
     return form
 
 
-def _check(services: Services, body: CampaignBody) -> tuple[RecordReader, SendOptions]:
-    problems: list[FieldProblem] = []
-    options, reader = None, None
+def _check(services: Services, body: CampaignBody, template: str | None) -> tuple[RecordReader, SendOptions]:
+    problems = Problems()
     if body.tracking.wait:
-        problems.append(FieldProblem("tracking.wait", "a campaign is answered at once; ask for its results instead"))
-    try:
-        options = read_options(body, option_rules(services))
-    except InvalidRequest as error:
-        problems += error.problems
-    try:
+        problems.add("tracking.wait", "a campaign is answered at once; ask for its results instead")
+    with problems.collect():
+        options = read_options(body, services, template=template)
+    with problems.collect():
         reader = _make_reader(services, body)
-    except InvalidRequest as error:
-        problems += error.problems
-    if problems or options is None or reader is None:
-        raise InvalidRequest(*problems)
+    problems.refuse()
     return reader, options
 
 
@@ -160,11 +154,3 @@ def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
     if not template.placeholders and (problems := check_text(template.text, "", rules)):
         raise InvalidRequest(*problems)
     return make_reader(template, mapping, rules)
-
-
-def digest_request(call: ParsedRequest, spooled: Spooled) -> str:
-    """Return the digest that the Idempotency-Key stands for: of all that was sent, before a template fills it. Raises
-    InvalidRequest."""
-    query, sent = call.query, read_content_type(call.headers)
-    said = msgspec.json.encode((query, sent.media_type, sent.charset), order="sorted") + b"\0" + spooled.digest.encode()
-    return hashlib.sha256(said).hexdigest()

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from sms_connector.api.schemas.campaign_body import CampaignBody
-from sms_connector.api.schemas.send_body import MAX_KEY, MAX_RECORDS, MAX_REFERENCE, MAX_TEXT, PreviewBody, SendBody
-from sms_connector.api.uploads.content import Located, RecordProblem
+from sms_connector.api.schemas.base import value_or
+from sms_connector.api.schemas.request_body import MAX_KEY, MAX_RECORDS, MAX_REFERENCE, MAX_TEXT, RequestBody, SendBody
+from sms_connector.api.uploads.content import Located, RawRecord, RecordProblem
+from sms_connector.api.validation.problem_list import Problems, reading
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
 from sms_connector.model.lookalikes import find_lookalikes
 from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
 from sms_connector.model.record_warnings import Duplicates, RecordWarnings
-from sms_connector.model.segments import Segments, measure, utf16_length
+from sms_connector.model.segments import Encoding, Segments, measure, utf16_length
 from sms_connector.model.send_request import Draft
 from sms_connector.model.template import Template
 
@@ -28,6 +30,7 @@ _KEY_RULE = f"is the record's idempotency key; it must be text of 1 to {MAX_KEY}
 _REFERENCE_RULE = (
     f"is the record's reference; it must be text of at most {MAX_REFERENCE} characters, without NUL characters"
 )
+_NUL = "has a NUL character (U+0000); take it out"
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -54,16 +57,12 @@ class RecipientRules(msgspec.Struct, frozen=True):
 
 
 class CheckedRecord(NamedTuple):
-    """A record that can be sent: its recipient, the placeholders' values, what they make, its key and its reference,
-    and the country, if any, by which the recipient's national number was read."""
+    """A record that can be sent, its placeholders' values, and the country, if any, by which the recipient's national
+    number was read."""
 
-    to: str
+    draft: Draft
     values: Mapping[str, str]
-    text: str
-    segments: Segments
-    key: str | None
-    reference: str | None
-    country: str | None = None
+    country: str | None
 
 
 class RecordReader(msgspec.Struct, frozen=True):
@@ -94,8 +93,10 @@ class RecordReader(msgspec.Struct, frozen=True):
             to = shown[:100] if isinstance(shown, str) else None
             placed = tuple(replace(problem, line=line) for problem in problems)
             return Refused(index, to, placed, key, reference, line)
-        segments = self.measured or measure(text)
-        return CheckedRecord(recipient.address, mapped.values, text, segments, key, reference, recipient.country)
+        draft = Draft(index, recipient.address, text, self.measured or measure(text), key, reference, line)
+        if draft.segments.encoding is Encoding.UCS_2 and "\x00" in text:
+            return refuse_draft(draft, FieldProblem(prefix[:-1], _NUL, ErrorKind.INVALID_MESSAGE, line))
+        return CheckedRecord(draft, mapped.values, recipient.country)
 
     def _read_labels(
         self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
@@ -143,50 +144,73 @@ class Drafts(msgspec.Struct, frozen=True):
 ReadFile = Callable[[FieldMapping], Iterable[Located]]
 
 
-def read_drafts(body: SendBody | PreviewBody, rules: RecipientRules, read_file: ReadFile | None = None) -> Drafts:
+def read_drafts(body: SendBody, rules: RecipientRules, read_file: ReadFile | None = None) -> Drafts:
     """Read every record of the body, or of the file beside it. Raises InvalidRequest where the request as a whole is
     wrong."""
     template = _parse_template(body)
-    mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
-    problems = [] if read_file else list(_check_shape(body, template))
+    mapping, wrong = _build_mapping(template, value_or(body.mapping, {}))
+    problems = Problems() if read_file else _check_shape(body, template)
     problems += [] if template.placeholders else check_text(template.text, "", rules)
     if problems:
         raise InvalidRequest(*wrong, *problems)
-    reader = make_reader(template, mapping, rules)
     policy = read_policy(body)
     notes = RecordWarnings("skip" if policy == "refuse" else policy, find_warnings(body), strict=body.strict)
     rows = read_file(mapping) if read_file else _list_records(body)
-    outcomes = list(_check_rows(rows, reader, notes, single=body.records is UNSET and read_file is None))
+    single = body.records is UNSET and read_file is None
+    checked = check_rows(rows, make_reader(template, mapping, rules), notes, single=single)
+    outcomes = [outcome for _, outcome in islice(checked, MAX_RECORDS + 1)]
+    if len(outcomes) > MAX_RECORDS:
+        message = f"a request holds at most {MAX_RECORDS:,} records; send more as a campaign: POST /v1/campaigns"
+        raise InvalidRequest(FieldProblem("records", message))
     if not outcomes:
         raise InvalidRequest(FieldProblem("records", "is empty; send at least one record", ErrorKind.MISSING_VALUE))
-    if wrong:
-        raise InvalidRequest(*wrong, *(p for each in outcomes if isinstance(each, Refused) for p in each.problems))
-    drafts = [outcome for outcome in outcomes if isinstance(outcome, Draft)]
     refused = [outcome for outcome in outcomes if isinstance(outcome, Refused)]
+    if wrong:
+        raise InvalidRequest(*wrong, *(problem for each in refused for problem in each.problems))
+    drafts = [outcome.draft for outcome in outcomes if isinstance(outcome, CheckedRecord)]
     return Drafts(*_refuse_repeated_keys(drafts, refused, mapping.key_field), notes)
 
 
-def find_warnings(body: SendBody | PreviewBody | CampaignBody) -> list[FieldProblem]:
+def check_rows(
+    rows: Iterable[Located], reader: RecordReader, notes: RecordWarnings, *, single: bool = False
+) -> Iterator[tuple[RawRecord, CheckedRecord | Refused]]:
+    """Yield each record with what it becomes; `notes` may refuse it for the records before it."""
+    for index, (line, record) in enumerate(rows):
+        if isinstance(record, RecordProblem):
+            problem = FieldProblem(f"records[{index}]", record.message, line=line)
+            yield record, Refused(index, None, (problem,), line=line)
+            continue
+        prefix = "" if single else f"records[{index}]."
+        checked = reader.check(index, record, prefix, line=line)
+        if isinstance(checked, CheckedRecord):
+            draft, _, country = checked
+            repeated = notes.check(draft.to, country, prefix + reader.mapping.to_field, index=index, line=line)
+            yield record, refuse_draft(draft, repeated) if repeated else checked
+        else:
+            yield record, checked
+
+
+def refuse_draft(draft: Draft, problem: FieldProblem) -> Refused:
+    return Refused(draft.index, draft.to, (problem,), draft.key, draft.reference, draft.line)
+
+
+def find_warnings(body: RequestBody) -> list[FieldProblem]:
     """Return what is odd about the text. Raises InvalidRequest instead where the request is strict."""
-    text = "" if body.message is UNSET else body.message
-    warnings = [replace(problem, field="message") for problem in find_lookalikes(text)]
+    warnings = [replace(problem, field="message") for problem in find_lookalikes(value_or(body.message, ""))]
     if warnings and body.strict:
         raise InvalidRequest(*warnings)
     return warnings
 
 
-def read_policy(body: SendBody | PreviewBody | CampaignBody) -> Duplicates:
+def read_policy(body: RequestBody) -> Duplicates:
     """Return the rule for repeated recipients: a strict request leaves no warning."""
-    chosen: Duplicates = "send" if isinstance(body, PreviewBody) else body.duplicates
-    return "refuse" if body.strict and chosen == "send" else chosen
+    return "refuse" if body.strict and body.duplicates == "send" else body.duplicates
 
 
 def read_country(text: str, default: str | None) -> str | None:
     """Return the country that national numbers are read by: the request's (`defaultCountry`), else the connection's."""
-    try:
+    with reading("defaultCountry"):
         return parse_country(text) if text else default
-    except InvalidValueError as error:
-        raise InvalidRequest(*(replace(problem, field="defaultCountry") for problem in error.problems)) from None
 
 
 def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules) -> RecordReader:
@@ -207,60 +231,27 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     return [FieldProblem(record or "message", problem_text, ErrorKind.INVALID_MESSAGE)] if problem_text else []
 
 
-def _list_records(body: SendBody | PreviewBody) -> Iterable[Located]:
+def _list_records(body: SendBody) -> Iterable[Located]:
     if body.records is not UNSET:
         return ((None, record) for record in body.records)
-    reference = body.reference if isinstance(body, SendBody) and body.reference is not UNSET else None
-    return [(None, {"to": body.to, "reference": reference})]
+    return [(None, {"to": body.to, "reference": value_or(body.reference, None)})]
 
 
-def _check_rows(
-    rows: Iterable[Located], reader: RecordReader, notes: RecordWarnings, *, single: bool
-) -> Iterator[Draft | Refused]:
-    for index, (line, record) in enumerate(rows):
-        if index >= MAX_RECORDS:
-            message = f"a request holds at most {MAX_RECORDS:,} records; send more as a campaign: POST /v1/campaigns"
-            raise InvalidRequest(FieldProblem("records", message))
-        prefix = "" if single else f"records[{index}]."
-        if isinstance(record, RecordProblem):
-            problem = FieldProblem(f"records[{index}]", record.message, line=line)
-            yield Refused(index, None, (problem,), line=line)
-        else:
-            checked = reader.check(index, record, prefix, line=line)
-            yield (
-                checked
-                if isinstance(checked, Refused)
-                else _to_draft(checked, notes, index=index, line=line, field=prefix + reader.mapping.to_field)
-            )
-
-
-def _to_draft(
-    checked: CheckedRecord, notes: RecordWarnings, *, index: int, line: int | None, field: str
-) -> Draft | Refused:
-    to, _, text, segments, key, reference, country = checked
-    problem = notes.check(to, country, field, index=index, line=line)
-    if problem is not None:
-        return Refused(index, to, (problem,), key, reference, line)
-    return Draft(index, to, text, segments, key, reference, line)
-
-
-def read_template(body: SendBody | PreviewBody | CampaignBody) -> tuple[Template, FieldMapping]:
+def read_template(body: RequestBody) -> tuple[Template, FieldMapping]:
     template = _parse_template(body)
-    mapping, wrong = _build_mapping(template, {} if body.mapping is UNSET else body.mapping)
+    mapping, wrong = _build_mapping(template, value_or(body.mapping, {}))
     if wrong:
         raise InvalidRequest(*wrong)
     return template, mapping
 
 
-def _parse_template(body: SendBody | PreviewBody | CampaignBody) -> Template:
+def _parse_template(body: RequestBody) -> Template:
     if body.message is UNSET:
         raise InvalidRequest(
             FieldProblem("message", "is missing; send a text, or name a saved 'template'", ErrorKind.MISSING_VALUE)
         )
-    try:
+    with reading("message"):
         return Template.parse(body.message)
-    except InvalidValueError as error:
-        raise InvalidRequest(*(replace(problem, field="message") for problem in error.problems)) from None
 
 
 def _build_mapping(template: Template, mapping: Mapping[str, str]) -> tuple[FieldMapping, list[FieldProblem]]:
@@ -274,22 +265,21 @@ def _build_mapping(template: Template, mapping: Mapping[str, str]) -> tuple[Fiel
         return FieldMapping.build(template, rest), problems
 
 
-def _check_shape(body: SendBody | PreviewBody, template: Template) -> Iterator[FieldProblem]:
+def _check_shape(body: SendBody, template: Template) -> Problems:
+    problems = Problems()
     if body.to is UNSET and body.records is UNSET:
-        yield FieldProblem("to", "name a recipient in 'to', or several in 'records'", ErrorKind.MISSING_VALUE)
+        problems.add("to", "name a recipient in 'to', or several in 'records'", ErrorKind.MISSING_VALUE)
     if body.to is not UNSET and body.records is not UNSET:
-        yield FieldProblem("to", "there are 'to' and 'records'; send one of them")
-    if body.records is not UNSET and isinstance(body, SendBody) and body.reference is not UNSET:
-        yield FieldProblem("reference", "is of a single message; write a 'reference' into each of the 'records'")
+        problems.add("to", "there are 'to' and 'records'; send one of them")
+    if body.records is not UNSET and body.reference is not UNSET:
+        problems.add("reference", "is of a single message; write a 'reference' into each of the 'records'")
     if body.mapping is not UNSET and body.records is UNSET:
-        yield FieldProblem("mapping", "has nothing to map without 'records'; leave it out")
+        problems.add("mapping", "has nothing to map without 'records'; leave it out")
     if body.records is UNSET and template.placeholders:
         names = ", ".join(f"<{name}>" for name in template.placeholders)
-        yield FieldProblem(
-            "message",
-            f"has placeholders ({names}), which only 'records' can fill; send one record",
-            ErrorKind.MISSING_VALUE,
-        )
+        message = f"has placeholders ({names}), which only 'records' can fill; send one record"
+        problems.add("message", message, ErrorKind.MISSING_VALUE)
+    return problems
 
 
 def _is_reference(text: str) -> bool:
@@ -305,7 +295,7 @@ def _refuse_repeated_keys(
         if draft.key is not None and first.setdefault(draft.key, draft.index) != draft.index:
             message = f"is the key of records[{first[draft.key]}] too; each record needs its own"
             problem = FieldProblem(f"records[{draft.index}].{key_field}", message, line=draft.line)
-            refused.append(Refused(draft.index, draft.to, (problem,), draft.key, draft.reference, draft.line))
+            refused.append(refuse_draft(draft, problem))
         else:
             kept.append(draft)
     return kept, sorted(refused, key=lambda each: each.index)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
-import msgspec
 from msgspec import UNSET
-from msgspec.structs import replace
 
-from sms_connector.api.schemas.base import read_time
-from sms_connector.api.schemas.campaign_body import CampaignBody
-from sms_connector.api.schemas.send_body import MAX_TEXT, SendBody, TrackingBody
-from sms_connector.api.services import Services
+from sms_connector.api.schemas.base import read_time, value_or
+from sms_connector.api.schemas.request_body import MAX_TEXT, RequestBody, TrackingBody
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.api.validation.drafts import RecipientRules, read_country
-from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
-from sms_connector.model.invalid_value import InvalidValueError, quote
+from sms_connector.api.validation.problem_list import Problems
+from sms_connector.errors import ErrorKind, InvalidRequest
+from sms_connector.model.invalid_value import quote
 from sms_connector.model.phone_number import Sender, SenderKind, parse_sender, region_of
 from sms_connector.model.send_request import OnUnknown, SendOptions, Tracking
 from sms_connector.provider import Capabilities
@@ -27,33 +24,18 @@ from sms_connector.provider import Capabilities
 MAX_WAIT_SECONDS = 3400
 
 
-class OptionRules(msgspec.Struct, frozen=True):
-    """The limits of a request's options, and their defaults. `now` is epoch seconds."""
-
-    capabilities: Capabilities
-    sender: Sender | None
-    tracking: Tracking
-    now: float
-    default_country: str | None = None
-    http_to_loopback: bool = False
-    callback_url: str | None = None
-    has_queue: bool = True
-
-
-def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptions:
+def read_options(body: RequestBody, services: Services, *, template: str | None = None) -> SendOptions:
     """Raises InvalidRequest naming every option that is wrong or that the provider can't do."""
-    problems: list[FieldProblem] = []
-    sender = _read_sender(body, rules, problems)
-    problems += _check_media(body, rules.capabilities)
-    problems += _check_validity(body, rules.capabilities)
-    send_at = _read_send_at(body, rules, problems)
-    if send_at and rules.capabilities.schedule_needs_pool and sender and sender.kind is not SenderKind.POOL:
-        problems.append(
-            FieldProblem("sendAt", "needs a messaging service as 'sender' with this provider", ErrorKind.UNSUPPORTED)
-        )
-    problems += _check_callback_url(body, rules)
-    tracking = read_tracking(body.tracking, rules.tracking)
-    problems += _check_wait(tracking)
+    problems = Problems()
+    profile, capabilities = services.profile, services.capabilities
+    sender = _read_sender(body, services, problems)
+    _check_media(body, capabilities, problems)
+    _check_validity(body, capabilities, problems)
+    send_at = _read_send_at(body, services, problems)
+    if send_at and capabilities.schedule_needs_pool and sender and sender.kind is not SenderKind.POOL:
+        problems.add("sendAt", "needs a messaging service as 'sender' with this provider", ErrorKind.UNSUPPORTED)
+    _check_callback_url(body, profile, problems)
+    tracking = _read_tracking(body.tracking, profile, problems)
     if problems or sender is None:
         raise InvalidRequest(*problems)
     return SendOptions(
@@ -61,50 +43,41 @@ def read_options(body: SendBody | CampaignBody, rules: OptionRules) -> SendOptio
         tracking=tracking,
         on_unknown=OnUnknown(body.on_unknown),
         media_urls=tuple(body.media_urls),
-        validity_seconds=None if body.validity_seconds is UNSET else body.validity_seconds,
+        validity_seconds=value_or(body.validity_seconds, None),
         send_at=send_at,
-        callback_url=rules.callback_url if body.callback_url is UNSET else body.callback_url,
+        callback_url=value_or(body.callback_url, profile.callback_url),
+        template=template,
     )
 
 
-def read_tracking(body: TrackingBody, default: Tracking) -> Tracking:
-    interval = default.interval if body.retry_interval_millis is UNSET else body.retry_interval_millis / 1000
-    attempts = default.attempts if body.retry_attempts is UNSET else body.retry_attempts
-    return Tracking(interval, attempts, body.wait)
-
-
-def _check_wait(tracking: Tracking) -> Iterator[FieldProblem]:
+def _read_tracking(body: TrackingBody, profile: ConnectionProfile, problems: Problems) -> Tracking:
+    millis = value_or(body.retry_interval_millis, profile.retry_interval_millis)
+    tracking = Tracking(millis / 1000, value_or(body.retry_attempts, profile.retry_attempts), body.wait)
     seconds = tracking.interval * tracking.attempts
     if tracking.wait and seconds > MAX_WAIT_SECONDS:
-        message = (
+        problems.add(
+            "tracking.wait",
             f"would hold the request for {seconds:.0f} s (retryIntervalMillis x retryAttempts), and a request may wait "
-            f"{MAX_WAIT_SECONDS} s; lower one of them, or leave 'wait' out and look the message up later"
+            f"{MAX_WAIT_SECONDS} s; lower one of them, or leave 'wait' out and look the message up later",
         )
-        yield FieldProblem("tracking.wait", message)
+    return tracking
 
 
-def _read_sender(body: SendBody | CampaignBody, rules: OptionRules, problems: list[FieldProblem]) -> Sender | None:
+def _read_sender(body: RequestBody, services: Services, problems: Problems) -> Sender | None:
+    default = services.profile.sender
     if body.sender is UNSET:
-        if rules.sender is None:
+        if default is None:
             message = "is missing, and the connection has no default one: name a sender, or set SMS_SENDER"
-            problems.append(FieldProblem("sender", message, ErrorKind.INVALID_SENDER))
-        return rules.sender
-    try:
-        sender = parse_sender(body.sender, country=_read_country(body, rules))
-    except InvalidValueError as error:
-        problems += [replace(problem, field="sender") for problem in error.problems]
-        return None
-    problem_text = _find_sender_problem(sender, rules.capabilities)
-    if problem_text:
-        problems.append(FieldProblem("sender", problem_text, ErrorKind.INVALID_SENDER))
+            problems.add("sender", message, ErrorKind.INVALID_SENDER)
+        return default
+    country = sender = None
+    with Problems().collect():  # what is wrong with the country is reported with the recipients
+        country = read_country(body.default_country, services.profile.default_country)
+    with problems.collect("sender"):
+        sender = parse_sender(body.sender, country=country)
+        if problem_text := _find_sender_problem(sender, services.capabilities):
+            problems.add("sender", problem_text, ErrorKind.INVALID_SENDER)
     return sender
-
-
-def _read_country(body: SendBody | CampaignBody, rules: OptionRules) -> str | None:
-    """Read the country; its problems are reported with the recipients."""
-    with suppress(InvalidRequest):
-        return read_country(body.default_country, rules.default_country)
-    return None
 
 
 def _find_sender_problem(sender: Sender, capabilities: Capabilities) -> str | None:
@@ -118,56 +91,52 @@ def _find_sender_problem(sender: Sender, capabilities: Capabilities) -> str | No
     return None
 
 
-def _check_media(body: SendBody | CampaignBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
+def _check_media(body: RequestBody, capabilities: Capabilities, problems: Problems) -> None:
     limit = capabilities.media_limit
     if len(body.media_urls) > limit:
-        message = (
-            f"at most {limit} are allowed with this provider" if limit else "the provider sends no media; leave it out"
-        )
-        yield FieldProblem("mediaUrls", message, ErrorKind.UNSUPPORTED)
+        allowed = f"at most {limit} are allowed with this provider"
+        message = allowed if limit else "the provider sends no media; leave it out"
+        problems.add("mediaUrls", message, ErrorKind.UNSUPPORTED)
     for index, url in enumerate(body.media_urls):
-        yield from _check_url(f"mediaUrls[{index}]", url)
+        _check_url(f"mediaUrls[{index}]", url, problems)
 
 
-def _check_callback_url(body: SendBody | CampaignBody, rules: OptionRules) -> Iterator[FieldProblem]:
+def _check_callback_url(body: RequestBody, profile: ConnectionProfile, problems: Problems) -> None:
     if body.callback_url is UNSET:
         return
-    yield from _check_url("callbackUrl", body.callback_url, https_only=True, rules=rules)
-    if not rules.has_queue:
+    _check_url("callbackUrl", body.callback_url, problems, plain="no" if profile.on_platform else "loopback")
+    if not profile.has_queue:
         message = "needs a queue to post from, and the connection has none: set SMS_QUEUE, or leave it out"
-        yield FieldProblem("callbackUrl", message, ErrorKind.UNSUPPORTED)
+        problems.add("callbackUrl", message, ErrorKind.UNSUPPORTED)
 
 
-def _check_validity(body: SendBody | CampaignBody, capabilities: Capabilities) -> Iterator[FieldProblem]:
-    most = capabilities.max_validity_seconds
-    if body.validity_seconds is UNSET or body.validity_seconds <= most:
-        return
-    message = (
-        f"must be at most {most} with this provider" if most else "the provider has no validity period; leave it out"
-    )
-    yield FieldProblem("validitySeconds", message, ErrorKind.INVALID_REQUEST if most else ErrorKind.UNSUPPORTED)
+def _check_validity(body: RequestBody, capabilities: Capabilities, problems: Problems) -> None:
+    most, wanted = capabilities.max_validity_seconds, value_or(body.validity_seconds, 0)
+    if wanted and not most:
+        message = "the provider has no validity period; leave it out"
+        problems.add("validitySeconds", message, ErrorKind.UNSUPPORTED)
+    elif wanted > most:
+        problems.add("validitySeconds", f"must be at most {most} with this provider")
 
 
-def _read_send_at(body: SendBody | CampaignBody, rules: OptionRules, problems: list[FieldProblem]) -> datetime | None:
+def _read_send_at(body: RequestBody, services: Services, problems: Problems) -> datetime | None:
     if body.send_at is UNSET:
         return None
-    window = rules.capabilities.schedule_window
+    window = services.capabilities.schedule_window
     if window is None:
-        problems.append(
-            FieldProblem("sendAt", "the provider can't schedule messages; leave it out", ErrorKind.UNSUPPORTED)
-        )
+        problems.add("sendAt", "the provider can't schedule messages; leave it out", ErrorKind.UNSUPPORTED)
         return None
     try:
         moment = read_time(body.send_at)
     except ValueError as error:
-        problems.append(FieldProblem("sendAt", f"{quote(body.send_at)} {error}"))
+        problems.add("sendAt", f"{quote(body.send_at)} {error}")
         return None
-    ahead = moment.timestamp() - rules.now
-    if not window[0] <= ahead <= window[1]:
-        message = f"must be {_say_duration(window[0])} to {_say_duration(window[1])} from now with this provider"
-        problems.append(FieldProblem("sendAt", message))
-        return None
-    return moment.astimezone(UTC)
+    if window[0] <= moment.timestamp() - services.now() <= window[1]:
+        return moment.astimezone(UTC)
+    problems.add(
+        "sendAt", f"must be {_say_duration(window[0])} to {_say_duration(window[1])} from now with this provider"
+    )
+    return None
 
 
 def _say_duration(seconds: int) -> str:
@@ -177,25 +146,23 @@ def _say_duration(seconds: int) -> str:
     return f"{seconds} seconds"
 
 
-def _check_url(
-    field: str, url: str, *, https_only: bool = False, rules: OptionRules | None = None
-) -> Iterator[FieldProblem]:
-    """Explain a wrong address without repeating it: it may hold a token."""
+def _check_url(field: str, url: str, problems: Problems, *, plain: Literal["yes", "loopback", "no"] = "yes") -> None:
+    """Explain a wrong address without repeating it: it may hold a token. `plain`: where http may go to."""
     try:
         parts = urlsplit(url)
         _ = parts.port  # reading it is what checks it
     except ValueError:
-        yield FieldProblem(field, "is not an address; check its host, brackets and port")
+        problems.add(field, "is not an address; check its host, brackets and port")
         return
-    plain_allowed = not https_only or (rules is not None and rules.http_to_loopback and _is_loopback(parts))
+    plain_allowed = plain == "yes" or (plain == "loopback" and _is_loopback(parts))
     if not url.isascii() or not url.isprintable() or " " in url or "\\" in url:
-        yield FieldProblem(field, "has characters that an address can't have; percent-encode them")
+        problems.add(field, "has characters that an address can't have; percent-encode them")
     elif parts.scheme not in ("http", "https") or not parts.hostname:
-        yield FieldProblem(field, "must be an absolute https:// address")
+        problems.add(field, "must be an absolute https:// address")
     elif parts.scheme == "http" and not plain_allowed:
-        yield FieldProblem(field, "must be an https:// address: results would travel in the clear")
+        problems.add(field, "must be an https:// address: results would travel in the clear")
     elif parts.username is not None or parts.password is not None:
-        yield FieldProblem(field, "must hold no user name or password")
+        problems.add(field, "must hold no user name or password")
 
 
 def _is_loopback(parts: SplitResult) -> bool:
@@ -220,18 +187,4 @@ def recipient_rules(services: Services, default_country: str = "", *, has_media:
         text_limit=min(MAX_TEXT, capabilities.text_limit),
         basic_plane_only=capabilities.basic_plane_only,
         needs_text=not has_media,
-    )
-
-
-def option_rules(services: Services) -> OptionRules:
-    profile = services.profile
-    return OptionRules(
-        capabilities=services.capabilities,
-        sender=profile.sender,
-        tracking=Tracking(profile.retry_interval_millis / 1000, profile.retry_attempts),
-        now=services.now(),
-        default_country=profile.default_country,
-        http_to_loopback=not profile.on_platform,
-        callback_url=profile.callback_url,
-        has_queue=profile.has_queue,
     )

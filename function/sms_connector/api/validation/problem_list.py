@@ -1,0 +1,42 @@
+"""Collect what is wrong with a request, so that all of it is reported at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from msgspec.structs import replace
+
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
+from sms_connector.model.invalid_value import InvalidValueError
+
+
+class Problems(list[FieldProblem]):
+    """The problems so far."""
+
+    def add(self, field: str, message: str, kind: ErrorKind = ErrorKind.INVALID_REQUEST) -> None:
+        self.append(FieldProblem(field, message, kind))
+
+    @contextmanager
+    def collect(self, field: str = "") -> Iterator[None]:
+        """Keep the problems that the block raises, those of a value as the `field`'s."""
+        try:
+            yield
+        except InvalidRequest as error:
+            self += error.problems
+        except InvalidValueError as error:
+            self += [replace(problem, field=field) for problem in error.problems]
+
+    def refuse(self) -> None:
+        """Raise InvalidRequest if there are any."""
+        if self:
+            raise InvalidRequest(*self)
+
+
+@contextmanager
+def reading(field: str) -> Iterator[None]:
+    """Raise InvalidRequest for a value of the `field` that can't be what it should be."""
+    problems = Problems()
+    with problems.collect(field):
+        yield
+    problems.refuse()
