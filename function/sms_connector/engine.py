@@ -9,7 +9,7 @@ from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.inbound import InboundMessages
 from sms_connector.campaigns.chunk_worker import ChunkWorker
 from sms_connector.campaigns.control import Campaigns
-from sms_connector.campaigns.forecast import Backlog, Forecaster, Pace
+from sms_connector.campaigns.forecast import Forecaster, Pace
 from sms_connector.campaigns.intake import Intake
 from sms_connector.campaigns.results import CampaignResults
 from sms_connector.campaigns.retries import Retries
@@ -102,8 +102,7 @@ class Engine:
         self.templates = Templates(ledger, clock=clock)
         self.campaigns = Campaigns(ledger, queue, lease, clock=clock, node_rate=pace.node, takes_back=can.cancel)
         self.results = CampaignResults(ledger, store)
-        backlog, forecaster = Backlog(ledger, self.campaigns, clock), Forecaster(pace, can)
-        self.intake = Intake(ledger, queue, lease, self.campaigns, forecaster, backlog, clock)
+        self.intake = Intake(ledger, queue, lease, self.campaigns, Forecaster(pace, can), clock)
         notice = float((can.schedule_window or (0, 0))[0])
         self.retries = Retries(ledger, store, self.campaigns, self.intake, keys=record_keys, clock=clock, notice=notice)
         self.runner = ChunkWorker(

@@ -22,14 +22,13 @@ import time
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TextIO
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 from msgspec.structs import replace
 
 LEVELS: Final = ("debug", "info", "error")
-_SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
 
 _NUMBER = re.compile(r"[+＋]?\d(?:[\s ()./\-‐-―−]{0,3}\d){6,}")
 _CREDENTIALS = re.compile(r"(?i)\b(basic|bearer|digest)\s+[\w.~+/=-]{6,}|(?<=://)[^/\s@]*@")
@@ -55,14 +54,6 @@ _MEASURES = ("millis", "seconds", "bytes", "count", "at")
 _LARGEST_PLAIN = 9_999_999
 
 
-class Stream(Protocol):
-    """Where lines go."""
-
-    def write(self, text: str, /) -> Any: ...
-
-    def flush(self) -> Any: ...
-
-
 class Headers(Protocol):
     """A request's headers, whatever its framework calls them."""
 
@@ -78,7 +69,7 @@ class StructuredLog(msgspec.Struct, frozen=True):
     connection: str = ""
     level: str = "info"
     project: str | None = None
-    stream: Stream | None = None
+    stream: TextIO | None = None
     now: Callable[[], float] = time.time
     context: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
@@ -114,13 +105,8 @@ class StructuredLog(msgspec.Struct, frozen=True):
         if not self.enabled(level):
             return
         moment = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        event = {
-            **_mask_fields(fields),
-            **self.context,
-            "severity": _SEVERITIES[level],
-            "message": mask_text(message),
-            "time": moment,
-        }
+        event = {**_mask_fields(fields), **self.context}
+        event |= {"severity": level.upper(), "message": mask_text(message), "time": moment}
         if self.connection:
             event["connection"] = self.connection
         stream = self.stream or sys.stdout

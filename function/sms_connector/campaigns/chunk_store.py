@@ -51,12 +51,10 @@ class ChunkStore(BlockStore):
         opt_outs: OptOuts | None = None,
     ) -> None:
         super().__init__(ledger, outbox, opt_outs)
-        self._ledger = ledger
         self._campaign = campaign
         self._progress = progress
         self._lock = threading.RLock()
         self._blocks: dict[str, Block] = {}
-        self._dirty: set[str] = set()
 
     def reclaim(self, abandon: Callable[[MessageRecord], None]) -> list[MessageRecord]:
         """Reclaim what earlier attempts at this chunk have begun: blocks that were not released, and those that are not
@@ -91,7 +89,6 @@ class ChunkStore(BlockStore):
         self._end_consent(changes)
         with self._lock:
             touched = self._owned_blocks_of([record for record, _ in changes])
-            self._dirty |= {block.id for block in touched}
             called = [block for block in touched if self._is_called(block)]
             self._write([block for block in called if _is_settled(block)], released=True)
             intents = self._owned_blocks_of([record for record, _ in changes if record.phase == Phase.CALLING])
@@ -104,19 +101,16 @@ class ChunkStore(BlockStore):
             blocks = self._owned_blocks_of([record for record in records if record.phase == Phase.UNKNOWN])
             for id_, pending in (read_status_events(self._ledger, blocks) if blocks else {}).items():
                 merge_events(self._blocks[id_], pending)
-                self._dirty.add(id_)
 
     def withdraw(self, record: MessageRecord) -> None:
         """Remove intents of messages that were not called and will not be now."""
         with self._lock:
-            block = self._block_of(record)
-            block.records.pop(_position(record), None)
-            self._dirty.add(block.id)
+            self._block_of(record).records.pop(_position(record), None)
 
     def flush(self) -> None:
-        """Write what is only in memory."""
+        """Write what may be only in memory."""
         with self._lock:
-            self._write([self._blocks[id_] for id_ in sorted(self._dirty)], released=False)
+            self._write([block for block in self._blocks.values() if block.owned], released=False)
 
     def finish_chunk(self) -> Progress:
         """Release the chunk's blocks after the attempt: from then on events are merged into them."""
@@ -192,7 +186,6 @@ class ChunkStore(BlockStore):
         tally = Tally.of(record for block in blocks for record in block.records.values())
         count = (lambda progress: progress.recount(Tally(), tally)) if released else None
         self._store_blocks(blocks, count, owned=not released)
-        self._dirty -= {block.id for block in blocks}
 
     def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, owned: bool = True) -> None:
         """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have

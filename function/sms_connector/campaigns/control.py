@@ -219,7 +219,7 @@ class Campaigns(msgspec.Struct, frozen=True):
 
     def _is_busy(self, campaign_id: str) -> bool:
         """Return whether something is left to send or to poll."""
-        return any(self.ledger.find(_in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
+        return any(self.ledger.find(in_state(campaign_id, state, limit=1)) for state in ("pending", "running", SENT))
 
     def _aggregate(self, campaign: Campaign, over: list[Progress]) -> None:
         for progress in over:
@@ -243,7 +243,7 @@ class Campaigns(msgspec.Struct, frozen=True):
 
     def _progress(self, campaign_id: str, states: Iterable[str]) -> Iterator[Progress]:
         for state in states:
-            yield from map(Progress.of, scan(self.ledger, _in_state(campaign_id, state)))
+            yield from map(Progress.of, scan(self.ledger, in_state(campaign_id, state)))
 
     def _describe(self, campaign: Campaign, sums: _Sums) -> CampaignProgress:
         counts = sums.counts.copy()
@@ -305,7 +305,7 @@ class Campaigns(msgspec.Struct, frozen=True):
             return campaign
 
 
-def _in_state(campaign_id: str, state: str, *, limit: int = PAGE) -> Query:
+def in_state(campaign_id: str, state: str, *, limit: int = PAGE) -> Query:
     return Query(PROGRESS, (("campaign", "==", campaign_id), ("state", "==", state)), limit=limit)
 
 

@@ -14,7 +14,7 @@ where w is more than the provider lets its queue grow (`Capabilities.sender_queu
 messages one by one), or more than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are
 all released at that time: then w = t, and handing over has to end before the provider's shortest notice begins.
 
-Other campaigns are ahead (`Backlog`): M messages have yet to be handed over, m of them for the same sender, for which S
+Other campaigns are ahead (`ahead_of`): M messages have yet to be handed over, m of them for the same sender, for which S
 segments have yet to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares
 and ours mix in fact; no message waits longer for that.
 """
@@ -25,12 +25,12 @@ from math import ceil
 
 import msgspec
 
-from sms_connector.campaigns.control import Campaigns
+from sms_connector.campaigns.control import Campaigns, in_state
 from sms_connector.model.phone_number import parse_sender
 from sms_connector.model.send_request import SendOptions
-from sms_connector.ports import Clock, Condition, Ledger, Query
+from sms_connector.ports import Ledger
 from sms_connector.provider import Capabilities
-from sms_connector.store.campaign_record import PROGRESS, Campaign, CampaignState
+from sms_connector.store.campaign_record import Campaign, CampaignState
 
 # Newest first; a campaign older than this many others has usually ended.
 CAMPAIGNS_EXAMINED = 100
@@ -141,48 +141,42 @@ def _say(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-class Backlog(msgspec.Struct, frozen=True):
-    """Estimates what other campaigns have left to do, from whole chunks: two counts a campaign. Of chunks that are not
-    sent, every record is left. What was handed over since a campaign began to run, and its sender can't have sent in
-    that time, waits in the provider's queue."""
+def ahead_of(campaigns: Campaigns, options: SendOptions, sender_rate: float | None) -> Ahead:
+    """Return what goes before a campaign with these options; `sender_rate` in segments a second.
 
-    ledger: Ledger
-    campaigns: Campaigns
-    clock: Clock
+    An estimate from whole chunks, of two counts a campaign: of chunks that are not sent, every record is left. What was
+    handed over since a campaign began to run, and its sender can't have sent in that time, waits in the provider's
+    queue.
+    """
+    messages = of_sender = segments = 0
+    for campaign in campaigns.page(limit=CAMPAIGNS_EXAMINED)[0]:
+        is_same = _queue_of(campaign.options) == _queue_of(options)
+        waiting = _at_provider(campaign, sender_rate, campaigns.clock.time()) if is_same and sender_rate else 0
+        if campaign.state is CampaignState.RUNNING or waiting:
+            left = _left(campaigns.ledger, campaign)
+            to_hand_over = left * campaign.segments // max(1, campaign.valid)
+            segments += max(0, waiting - to_hand_over)
+            if campaign.state is CampaignState.RUNNING:
+                messages += left
+                of_sender += left * is_same
+                segments += to_hand_over * is_same
+    return Ahead(messages, of_sender, segments)
 
-    def ahead_of(self, options: SendOptions, sender_rate: float | None) -> Ahead:
-        """Return what goes before a campaign with these options; `sender_rate` in segments a second."""
-        messages = of_sender = segments = 0
-        for campaign in self.campaigns.page(limit=CAMPAIGNS_EXAMINED)[0]:
-            is_same = _queue_of(campaign.options) == _queue_of(options)
-            waiting = self._at_provider(campaign, sender_rate) if is_same and sender_rate else 0
-            if campaign.state is CampaignState.RUNNING or waiting:
-                left = self._left(campaign)
-                handed_over = campaign.segments - left * campaign.segments // max(1, campaign.valid)
-                segments += max(0, waiting - (campaign.segments - handed_over))
-                if campaign.state is CampaignState.RUNNING:
-                    messages += left
-                    of_sender += left * is_same
-                    segments += (campaign.segments - handed_over) * is_same
-        return Ahead(messages, of_sender, segments)
 
-    def _at_provider(self, campaign: Campaign, sender_rate: float) -> int:
-        """Return the segments that its sender can't have sent since it began."""
-        begun = campaign.options.send_at.timestamp() if campaign.options.send_at else campaign.running_since
-        sent = max(0.0, self.clock.time() - begun) * sender_rate if begun is not None else 0.0
-        return max(0, round(campaign.segments - sent))
+def _at_provider(campaign: Campaign, sender_rate: float, now: float) -> int:
+    """Return the segments that its sender can't have sent since it began."""
+    begun = campaign.options.send_at.timestamp() if campaign.options.send_at else campaign.running_since
+    sent = max(0.0, now - begun) * sender_rate if begun is not None else 0.0
+    return max(0, round(campaign.segments - sent))
 
-    def _left(self, campaign: Campaign) -> int:
-        """Return the messages that were not handed over, to the chunk."""
-        if campaign.state is CampaignState.DONE or not campaign.chunks:
-            return 0
-        chunks = sum(self.ledger.count(Query(PROGRESS, _in(campaign, state))) for state in ("pending", "running"))
-        return min(campaign.valid, -(-campaign.valid * chunks // campaign.chunks))
+
+def _left(ledger: Ledger, campaign: Campaign) -> int:
+    """Return the messages that were not handed over, to the chunk."""
+    if campaign.state is CampaignState.DONE or not campaign.chunks:
+        return 0
+    chunks = sum(ledger.count(in_state(campaign.id, state)) for state in ("pending", "running"))
+    return min(campaign.valid, -(-campaign.valid * chunks // campaign.chunks))
 
 
 def _queue_of(options: SendOptions) -> tuple[str, bool]:
     return options.sender, options.send_at is not None  # scheduled messages wait in a queue of their own
-
-
-def _in(campaign: Campaign, state: str) -> tuple[Condition, ...]:
-    return (("campaign", "==", campaign.id), ("state", "==", state))

@@ -16,7 +16,7 @@ import msgspec
 
 from sms_connector.campaigns.chunk import AcceptedRecord, Chunk, Columns, Record, RefusedRecord
 from sms_connector.campaigns.control import Campaigns
-from sms_connector.campaigns.forecast import Ahead, Backlog, Forecast, Forecaster
+from sms_connector.campaigns.forecast import Ahead, Forecast, Forecaster, ahead_of
 from sms_connector.errors import Conflict, ErrorKind, FieldProblem, InvalidRequest, PreconditionFailed
 from sms_connector.model.record_warnings import WARNINGS_SHOWN, RecordWarnings
 from sms_connector.model.send_request import SendOptions
@@ -105,7 +105,6 @@ class Intake(msgspec.Struct, frozen=True):
     lease: NodeLease
     campaigns: Campaigns
     forecaster: Forecaster
-    backlog: Backlog
     clock: Clock
 
     def require_queue(self) -> None:
@@ -199,7 +198,7 @@ class Intake(msgspec.Struct, frozen=True):
         [campaign.version] = self.ledger.commit([campaign.to_write()])
 
     def _ahead(self, order: CampaignOrder) -> Ahead:
-        return self.backlog.ahead_of(order.options, self.forecaster.sender_rate(order.options))
+        return ahead_of(self.campaigns, order.options, self.forecaster.sender_rate(order.options))
 
     def _forecast(self, order: CampaignOrder, totals: Totals, ahead: Ahead) -> Forecast:
         return self.forecaster.forecast(

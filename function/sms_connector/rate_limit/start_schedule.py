@@ -19,6 +19,7 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from contextlib import suppress
+from copy import copy
 from math import inf
 
 WINDOW = 1.0
@@ -132,7 +133,6 @@ class Schedule:
         return now - max(self._held, self._window_opens()) > WINDOW + PACE_MARGIN + self._spare
 
     def _copy(self) -> Schedule:
-        copy = Schedule(self.rate, spare=self._spare)
-        copy._starts, copy._paced, copy._due = self._starts.copy(), self._paced, self._due
-        copy._held = self._held
-        return copy
+        same = copy(self)
+        same._starts = self._starts.copy()
+        return same

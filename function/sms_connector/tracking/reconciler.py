@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from math import floor
+from math import floor, inf
 from typing import Any
 
 import msgspec
@@ -218,11 +218,7 @@ class Reconciler(msgspec.Struct, frozen=True):
     def _close_overdue(self, records: Sequence[MessageRecord], seen: _Seen, *, examined_at: float) -> None:
         now = self.clock.time()
         for record in records:
-            if (
-                record.phase == Phase.UNKNOWN
-                and record.unknown_until is not None
-                and record.unknown_until <= examined_at
-            ):
+            if record.phase == Phase.UNKNOWN and (record.unknown_until or inf) <= examined_at:
                 close = MessageRecord.prove_absent if record.id in seen.unlisted else MessageRecord.close_unresolved
                 self.store.apply(record, partial(close, at=now))
 
