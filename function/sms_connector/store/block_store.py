@@ -12,7 +12,6 @@ from heapq import merge
 from itertools import chain
 from operator import itemgetter
 
-import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
@@ -58,7 +57,7 @@ class BlockStore(MessageStore):
     def update_copies(self, records: Sequence[MessageRecord]) -> None:
         """Store the outcome of the messages that these refer to, with its counts and notifications."""
         self._mirror(records)
-        self.save_in_blocks([(record, _Mirror(replace(record))) for record in records])
+        self.save_in_blocks([(record, partial(_copy_outcome, seen=replace(record))) for record in records])
 
     def _mirror(self, copies: Sequence[MessageRecord]) -> None:
         wanted = sorted({record.same_as for record in copies if record.same_as})
@@ -221,14 +220,9 @@ class BlockStore(MessageStore):
             self.save_in_blocks([(record, change)], loaded=blocks)
 
 
-class _Mirror(msgspec.Struct, frozen=True):
-    """The outcome of the referenced message, as a change that can be applied again."""
-
-    seen: MessageRecord
-
-    def __call__(self, record: MessageRecord) -> None:
-        record.mirror(self.seen)
-        record.next_check_at = self.seen.next_check_at
+def _copy_outcome(record: MessageRecord, seen: MessageRecord) -> None:
+    record.mirror(seen)
+    record.next_check_at = seen.next_check_at
 
 
 def _tally(blocks: dict[str, Block]) -> Tally:

@@ -60,15 +60,12 @@ class NodeLease:
         so it is retired; a request that was refused (RequestError) leaves none.
         """
         self.enter()
-        broken = True
         try:
             yield self.name()
-            broken = False
-        except RequestError:
-            broken = False
+        except BaseException as error:
+            self.leave(broken=not isinstance(error, RequestError))
             raise
-        finally:
-            self.leave(broken=broken)
+        self.leave()
 
     def name(self) -> str:
         """Return the name that intents are written under now, after a renewal if it is old. Raises what the ledger

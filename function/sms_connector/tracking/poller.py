@@ -86,23 +86,21 @@ class Poller(msgspec.Struct, eq=False):
     clock: Clock
     policy: Policy
     callbacks: bool
-    _lock: threading.Lock = msgspec.field(default_factory=threading.Lock)
     _polling: threading.Lock = msgspec.field(default_factory=threading.Lock)
+    # Each thread adds and removes its own; all others read a copy, so that no lock is needed.
     _waiting: list[_Following] = msgspec.field(default_factory=list)
 
     def follow(self, records: Sequence[MessageRecord], tracking: Tracking) -> None:
         until = self.clock.time() + tracking.interval * tracking.attempts
         following = _Following([record for record in records if not record.final], tracking, until)
-        with self._lock:
-            self._waiting.append(following)
+        self._waiting.append(following)
         try:
             if following.open() and self._until_next_poll() <= 0:
                 self.clock.wait(following.wakeup, GATHER_SECONDS)
             while following.open():
                 self._poll_or_wait(following)
         finally:
-            with self._lock:
-                self._waiting.remove(following)
+            self._waiting.remove(following)
 
     def poll(
         self, records: Sequence[MessageRecord], *, also: Sequence[MessageRecord] = (), how: PollOptions = DEFAULT
@@ -142,37 +140,27 @@ class Poller(msgspec.Struct, eq=False):
         pause = self._until_next_poll()
         if pause <= 0 and self._polling.acquire(blocking=False):
             try:
-                due, others = self._open_messages()
-                self.poll(due, also=others)
+                waiting, now = self._open_messages(), self.clock.time()
+                due = [record for record in waiting if record.due_at <= now]
+                self.poll(due, also=[record for record in waiting if record.due_at > now])
             finally:
                 self._polling.release()
-                self._wake_all()
+                for each in list(self._waiting):
+                    each.wakeup.set()
         else:
             self.clock.wait(following.wakeup, pause if pause > 0 else LONGEST_NAP)
             following.wakeup.clear()
 
     def _until_next_poll(self) -> float:
-        times = [(record.due_at, record.interval) for following in self._snapshot() for record in following.open()]
+        times = [(record.due_at, record.interval) for record in self._open_messages()]
         if not times:
             return 0.0
         first, interval = min(times)
         latest = max(due for due, _ in times)
         return min(first + interval / 2, latest) - self.clock.time()
 
-    def _open_messages(self) -> tuple[list[MessageRecord], list[MessageRecord]]:
-        """Return the messages that are due, and those that are not yet."""
-        now = self.clock.time()
-        waiting = [record for following in self._snapshot() for record in following.open()]
-        due = [record for record in waiting if record.due_at <= now]
-        return due, [record for record in waiting if record.due_at > now]
-
-    def _snapshot(self) -> list[_Following]:
-        with self._lock:
-            return list(self._waiting)
-
-    def _wake_all(self) -> None:
-        for following in self._snapshot():
-            following.wakeup.set()
+    def _open_messages(self) -> list[MessageRecord]:
+        return [record for following in list(self._waiting) for record in following.open()]
 
     # --- polls ------------------------------------------------------------------------------------------------
 
