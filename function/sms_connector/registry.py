@@ -21,7 +21,10 @@ class ProviderFactory(Protocol):
 
 # Name → the module and class of its package, which is imported when it is asked for: a cold start pays for one provider
 # only.
-PROVIDERS: Mapping[str, tuple[str, str]] = {"twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider")}
+PROVIDERS: Mapping[str, tuple[str, str]] = {
+    "twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider"),
+    "telesign": ("sms_connector.providers.telesign.provider", "TelesignProvider"),
+}
 DEFAULT = next(iter(PROVIDERS))
 
 

@@ -18,6 +18,7 @@ from naming import ConnectionNames
 from sms_connector import ports, registry, settings, settings_values
 from sms_connector.callbacks import callback_address
 from sms_connector.errors import StartError
+from sms_connector.model import standard_webhooks
 from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
 from sms_connector.providers.twilio import credentials
@@ -159,7 +160,7 @@ def test_who_reads_which_secret_of_callbacks() -> None:
 
 def test_a_made_callback_secret_is_one_that_receivers_can_read() -> None:
     specs = {spec.name: spec.prefix for spec in providers.OWN_SECRETS}
-    assert {specs[name] for name in callback_signature.SECRETS} == {callback_signature.PREFIX}
+    assert {specs[name] for name in callback_signature.SECRETS} == {standard_webhooks.PREFIX}
 
 
 def logged() -> dict[str, set[str]]:

@@ -1,0 +1,1 @@
+"""Telesign's SMS API (`/v1/messaging`)."""
