@@ -35,3 +35,8 @@ def worker(request: flask.Request) -> flask.Response:
 def webhook(request: flask.Request) -> flask.Response:
     """Take providers' callbacks in; it is public."""
     return _handle(request)
+
+
+def rotator(request: flask.Request) -> flask.Response:
+    """Rotate credentials, on demand and by Secret Manager's notices."""
+    return _handle(request)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 from sms_connector.callbacks.callback_address import CallbackAddress
@@ -59,6 +59,7 @@ class Engine:
         pace: Pace | None = None,
         sweep: Callable[[float], None] | None = None,
         executor: ThreadPoolExecutor | None = None,
+        secrets_in_use: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Wire the subjects; the provider's transport goes through the throttle. Without a `queue` no campaign is
         accepted, and nothing follows a message whose request was answered; `planner` is the queue's. `sweep(now)` puts
@@ -68,7 +69,7 @@ class Engine:
         planner = planner or MaintenanceSchedule(queue, connection="local", clock=clock)
         executor = executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
         can = provider.capabilities
-        lease = NodeLease(ledger, clock=clock, policy=policy)
+        lease = NodeLease(ledger, clock=clock, policy=policy, secrets_in_use=secrets_in_use)
         self.opt_outs = OptOuts(ledger, clock=clock)
         store = BlockStore(ledger, outbox, self.opt_outs, executor=executor)
         reconciler = Reconciler(provider, store, clock=clock, policy=policy)

@@ -20,13 +20,13 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
 
 import msgspec
 
-from sms_connector.errors import NotSent, OutcomeUnknown, UnsupportedOperation
+from sms_connector.errors import CredentialsMissing, NotSent, OutcomeUnknown, UnsupportedOperation
 from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -34,6 +34,7 @@ from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
+from sms_connector.ports import Secret, SecretVersions, secret_digest
 
 
 class Capabilities(msgspec.Struct, frozen=True):
@@ -135,6 +136,60 @@ class ReportPage(msgspec.Struct, frozen=True):
     next_page: str | None = None
 
 
+class RotationStage(msgspec.Struct, frozen=True):
+    """A stage of a credential's rotation. `act` runs again after a death in the middle of it, and finds what it did.
+
+    `spreads`: secrets whose newest versions every node has to use before the next stage. `overlaps`: then both
+    credentials are good for a while, for what is under way.
+    """
+
+    name: str
+    act: Callable[[RotatedSecrets], None]
+    spreads: tuple[str, ...] = ()
+    overlaps: bool = False
+
+
+class CredentialRotation(msgspec.Struct, frozen=True):
+    """How a new credential is made and takes the place of the old one; `secrets` are those it changes. At no point is
+    there a moment without a working credential."""
+
+    secrets: tuple[str, ...]
+    stages: tuple[RotationStage, ...]
+
+
+class RotatedSecrets(msgspec.Struct, frozen=True):
+    """The secrets of a rotation. `before`: their digests when it began."""
+
+    versions: SecretVersions
+    before: Mapping[str, str]
+
+    def read(self, name: str) -> Secret:
+        """Return the newest value. Raises CredentialsMissing."""
+        value = self.versions.read(name)
+        if not value:
+            raise CredentialsMissing(f"secret {name!r} has no version that can be read: add one")
+        return value
+
+    def is_changed(self, name: str) -> bool:
+        """Return whether this rotation has given it a new version already."""
+        return secret_digest(name, self.versions.read(name)) != self.before[name]
+
+    def add(self, name: str, value: str) -> None:
+        """Make it the newest version, unless it is."""
+        if self.versions.read(name) != value:
+            self.versions.add(name, Secret(value))
+
+    def older(self, name: str) -> list[Secret]:
+        """Return the values of the enabled versions before the newest."""
+        numbers = self.versions.numbers(name)[1:]
+        return [value for number in numbers if (value := self.versions.read(name, number))]
+
+    def disable_older(self, *names: str) -> None:
+        for name in names:
+            for number in self.versions.numbers(name)[1:]:
+                self.versions.disable(name, number)
+
+
 class RawCallback(msgspec.Struct, frozen=True):
     """A provider's request to our webhook, as it arrived.
 
@@ -210,6 +265,11 @@ class Provider(ABC):
             for name, option in cls.options.items()
             if option.required and name not in settings.options
         ]
+
+    def rotations(self) -> Sequence[CredentialRotation]:
+        """Return the credentials that can be rotated without an operator; none where the provider lets nobody make
+        one."""
+        return ()
 
     @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:

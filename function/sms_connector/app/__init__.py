@@ -3,7 +3,7 @@
 container     what connector and worker share: the engine and what it stands on
 startup_checks  settings whose secrets are there
 adapters      from a setting to what it names
-connector, worker, webhook   the three functions
+connector, worker, webhook, rotator   the four functions
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sms_connector.errors import StartError
 if TYPE_CHECKING:
     from sms_connector.api.handler import Handle
 
-FUNCTIONS = ("connector", "worker", "webhook")
+FUNCTIONS = ("connector", "worker", "webhook", "rotator")
 
 
 def build(target: str, environ: Mapping[str, str]) -> Handle:

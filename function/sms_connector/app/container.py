@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -25,12 +26,13 @@ from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.callbacks.inbound import Inbox
 from sms_connector.campaigns.forecast import Pace
 from sms_connector.engine import Engine
+from sms_connector.errors import NotSent
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
 from sms_connector.model.policy import Policy
 from sms_connector.notifications.delivery import NotificationDispatcher, NotificationOutbox
 from sms_connector.notifications.signature import Signer
-from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue
+from sms_connector.ports import Clock, Ledger, SecretSource, TaskQueue, secret_digest
 from sms_connector.provider import Provider
 from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING, SPARE, SQLITE_TIMING, ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
@@ -94,6 +96,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         planner=planner,
         pace=Pace(settings.node_rate, settings.workers_max, settings.connection_rate),
         sweep=notifications.sweep,
+        secrets_in_use=partial(_digest_secrets, secrets, provider.secret_names),
     )
     events = None
     if callbacks is not None:
@@ -111,6 +114,16 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         notifications=notifications,
         events=events,
     )
+
+
+def _digest_secrets(secrets: SecretSource, names: Sequence[str]) -> dict[str, str]:
+    def digest(name: str) -> str:
+        try:
+            return secret_digest(name, secrets.get(name))
+        except NotSent:
+            return "can't be read"  # a rotation waits for this node
+
+    return {name: digest(name) for name in names}
 
 
 def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock: Clock) -> Gate:

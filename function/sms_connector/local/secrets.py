@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from pathlib import Path
 
@@ -64,3 +65,47 @@ class FileSecrets:
                 return known
             return Secret(text.removesuffix("\n").removesuffix("\r")) or None
         return None
+
+
+class FolderVersions:
+    """`ports.SecretVersions` on a folder of one's own: the newest version is `folder/name`, earlier ones are kept
+    beside it as `folder/.versions/name/number` until they are disabled."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
+
+    def read(self, name: str, number: int | None = None) -> Secret | None:
+        earlier = self._earlier(name)
+        is_newest = number is None or number == max(earlier, default=0) + 1
+        place = self._folder / name if is_newest else earlier.get(number or 0)
+        if place is None or not place.is_file():
+            return None
+        return Secret(place.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")) or None
+
+    def numbers(self, name: str) -> Sequence[int]:
+        earlier = self._earlier(name)
+        newest = [max(earlier, default=0) + 1] if (self._folder / name).is_file() else []
+        return [*newest, *sorted((number for number, place in earlier.items() if place.stat().st_size), reverse=True)]
+
+    def add(self, name: str, value: Secret) -> None:
+        place, kept = self._folder / name, self._folder / ".versions" / name
+        if place.is_file():
+            kept.mkdir(parents=True, exist_ok=True)
+            _replace(kept / str(max(self._earlier(name), default=0) + 1), place.read_text(encoding="utf-8"))
+        _replace(place, value)
+
+    def disable(self, name: str, number: int) -> None:
+        if (place := self._earlier(name).get(number)) is not None:
+            _replace(place, "")  # the file keeps its number from being given again
+
+    def _earlier(self, name: str) -> dict[int, Path]:
+        kept = self._folder / ".versions" / name
+        return {int(place.name): place for place in kept.iterdir() if place.name.isdigit()} if kept.is_dir() else {}
+
+
+def _replace(place: Path, text: str) -> None:
+    """Write a file so that a reader sees the old or the new one, for its owner's eyes."""
+    new = place.with_name(f".{place.name}.new")
+    new.touch(mode=0o600)
+    new.write_text(text, encoding="utf-8")
+    new.replace(place)

@@ -35,3 +35,5 @@ from sms_connector.ports.queue import TaskQueue as TaskQueue
 from sms_connector.ports.queue import check_task as check_task
 from sms_connector.ports.secrets import Secret as Secret
 from sms_connector.ports.secrets import SecretSource as SecretSource
+from sms_connector.ports.secrets import SecretVersions as SecretVersions
+from sms_connector.ports.secrets import secret_digest as secret_digest

@@ -164,7 +164,7 @@ COLLECTIONS: Mapping[str, tuple[str, ...]] = {
     "notifications": ("createdAt", "state", "nextAttemptAt"),
     "templates": (),
     "connectionRate": (),
-    "state": (),
+    "state": ("leaseUntil",),
 }
 # (collection, field) of the indexed fields that are lists of strings: asked for with `contains`.
 ARRAY_FIELDS: frozenset[tuple[str, str]] = frozenset(

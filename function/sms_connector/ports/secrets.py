@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -29,3 +31,27 @@ class SecretSource(Protocol):
 
     def where(self, name: str) -> str:
         """Return the place `get` looks at, for messages (a path or a resource name, never a value)."""
+
+
+class SecretVersions(Protocol):
+    """The versions of secrets, for whoever rotates them. Numbers grow; the newest enabled one is what `SecretSource`
+    reads."""
+
+    def read(self, name: str, number: int | None = None) -> Secret | None:
+        """Return the value of a version (by default the newest) without its trailing newline; None where it is absent
+        or disabled."""
+
+    def numbers(self, name: str) -> Sequence[int]:
+        """Return the enabled versions, newest first."""
+
+    def add(self, name: str, value: Secret) -> None:
+        """Make this the newest version."""
+
+    def disable(self, name: str, number: int) -> None:
+        """Make a version unreadable."""
+
+
+def secret_digest(name: str, value: Secret | None) -> str:
+    """Return what identifies a value without revealing it: credentials are random, and 64 bits of a digest are no
+    help in guessing one."""
+    return hashlib.sha256(f"{name}:{value}".encode()).hexdigest()[:16] if value else ""

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 import msgspec
 
 from sms_connector.errors import RequestError
 from sms_connector.model.policy import Policy
-from sms_connector.ports import Clock, Ledger, Write
+from sms_connector.ports import Clock, Ledger, Query, Write
+from sms_connector.ports.ledger_access import scan
 
 COLLECTION = "state"
 FORGET_AFTER = 24 * 3600.0
@@ -42,8 +43,18 @@ class _Lease(msgspec.Struct, frozen=True):
 class NodeLease:
     """`held()` around everything that may call a provider. Thread-safe."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock, policy: Policy) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        *,
+        clock: Clock,
+        policy: Policy,
+        secrets_in_use: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """`secrets_in_use` are the digests of the secrets that this node reads: a rotation waits until every node has
+        the new ones."""
         self._ledger = ledger
+        self._secrets_in_use = secrets_in_use
         self._clock = clock
         self._policy = policy
         self._lock = threading.Lock()
@@ -97,6 +108,14 @@ class NodeLease:
             if document is not None and document.data["leaseUntil"] + self._policy.clock_skew > now
         }
 
+    def nodes_without(self, digests: Mapping[str, str]) -> int:
+        """Return how many living nodes say that they use other secrets than these."""
+        query = Query(COLLECTION, (("leaseUntil", ">", self._clock.time()),), order_by="leaseUntil", limit=500)
+        leases = (document.data for document in scan(self._ledger, query))
+        return sum(
+            any(lease["secrets"].get(name, digest) != digest for name, digest in digests.items()) for lease in leases
+        )
+
     def enter(self) -> None:
         with self._lock:
             self._in_flight += 1
@@ -141,7 +160,6 @@ class NodeLease:
     def _write(self, name: str) -> _Lease:
         asked = self._clock.monotonic()
         until = self._clock.time() + self._policy.lease_seconds
-        self._ledger.commit(
-            [Write(COLLECTION, f"node:{name}", {"leaseUntil": until, "expiresAt": until + FORGET_AFTER})]
-        )
+        data = {"leaseUntil": until, "secrets": dict(self._secrets_in_use()), "expiresAt": until + FORGET_AFTER}
+        self._ledger.commit([Write(COLLECTION, f"node:{name}", data)])
         return _Lease(name, asked + self._policy.lease_seconds, until)

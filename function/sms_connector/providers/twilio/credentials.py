@@ -82,12 +82,20 @@ class Credentials:
 
     def _values(self) -> tuple[str, str, str]:
         get = self._secrets.get
-        sid, user, password = get(ACCOUNT_SID), get(API_KEY_SID), get(API_KEY_SECRET)
+        sid = get(ACCOUNT_SID)
+        user, password = key_of(get(API_KEY_SID), get(API_KEY_SECRET) or "")
         if not (user and password):
-            user, password = sid, get(AUTH_TOKEN)
+            user, password = sid or "", get(AUTH_TOKEN) or ""
         if sid and user and password:
             return sid, user, password
         raise CredentialsMissing("; ".join(problems(self._secrets)))
+
+
+def key_of(sid: str | None, secret: str) -> tuple[str, str]:
+    """Return an API key's SID and secret. While a key is rotated its secret holds both, so that nobody pairs the parts
+    of two keys (`rotation`)."""
+    own, colon, rest = secret.partition(":")
+    return (own, rest) if colon and _FORMS[API_KEY_SID][0].fullmatch(own) else (sid or "", secret)
 
 
 def _account(values: tuple[str, str, str]) -> Account:

@@ -18,6 +18,7 @@ from sms_connector.ports import Clock, SecretSource
 from sms_connector.provider import (
     CallbackAnswer,
     Capabilities,
+    CredentialRotation,
     ProviderSettings,
     RawCallback,
     ReportPage,
@@ -75,6 +76,11 @@ class TwilioProvider(HttpProvider):
 
     def problems(self, *, callbacks: bool = False) -> list[str]:
         return credentials.problems(self._secrets, callbacks=callbacks)
+
+    def rotations(self) -> Sequence[CredentialRotation]:
+        from sms_connector.providers.twilio.rotation import TwilioRotations  # only the rotator pays for it
+
+        return TwilioRotations(self._accounts.removesuffix("/Accounts/"), self._transport).all()
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None

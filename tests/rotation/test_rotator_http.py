@@ -1,0 +1,90 @@
+"""The rotator over HTTP: on demand, and by notices as Pub/Sub pushes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import flask
+import pytest
+
+from sandbox import Options, Sandbox
+from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
+from sms_connector.app.container import start
+from sms_connector.app.rotator import build_rotator
+from sms_connector.rotation import RotationTiming
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Any:
+    """A rotator of a connection at the sandbox, which waits for nothing that a test would have to wait for."""
+    secrets = tmp_path / "secrets"
+    secrets.mkdir()
+    (secrets / "account-sid").write_text(ACCOUNT_SID)
+    (secrets / "auth-token").write_text(AUTH_TOKEN)
+    with Sandbox(Options()) as sandbox:
+        environ = {
+            "SMS_LEDGER": f"sqlite:{tmp_path / 'ledger.db'}",
+            "SMS_SECRETS_DIR": str(secrets),
+            "SMS_PROVIDER_URL": sandbox.url,
+            "SMS_CONNECTION": "sms",
+        }
+        handle = build_rotator(start(environ), RotationTiming(spread=0.0, overlap=3600.0))
+        app = flask.Flask("rotator")
+
+        def post(path: str, document: object) -> flask.Response:
+            with app.test_request_context(path, method="POST", json=document):
+                return handle(flask.request)
+
+        yield post
+
+
+def notice(secret: str, **attributes: str) -> dict[str, object]:
+    """https://cloud.google.com/secret-manager/docs/event-notifications"""
+    about = {"eventType": "SECRET_ROTATE", "secretId": f"projects/123/secrets/{secret}", "dataFormat": "JSON_API_V1"}
+    message = {"attributes": about | attributes, "messageId": "1", "publishTime": "2026-11-28T01:00:00.000Z"}
+    return {"message": message, "subscription": "projects/p/subscriptions/sms-rotation-auth-token"}
+
+
+def test_on_demand_it_tells_how_far_it_is(ask: Any, tmp_path: Path) -> None:
+    planned = ask("/v1/rotations:run", {"secret": "auth-token", "dryRun": True})
+    assert (planned.status_code, planned.json["state"]) == (200, "PLANNED")
+    assert (tmp_path / "secrets" / "auth-token").read_text() == AUTH_TOKEN
+    for _ in range(20):
+        answer = ask("/v1/rotations:run", {"secret": "auth-token"})
+        assert answer.status_code == 200, answer.json
+        if answer.json["retryAfterSeconds"] > 60:
+            break
+    assert (answer.json["state"], answer.json["stage"]) == ("WAITING", "promote it")
+    assert (tmp_path / "secrets" / "auth-token").read_text() != AUTH_TOKEN
+
+
+def test_a_notice_comes_again_until_it_is_done(ask: Any, tmp_path: Path) -> None:
+    answer = ask("/tasks/rotation", notice("sms-auth-token"))
+    assert answer.status_code == 503
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        pytest.param(notice("sms-signing-key"), id="only an operator can make a new one: the log says how"),
+        pytest.param(notice("other-auth-token"), id="a secret of another connection"),
+        pytest.param(notice("sms-auth-token", eventType="SECRET_VERSION_ADD"), id="another event"),
+        pytest.param({"message": {"data": "e30="}}, id="no attributes at all"),
+    ],
+)
+def test_a_notice_that_needs_nothing_is_taken(ask: Any, tmp_path: Path, document: object) -> None:
+    assert ask("/tasks/rotation", document).status_code == 200
+    assert (tmp_path / "secrets" / "auth-token").read_text() == AUTH_TOKEN
+
+
+@pytest.mark.parametrize("document", [{}, {"message": "text"}, {"message": {"attributes": 3}}, []], ids=repr)
+def test_what_is_no_notice_is_refused(ask: Any, document: object) -> None:
+    assert ask("/tasks/rotation", document).status_code == 400
+
+
+def test_an_unknown_secret_is_refused_with_the_steps(ask: Any) -> None:
+    answer = ask("/v1/rotations:run", {"secret": "signing-key"})
+    assert answer.status_code == 422
+    assert "by its console" in answer.json["error"]["message"]
