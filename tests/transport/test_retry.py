@@ -46,15 +46,15 @@ def test_a_send_that_was_refused_by_rate_is_sent_once_it_is_let_in(make_bench: M
     assert len(server.requests) == len(bench.gates) == 3
 
 
-def test_a_repetition_is_made_anew_where_the_request_says_how(make_bench: MakeBench) -> None:
-    """A signature with a nonce is good for one attempt."""
+def test_each_attempt_is_made_anew_where_the_request_says_how(make_bench: MakeBench) -> None:
+    """A signature with a nonce is good for one attempt, one with a date for some minutes: the gate may take longer."""
     bench = make_bench(attempts=4)
     with serving(answering(BUSY, BUSY, CREATED)) as server:
         made = iter(
             HttpRequest("POST", server.url, {"x-nonce": str(number)}, b"x", lane=Lane.SEND) for number in range(9)
         )
-        bench.transport.send(replace(next(made), renew=lambda: replace(next(made), renew=lambda: next(made))))
-    assert [b"x-nonce: %d" % number in request for number, request in enumerate(server.requests)] == [True] * 3
+        bench.transport.send(replace(next(made), renew=lambda: next(made)))
+    assert [b"x-nonce: %d" % number in request for number, request in enumerate(server.requests, 1)] == [True] * 3
 
 
 TOLD = [

@@ -35,7 +35,8 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
     `authorization` is a header value, which nothing prints. `repeatable`: doing it twice is harmless. The gate calls
     `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; at None the status decides.
-    `renew` makes it anew for a repetition, where a signature holds for one attempt.
+    `renew` makes it anew right before each attempt, where a signature holds for one attempt or for some minutes: the
+    gate may keep a call waiting for longer.
     """
 
     method: str

@@ -82,8 +82,9 @@ class HttpTransport:
         own_time = self._settings.connect_timeout + self._settings.read_timeout
         last_start = self._clock.monotonic() + self._settings.total_timeout - own_time
         while True:
+            made = request if request.renew is None else request.renew()
             # However long the gate took, an attempt has its own time-outs to end, and no longer: leases count on it.
-            outcome = self._attempt(request, self._clock.monotonic() + own_time, written)
+            outcome = self._attempt(made, self._clock.monotonic() + own_time, written)
             if isinstance(outcome, HttpResponse):
                 return outcome
             before.append(outcome)
@@ -95,7 +96,6 @@ class HttpTransport:
             if pause > 0.0:
                 self._clock.sleep(pause)
             written = self._gate(request.lane, request.before_attempt)
-            request = request.renew() if request.renew is not None else request
 
     def _attempt(self, request: HttpRequest, deadline: float, written: Written | None) -> HttpResponse | Failure:
         try:
