@@ -14,9 +14,9 @@ where w is more than the provider lets its queue grow (`Capabilities.sender_queu
 messages one by one), or more than the messages may live (`validitySeconds`). Messages for a later time (`sendAt`) are
 all released at that time: then w = t, and handing over has to end before the provider's shortest notice begins.
 
-Other campaigns are ahead (`ahead_of`): M messages have yet to be handed over, m of them for the same sender, for which S
-segments have yet to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their shares
-and ours mix in fact; no message waits longer for that.
+Other campaigns are ahead (`ahead_of`): M messages have yet to be handed over, m of them for the same sender, for which
+S segments have yet to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their
+shares and ours mix in fact; no message waits longer for that.
 """
 
 from __future__ import annotations
