@@ -24,6 +24,7 @@ class ProviderFactory(Protocol):
 PROVIDERS: Mapping[str, tuple[str, str]] = {
     "twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider"),
     "telesign": ("sms_connector.providers.telesign.provider", "TelesignProvider"),
+    "azure": ("sms_connector.providers.azure.provider", "AzureProvider"),
 }
 DEFAULT = next(iter(PROVIDERS))
 

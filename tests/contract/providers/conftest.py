@@ -10,10 +10,11 @@ from tests.contract.providers import batching_double
 from tests.contract.providers.case import ProviderCase
 from tests.contract.providers.doubles import Answer
 from tests.contract.providers.stage import Stage, Staged
+from tests.providers.azure import contract_case as azure
 from tests.providers.telesign import contract_case as telesign
 from tests.providers.twilio import contract_case as twilio
 
-CASES = {case.name: case for case in (twilio.CASE, telesign.CASE, batching_double.CASE)}
+CASES = {case.name: case for case in (twilio.CASE, telesign.CASE, azure.CASE, batching_double.CASE)}
 
 
 @pytest.fixture(params=list(CASES.values()), ids=list(CASES))
