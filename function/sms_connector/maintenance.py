@@ -20,7 +20,7 @@ from sms_connector.errors import Conflict
 from sms_connector.model.policy import Policy
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Ledger, Query, Version, Write
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.blocks import BLOCKS, Block
+from sms_connector.store.blocks import BLOCKS, Block, records_of
 from sms_connector.store.campaign_record import Campaign, CampaignState
 from sms_connector.store.event_merger import merge_due, merge_late
 from sms_connector.store.message_record import COLLECTION as MESSAGES
@@ -126,7 +126,7 @@ class Maintenance(msgspec.Struct, frozen=True):
         blocks = {block.id: block for block in map(Block.of, self.ledger.find(_due(BLOCKS, now, BLOCKS_PER_RUN)))}
         if self.has_events:
             merge_due(self.ledger, self.store, blocks)
-        records = [record for block in blocks.values() for record in block.records.values()] + messages
+        records = records_of(blocks.values()) + messages
         due = [record for record in records if record.next_check_at is not None and record.next_check_at <= now]
         copies = [record for record in due if record.same_as and not record.final]
         self.store.update_copies(copies)

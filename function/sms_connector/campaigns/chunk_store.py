@@ -14,9 +14,9 @@ from contextlib import AbstractContextManager
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
-from sms_connector.ports import Ledger, Version, Write
+from sms_connector.ports import Ledger
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.blocks import Block, read_blocks
+from sms_connector.store.blocks import Block, read_blocks, records_of
 from sms_connector.store.campaign_record import (
     BLOCK_RECORDS,
     PROGRESS,
@@ -68,7 +68,7 @@ class ChunkStore(BlockStore):
         for id_, block in list(self._blocks.items()):
             while self._has_work(block) and not self._take(block, abandon):
                 block = self._blocks[id_] = read_blocks(self._ledger, [id_])[id_]
-        return [record for block in self._blocks.values() for record in block.records.values()]
+        return records_of(self._blocks.values())
 
     def changing(self) -> AbstractContextManager[object]:
         """Keep blocks from being written during a change of records."""
@@ -116,7 +116,7 @@ class ChunkStore(BlockStore):
         """Release the chunk's blocks after the attempt: from then on events are merged into them."""
         with self._lock:
             owned = [block for block in self._blocks.values() if block.owned]
-            tally = Tally.of(record for block in owned for record in block.records.values())
+            tally = Tally.of(records_of(owned))
 
             def count(progress: Progress) -> None:
                 progress.recount(Tally(), tally)
@@ -183,35 +183,29 @@ class ChunkStore(BlockStore):
     def _write(self, blocks: Sequence[Block], *, released: bool) -> None:
         if not blocks:
             return
-        tally = Tally.of(record for block in blocks for record in block.records.values())
+        tally = Tally.of(records_of(blocks))
         count = (lambda progress: progress.recount(Tally(), tally)) if released else None
         self._store_blocks(blocks, count, owned=not released)
 
     def _store_blocks(self, blocks: Sequence[Block], count: Count | None, *, owned: bool = True) -> None:
         """Commit blocks and, where counts change, the chunk's progress, which events of other blocks may have
         changed."""
-        records = [record for block in blocks for record in block.records.values()]
-        with self.notifying(records) as notifications:
-            writes = [*(block.to_write(owned=owned) for block in blocks), *notifications]
-            versions = self._commit_counting(writes, count) if count is not None else self._ledger.commit(writes)
-            for block, version in zip(blocks, versions, strict=False):
-                block.version, block.owned = version, owned
-
-    def _commit_counting(self, writes: Sequence[Write], count: Count) -> list[Version | None]:
         while True:
             progress = replace(self._progress)
-            count(progress)
+            counted = []
+            if count is not None:
+                count(progress)
+                counted = [progress.to_write(expires_at=self._campaign.keep_until)]
             try:
-                *versions, version = self._ledger.commit(
-                    [*writes, progress.to_write(expires_at=self._campaign.keep_until)]
-                )
+                versions = self._commit_blocks(blocks, counted, owned=owned)
             except Conflict as conflict:
                 if conflict.collection != PROGRESS:
                     raise
                 self._read_progress()
                 continue
-            progress.version, self._progress = version, progress
-            return versions
+            if versions:
+                [progress.version], self._progress = versions, progress
+            return
 
     def _read_progress(self) -> None:
         """Raises Conflict if another worker has reclaimed the chunk."""

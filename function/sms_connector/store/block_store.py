@@ -17,10 +17,10 @@ from msgspec.structs import replace
 from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus, advance
-from sms_connector.ports import Query, Write
+from sms_connector.ports import Query, Version, Write
 from sms_connector.ports.ledger_access import conditions
 from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
-from sms_connector.store.blocks import BLOCKS, Block, by_chunk, read_blocks
+from sms_connector.store.blocks import BLOCKS, Block, by_chunk, read_blocks, records_of
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -100,7 +100,7 @@ class BlockStore(MessageStore):
         if own is not None:
             return own
         found = self._ledger.find(Query(BLOCKS, (("providerMessageIds", "contains", provider_message_id),), limit=1))
-        records = chain.from_iterable(Block.of(document).records.values() for document in found)
+        records = records_of(map(Block.of, found))
         return next((each.id for each in records if each.provider_message_id == provider_message_id), None)
 
     def newest(self, query: PersonQuery) -> Iterator[tuple[Cursor, MessageRecord]]:
@@ -164,13 +164,17 @@ class BlockStore(MessageStore):
         if document is None:
             return set()  # all are owned, or the chunk has expired with its campaign
         progress = Progress.of(document)
-        before = _tally(free)
+        before = Tally.of(records_of(free.values()))
         _change(free, items)
-        after = _tally(free)
+        after = Tally.of(records_of(free.values()))
         sums = self._removed_from_totals(progress) if after != before else []
         progress.recount(before, after)
         counted = [progress.to_write(expires_at=float(document.data["expiresAt"])), *sums]
-        return set(free) if self._commit_blocks(list(free.values()), counted) else None
+        try:
+            self._commit_blocks(list(free.values()), counted)
+        except Conflict:
+            return None
+        return set(free)
 
     def _removed_from_totals(self, progress: Progress) -> list[Write]:
         """Take a chunk's counts out of its campaign's totals, in the same commit as a late change."""
@@ -181,16 +185,16 @@ class BlockStore(MessageStore):
         campaign.remove_from_totals(progress)
         return [campaign.to_write()]
 
-    def _commit_blocks(self, blocks: Sequence[Block], counted: Sequence[Write]) -> bool:
-        records = [record for block in blocks for record in block.records.values()]
-        try:
-            with self.notifying(records) as notifications:
-                writes = [*(block.to_write() for block in blocks), *counted, *notifications]
-                for block, version in zip(blocks, self._ledger.commit(writes), strict=False):
-                    block.version = version
-        except Conflict:
-            return False
-        return True
+    def _commit_blocks(
+        self, blocks: Sequence[Block], counted: Sequence[Write], *, owned: bool = False
+    ) -> list[Version | None]:
+        """Commit blocks with their counts and notifications. Return the versions of the counts."""
+        with self.notifying(records_of(blocks)) as notifications:
+            writes = [*(block.to_write(owned=owned) for block in blocks), *counted, *notifications]
+            versions = self._ledger.commit(writes)
+            for block, version in zip(blocks, versions, strict=False):
+                block.version, block.owned = version, owned
+            return versions[len(blocks) : len(blocks) + len(counted)]
 
     def _read_locations(self, locations: dict[str, MessageLocation]) -> dict[str, MessageRecord | None]:
         """Return messages of blocks, with the events that are not merged yet."""
@@ -223,10 +227,6 @@ class BlockStore(MessageStore):
 def _copy_outcome(record: MessageRecord, seen: MessageRecord) -> None:
     record.mirror(seen)
     record.next_check_at = seen.next_check_at
-
-
-def _tally(blocks: dict[str, Block]) -> Tally:
-    return Tally.of(record for block in blocks.values() for record in block.records.values())
 
 
 def _change(blocks: dict[str, Block], items: Sequence[Item]) -> None:

@@ -85,6 +85,10 @@ def _item(record: MessageRecord) -> Json:
     return {name: value for name, value in record.to_data().items() if name not in (*_SHARED, "expiresAt")}
 
 
+def records_of(blocks: Iterable[Block]) -> list[MessageRecord]:
+    return [record for block in blocks for record in block.records.values()]
+
+
 def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
     of_chunks: dict[str, list[Block]] = {}
     for block in blocks:

@@ -14,7 +14,7 @@ import msgspec
 
 from sms_connector.ports import Document, Ledger
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.blocks import Block, by_chunk, read_blocks
+from sms_connector.store.blocks import Block, by_chunk, read_blocks, records_of
 from sms_connector.store.campaign_record import Tally
 from sms_connector.store.status_events import (
     change_of,
@@ -82,10 +82,10 @@ def count_pending(ledger: Ledger, campaign_id: str) -> Pending:
     """Return the difference between the totals and what a page of results shows already."""
     events = _by_block(read_campaign_events(ledger, campaign_id))
     blocks = [block for block in read_blocks(ledger, events).values() if not block.owned]
-    before = Tally.of(record for block in blocks for record in block.records.values())
+    before = Tally.of(records_of(blocks))
     for block in blocks:
         merge_events(block, _awaited(block, events[block.id]))
-    after = Tally.of(record for block in blocks for record in block.records.values())
+    after = Tally.of(records_of(blocks))
     counts = Counter(after.counts)
     counts.subtract(before.counts)
     return Pending(counts, after.open_messages - before.open_messages, sorted({block.chunk_id for block in blocks}))
