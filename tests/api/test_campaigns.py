@@ -423,7 +423,7 @@ def folder(tmp_path: Path) -> Path:
     ids=str,
 )
 def test_records_from_a_source(folder: Path, source: dict[str, str]) -> None:
-    api = CampaignApi(AllowedSources(folders=[FileObjects(folder)]))
+    api = CampaignApi(AllowedSources(folders=FileObjects(folder)))
     answer = api.create({"message": "Hello <first name>", "mapping": {"to": "mobile"}, **source})
     assert (answer.status_code, answer.json["source"]) == (202, source["source"]), answer.text
     assert carry_out(api) == sorted(TEXTS)
@@ -444,7 +444,7 @@ def test_records_from_a_source(folder: Path, source: dict[str, str]) -> None:
     ids=lambda value: str(value)[:60],
 )
 def test_sources_that_are_refused(folder: Path, source: dict[str, Any], field: str, says: str) -> None:
-    api = CampaignApi(AllowedSources(folders=[FileObjects(folder)]))
+    api = CampaignApi(AllowedSources(folders=FileObjects(folder)))
     answer = api.create({"message": "Hello <first name>", "mapping": {"to": "mobile"}, **source})
     assert answer.status_code == 400
     [detail] = answer.json["error"]["details"]

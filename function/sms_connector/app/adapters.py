@@ -48,7 +48,8 @@ def open_queue(settings: Settings, clock: Clock) -> TaskQueue | None:
 
 def open_sources(settings: Settings) -> AllowedSources:
     buckets = [source for source in settings.campaign_sources if source.startswith(BUCKETS)]
-    folders = [FileObjects(source) for source in settings.campaign_sources if not source.startswith(BUCKETS)]
+    paths = [source for source in settings.campaign_sources if not source.startswith(BUCKETS)]
+    folders = FileObjects(*paths) if paths else None
     if not buckets:
         return AllowedSources(folders=folders)
     from sms_connector.cloud.objects import BucketObjects

@@ -19,13 +19,13 @@ class AllowedSources(msgspec.Struct, frozen=True):
 
     prefixes: Sequence[str] = ()
     buckets: ObjectSource | None = None
-    folders: Sequence[ObjectSource] = ()
+    folders: ObjectSource | None = None
 
     def open_lines(self, uri: str) -> AbstractContextManager[BinaryIO]:
         return self._find(uri).open_lines(uri)
 
     def _find(self, uri: str) -> ObjectSource:
-        if not self.prefixes and not self.folders:
+        if not self.prefixes and self.folders is None:
             raise _refuse("no source is allowed here: name buckets or folders in SMS_CAMPAIGN_SOURCES")
         if uri.startswith(BUCKETS):
             allowed = any(uri.startswith(f"{prefix.rstrip('/')}/") for prefix in self.prefixes)
@@ -35,18 +35,9 @@ class AllowedSources(msgspec.Struct, frozen=True):
             return self.buckets
         if not uri.startswith("file:"):
             raise _refuse("must be gs://bucket/object or, on one machine, file:<path>")
-        return self._find_folder(uri)
-
-    def _find_folder(self, uri: str) -> ObjectSource:
-        """Return the folder that has the file."""
-        refusal = _refuse(f"no folder is allowed here, only: {', '.join(self.prefixes)} (SMS_CAMPAIGN_SOURCES)")
-        for folder in self.folders:
-            try:
-                with folder.open_lines(uri):
-                    return folder
-            except InvalidRequest as error:
-                refusal = error
-        raise refusal
+        if self.folders is None:
+            raise _refuse(f"no folder is allowed here, only: {', '.join(self.prefixes)} (SMS_CAMPAIGN_SOURCES)")
+        return self.folders
 
 
 NO_SOURCES = AllowedSources()

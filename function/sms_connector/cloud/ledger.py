@@ -62,10 +62,9 @@ FIXES: Mapping[type[Exception], str] = {
     exceptions.Unauthenticated: "does not know who we are: run the function as a service account that exists",
     exceptions.NotFound: "is not there: create it, or set SMS_LEDGER to the one that is",
     exceptions.InvalidArgument: "refused the call as invalid: check the database's name in SMS_LEDGER, and that the "
-    "function's "
-    "archive and `pulumi up` are of one version",
-    exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): run `pulumi "
-    "up`",
+    "function's archive and `pulumi up` are of one version",
+    exceptions.FailedPrecondition: "is not as it has to be (native mode, every index, ready to be used): "
+    "run `pulumi up`",
 }
 
 Key = tuple[str, str]  # collection, id

@@ -1,4 +1,4 @@
-"""Files below one folder, as inputs of campaigns: `file:batch.csv`, `file:2026/batch.csv`,
+"""Files below some folders, as inputs of campaigns: `file:batch.csv`, `file:2026/batch.csv`,
 `file:///srv/inputs/batch.csv`."""
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from sms_connector.errors import FieldProblem, InvalidRequest
 
 
 class FileObjects:
-    """`ports.ObjectSource` on a folder. Nothing outside of it is opened, be it asked for by `..` or by a link."""
+    """`ports.ObjectSource` on folders, of which the first that has the file counts. Nothing outside of them is opened,
+    be it asked for by `..` or by a link."""
 
-    def __init__(self, folder: str | Path) -> None:
-        self._folder = Path(folder)
+    def __init__(self, *folders: str | Path) -> None:
+        self._folders = [Path(folder) for folder in folders]
 
     @contextmanager
     def open_lines(self, uri: str) -> Iterator[BinaryIO]:
@@ -24,15 +25,15 @@ class FileObjects:
             yield stream
 
     def _find(self, uri: str) -> Path:
-        parts = urlsplit(uri)
+        parts, where = urlsplit(uri), " or ".join(map(str, self._folders))
         if parts.scheme != "file" or parts.netloc or parts.query or parts.fragment or not parts.path:
-            raise _invalid(f"{uri!r} has to be file:<path below {self._folder}>")
-        folder = self._folder.resolve()
-        path = (folder / unquote(parts.path)).resolve()
-        if not path.is_relative_to(folder) or not path.is_file():
-            # One answer for both, which does not reveal what is outside.
-            raise _invalid(f"no file {uri!r} below {self._folder}")
-        return path
+            raise _invalid(f"{uri!r} has to be file:<path below {where}>")
+        for folder in self._folders:
+            path = (folder.resolve() / unquote(parts.path)).resolve()
+            if path.is_relative_to(folder.resolve()) and path.is_file():
+                return path
+        # One answer for both, which does not reveal what is outside.
+        raise _invalid(f"no file {uri!r} below {where}")
 
 
 def _invalid(message: str) -> InvalidRequest:

@@ -3,13 +3,11 @@
 Invariant, whichever node joins, dies or pauses: in no window are more calls started than the rate.
 
 - A node starts no more than its share in the allocation document, and nothing once its lease has ended. The throttle
-  knows the end, so a
-  process that was asleep starts nothing late.
+  knows the end, so a process that was asleep starts nothing late.
 - To give something back a node lowers its throttle, waits a window, and then writes the smaller share.
 - To get more it writes the larger share, out of what is free, and then raises its throttle.
 - A dead node's share is free once its entry was seen unchanged for its lease and a window (`Watch`). That compares no
-  clocks: the node
-  counts its lease from before the entry was written.
+  clocks: the node counts its lease from before the entry was written.
 
 A joining node waits until the others have given way, at their next renewals. One document holds all shares, so a
 renewal is a read and a write; the more nodes, the rarer renewals and the longer leases.

@@ -2,11 +2,11 @@
 
 Two rules, both kept (sending.md section 5):
 
-- the window: in no second are more than `rate` calls started. Call i starts no earlier than a second after call i -
-  rate;
+- the window: in no second are more than `rate` calls started. Call i starts no earlier than a second after call
+  i - rate;
 - the pace: an idle node may start `rate` calls at once; once the window has held a call back, calls are spaced evenly,
-  so that a
-  loaded node sends a steady stream and not a burst each second. A short hiccup is made up for, within the window.
+  so that a loaded node sends a steady stream and not a burst each second. A short hiccup is made up for, within the
+  window.
 
 Both keep a margin: a call's latency to the provider varies by milliseconds, and the rate has to hold where it is
 counted. The pace's margin is the larger one, so that a late thread's loss can be made up for: 24.94 of 25 calls a

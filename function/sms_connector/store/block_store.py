@@ -6,7 +6,7 @@ counts and its notifications are one commit, applied once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from heapq import merge
 from itertools import chain
@@ -198,27 +198,20 @@ class BlockStore(MessageStore):
 
     def _read_locations(self, locations: dict[str, MessageLocation]) -> dict[str, MessageRecord | None]:
         """Return messages of blocks, with the events that are not merged yet."""
-        wanted: dict[str, list[tuple[str, int]]] = {}
-        for id_, location in locations.items():
-            wanted.setdefault(location.block_id, []).append((id_, location.position))
-        blocks = read_blocks(self._ledger, wanted)
-        open_blocks = [
-            block
-            for name, block in blocks.items()
-            if block.owned
-            or any(record.may_yield for _, at in wanted[name] if (record := block.records.get(at)) is not None)
-        ]
+        blocks = read_blocks(self._ledger, dict.fromkeys(each.block_id for each in locations.values()))
+        changing = {at.block_id for at in locations.values() if (found := _at(blocks, at)) and found.may_yield}
+        open_blocks = [block for block in blocks.values() if block.owned or block.id in changing]
         events = self.each(partial(read_status_events, self._ledger), by_chunk(open_blocks))
         # A run may have merged and deleted events meanwhile: then the block has them now.
         blocks |= read_blocks(self._ledger, (block.id for block in open_blocks))
-        for id_, found in chain.from_iterable(each.items() for each in events):
-            merge_events(blocks[id_], found)
-        return {id_: block.records.get(at) for name, block in blocks.items() for id_, at in wanted[name]}
+        for id_, pending in chain.from_iterable(each.items() for each in events):
+            merge_events(blocks[id_], pending)
+        return {id_: _at(blocks, location) for id_, location in locations.items()}
 
     def _apply_read(self, location: MessageLocation, report: DeliveryReport, at: float) -> None:
         """Apply `read` at once: it follows `delivered`, which is final, so that no run would look for it."""
         blocks = read_blocks(self._ledger, [location.block_id])
-        record = blocks[location.block_id].records.get(location.position) if blocks else None
+        record = _at(blocks, location)
         if record is not None and record.status is not advance(record.status, report.status):
             change = ApplyReport(report, at, "callback", stored=True)
             self.save_in_blocks([(record, change)], loaded=blocks)
@@ -229,9 +222,14 @@ def _copy_outcome(record: MessageRecord, seen: MessageRecord) -> None:
     record.next_check_at = seen.next_check_at
 
 
+def _at(blocks: Mapping[str, Block], location: MessageLocation) -> MessageRecord | None:
+    block = blocks.get(location.block_id)
+    return block.records.get(location.position) if block is not None else None
+
+
 def _change(blocks: dict[str, Block], items: Sequence[Item]) -> None:
     for location, record, change in items:
-        current = blocks[location.block_id].records.get(location.position) if location.block_id in blocks else None
+        current = _at(blocks, location)
         if current is not None:
             change(current)
             become(record, current)

@@ -46,16 +46,12 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         if isinstance(self.outcome, SendReceipt):
             record.apply_report(_report_of(self.outcome), at=self.at, source="send")
         elif self._is_about(record):
-            self._note_failure(record)
+            self._note_failure(record, _failure(self.outcome))
 
     @property
     def opt_out(self) -> str | None:
         """Return the reason to end consent, if the provider refused the message for that."""
-        outcome = self.outcome
-        if isinstance(outcome, FailureReason):
-            failure: FailureReason | None = outcome
-        else:
-            failure = outcome.failure if isinstance(outcome, SendReceipt) else failure_of(outcome)
+        failure = self.outcome.failure if isinstance(self.outcome, SendReceipt) else _failure(self.outcome)
         return f"refused with {failure.code}" if failure is not None and failure.is_opt_out else None
 
     def _is_about(self, record: MessageRecord) -> bool:
@@ -63,8 +59,7 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
         other_call = record.phase == Phase.CALLING and record.holder != self.holder
         return record.resends == self.resends and not other_call
 
-    def _note_failure(self, record: MessageRecord) -> None:
-        failure = self.outcome if isinstance(self.outcome, FailureReason) else failure_of(self.outcome)
+    def _note_failure(self, record: MessageRecord, failure: FailureReason) -> None:
         if isinstance(self.outcome, OutcomeUnknown):
             record.mark_unknown(failure.message, at=self.at, window=self.window)
         elif self.resends and (failure.source != "provider" or failure.kind in _ABOUT_NOW):
@@ -91,7 +86,11 @@ class Resend(msgspec.Struct):
             record.note(self.at, "connector", "resend")
 
 
-def failure_of(error: SendReceipt | ConnectorError) -> FailureReason:
+def _failure(outcome: FailureReason | ConnectorError) -> FailureReason:
+    return outcome if isinstance(outcome, FailureReason) else failure_of(outcome)
+
+
+def failure_of(error: ConnectorError) -> FailureReason:
     """Return an error as the message's failure, in its source's words."""
     if isinstance(error, ProviderRefused):
         return FailureReason("provider", error.kind, str(error), error.code, error.more_info)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from contextlib import suppress
 from math import ceil
 
+import msgspec
+
 from sms_connector.errors import QueueUnavailable
 from sms_connector.ports import Clock, Task, TaskQueue
 
@@ -21,23 +23,22 @@ LEAST_PAUSE = 1.0
 LONGEST_PAUSE = 20 * 86_400.0
 
 
-class MaintenanceSchedule:
+class MaintenanceSchedule(msgspec.Struct):
     """Plans runs; does nothing without a queue."""
 
-    def __init__(self, queue: TaskQueue | None, *, connection: str, clock: Clock) -> None:
-        self._queue = queue
-        self._connection = connection
-        self._clock = clock
-        self._planned = 0
+    queue: TaskQueue | None
+    connection: str
+    clock: Clock
+    _planned: int = 0
 
     def plan(self, due: float) -> None:
         """Plan a run at `due` (epoch seconds), or within a second after; sooner if that is far away. A queue out of
         reach is ignored."""
-        now = self._clock.time()
+        now = self.clock.time()
         slot = ceil(min(max(due, now + LEAST_PAUSE), now + LONGEST_PAUSE))
-        if self._queue is None or now + LEAST_PAUSE < self._planned <= slot:
+        if self.queue is None or now + LEAST_PAUSE < self._planned <= slot:
             return  # an earlier run is coming; it plans what follows
-        name = f"{self._connection}-maintenance-{slot}"
+        name = f"{self.connection}-maintenance-{slot}"
         with suppress(QueueUnavailable):
-            self._queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
+            self.queue.enqueue([Task("events", PATH, {"at": slot}, name=name, not_before=slot)])
             self._planned = slot
