@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from datetime import datetime
 
@@ -34,6 +35,16 @@ class OutboundMessage(msgspec.Struct, frozen=True):
     @property
     def digest(self) -> str:
         return text_digest(self.text)
+
+
+# The form of our ids; of a provider that echoes ids, whatever else it sends is not about a message of ours.
+MESSAGE_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
+
+
+def batch_of(message_id: str) -> str:
+    """Return what the ids of the messages of one request, or of one chunk of a campaign, begin with; a provider may
+    know them by it."""
+    return message_id.rpartition("-")[0] or message_id[:-4]
 
 
 def text_digest(text: str) -> str:

@@ -289,5 +289,6 @@ def key_id(key: str) -> str:
 
 
 def message_id(nonce: str, index: int) -> str:
-    """Return our id of a record's message; the same nonce and index give the same id."""
-    return "msg_" + hashlib.sha256(f"{nonce}:{index}".encode()).hexdigest()[:26]
+    """Return our id of a record's message; the same nonce and index give the same id. Those of one request are alike
+    but for the index (`model.message.batch_of`)."""
+    return f"msg_{hashlib.sha256(nonce.encode()).hexdigest()[:22]}{index:04x}"
