@@ -25,6 +25,7 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "twilio": ("sms_connector.providers.twilio.provider", "TwilioProvider"),
     "telesign": ("sms_connector.providers.telesign.provider", "TelesignProvider"),
     "azure": ("sms_connector.providers.azure.provider", "AzureProvider"),
+    "infobip": ("sms_connector.providers.infobip.provider", "InfobipProvider"),
 }
 DEFAULT = next(iter(PROVIDERS))
 

@@ -1,0 +1,1 @@
+"""Infobip SMS (API version 3)."""
