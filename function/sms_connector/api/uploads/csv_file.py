@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, Located, RecordProblem, broken
-from sms_connector.api.uploads.text import find_line, open_utf8, wrong_bytes
+from sms_connector.api.uploads.text import open_text, wrong_bytes
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import quote
@@ -45,19 +45,26 @@ def read_csv(
     content: Content, mapping: FieldMapping, *, delimiter: str | None, charset: str | None
 ) -> Iterator[Located]:
     """Yield each row as a record with its line. `delimiter` is one of DELIMITERS, None: detected."""
-    text = io.TextIOWrapper(open_utf8(content, charset), "utf-8", newline="")
-    head = _Head(text)
+    file, encoding = open_text(content, charset)
+    text = io.TextIOWrapper(file, encoding, newline="")
+    head: list[str] = []
     try:
-        table = _open_table(head, mapping, DELIMITERS[delimiter] if delimiter else None)
+        for line in islice(text, _HEADER_LINES):
+            head.append(line)
+            content.mark(len(head) + 1)
     except UnicodeDecodeError as error:
-        raise wrong_bytes(find_line(error, len(head.lines))) from None
-    yield from _read_rows(chain(head.lines[table.lines :], text), table, mapping, content)
+        raise wrong_bytes(error, encoding, before=len(head)) from None
+    table = _open_table(head, mapping, DELIMITERS[delimiter] if delimiter else None)
+    rows = csv.reader(chain(head[table.lines :], text), delimiter=table.delimiter, strict=True)
+    try:
+        yield from _read_rows(rows, table, mapping, content)
+    except UnicodeDecodeError as error:
+        raise wrong_bytes(error, encoding, before=table.lines + rows.line_num) from None
 
 
-def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, content: Content) -> Iterator[Located]:
+def _read_rows(rows: Any, table: _Table, mapping: FieldMapping, content: Content) -> Iterator[Located]:
     names, width = _name_columns(table.header, mapping), len(table.header)
     optional = [name for name in names if name in (mapping.key_field, mapping.reference_field)]
-    rows = csv.reader(lines, delimiter=table.delimiter, strict=True)
     line = table.lines + 1
     try:
         for row in rows:
@@ -68,8 +75,6 @@ def _read_rows(lines: Iterator[str], table: _Table, mapping: FieldMapping, conte
                 record = dict(zip(names, row, strict=False))
                 yield line, problem_text or (_blank_to_none(record, optional) if optional else record)
             line = following
-    except UnicodeDecodeError as error:
-        raise wrong_bytes(find_line(error, table.lines + rows.line_num)) from None
     except csv.Error as error:
         raise broken(f"line {line} is not CSV: {error}; check the quotes") from None
 
@@ -87,42 +92,18 @@ def _check_width(row: Sequence[str], width: int) -> RecordProblem | None:
     return RecordProblem(f"the row has {len(row)} values, the header {width} names; quote values with a delimiter")
 
 
-class _Head:
-    """The first lines of a file, kept so that each delimiter can be tried on them."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
-        self._begun = False
-        self.lines: list[str] = []
-
-    def __iter__(self) -> Iterator[str]:
-        for number in range(_HEADER_LINES):
-            if number == len(self.lines) and not self._read():
-                return
-            yield self.lines[number]
-
-    def _read(self) -> bool:
-        """Read one more line. In front of the header's names marks are dropped: they would hide its first quote."""
-        line = self._text.readline()
-        if line and not self._begun:
-            content = strip_invisible(line).lstrip(" \u00a0")
-            self._begun = bool(content.strip()) and not _SEPARATOR.fullmatch(content.strip())
-            line = content if self._begun or not content.strip() else line
-        if line:
-            self.lines.append(line)
-        return bool(line)
-
-
-def _open_table(head: _Head, mapping: FieldMapping, delimiter: str | None) -> _Table:
+def _open_table(head: list[str], mapping: FieldMapping, delimiter: str | None) -> _Table:
     """Find the header, and the delimiter by which it has most of the mapped columns."""
-    skipped, named = _read_separator(head)
+    skipped, named = _find_header(head)
     candidates = [delimiter or named] if delimiter or named else list(DELIMITERS.values())
     wanted = {normalize_name(field) for _, field in mapping.wanted_fields()}
     tables: list[_Table] = []
     broken_by: csv.Error | None = None
     for candidate in candidates:
+        rows = csv.reader(head[skipped:], delimiter=str(candidate), strict=True)
         try:
-            tables += _read_header(head, skipped, str(candidate))
+            found = (row for row in rows if any(normalize_name(cell).strip(_MARKS) for cell in row))
+            tables += [_Table(str(candidate), row, skipped + rows.line_num) for row in islice(found, 1)]
         except csv.Error as error:
             broken_by = error
     if broken_by and not tables:
@@ -135,25 +116,20 @@ def _open_table(head: _Head, mapping: FieldMapping, delimiter: str | None) -> _T
     return table
 
 
-def _read_separator(head: _Head) -> tuple[int, str | None]:
-    """Return the number of lines before the header, and the delimiter that Excel's `sep=` line names."""
+def _find_header(head: list[str]) -> tuple[int, str | None]:
+    """Return the number of lines before the header, and the delimiter that Excel's `sep=` line names.
+
+    In front of the header's names marks are dropped: they would hide its first quote.
+    """
     separator = None
     for number, line in enumerate(head):
-        shown = strip_invisible(line).strip(" \r\n")
-        found = _SEPARATOR.fullmatch(shown)
-        if shown and not found:
+        shown = strip_invisible(line).lstrip(" \u00a0")
+        found = _SEPARATOR.fullmatch(shown.strip(" \r\n"))
+        if shown.strip() and not found:
+            head[number] = shown
             return number, separator
         separator = found[1] if found else separator
-    return len(head.lines), separator
-
-
-def _read_header(head: _Head, skipped: int, delimiter: str) -> list[_Table]:
-    """Return the first row that has names, if there is one."""
-    rows = csv.reader(islice(head, skipped, None), delimiter=delimiter, strict=True)
-    for row in rows:
-        if any(normalize_name(cell).strip(_MARKS) for cell in row):
-            return [_Table(delimiter, row, skipped + rows.line_num)]
-    return []
+    return len(head), separator
 
 
 def _check_header(table: _Table, mapping: FieldMapping) -> None:

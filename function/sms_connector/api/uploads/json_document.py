@@ -148,9 +148,13 @@ class _Checked:
         return piece
 
 
-_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
-_BEGUN = re.compile(rb"(\\+)(?:u[0-9a-fA-F]{0,3})?\Z")
-_HIGH, _LOW = range(0xD800, 0xDC00), range(0xDC00, 0xE000)
+# Characters and escapes that are whole; surrogates are only so in pairs.
+_WHOLE_TEXT = re.compile(
+    rb"(?:[^\\]+|\\(?:[^u]|u(?=.{4})(?![dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"|u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}))*+",
+    re.DOTALL,
+)
+_ESCAPE_BYTES, _PAIR_BYTES = 6, 12
 
 
 class HalfCharacters:
@@ -161,25 +165,7 @@ class HalfCharacters:
 
     def found_in(self, piece: bytes) -> bool:
         """Return True once a half character was found; an empty piece ends the document."""
-        text, self._left = self._left + piece, b""
-        if b"\\" not in text:
-            return False
-        whole = len(text) - _begun(text) if piece else len(text)
-        first_half = -1  # where the half before ends, that needs another
-        for match in _ESCAPE.finditer(text, 0, whole):
-            code = int(match[1], 16) if match[1] else 0
-            if (code in _LOW) != (first_half == match.start()) or (first_half >= 0 and code not in _LOW):
-                return True
-            first_half = match.end() if code in _HIGH else -1
-        if first_half >= 0 and (first_half < whole or not piece):
-            return True
-        self._left = text[first_half - 6 if first_half >= 0 else whole :]
-        return False
-
-
-def _begun(text: bytes) -> int:
-    """Return the length of an escape that the end cuts off. Two backslashes are a whole one."""
-    match = _BEGUN.search(text[-300:])
-    if match is None or len(match[1]) % 2 == 0:
-        return 0
-    return match.end() - match.end(1) + 1
+        text = self._left + piece
+        whole = _WHOLE_TEXT.match(text) if b"\\" in text else None
+        self._left = text[whole.end() :] if whole else b""
+        return len(self._left) >= (_PAIR_BYTES if piece else _ESCAPE_BYTES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from sms_connector.api.uploads.content import Content, Located, RawRecord, RecordProblem, broken
-from sms_connector.api.uploads.text import ADVICE, open_utf8
+from sms_connector.api.uploads.text import ADVICE, open_text, wrong_bytes
 from sms_connector.model.invalid_value import quote
 
 _decode = msgspec.json.Decoder(Any).decode
@@ -17,10 +18,16 @@ _decode = msgspec.json.Decoder(Any).decode
 
 def read_ndjson(content: Content, *, charset: str | None) -> Iterator[Located]:
     """Yield each object with its line; empty lines are left out."""
-    for number, line in enumerate(open_utf8(content, charset), 1):
-        content.mark(number + 1)
-        if not line.isspace() and line:
-            yield number, _read_line(line, number)
+    file, encoding = open_text(content, charset)
+    lines = file if encoding == "utf-8" else map(str.encode, io.TextIOWrapper(file, encoding, newline="\n"))
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            content.mark(number + 1)
+            if not line.isspace() and line:
+                yield number, _read_line(line, number)
+    except UnicodeDecodeError as error:
+        raise wrong_bytes(error, encoding, before=number) from None
 
 
 def _read_line(line: bytes, number: int) -> RawRecord:

@@ -1,4 +1,4 @@
-"""Read what the headers say of an upload, and decode it to UTF-8 from what spreadsheets write.
+"""Read what the headers say of an upload, and find the encoding that a spreadsheet wrote it in.
 
 A byte order mark goes before the charset that the caller names: HTTP clients name one by default. Without either it is
 UTF-8, or UTF-16 where every other byte of the beginning is zero.
@@ -9,12 +9,12 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import msgspec
 from werkzeug.datastructures import Headers
 
-from sms_connector.api.uploads.content import BUFFER_BYTES, Content, broken
+from sms_connector.api.uploads.content import Content, broken
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.invalid_value import quote
 
@@ -48,75 +48,32 @@ def find_charset(name: str, field: str) -> str:
         raise InvalidRequest(FieldProblem(field, message)) from None
 
 
-def open_utf8(content: Content, charset: str | None) -> io.BufferedReader:
-    """Return the content in UTF-8, without byte order marks. `charset` is the caller's. Raises InvalidRequest for what
-    is not text."""
+def open_text(content: Content, charset: str | None) -> tuple[io.BufferedReader, str]:
+    """Return the content without byte order marks, and its encoding. `charset` is the caller's. Raises InvalidRequest
+    for what is not text."""
     file = content.buffered()
     beginning = file.peek(8)[:8]
     for magic, name in _NOT_TEXT:
         if beginning.startswith(magic):
             raise broken(f'the body is {name}, not text; save it as "CSV UTF-8" and send that file')
-    found = next((encoding for mark, encoding in _MARKS if beginning.startswith(mark)), None)
+    mark, found = next((each for each in _MARKS if beginning.startswith(each[0])), (b"", None))
+    while mark and file.peek(len(mark)).startswith(mark):
+        file.read(len(mark))
     encoding = found or charset or _guess(beginning)
-    if encoding in ("utf-8", "ascii"):
-        while file.peek(3)[:3] == codecs.BOM_UTF8:
-            file.read(3)
-        return file
-    return io.BufferedReader(_Recoded(file, encoding), BUFFER_BYTES)
+    return file, "utf-8" if encoding == "ascii" else encoding
 
 
-def find_line(error: UnicodeDecodeError, before: int) -> int:
-    """Return the line of the first wrong byte; `before` lines were complete when the piece with it was read."""
-    piece = error.object[: error.start]
-    return before + 1 + piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
-
-
-def wrong_bytes(line: int, encoding: str = "UTF-8") -> InvalidRequest:
-    return broken(f"line {line} is not {encoding}; {ADVICE}")
+def wrong_bytes(error: UnicodeDecodeError, encoding: str, *, before: int) -> InvalidRequest:
+    """Name the line of the first wrong byte; `before` lines were complete when the piece with it was read."""
+    piece = error.object[: error.start].decode(encoding, "replace")
+    line = before + 1 + piece.count("\n") + piece.count("\r") - piece.count("\r\n")
+    return broken(f"line {line} is not {'UTF-8' if encoding == 'utf-8' else encoding}; {ADVICE}")
 
 
 def _guess(beginning: bytes) -> str:
     if beginning[1:2] == b"\0" != beginning[:1]:
         return "utf-16-le"
     return "utf-16-be" if beginning[:1] == b"\0" != beginning[1:2] else "utf-8"
-
-
-class _Recoded(io.RawIOBase):
-    """A file in another encoding, read as UTF-8."""
-
-    def __init__(self, file: BinaryIO, encoding: str) -> None:
-        self._file = file
-        self._encoding = encoding
-        self._decoder = codecs.getincrementaldecoder(encoding)()
-        self._left = b""
-        self._lines = 0
-        self._begun = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: object) -> int:
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]  # what a BufferedReader hands over is one
-        ended = False
-        while not self._left and not ended:
-            piece = self._file.read(BUFFER_BYTES)
-            ended = not piece
-            self._left = self._decode(piece).encode()
-        taken, self._left = self._left[: len(view)], self._left[len(view) :]
-        view[: len(taken)] = taken
-        return len(taken)
-
-    def _decode(self, piece: bytes) -> str:
-        try:
-            text = self._decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError as error:
-            before = self._lines + error.object[: error.start].decode(self._encoding, "replace").count("\n")
-            raise wrong_bytes(before + 1, self._encoding) from None
-        if not self._begun:
-            text = text.lstrip("\ufeff")
-            self._begun = bool(text)
-        self._lines += text.count("\n")
-        return text
 
 
 JSON = "application/json"
