@@ -4,51 +4,53 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Hashable
+from typing import Annotated, Any, Protocol, TypeVar
 
+import msgspec
+
+from sms_connector.api.routing import ParsedRequest
+from sms_connector.api.validation.problem_list import reading
 from sms_connector.errors import FieldProblem, InvalidRequest
-from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.page import decode_token, encode_token
+from sms_connector.model.typed import convert
 
 Cursor = tuple[float, str]
-Offset = tuple[int, int]
+# A place in numbered parts: the part, and the offset in it.
+Offset = tuple[Annotated[int, msgspec.Meta(ge=0, lt=2**31)], Annotated[int, msgspec.Meta(ge=0, lt=2**31)]]
 _OTHER = "is of another list or filter; send it with the filter it was given for, or leave it out"
 
+T = TypeVar("T", covariant=True)
 
-def read_token(token: str, *filtered: Hashable) -> Cursor | None:
-    """Return where the page begins, None for the first. `filtered`: the list and its filter. Raises InvalidRequest."""
+
+class Fetch(Protocol[T]):
+    """Returns entries, and where the next page begins."""
+
+    def __call__(self, *, limit: int, after: Cursor | None) -> tuple[T, Cursor | None]: ...
+
+
+def read_page(call: ParsedRequest, fetch: Fetch[T], *filtered: Hashable) -> tuple[T, str | None]:
+    """Return the page that the query asks for, and the next one's token. `filtered`: the list and its filter."""
+    after = read_token(call.query.page_token, Cursor, *filtered)
+    found, cursor = fetch(limit=call.query.page_size, after=after)
+    return found, write_token(cursor, *filtered)
+
+
+def read_token(token: str, kind: Any, *filtered: Hashable) -> Any:
+    """Return where the page begins, a `kind` of place, None for the first. Raises InvalidRequest."""
     if not token:
         return None
-    match _decode(token):
-        case (list_digest, int() | float() as value, str() as document_id) if list_digest == _list_digest(filtered):
-            return float(value), document_id
-    raise InvalidRequest(FieldProblem("pageToken", _OTHER))
-
-
-def write_token(cursor: Cursor | None, *filtered: Hashable) -> str | None:
-    return None if cursor is None else encode_token((_list_digest(filtered), *cursor))
-
-
-def read_offset(token: str, listed: str) -> Offset:
-    """Return where a page begins in numbered parts: the part, and the offset in it. Raises InvalidRequest."""
-    if not token:
-        return 0, 0
-    match _decode(token):
-        case (list_digest, int() as part, int() as offset) if (
-            list_digest == _list_digest((listed,)) and min(part, offset) >= 0 and max(part, offset) < 2**31
-        ):
-            return part, offset
-    raise InvalidRequest(FieldProblem("pageToken", _OTHER))
-
-
-def write_offset(offset: Offset | None, listed: str) -> str | None:
-    return None if offset is None else encode_token((_list_digest((listed,)), *offset))
-
-
-def _decode(token: str) -> object:
+    with reading("pageToken"):
+        list_digest, *key = decode_token(token) or (None,)
     try:
-        return decode_token(token)
-    except InvalidValueError as error:
-        raise InvalidRequest(FieldProblem("pageToken", str(error))) from None
+        if list_digest == _list_digest(filtered):
+            return convert(key, kind)
+    except msgspec.ValidationError:
+        pass
+    raise InvalidRequest(FieldProblem("pageToken", _OTHER))
+
+
+def write_token(key: Cursor | Offset | None, *filtered: Hashable) -> str | None:
+    return None if key is None else encode_token((_list_digest(filtered), *key))
 
 
 def _list_digest(filtered: tuple[Hashable, ...]) -> str:

@@ -15,7 +15,7 @@ from sms_connector.errors import Conflict, NotFound
 from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
 from sms_connector.ports import Version as StoredVersion
-from sms_connector.ports.ledger_access import page
+from sms_connector.ports.ledger_access import Cursor, page
 
 COLLECTION = "templates"
 
@@ -73,11 +73,9 @@ class Templates:
             raise NotFound(f"no template {name!r}; GET /v1/templates lists them")
         return found
 
-    def page(self, *, limit: int, after: str | None = None) -> tuple[Sequence[SavedTemplate], str | None]:
-        """Return templates in the order of their names; the second value is the name the next page begins after."""
-        query = Query(COLLECTION, limit=limit, after=None if after is None else (0, after))
-        found, cursor = page(self._ledger, query, SavedTemplate.of)
-        return found, cursor and cursor[1]
+    def page(self, *, limit: int, after: Cursor | None = None) -> tuple[Sequence[SavedTemplate], Cursor | None]:
+        """Return templates in the order of their names; the second value is where the next page begins."""
+        return page(self._ledger, Query(COLLECTION, limit=limit, after=after), SavedTemplate.of)
 
     def save(self, name: str, content: Json, check: Check) -> tuple[SavedTemplate, bool]:
         """Write the next version; also say whether the template is new. The same content again is the same version.

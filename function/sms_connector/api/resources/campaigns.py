@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import UNSET
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
@@ -21,9 +21,10 @@ from sms_connector.api.idempotent import (
     run_or_replay,
     unrepeatable_without_key,
 )
-from sms_connector.api.paging import read_offset, read_token, write_offset, write_token
+from sms_connector.api.paging import Offset, read_page, read_token, write_token
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import campaign as payloads
+from sms_connector.api.schemas.base import ReasonBody, value_or
 from sms_connector.api.schemas.request_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
@@ -101,12 +102,10 @@ def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.Ca
 
 def list_campaigns(services: Services, call: ParsedRequest) -> Answer:
     """List campaigns, newest first."""
-    query: payloads.CampaignListQuery = call.query
-    state = None if query.state is UNSET else query.state
-    after = read_token(query.page_token, "campaigns", state)
-    found, cursor = services.engine.campaigns.page(limit=query.page_size, after=after, state=state)
+    state = value_or(call.query.state, None)
+    found, token = read_page(call, partial(services.engine.campaigns.page, state=state), "campaigns", state)
     listed = [_with_reason(services, payloads.write_campaign(campaign)) for campaign in found]
-    return Answer(payloads.CampaignList(listed, write_token(cursor, "campaigns", state)))
+    return Answer(payloads.CampaignList(listed, token))
 
 
 def list_campaign_results(services: Services, call: ParsedRequest) -> Answer:
@@ -116,15 +115,15 @@ def list_campaign_results(services: Services, call: ParsedRequest) -> Answer:
     """
     query: payloads.ResultQuery = call.query
     campaign = services.engine.campaigns.read(call.path["campaign_id"])
-    status = None if query.status is UNSET else query.status
+    status = value_or(query.status, None)
     if _wants_csv(call):
         name = f'attachment; filename="{campaign.id}.csv"'
         content = write_csv(services.engine.results.all(campaign, status=status), campaign.columns)
         return Answer(content, headers={"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": name})
     listed = f"{campaign.id} {status}" if status else campaign.id
-    start = read_offset(query.page_token, listed)
+    start = read_token(query.page_token, Offset, listed) or (0, 0)
     page, offset = services.engine.results.page(campaign, limit=query.page_size, start=start, status=status)
-    return Answer(payloads.write_result_page(page, write_offset(offset, listed)))
+    return Answer(payloads.write_result_page(page, write_token(offset, listed)))
 
 
 def pause_campaign(services: Services, call: ParsedRequest) -> Answer:
@@ -159,7 +158,7 @@ def retry_campaign(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _move(move: Callable[[str, str | None], CampaignProgress], call: ParsedRequest) -> Answer:
-    body: payloads.ReasonBody = call.body
+    body: ReasonBody = call.body
     return Answer(payloads.write_progress(move(call.path["campaign_id"], body.reason or None)))
 
 
@@ -174,7 +173,7 @@ _ONE = "/v1/campaigns/{campaign_id}"
 
 
 def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer]) -> Route:
-    return command(f"{_ONE}:{verb}", handler, payloads.CampaignInfo, body=payloads.ReasonBody, errors=(404, 422))
+    return command(f"{_ONE}:{verb}", handler, payloads.CampaignInfo, body=ReasonBody, errors=(404, 422))
 
 
 ROUTES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import connection_info as payloads
-from sms_connector.api.schemas.base import payload_of
+from sms_connector.api.schemas.base import ReasonBody, payload_of
 from sms_connector.api.services import Services
 from sms_connector.model.connection_status import ConnectionState
 
@@ -29,7 +29,7 @@ def test_connection(services: Services, call: ParsedRequest) -> Answer:
 
 def suspend_connection(services: Services, call: ParsedRequest) -> Answer:
     """Suspend the connection: send nothing until it is resumed."""
-    body: payloads.SuspendBody = call.body
+    body: ReasonBody = call.body
     services.engine.connection.suspend(body.reason or None)
     call.log.info("connection suspended")
     return _describe(services)
@@ -56,7 +56,7 @@ def _describe(services: Services) -> Answer:
 ROUTES = (
     Route("GET", "/v1/connection", get_connection, payloads.ConnectionInfo),
     command("/v1/connection:test", test_connection, payloads.TestAnswer, errors=(429, 502, 504)),
-    command("/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=payloads.SuspendBody),
+    command("/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=ReasonBody),
     command("/v1/connection:resume", resume_connection, payloads.ConnectionInfo, errors=(422,)),
     Route("GET", "/v1/limits", get_limits, payloads.LimitsAnswer),
 )

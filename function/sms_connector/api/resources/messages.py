@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple
 
@@ -17,23 +18,21 @@ from sms_connector.api.idempotent import (
     run_or_replay,
     unrepeatable_without_key,
 )
-from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.paging import read_page
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import message as payloads
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.request_body import PreviewBody, SendBody, SendQuery, read_query, refuse_query
 from sms_connector.api.services import Services
-from sms_connector.api.uploads.content import Located
-from sms_connector.api.uploads.record_stream import read_form, read_rows
-from sms_connector.api.uploads.text import FORMS, read_content_type
+from sms_connector.api.uploads.record_stream import read_upload
+from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import Drafts, ReadFile, read_drafts
 from sms_connector.api.validation.message_filter import read_filter
 from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.api.validation.preview import write_preview
 from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, NotFound
-from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
 from sms_connector.sending.idempotency import RETRY_AFTER_SECONDS
 from sms_connector.store.message_record import MessageRecord
@@ -123,25 +122,13 @@ def _read_body(
     services: Services, call: ParsedRequest, *, fields: tuple[str, ...] = SEND_FIELDS, most: int | None = None
 ) -> tuple[SendBody, str | None, ReadFile | None]:
     """Return the fields, the name of their template, and the reader of a file's records, at most `most` of them."""
-    if call.body is not None:
+    is_file = call.body is None
+    if not is_file:
         refuse_query(call.given)
-        document, read_file = call.document, None
-    else:
-        document, read_file = read_query(call.given), _file_reader(call, most)
-    document, template = fill(services, document, file=read_file is not None)
-    known = {name: document[name] for name in fields if name in document}
-    return convert(known, SendBody), template, read_file
-
-
-def _file_reader(call: ParsedRequest, most: int | None) -> ReadFile:
-    sent = read_content_type(call.headers)
-    form = read_form(sent.form or "csv", sent, call.query)
-
-    def read_file(mapping: FieldMapping) -> Iterable[Located]:
-        call.stream.seek(0)
-        return islice(read_rows(call.stream, form, mapping), most)
-
-    return read_file
+    document = read_query(call.given) if is_file else call.document
+    document, template = fill(services, document, file=is_file)
+    body = convert({name: document[name] for name in fields if name in document}, SendBody)
+    return body, template, (lambda mapping: islice(read_upload(call, mapping), most)) if is_file else None
 
 
 def preview_messages(services: Services, call: ParsedRequest) -> Answer:
@@ -170,13 +157,10 @@ def get_message(services: Services, call: ParsedRequest) -> Answer:
 
 def list_messages(services: Services, call: ParsedRequest) -> Answer:
     """List messages, newest first."""
-    query: payloads.MessageQuery = call.query
-    wanted = read_filter(query, services.profile.default_country)
-    after = read_token(query.page_token, "messages", wanted)
-    found, cursor = services.engine.messages.list(wanted, limit=query.page_size, after=after)
+    wanted = read_filter(call.query, services.profile.default_country)
+    found, token = read_page(call, partial(services.engine.messages.list, wanted), "messages", wanted)
     messages = [payloads.write_message(record, history=False) for record in found]
-    token = write_token(cursor, "messages", wanted)
-    return Answer(payloads.MessageList(messages=messages, next_page_token=token))
+    return Answer(payloads.MessageList(messages, token))
 
 
 def cancel_message(services: Services, call: ParsedRequest) -> Answer:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from msgspec import UNSET
+from functools import partial
 
-from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.paging import read_page
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import notification as payloads
-from sms_connector.api.schemas.base import payload_of
+from sms_connector.api.schemas.base import payload_of, value_or
 from sms_connector.api.services import Services
 
 
 def list_callbacks(services: Services, call: ParsedRequest) -> Answer:
     """List notifications to callback URLs, newest first."""
-    query: payloads.CallbackQuery = call.query
-    state = None if query.state is UNSET else query.state
-    after = read_token(query.page_token, "callbacks", state)
-    found, cursor = services.notifications.list(limit=query.page_size, after=after, state=state)
-    token = write_token(cursor, "callbacks", state)
-    return Answer(
-        payloads.CallbackList(
-            callbacks=[payload_of(payloads.CallbackInfo, each) for each in found], next_page_token=token
-        )
-    )
+    state = value_or(call.query.state, None)
+    found, token = read_page(call, partial(services.notifications.list, state=state), "callbacks", state)
+    return Answer(payloads.CallbackList([payload_of(payloads.CallbackInfo, each) for each in found], token))
 
 
 def replay_callback(services: Services, call: ParsedRequest) -> Answer:

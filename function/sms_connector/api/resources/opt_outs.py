@@ -11,16 +11,17 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.paging import read_page
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
-from sms_connector.api.schemas.base import PageQuery, payload_of
-from sms_connector.api.schemas.opt_out import OptOutImportAnswer, OptOutImportBody, OptOutImportQuery, write_import
+from sms_connector.api.schemas.base import Nothing, PageQuery, ReasonBody, payload_of
+from sms_connector.api.schemas.opt_out import OptOutImportAnswer, OptOutImportBody, OptOutImportQuery
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Located
-from sms_connector.api.uploads.record_stream import check_opt_outs, read_form, read_rows
-from sms_connector.api.uploads.text import FORMS, read_content_type
+from sms_connector.api.uploads.record_stream import read_opt_outs, read_upload
+from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import read_country
+from sms_connector.api.validation.problem_list import reading
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
@@ -29,11 +30,8 @@ from sms_connector.model.phone_number import parse_recipient
 
 def list_opt_outs(services: Services, call: ParsedRequest) -> Answer:
     """List opt-outs, newest first."""
-    query: PageQuery = call.query
-    after = read_token(query.page_token, "optOuts")
-    found, cursor = services.engine.opt_outs.list(limit=query.page_size, after=after)
-    opt_outs = [payloads.write_opt_out(opt_out) for opt_out in found]
-    return Answer(payloads.OptOutList(opt_outs=opt_outs, next_page_token=write_token(cursor, "optOuts")))
+    found, token = read_page(call, services.engine.opt_outs.list, "optOuts")
+    return Answer(payloads.OptOutList([payloads.write_opt_out(opt_out) for opt_out in found], token))
 
 
 def get_opt_out(services: Services, call: ParsedRequest) -> Answer:
@@ -46,7 +44,7 @@ def get_opt_out(services: Services, call: ParsedRequest) -> Answer:
 
 def save_opt_out(services: Services, call: ParsedRequest) -> Answer:
     """Never write to this recipient again."""
-    body: payloads.OptOutBody = call.body
+    body: ReasonBody = call.body
     opt_out = services.engine.opt_outs.put(
         _number(services, call), "api", body.reason or None, caller=_caller(services, call)
     )
@@ -57,7 +55,7 @@ def delete_opt_out(services: Services, call: ParsedRequest) -> Answer:
     """Allow messages to this recipient again."""
     if not services.engine.opt_outs.delete(_number(services, call), caller=_caller(services, call)):
         raise _not_found()
-    return Answer(payloads.Nothing())
+    return Answer(Nothing())
 
 
 def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
@@ -67,39 +65,31 @@ def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
     """
     said: OptOutImportBody | OptOutImportQuery = call.body or call.query
     country = read_country(said.default_country or "", services.profile.default_country)
-    mapping = FieldMapping(said.column, ())
     parse = partial(_parse_number, services, country=country)
+    mapping = FieldMapping(said.column, ())
     try:
-        checked = list(check_opt_outs(_read_rows(call, mapping), mapping, parse, reason=said.reason))
+        numbers, problems = read_opt_outs(_read_rows(call, mapping), mapping, parse, reason=said.reason)
     except InvalidRequest as error:  # the reader of files knows the field by its place in a mapping
-        raise InvalidRequest(
-            *(replace(each, field=_FIELDS.get(each.field, each.field)) for each in error.problems)
-        ) from None
-    wanted = [(each.number, each.reason) for each in checked if each.problem is None and each.number is not None]
-    added = services.engine.opt_outs.put_all(wanted, "api", caller=_caller(services, call))
-    return Answer(write_import(checked, added=added))
+        found = [replace(each, field="column") if each.field == "mapping.to" else each for each in error.problems]
+        raise InvalidRequest(*found) from None
+    added = services.engine.opt_outs.put_all(numbers, "api", caller=_caller(services, call))
+    return Answer(OptOutImportAnswer(sum(added), len(added) - sum(added), len(problems), problems))
 
 
 def _read_rows(call: ParsedRequest, mapping: FieldMapping) -> Iterable[Located]:
-    if call.body is not None:
-        if call.given:
-            raise InvalidRequest(
-                FieldProblem("", "the query has fields of a file, and the body is JSON; write them there")
-            )
-        return ((None, record) for record in call.body.records)
-    sent = read_content_type(call.headers)
-    return read_rows(call.stream, read_form(sent.form or "csv", sent, call.query), mapping)
+    if call.body is None:
+        return read_upload(call, mapping)
+    if call.given:
+        message = "the query has fields of a file, and the body is JSON; write them there"
+        raise InvalidRequest(FieldProblem("", message))
+    return ((None, record) for record in call.body.records)
 
 
 def list_inbound_messages(services: Services, call: ParsedRequest) -> Answer:
     """List inbound messages, newest first."""
-    query: payloads.InboundQuery = call.query
-    sender = _read_sender(services, query.sender)
-    after = read_token(query.page_token, "inboundMessages", sender)
-    found, cursor = services.engine.inbound.list(limit=query.page_size, after=after, sender=sender)
-    token = write_token(cursor, "inboundMessages", sender)
-    messages = [payload_of(payloads.InboundInfo, message) for message in found]
-    return Answer(payloads.InboundList(inbound_messages=messages, next_page_token=token))
+    sender = _read_sender(services, call.query.sender)
+    found, token = read_page(call, partial(services.engine.inbound.list, sender=sender), "inboundMessages", sender)
+    return Answer(payloads.InboundList([payload_of(payloads.InboundInfo, message) for message in found], token))
 
 
 def _read_sender(services: Services, text: str) -> str | None:
@@ -115,10 +105,8 @@ def _read_sender(services: Services, text: str) -> str | None:
 
 
 def _number(services: Services, call: ParsedRequest) -> str:
-    try:
+    with reading("number"):
         return _parse_number(services, call.path["number"], country=services.profile.default_country)
-    except InvalidValueError as error:
-        raise InvalidRequest(*(replace(problem, field="number") for problem in error.problems)) from None
 
 
 def _parse_number(services: Services, text: str, *, country: str | None) -> str:
@@ -150,7 +138,6 @@ def _not_found() -> NotFound:
     return NotFound("this recipient has not opted out", kind=ErrorKind.NOT_FOUND)
 
 
-_FIELDS = {"mapping.to": "column"}
 IMPORT_BODY_LIMIT = 4 * 1024 * 1024
 _SHORT_CODE = re.compile(r"[1-9][0-9]{2,7}")
 _ONE = "/v1/optOuts/{number}"
@@ -168,7 +155,7 @@ ROUTES = (
         query=OptOutImportQuery,
     ),
     Route("GET", _ONE, get_opt_out, payloads.OptOutDetail, errors=(404,)),
-    Route("PUT", _ONE, save_opt_out, payloads.OptOutDetail, body=payloads.OptOutBody, body_required=False),
-    Route("DELETE", _ONE, delete_opt_out, payloads.Nothing, errors=(404,)),
+    Route("PUT", _ONE, save_opt_out, payloads.OptOutDetail, body=ReasonBody, body_required=False),
+    Route("DELETE", _ONE, delete_opt_out, Nothing, errors=(404,)),
     Route("GET", "/v1/inboundMessages", list_inbound_messages, payloads.InboundList, query=payloads.InboundQuery),
 )

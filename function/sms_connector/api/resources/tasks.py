@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from sms_connector.api.routing import Answer, ParsedRequest, Route
-from sms_connector.api.schemas.base import Payload
+from sms_connector.api.schemas.base import Nothing
 from sms_connector.api.services import Services
 from sms_connector.callbacks.callback_event import PATH as CALLBACK
 from sms_connector.callbacks.event_handler import CallbackHandler
@@ -50,10 +50,6 @@ class TaskLater(ConnectorError):
 
 class TaskBody(msgspec.Struct):
     """Any JSON object: each function reads its own payload."""
-
-
-class Done(Payload):
-    """The task was carried out."""
 
 
 def event_tasks(
@@ -94,13 +90,13 @@ def _route(path: str, function: TaskFunction) -> Route:
             function(call.document or {})
         except TaskLater as later:
             if SCHEDULED in call.headers:
-                return Answer(Done())  # another run is at work, and the schedule calls again: no failed attempt
+                return Answer(Nothing())  # another run is at work, and the schedule calls again: no failed attempt
             # An answer and not an error in the log: it is not a failure.
-            return Answer(Done(), later.http_status, {"Retry-After": str(round(later.retry_after))})
-        return Answer(Done())
+            return Answer(Nothing(), later.http_status, {"Retry-After": str(round(later.retry_after))})
+        return Answer(Nothing())
 
     body = None if path == MAINTENANCE_PATH else TaskBody
-    return Route("POST", path, handle, Done, body=body, body_limit=2 * MAX_TASK_BYTES)
+    return Route("POST", path, handle, Nothing, body=body, body_limit=2 * MAX_TASK_BYTES)
 
 
 def _run_chunk(runner: ChunkWorker, payload: Json) -> None:

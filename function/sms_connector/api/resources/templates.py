@@ -9,12 +9,11 @@ from msgspec import UNSET
 from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
-from sms_connector.api.paging import read_token, write_token
+from sms_connector.api.paging import read_page
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import template as payloads
-from sms_connector.api.schemas.base import ENTITY_TAGS, PageQuery
+from sms_connector.api.schemas.base import ENTITY_TAGS, Nothing, PageQuery
 from sms_connector.api.schemas.conversion import convert
-from sms_connector.api.schemas.opt_out import Nothing
 from sms_connector.api.schemas.request_body import SendBody, TemplateBody
 from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import check_text, read_template
@@ -33,10 +32,7 @@ _RULE = (
 
 def list_templates(services: Services, call: ParsedRequest) -> Answer:
     """List templates."""
-    query: PageQuery = call.query
-    after = read_token(query.page_token, "templates")
-    found, last = services.engine.templates.page(limit=query.page_size, after=after[1] if after else None)
-    token = write_token(None if last is None else (0.0, last), "templates")
+    found, token = read_page(call, services.engine.templates.page, "templates")
     return Answer({"templates": [_write(each) for each in found], "nextPageToken": token})
 
 

@@ -35,6 +35,16 @@ class EmptyBody(Body):
     """Nothing; the body may be left out."""
 
 
+class ReasonBody(Body):
+    """The reason; the body may be left out."""
+
+    reason: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Nothing(Payload):
+    """Done; no content."""
+
+
 P = TypeVar("P", bound=Payload)
 T = TypeVar("T")
 D = TypeVar("D")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
-    Body,
     Line,
     Maybe,
     NextPageToken,
@@ -153,12 +152,6 @@ class ResultQuery(PageQuery):
 
     status: Maybe[MessageStatus] = UNSET
     page_size: Annotated[int, Meta(ge=1, le=1000, description="Entries of a page.")] = 100
-
-
-class ReasonBody(Body):
-    """The reason; the body may be left out."""
-
-    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 def write_campaign(campaign: Campaign, *progress: CampaignProgress, **counted: Any) -> CampaignInfo:

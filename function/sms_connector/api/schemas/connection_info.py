@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from msgspec import Meta
 
-from sms_connector.api.schemas.base import Body, Payload, Time, payload_of, write_time
+from sms_connector.api.schemas.base import Payload, Time, payload_of, write_time
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.provider import Capabilities
 
@@ -80,12 +80,6 @@ class ConnectionInfo(Payload):
     state: Literal["ACTIVE", "SUSPENDED"]
     reason: str | None
     since: Annotated[Time | None, Meta(description="Of a suspension by request; null for one by configuration.")]
-
-
-class SuspendBody(Body):
-    """The reason of the suspension."""
-
-    reason: Annotated[str, Meta(max_length=500)] = ""
 
 
 class TestAnswer(Payload):

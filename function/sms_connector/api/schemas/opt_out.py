@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 from msgspec import UNSET, Meta
@@ -21,7 +20,6 @@ from sms_connector.api.schemas.request_body import Charset, DefaultCountry, Deli
 from sms_connector.errors import ErrorKind
 
 if TYPE_CHECKING:
-    from sms_connector.api.uploads.record_stream import CheckedOptOut
     from sms_connector.store.opt_outs import OptOut
 
 
@@ -59,12 +57,6 @@ class OptOutList(Payload):
     next_page_token: NextPageToken
 
 
-class OptOutBody(Body):
-    """The reason of the opt-out."""
-
-    reason: Annotated[str, Meta(max_length=500)] = ""
-
-
 class InboundInfo(Payload):
     """An inbound message."""
 
@@ -95,10 +87,6 @@ class InboundQuery(PageQuery):
         str,
         Meta(min_length=1, max_length=100, description="The sender: a number in any spelling, a short code or a name."),
     ] = ""
-
-
-class Nothing(Payload):
-    """Done; no content."""
 
 
 def write_opt_out(opt_out: OptOut) -> OptOutInfo:
@@ -161,13 +149,3 @@ class OptOutImportAnswer(Payload):
     unchanged: Annotated[int, Meta(description="Had opted out already; their first reason stays.")]
     refused: int
     problems: list[RefusedOptOut]
-
-
-def write_import(checked: Sequence[CheckedOptOut], *, added: Sequence[bool]) -> OptOutImportAnswer:
-    """`added` has an entry for each record that was taken."""
-    problems = [
-        RefusedOptOut(each.index, each.number, each.problem.kind, each.problem.message, each.line)
-        for each in checked
-        if each.problem is not None
-    ]
-    return OptOutImportAnswer(sum(added), len(added) - sum(added), len(problems), problems)

@@ -6,15 +6,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
 import msgspec
-from msgspec import structs
+from msgspec import UNSET, structs
 
+from sms_connector.api.routing import ParsedRequest
 from sms_connector.api.schemas.base import value_or
-from sms_connector.api.schemas.opt_out import MAX_RECORDS, OptOutImportQuery
+from sms_connector.api.schemas.opt_out import MAX_RECORDS, OptOutImportQuery, RefusedOptOut
 from sms_connector.api.schemas.request_body import CampaignBody, FileQuery
 from sms_connector.api.uploads.content import Content, Located, RecordProblem
 from sms_connector.api.uploads.csv_file import read_csv
 from sms_connector.api.uploads.ndjson import read_ndjson
-from sms_connector.api.uploads.text import ContentType, Format, find_charset
+from sms_connector.api.uploads.text import ContentType, Format, find_charset, read_content_type
 from sms_connector.api.validation.drafts import RecordReader, Refused, check_rows
 from sms_connector.campaigns.chunk import AcceptedRecord, Columns, Record, RefusedRecord
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -35,8 +36,15 @@ class FileForm(msgspec.Struct, frozen=True):
 
 def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
     """Return how a file in `format_` is read, by its headers and the request. Raises InvalidRequest."""
-    charset = find_charset(chosen.charset, "charset") if chosen.charset else sent.charset
+    charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
     return FileForm(format_, sent.compressed, value_or(chosen.delimiter, None), charset)
+
+
+def read_upload(call: ParsedRequest, mapping: FieldMapping) -> Iterator[Located]:
+    """Yield the records of the file that is the request's body, from its beginning."""
+    sent = read_content_type(call.headers)
+    call.stream.seek(0)
+    return read_rows(call.stream, read_form(sent.form or "csv", sent, call.query), mapping)
 
 
 def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator[Located]:
@@ -75,33 +83,24 @@ def check_records(
 MAX_REASON = 500
 
 
-class CheckedOptOut(msgspec.Struct, frozen=True):
-    """`problem`: why the record has no valid number; `number` is then as it was written."""
-
-    index: int
-    line: int | None
-    number: str | None
-    reason: str | None = None
-    problem: FieldProblem | None = None
-
-
-def check_opt_outs(
+def read_opt_outs(
     rows: Iterable[Located], mapping: FieldMapping, parse: Callable[[str], str], *, reason: str
-) -> Iterator[CheckedOptOut]:
-    """Yield each record, checked. `parse` reads a number and raises InvalidValueError. Raises InvalidRequest for too
-    many."""
+) -> tuple[list[tuple[str, str | None]], list[RefusedOptOut]]:
+    """Return numbers with their reasons, and the records without a valid one. `parse` reads a number and raises
+    InvalidValueError. Raises InvalidRequest for too many."""
+    numbers: list[tuple[str, str | None]] = []
+    refused: list[RefusedOptOut] = []
     for index, (line, record) in enumerate(rows):
         if index == MAX_RECORDS:
             raise InvalidRequest(FieldProblem("records", f"at most {MAX_RECORDS:,} are taken at once; split the file"))
         if isinstance(record, RecordProblem):
-            problem = FieldProblem(f"records[{index}]", record.message, ErrorKind.INVALID_REQUEST, line)
-            yield CheckedOptOut(index, line, None, problem=problem)
+            refused.append(RefusedOptOut(index, None, ErrorKind.INVALID_REQUEST, record.message, line))
             continue
-        written = record.get(mapping.to_field)
-        own = record.get("reason")
+        written, own = record.get(mapping.to_field), record.get("reason")
         why = reason or (own.strip()[:MAX_REASON] if isinstance(own, str) else "")
         try:
-            yield CheckedOptOut(index, line, parse(mapping.apply(record).to.strip()), why or None)
+            numbers.append((parse(mapping.apply(record).to.strip()), why or None))
         except InvalidValueError as error:
             shown = written if isinstance(written, str) else None
-            yield CheckedOptOut(index, line, shown, problem=error.problems[0])
+            refused.append(RefusedOptOut(index, shown, error.kind, error.problems[0].message, line))
+    return numbers, refused

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 
-from msgspec import UNSET
 from msgspec.structs import replace
 
-from sms_connector.api.schemas.base import read_time
+from sms_connector.api.schemas.base import read_time, value_or
 from sms_connector.api.schemas.message import MessageQuery
-from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.api.validation.problem_list import Problems
 from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.phone_number import find_number, parse_recipient
 from sms_connector.model.send_request import MessageFilter
@@ -21,59 +20,41 @@ HINT = "; a + in a query is written %2B"
 
 def read_filter(query: MessageQuery, country: str | None = None) -> MessageFilter:
     """Raises InvalidRequest naming every parameter that is wrong."""
-    problems: list[FieldProblem] = []
+    problems = Problems()
+    status = value_or(query.status, None)
     wanted = MessageFilter(
         to=_read_recipient(query.to, country, problems),
-        status=None if query.status is UNSET else str(query.status),
+        status=status and str(status),
         reference=query.reference or None,
         campaign=query.campaign or None,
         provider_message_id=query.provider_message_id or None,
         created_after=_read_moment(query.created_after, "createdAfter", problems),
         created_before=_read_moment(query.created_before, "createdBefore", problems),
     )
-    _check_combination(wanted, problems)
-    _check_campaign(wanted, problems)
-    if problems:
-        raise InvalidRequest(*problems)
+    if wanted.provider_message_id is not None and replace(wanted, provider_message_id=None) != MessageFilter():
+        problems.add("providerMessageId", "can't be combined with another filter; it names one message")
+    if wanted.campaign is not None and not _CAMPAIGN.fullmatch(wanted.campaign):
+        problems.add("campaign", f"{quote(wanted.campaign)} is not a campaign's id; those begin with cmp_")
+    problems.refuse()
     return wanted
 
 
-def _check_campaign(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
-    if wanted.campaign is not None and not _CAMPAIGN.fullmatch(wanted.campaign):
-        problems.append(
-            FieldProblem("campaign", f"{quote(wanted.campaign)} is not a campaign's id; those begin with cmp_")
-        )
-
-
-def _read_recipient(text: str, country: str | None, problems: list[FieldProblem]) -> str | None:
+def _read_recipient(text: str, country: str | None, problems: Problems) -> str | None:
     """Read a recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins
     with."""
-    if not text:
-        return None
     address = "+" + text[1:] if text.startswith(" ") else text
-    try:
-        return parse_recipient(address, country=country)
-    except InvalidValueError as error:
-        if find_number(address) is not None:
-            return address
-        problems += [replace(problem, field="to") for problem in error.problems]
-        return None
+    with problems.collect("to"):
+        try:
+            return parse_recipient(address, country=country) if text else None
+        except InvalidValueError:
+            if find_number(address) is None:
+                raise
+    return address
 
 
-def _read_moment(text: str, field: str, problems: list[FieldProblem]) -> float | None:
-    if not text:
-        return None
+def _read_moment(text: str, field: str, problems: Problems) -> float | None:
     try:
-        return read_time(text).timestamp()
+        return read_time(text).timestamp() if text else None
     except ValueError as error:
-        problems.append(FieldProblem(field, f"{quote(text)} {error}{HINT if ' ' in text else ''}"))
+        problems.add(field, f"{quote(text)} {error}{HINT if ' ' in text else ''}")
         return None
-
-
-def _check_combination(wanted: MessageFilter, problems: list[FieldProblem]) -> None:
-    """Refuse other filters beside the provider's id, which names one message."""
-    others = replace(wanted, provider_message_id=None)
-    if wanted.provider_message_id is not None and others != MessageFilter():
-        problems.append(
-            FieldProblem("providerMessageId", "can't be combined with another filter; it names one message")
-        )
