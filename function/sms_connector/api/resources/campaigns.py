@@ -8,6 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
@@ -52,7 +53,7 @@ def create_campaign(services: Services, call: ParsedRequest) -> Answer:
         if isinstance(request, Answer):
             return _with_location(request)
         if request.body.dry_run:
-            return _look(services, call, request, spooled)
+            return _look(services, request, spooled)
 
         def carry_out(nonce: str) -> payloads.CampaignInfo:
             return _take(services, call, request, spooled=spooled, nonce=nonce)
@@ -69,15 +70,15 @@ def _take(
 ) -> payloads.CampaignInfo:
     services.engine.connection.require_active()
     with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
-        campaign = services.engine.intake.accept(request.order(call, nonce), records)
+        campaign = services.engine.intake.accept(replace(request.order, nonce=nonce), records)
         progress = services.engine.campaigns.get(campaign.id)
     return payloads.write_progress(progress, request_id=call.request_id)
 
 
-def _look(services: Services, call: ParsedRequest, request: CampaignRequest, spooled: Spooled) -> Answer:
+def _look(services: Services, request: CampaignRequest, spooled: Spooled) -> Answer:
     with open_records(services, request, spooled) as records:
-        totals, forecast = services.engine.intake.forecast(request.order(call, ""), records)
-    return Answer(payloads.write_plan(totals, forecast, request.notes))
+        totals, forecast = services.engine.intake.forecast(request.order, records)
+    return Answer(payloads.write_plan(totals, forecast, request.order.notes))
 
 
 def _with_location(answer: Answer) -> Answer:

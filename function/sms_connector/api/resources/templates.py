@@ -16,7 +16,7 @@ from sms_connector.api.schemas.base import ENTITY_TAGS, Nothing, PageQuery
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.request_body import SendBody, TemplateBody
 from sms_connector.api.services import Services
-from sms_connector.api.validation.drafts import check_text, read_template
+from sms_connector.api.validation.drafts import make_reader
 from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
@@ -84,9 +84,8 @@ def _check(services: Services, document: dict[str, Any]) -> None:
     send = convert(document, SendBody)
     problems, optional = Problems(), Problems()
     with problems.collect():
-        template, _ = read_template(send)
-        if not template.placeholders:
-            problems += check_text(template.text, "", recipient_rules(services, has_media=bool(send.media_urls)))
+        reader, wrong = make_reader(send, recipient_rules(services, has_media=bool(send.media_urls)))
+        problems += wrong or reader.check_own_text()
     with optional.collect():
         read_options(send, services)
     problems += [each for each in optional if each.field != "sender" or send.sender is not UNSET]

@@ -7,7 +7,7 @@ its Idempotency-Key stands for is one of all its bytes.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import msgspec
 from msgspec import UNSET
@@ -26,15 +26,13 @@ from sms_connector.api.uploads.record_stream import FileForm, check_records, rea
 from sms_connector.api.uploads.text import Format, read_content_type
 from sms_connector.api.validation.drafts import (
     RecordReader,
-    check_text,
     find_warnings,
     make_reader,
     read_policy,
-    read_template,
 )
 from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.api.validation.problem_list import Problems
-from sms_connector.campaigns.chunk import Columns, Record
+from sms_connector.campaigns.chunk import Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.record_warnings import RecordWarnings
@@ -44,30 +42,14 @@ _SUFFIXES: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "n
 
 
 class CampaignRequest(msgspec.Struct, frozen=True):
-    """`form` None: the records are in the JSON document; else it is that of the rows in the body or the source."""
+    """`form` None: the records are in the JSON document; else it is that of the rows in the body or the source. The
+    order's nonce comes later."""
 
     body: CampaignBody
     form: FileForm | None
     compressed: bool
     reader: RecordReader
-    options: SendOptions
-    columns: Columns
-    notes: RecordWarnings
-
-    def order(self, call: ParsedRequest, nonce: str) -> CampaignOrder:
-        return CampaignOrder(
-            text=self.reader.template.text,
-            placeholders=len(self.reader.template.placeholders),
-            options=self.options,
-            nonce=nonce,
-            request_id=call.request_id,
-            source=value_or(self.body.source, None),
-            name=value_or(self.body.name, None),
-            reference=value_or(self.body.reference, None),
-            mapping=value_or(self.body.mapping, {}),
-            columns=self.columns,
-            notes=self.notes,
-        )
+    order: CampaignOrder
 
 
 def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> CampaignRequest:
@@ -85,25 +67,36 @@ def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> C
     format_ = _source_form(body) if sent.form is None else sent.form
     form = None if format_ is None else read_form(format_, sent, body)
     reader, options = _check(services, body, template)
-    notes = RecordWarnings(read_policy(body), find_warnings(body), strict=body.strict)
-    return CampaignRequest(body, form, sent.compressed, reader, options, Columns(), notes)
+    order = CampaignOrder(
+        text=reader.template.text,
+        placeholders=len(reader.template.placeholders),
+        options=options,
+        nonce="",
+        request_id=call.request_id,
+        source=value_or(body.source, None),
+        name=value_or(body.name, None),
+        reference=value_or(body.reference, None),
+        mapping=value_or(body.mapping, {}),
+        notes=RecordWarnings(read_policy(body), find_warnings(body), strict=body.strict),
+    )
+    return CampaignRequest(body, form, sent.compressed, reader, order)
 
 
 @contextmanager
 def open_records(services: Services, request: CampaignRequest, spooled: Spooled) -> Iterator[Iterator[Record]]:
     """Read and check the records from the beginning."""
-    body, reader, form, columns = request.body, request.reader, request.form, request.columns
-    if body.source is not UNSET and form is not None:
-        with services.objects.open_lines(body.source) as source:
-            rows = read_rows(source, replace(form, compressed=is_gzip(source)), reader.mapping)
-            yield check_records(rows, reader, columns, request.notes)
-    elif form is not None:
-        yield check_records(read_rows(spooled.rewind(), form, reader.mapping), reader, columns, request.notes)
-    else:
-        from sms_connector.api.uploads import json_document
+    body, reader, form, order = request.body, request.reader, request.form, request.order
+    with ExitStack() as stack:
+        if form is None:
+            from sms_connector.api.uploads import json_document
 
-        content = Content(spooled.rewind(), compressed=request.compressed)
-        yield check_records(json_document.read_records(content), reader, columns, request.notes)
+            rows = json_document.read_records(Content(spooled.rewind(), compressed=request.compressed))
+        elif body.source is UNSET:
+            rows = read_rows(spooled.rewind(), form, reader.mapping)
+        else:
+            source = stack.enter_context(services.objects.open_lines(body.source))
+            rows = read_rows(source, replace(form, compressed=is_gzip(source)), reader.mapping)
+        yield check_records(rows, reader, order.columns, order.notes)
 
 
 def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tuple[CampaignBody, str | None]:
@@ -114,13 +107,10 @@ def _read_document(services: Services, spooled: Spooled, compressed: bool) -> tu
     json_body.check_text(outline)
     document, template = fill(services, outline, campaign=True)
     body = convert(document, CampaignBody)
-    if has_records == (body.source is not UNSET):
-        message = (
-            "there are 'records' and 'source'; send one of them" if has_records else "is missing; or name a 'source'"
-        )
-        raise InvalidRequest(
-            FieldProblem("records", message, ErrorKind.INVALID_REQUEST if has_records else ErrorKind.MISSING_VALUE)
-        )
+    if has_records and body.source is not UNSET:
+        raise InvalidRequest(FieldProblem("records", "there are 'records' and 'source'; send one of them"))
+    if not has_records and body.source is UNSET:
+        raise InvalidRequest(FieldProblem("records", "is missing; or name a 'source'", ErrorKind.MISSING_VALUE))
     return body, template
 
 
@@ -143,14 +133,8 @@ def _check(services: Services, body: CampaignBody, template: str | None) -> tupl
     with problems.collect():
         options = read_options(body, services, template=template)
     with problems.collect():
-        reader = _make_reader(services, body)
+        rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
+        reader, wrong = make_reader(body, rules)
+        problems += wrong or reader.check_own_text()
     problems.refuse()
     return reader, options
-
-
-def _make_reader(services: Services, body: CampaignBody) -> RecordReader:
-    template, mapping = read_template(body)
-    rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
-    if not template.placeholders and (problems := check_text(template.text, "", rules)):
-        raise InvalidRequest(*problems)
-    return make_reader(template, mapping, rules)

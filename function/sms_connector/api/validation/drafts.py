@@ -17,7 +17,7 @@ from sms_connector.api.uploads.content import Located, RawRecord, RecordProblem
 from sms_connector.api.validation.problem_list import Problems, reading
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping, Mapped
-from sms_connector.model.invalid_value import InvalidValueError, find_lone_surrogate, quote
+from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.lookalikes import find_lookalikes
 from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
 from sms_connector.model.record_warnings import Duplicates, RecordWarnings
@@ -27,6 +27,7 @@ from sms_connector.model.template import Template
 
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
 _KEY_RULE = f"is the record's idempotency key; it must be text of 1 to {MAX_KEY} characters without control characters"
+_REFERENCE = re.compile(rf"[^\x00\ud800-\udfff]{{0,{MAX_REFERENCE}}}")
 _REFERENCE_RULE = (
     f"is the record's reference; it must be text of at most {MAX_REFERENCE} characters, without NUL characters"
 )
@@ -98,6 +99,10 @@ class RecordReader(msgspec.Struct, frozen=True):
             return refuse_draft(draft, FieldProblem(prefix[:-1], _NUL, ErrorKind.INVALID_MESSAGE, line))
         return CheckedRecord(draft, mapped.values, recipient.country)
 
+    def check_own_text(self) -> list[FieldProblem]:
+        """Find the problems of a text that is the same for all records."""
+        return [] if self.template.placeholders else check_text(self.template.text, "", self.rules)
+
     def _read_labels(
         self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
     ) -> tuple[str | None, str | None]:
@@ -106,7 +111,7 @@ class RecordReader(msgspec.Struct, frozen=True):
         if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
             problems.append(FieldProblem(prefix + self.mapping.key_field, _KEY_RULE))
             key = None
-        if reference is not None and not (isinstance(reference, str) and _is_reference(reference)):
+        if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
             problems.append(FieldProblem(prefix + self.mapping.reference_field, _REFERENCE_RULE))
             reference = None
         return key, reference
@@ -147,17 +152,17 @@ ReadFile = Callable[[FieldMapping], Iterable[Located]]
 def read_drafts(body: SendBody, rules: RecipientRules, read_file: ReadFile | None = None) -> Drafts:
     """Read every record of the body, or of the file beside it. Raises InvalidRequest where the request as a whole is
     wrong."""
-    template = _parse_template(body)
-    mapping, wrong = _build_mapping(template, value_or(body.mapping, {}))
-    problems = Problems() if read_file else _check_shape(body, template)
-    problems += [] if template.placeholders else check_text(template.text, "", rules)
+    reader, wrong = make_reader(body, rules)
+    problems = Problems() if read_file else _check_shape(body, reader.template)
+    problems += reader.check_own_text()
     if problems:
         raise InvalidRequest(*wrong, *problems)
     policy = read_policy(body)
     notes = RecordWarnings("skip" if policy == "refuse" else policy, find_warnings(body), strict=body.strict)
-    rows = read_file(mapping) if read_file else _list_records(body)
-    single = body.records is UNSET and read_file is None
-    checked = check_rows(rows, make_reader(template, mapping, rules), notes, single=single)
+    single = {"to": body.to, "reference": value_or(body.reference, None)}
+    listed = ((None, record) for record in value_or(body.records, [single]))
+    rows = read_file(reader.mapping) if read_file else listed
+    checked = check_rows(rows, reader, notes, single=body.records is UNSET and read_file is None)
     outcomes = [outcome for _, outcome in islice(checked, MAX_RECORDS + 1)]
     if len(outcomes) > MAX_RECORDS:
         message = f"a request holds at most {MAX_RECORDS:,} records; send more as a campaign: POST /v1/campaigns"
@@ -168,7 +173,7 @@ def read_drafts(body: SendBody, rules: RecipientRules, read_file: ReadFile | Non
     if wrong:
         raise InvalidRequest(*wrong, *(problem for each in refused for problem in each.problems))
     drafts = [outcome.draft for outcome in outcomes if isinstance(outcome, CheckedRecord)]
-    return Drafts(*_refuse_repeated_keys(drafts, refused, mapping.key_field), notes)
+    return Drafts(*_refuse_repeated_keys(drafts, refused, reader.mapping.key_field), notes)
 
 
 def check_rows(
@@ -213,8 +218,23 @@ def read_country(text: str, default: str | None) -> str | None:
         return parse_country(text) if text else default
 
 
-def make_reader(template: Template, mapping: FieldMapping, rules: RecipientRules) -> RecordReader:
-    return RecordReader(template, mapping, rules, None if template.placeholders else measure(template.text))
+def make_reader(body: RequestBody, rules: RecipientRules) -> tuple[RecordReader, Problems]:
+    """Return the reader of a request's records, and what is wrong with the mapping: without those entries, so that
+    records can still be checked. Raises InvalidRequest for a text that can't be one."""
+    if body.message is UNSET:
+        message = "is missing; send a text, or name a saved 'template'"
+        raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
+    with reading("message"):
+        template = Template.parse(body.message)
+    entries, wrong = value_or(body.mapping, {}), Problems()
+    try:
+        mapping = FieldMapping.build(template, entries)
+    except InvalidValueError as error:
+        wrong += [replace(each, field=f"mapping.{each.field}") for each in error.problems]
+        left = entries.keys() - {problem.field for problem in error.problems}
+        mapping = FieldMapping.build(template, {entry: field for entry, field in entries.items() if entry in left})
+    measured = None if template.placeholders else measure(template.text)
+    return RecordReader(template, mapping, rules, measured), wrong
 
 
 def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProblem]:
@@ -229,40 +249,6 @@ def check_text(text: str, record: str, rules: RecipientRules) -> list[FieldProbl
     elif rules.needs_text and not text.strip():
         problem_text = f"{subject} is empty; write what is to be sent"
     return [FieldProblem(record or "message", problem_text, ErrorKind.INVALID_MESSAGE)] if problem_text else []
-
-
-def _list_records(body: SendBody) -> Iterable[Located]:
-    if body.records is not UNSET:
-        return ((None, record) for record in body.records)
-    return [(None, {"to": body.to, "reference": value_or(body.reference, None)})]
-
-
-def read_template(body: RequestBody) -> tuple[Template, FieldMapping]:
-    template = _parse_template(body)
-    mapping, wrong = _build_mapping(template, value_or(body.mapping, {}))
-    if wrong:
-        raise InvalidRequest(*wrong)
-    return template, mapping
-
-
-def _parse_template(body: RequestBody) -> Template:
-    if body.message is UNSET:
-        raise InvalidRequest(
-            FieldProblem("message", "is missing; send a text, or name a saved 'template'", ErrorKind.MISSING_VALUE)
-        )
-    with reading("message"):
-        return Template.parse(body.message)
-
-
-def _build_mapping(template: Template, mapping: Mapping[str, str]) -> tuple[FieldMapping, list[FieldProblem]]:
-    """Return the mapping without wrong entries, so that records can still be checked, and the problems."""
-    try:
-        return FieldMapping.build(template, mapping), []
-    except InvalidValueError as error:
-        wrong = {problem.field for problem in error.problems}
-        rest = {entry: field for entry, field in mapping.items() if entry not in wrong}
-        problems = [replace(each, field=f"mapping.{each.field}") for each in error.problems]
-        return FieldMapping.build(template, rest), problems
 
 
 def _check_shape(body: SendBody, template: Template) -> Problems:
@@ -280,10 +266,6 @@ def _check_shape(body: SendBody, template: Template) -> Problems:
         message = f"has placeholders ({names}), which only 'records' can fill; send one record"
         problems.add("message", message, ErrorKind.MISSING_VALUE)
     return problems
-
-
-def _is_reference(text: str) -> bool:
-    return len(text) <= MAX_REFERENCE and "\x00" not in text and find_lone_surrogate(text) is None
 
 
 def _refuse_repeated_keys(

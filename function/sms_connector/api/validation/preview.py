@@ -14,8 +14,8 @@ from sms_connector.api.validation.drafts import (
     RecipientRules,
     check_text,
     find_warnings,
+    make_reader,
     read_drafts,
-    read_template,
 )
 from sms_connector.errors import FieldProblem
 from sms_connector.model.segments import Segments, measure
@@ -25,8 +25,10 @@ def write_preview(
     body: SendBody, rules: RecipientRules, *, template: str | None = None, read_file: ReadFile | None = None
 ) -> PreviewAnswer:
     """Raises InvalidRequest where the text or the mapping is wrong, so that no record could be right."""
-    parsed, _ = read_template(body)
+    reader, wrong = make_reader(body, rules)
+    parsed = reader.template
     if body.to is UNSET and body.records is UNSET and read_file is None:
+        wrong.refuse()
         errors = _write_errors(check_text(parsed.text, "", rules))
         results = [_write_text(parsed.text, measure(parsed.text), index=0, to=None, errors=errors)]
         warnings = find_warnings(body)
