@@ -43,14 +43,14 @@ def test_codes(form: str, code: int, status: MessageStatus, kind: ErrorKind, ret
     found, failure = to_status("Failed", details)
     assert failure is not None
     assert (found, failure.kind, failure.code, failure.retry) == (status, kind, code, retry)
-    assert (failure.message, failure.source) == (details, "provider")
+    assert (failure.message, failure.source) == (details.removeprefix(f"{code}: "), "provider")
 
 
 @pytest.mark.parametrize(
     ("details", "kind", "retry", "message"),
     [
         ("Sender blocked for given recipient.", K.OPTED_OUT, R.NEVER, "Sender blocked for given recipient."),
-        ("4999: new", K.DELIVERY, R.UNKNOWN_OUTCOME, "4999: new"),
+        ("4999: new", K.DELIVERY, R.UNKNOWN_OUTCOME, "new"),
         ("", K.DELIVERY, R.UNKNOWN_OUTCOME, "the report gives no reason"),
         ("id 20260706120000 failed", K.DELIVERY, R.UNKNOWN_OUTCOME, "id 20260706120000 failed"),
         ("x" * 100_000 + "4007", K.DELIVERY, R.UNKNOWN_OUTCOME, "x" * 100_000 + "4007"),

@@ -104,7 +104,7 @@ def to_status(raw_status: str, details: str) -> tuple[MessageStatus, FailureReas
     if meaning is None:
         kind = ErrorKind.OPTED_OUT if _OPTED_OUT.search(details[:200]) else ErrorKind.DELIVERY
         meaning = Meaning(kind, "", RetrySafety.NEVER if kind is ErrorKind.OPTED_OUT else _UNKNOWN)
-    message = details or meaning.title or "the report gives no reason"
+    message = details.removeprefix(f"{code}: ") or meaning.title or "the report gives no reason"
     return meaning.status, FailureReason("provider", meaning.kind, message, code, None, meaning.retry)
 
 
