@@ -43,6 +43,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     recipients_per_call   how many messages one `send` takes
     same_text_per_call    all messages of one `send` must have the same text and sender (Azure)
     reports_by_id         how many ids one `fetch` takes
+    reports_sparingly     looking messages up by id is for single ones: where callbacks come, a message is polled once
     reports_per_page      how many messages one page of `list_reports` holds; such a list also settles unknown outcomes
     consuming_reports     a report is given once only, so its reader must keep it
     idempotent_send       repeating a `send` with the same message ids is harmless: a lost answer is settled by that
@@ -60,6 +61,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     recipients_per_call: int = 1
     same_text_per_call: bool = False
     reports_by_id: int = 0
+    reports_sparingly: bool = False
     reports_per_page: int = 0
     consuming_reports: bool = False
     idempotent_send: bool = False
@@ -83,8 +85,8 @@ class Capabilities(msgspec.Struct, frozen=True):
 
 
 class SendReceipt(msgspec.Struct, frozen=True):
-    """The provider took the message: its own id, and the status it gave at once (with the reason, if it is a
-    failure)."""
+    """The provider took the message: its own id (empty where the reports are the first to tell it), and the status it
+    gave at once (with the reason, if it is a failure)."""
 
     provider_message_id: str
     status: MessageStatus

@@ -14,7 +14,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document
 from sms_connector.ports.ledger_access import read_document
 from sms_connector.provider import SendReceipt
-from sms_connector.store.message_record import HISTORY_LIMIT, MessageRecord, Phase
+from sms_connector.store.message_record import HISTORY_LIMIT, SLOW_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.store.outcome import ApplyOutcome, Resend
 
 S = MessageStatus
@@ -190,6 +190,31 @@ def test_the_double_of_a_message_sent_again_is_kept_in_the_history_only() -> Non
     assert not record.apply_report(report(S.DELIVERED, id_="SM2"), at=103, source="poll")
     assert (record.provider_message_id, record.status) == ("SM1", S.SENT)
     assert record.history[-1] == (102, "sent", "callback", "delivered (SM2)")
+
+
+def test_the_providers_id_may_come_with_its_first_report() -> None:
+    record = intent()
+    change(SendReceipt("", S.ACCEPTED, "accepted"))(record)
+    assert (record.provider_message_id, record.phase, record.status) == (None, Phase.DONE, S.ACCEPTED)
+    assert record.apply_report(report(S.SENT), at=102, source="callback")
+    assert (record.provider_message_id, record.status) == ("SM1", S.SENT)
+    assert record.apply_report(report(S.DELIVERED, id_="SM2"), at=103, source="callback")
+    assert (record.provider_message_id, record.status) == ("SM1", S.SENT)
+
+
+def test_an_answer_without_the_id_keeps_what_a_report_told_before() -> None:
+    record = intent()
+    record.apply_report(report(S.DELIVERED), at=100.5, source="callback")
+    change(SendReceipt("", S.ACCEPTED, "accepted"))(record)
+    assert (record.provider_message_id, record.status) == ("SM1", S.DELIVERED)
+
+
+def test_attempts_are_used_up_while_the_providers_id_is_not_known() -> None:
+    record = intent(attempts_allowed=2)
+    change(SendReceipt("", S.ACCEPTED, "accepted"))(record)
+    for at in (111.0, 121.0):
+        record.asked(at)
+    assert (record.attempts, record.next_check_at) == (2, 121.0 + SLOW_CHECK_SECONDS)
 
 
 @pytest.mark.parametrize("sources", [("callback", "callback"), ("callback", "poll"), ("send", "reconcile")])

@@ -186,6 +186,23 @@ def test_news_never_moves_back(scene: Scene) -> None:
     assert (record.status, record.history[-1][3]) == (S.SENT, "queued")
 
 
+@pytest.mark.parametrize(
+    ("callbacks", "asked"),
+    [
+        pytest.param(True, [60], id="callbacks come: the last attempt alone asks"),
+        pytest.param(False, [10, 20, 30, 40, 50, 60], id="no callbacks: there is nothing else"),
+    ],
+)
+def test_a_provider_that_is_asked_sparingly(world: World, callbacks: bool, asked: list[float]) -> None:
+    scene = Scene(world, capabilities=replace(NO_LIST, reports_sparingly=True), callbacks=callbacks)
+    record = scene.sent()
+    world.clock.run_beside(scene.follow(record))
+    assert (scene.asked(), record.attempts) == (asked, 6)
+    world.clock.now += 100.0
+    scene.node.messages.get(record.id)
+    assert len(scene.asked()) == len(asked) + 1, "a look-up asks at once"
+
+
 # --- together ---------------------------------------------------------------------------------------------------------
 
 

@@ -33,7 +33,8 @@ class FailureReason(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
 class DeliveryReport(msgspec.Struct, frozen=True):
     """A provider's report about one message.
 
-    `raw_status` is the provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and
+    `provider_message_id` is empty in the answer of a provider that tells it by later reports. `raw_status` is the
+    provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and
     `created_at` are there where the provider tells them (a list): they identify a message whose id we never received.
     `message_id` is ours, where the provider echoes it. A provider that reports on each part of a long text names the
     `part`, and how many there are (`parts`) where it tells.

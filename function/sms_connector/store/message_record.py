@@ -137,7 +137,8 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         It settles an open outcome: the provider has the message. A report about another provider id (the message was
         sent again) is kept in the history only.
         """
-        if self.provider_message_id not in (None, report.provider_message_id):
+        known = self.provider_message_id
+        if known and report.provider_message_id and known != report.provider_message_id:
             return self._record_double(report, at=at, source=source)
         if report.part is not None:
             report = self._combine_parts(report, report.part)
@@ -147,7 +148,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         self.failure = None if settles else self.failure
         self.attempts = 0 if settles else self.attempts
         self.phase, self.holder = Phase.DONE, None
-        self.provider_message_id = report.provider_message_id
+        self.provider_message_id = report.provider_message_id or known
         if not self._is_for_later(at):
             self.sent_at = self.sent_at or at
         self.status = advance(self.status, report.status)
@@ -281,7 +282,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         settled = self.phase == Phase.DONE
         if self._is_for_later(at):
             self.attempts = 0
-        elif counts and settled and self.provider_message_id is not None:
+        elif counts and settled and not (self.same_as and self.provider_message_id is None):
             self.attempts += 1
         if self.final:
             return

@@ -173,7 +173,9 @@ class Poller(msgspec.Struct, eq=False):
         self.mark_abandoned(due)
         settled = [record for record in due if record.phase == Phase.DONE]
         self.reconciler.resolve(due)
-        reports, failed, left = self._reports(settled, also, how.until)
+        reports, failed, left = self._reports(
+            [record for record in settled if self._asks(record, how)], also, how.until
+        )
         if how.attempt or self._can_pull:
             # A message just found in the provider's list has its answer; one that is being called can't be looked up.
             phases = (Phase.UNKNOWN, Phase.CALLING) if how.attempt else (Phase.UNKNOWN,)
@@ -185,6 +187,12 @@ class Poller(msgspec.Struct, eq=False):
     def _can_pull(self) -> bool:
         capabilities = self.provider.capabilities
         return bool(capabilities.reports_by_id or capabilities.reports_per_page)
+
+    def _asks(self, record: MessageRecord, how: PollOptions) -> bool:
+        """Return whether this poll makes a call: where look-ups are meant for single messages, reports come by
+        callbacks, and the last attempt alone asks."""
+        sparingly = self.callbacks and self.provider.capabilities.reports_sparingly
+        return not sparingly or not how.attempt or record.attempts + 1 >= record.attempts_allowed
 
     def _reread(self, records: Sequence[MessageRecord]) -> None:
         """Read records again where a callback has changed them, which costs no call. Polls that were not stored are

@@ -33,6 +33,7 @@ class ProviderCase:
     message_id       the provider's id of the n-th message
     witness          the provider's own OpenAPI document, where it has one: all traffic is held against it
     taken            the answer that takes the messages of one call, `ids` in order; it may depend on the request
+    ids_come_later   an answer for several messages has no ids of theirs: the reports tell them
     refusal          the answer that refuses a call, with (code, message, more_info) as the wire says them, verbatim
     opted_out        the refusal of a recipient who opted out
     unauthorized     the answer to credentials that are wrong
@@ -75,6 +76,7 @@ class ProviderCase:
     inbound: Callable[[str, str, str], RawCallback] | None = None
     forged: Callable[[RawCallback], Mapping[str, RawCallback]] | None = None
     witness: OpenApiWitness | None = None
+    ids_come_later: bool = False
     senders: Sequence[str] = ("+15551234567",)
     optional: frozenset[str] = frozenset()
 

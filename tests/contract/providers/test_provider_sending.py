@@ -24,7 +24,8 @@ def test_one_call_takes_what_the_capability_says_and_answers_in_order(case: Prov
     ids = [case.message_id(number) for number in range(count)]
     on = stage(case.taken(ids))
     outcomes = on.provider.send(case.messages(count))
-    assert [outcome.provider_message_id for outcome in outcomes if isinstance(outcome, SendReceipt)] == ids
+    told = [""] * count if case.ids_come_later else ids
+    assert [outcome.provider_message_id for outcome in outcomes if isinstance(outcome, SendReceipt)] == told
     assert all(isinstance(outcome, SendReceipt) and not outcome.status.final for outcome in outcomes)
     assert len(on.requests) == 1
 
