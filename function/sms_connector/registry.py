@@ -26,6 +26,7 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "telesign": ("sms_connector.providers.telesign.provider", "TelesignProvider"),
     "azure": ("sms_connector.providers.azure.provider", "AzureProvider"),
     "infobip": ("sms_connector.providers.infobip.provider", "InfobipProvider"),
+    "link-mobility": ("sms_connector.providers.link_mobility.provider", "LinkMobilityProvider"),
 }
 DEFAULT = next(iter(PROVIDERS))
 

@@ -12,8 +12,8 @@ from cli.main import app
 from sms_connector import registry
 from sms_connector.provider import Capabilities
 from tests.architecture.source_tree import ROOT, expect_none, sources
+from tests.contract.providers.conftest import CASES
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
-from tests.fixtures.providers import make_provider
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -34,7 +34,7 @@ class TestProviders:
         assert shown[1] == wanted
 
     def row(self, name: str) -> tuple[str, ...]:
-        can = make_provider(name, CannedSecrets({}), CannedTransport()).capabilities
+        can = CASES[name].build(CannedSecrets({}), CannedTransport()).capabilities
         asks = [f"list of {can.reports_per_page}"] * bool(can.reports_per_page) + ["id"] * bool(can.reports_by_id)
         flags = (can.status_callbacks, can.inbound, can.cancel, can.redact)
         return (

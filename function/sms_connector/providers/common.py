@@ -30,6 +30,13 @@ from sms_connector.transport.http import HttpRequest, HttpResponse, Transport
 T = TypeVar("T")
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+# HTTP Basic on callbacks, where a user name and a password are entered at the provider. These are names, not values.
+WEBHOOK_USERNAME, WEBHOOK_PASSWORD = "webhook-username", "webhook-password"
+WEBHOOK_PASSWORD_PREVIOUS = "webhook-password-previous"  # noqa: S105
+WEBHOOK_SECRETS = (WEBHOOK_USERNAME, WEBHOOK_PASSWORD, WEBHOOK_PASSWORD_PREVIOUS)
+
+_OUR_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:-]+(?![^/?#])")
 
 # Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
@@ -130,6 +137,27 @@ def accepts_basic(secrets: SecretSource, callback: RawCallback, *, user: str, pa
     values = [value for each in passwords if (value := secrets.get(each))]
     known = [hmac.compare_digest(basic(name, value).encode(), given) for value in values]
     return any(known)
+
+
+def accepts_webhook_basic(secrets: SecretSource, callback: RawCallback) -> bool:
+    passwords = (WEBHOOK_PASSWORD, WEBHOOK_PASSWORD_PREVIOUS)
+    return accepts_basic(secrets, callback, user=WEBHOOK_USERNAME, passwords=passwords)
+
+
+def webhook_basic_problems(secrets: SecretSource) -> list[str]:
+    """Return what is missing of a pair of which one is there: neither of them is needed."""
+    pair = (WEBHOOK_USERNAME, WEBHOOK_PASSWORD)
+    absent = [name for name in pair if not secrets.get(name)]
+    if len(absent) != 1:
+        return []
+    (present,) = set(pair) - set(absent)
+    return [f"{missing(secrets, absent[0])}; {present!r} is of no use without it"]
+
+
+def echoed_id(value: object) -> str | None:
+    """Return our id of a message that a provider echoes. Another system's messages may be reported to the same address,
+    with references of their own."""
+    return value if isinstance(value, str) and _OUR_ID.fullmatch(value) else None
 
 
 def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import pytest
 
+from sms_connector import registry
 from tests.contract.providers import batching_double
 from tests.contract.providers.case import ProviderCase
 from tests.contract.providers.doubles import Answer
 from tests.contract.providers.stage import Stage, Staged
-from tests.providers.azure import contract_case as azure
-from tests.providers.infobip import contract_case as infobip
-from tests.providers.telesign import contract_case as telesign
-from tests.providers.twilio import contract_case as twilio
 
-CASES = {case.name: case for case in (twilio.CASE, telesign.CASE, azure.CASE, infobip.CASE, batching_double.CASE)}
+CASES = {
+    case.name: case
+    for case in (
+        *(import_module(f"tests.providers.{name.replace('-', '_')}.contract_case").CASE for name in registry.PROVIDERS),
+        batching_double.CASE,
+    )
+}
 
 
 @pytest.fixture(params=list(CASES.values()), ids=list(CASES))
