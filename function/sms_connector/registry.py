@@ -27,6 +27,7 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "azure": ("sms_connector.providers.azure.provider", "AzureProvider"),
     "infobip": ("sms_connector.providers.infobip.provider", "InfobipProvider"),
     "link-mobility": ("sms_connector.providers.link_mobility.provider", "LinkMobilityProvider"),
+    "custom": ("sms_connector.providers.custom.provider", "CustomProvider"),
 }
 DEFAULT = next(iter(PROVIDERS))
 

@@ -1,7 +1,8 @@
 """The endpoint, put together: it takes messages, answers for their status, reports and hands on what comes in.
 
 The documents are those of the custom channel of Customer Insights - Journeys
-(learn.microsoft.com/dynamics365/customer-insights/journeys/real-time-marketing-create-custom-channels), as JSON over HTTP.
+(github.com/MicrosoftDocs/customer-insights, ci-docs/journeys/real-time-marketing-custom-channel-custom-API.md), as JSON over
+HTTP.
 """
 
 from __future__ import annotations

@@ -122,9 +122,10 @@ def test_a_signed_callback_that_is_none_is_rejected_for_good(stage: EventStage) 
         {"kind": "status", "method": "POST", "url": "x", "headers": {}, "receivedAt": "soon"},
         {"kind": "status", "method": "POST", "url": "x", "headers": {}, "receivedAt": 1e300},
         {"kind": "status", "method": "POST", "url": "x", "headers": {}, "receivedAt": 1.0, "bodyBase64": "%"},
+        {"kind": "status", "method": "POST", "url": "x", "headers": {}, "receivedAt": 1.0, "bodyDeflated": "AAAA"},
         {"kind": "status", "method": "POST", "url": 1, "headers": {}, "receivedAt": 1.0},
     ],
-    ids=["nothing", "another kind", "no time", "no time there is", "no base64", "no address"],
+    ids=["nothing", "another kind", "no time", "no time there is", "no base64", "not compressed", "no address"],
 )
 def test_what_the_webhook_never_made_is_refused(stage: EventStage, payload: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from datetime import UTC, datetime
@@ -17,8 +18,13 @@ from sms_connector.provider import CallbackKind, RawCallback
 PATH = "/tasks/callback"
 
 
+# A body beyond this is compressed: a signature over many reports can be checked over all of them only.
+PLAIN_BYTES = 32 * 1024
+MOST_BYTES = 2 * 1024 * 1024
+
+
 class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):
-    """The task as JSON. A body that is shorter as text is text, readable in the queue."""
+    """The task as JSON. A body that is shorter as text is text, readable in the queue; a long one is compressed."""
 
     kind: CallbackKind
     method: str
@@ -27,6 +33,7 @@ class _Payload(msgspec.Struct, rename="camel", omit_defaults=True):
     received_at: float
     body: str = ""
     body_base64: str = ""
+    body_deflated: str = ""
     tries: int = 0
 
 
@@ -42,7 +49,7 @@ class CallbackEvent(msgspec.Struct, frozen=True):
 
     def to_task(self, *, not_before: float | None = None) -> Task:
         callback = self.callback
-        text, encoded = _write_body(callback.body)
+        text, encoded, deflated = _write_body(callback.body)
         payload = _Payload(
             kind=self.kind,
             method=callback.method,
@@ -51,6 +58,7 @@ class CallbackEvent(msgspec.Struct, frozen=True):
             received_at=callback.received_at.timestamp(),
             body=text,
             body_base64=encoded,
+            body_deflated=deflated,
             tries=self.tries,
         )
         content: Json = msgspec.to_builtins(payload)
@@ -61,20 +69,28 @@ class CallbackEvent(msgspec.Struct, frozen=True):
         """Raises InvalidRequest for what `to_task` never made."""
         try:
             read = convert(payload, _Payload)
-            body = b64decode(read.body_base64, validate=True) if read.body_base64 else read.body.encode()
+            body = _read_body(read)
             received_at = datetime.fromtimestamp(read.received_at, UTC)
-        except (msgspec.ValidationError, Base64Error, UnicodeEncodeError, OverflowError, OSError) as error:
+        except (msgspec.ValidationError, Base64Error, UnicodeEncodeError, OverflowError, OSError, zlib.error) as error:
             raise InvalidRequest(
                 FieldProblem("", f"not a callback that the webhook enqueued: {type(error).__name__}")
             ) from None
         return cls(read.kind, RawCallback(read.method, read.url, read.headers, body, received_at), read.tries)
 
 
-def _write_body(body: bytes) -> tuple[str, str]:
-    """Return the body as text, or in base64 if that is shorter or it is not text."""
+def _write_body(body: bytes) -> tuple[str, str, str]:
+    """Return the body as text, or in base64 if that is shorter or it is not text, or compressed."""
+    if len(body) > PLAIN_BYTES:
+        return "", "", b64encode(zlib.compress(body)).decode()
     encoded = b64encode(body).decode()
     try:
         text = body.decode()
     except UnicodeDecodeError:
-        return "", encoded
-    return (text, "") if len(msgspec.json.encode(text)) <= len(encoded) + 2 else ("", encoded)
+        return "", encoded, ""
+    return (text, "", "") if len(msgspec.json.encode(text)) <= len(encoded) + 2 else ("", encoded, "")
+
+
+def _read_body(payload: _Payload) -> bytes:
+    if payload.body_deflated:
+        return zlib.decompressobj().decompress(b64decode(payload.body_deflated, validate=True), MOST_BYTES)
+    return b64decode(payload.body_base64, validate=True) if payload.body_base64 else payload.body.encode()

@@ -13,13 +13,15 @@ from tests.contract.providers.case import ProviderCase
 from tests.contract.providers.doubles import Answer
 from tests.contract.providers.stage import Stage, Staged
 
-CASES = {
-    case.name: case
-    for case in (
-        *(import_module(f"tests.providers.{name.replace('-', '_')}.contract_case").CASE for name in registry.PROVIDERS),
-        batching_double.CASE,
-    )
-}
+
+def _cases_of(name: str) -> Iterator[ProviderCase]:
+    """Yield the package's case, and further ones where its options make it another provider."""
+    module = import_module(f"tests.providers.{name.replace('-', '_')}.contract_case")
+    yield from (module.CASE, *getattr(module, "MORE_CASES", ()))
+
+
+_CASES = (*(case for name in registry.PROVIDERS for case in _cases_of(name)), batching_double.CASE)
+CASES = {case.name: case for case in _CASES}
 
 
 @pytest.fixture(params=list(CASES.values()), ids=list(CASES))

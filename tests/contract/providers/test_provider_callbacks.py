@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from sms_connector.callbacks.callback_event import CallbackEvent
 from sms_connector.errors import InvalidRequest, NotSent
 from sms_connector.model.status import MessageStatus
+from sms_connector.ports import MAX_TASK_BYTES
 from sms_connector.provider import RawCallback, is_wanted
 from tests.contract.providers.case import NOW, ProviderCase
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
@@ -99,7 +102,10 @@ def test_a_callback_of_many_reports_is_spread_and_each_part_stands_alone(case: P
     whole, provider = case.many_reports(URL, told), stage().provider
     assert len(whole.body) <= provider.capabilities.callback_bytes
     parts = provider.split_callback(whole, 32 * 1024)
-    assert all(len(part.body) <= 33 * 1024 and provider.verify_callback(part) for part in parts)
+    assert all(provider.verify_callback(part) for part in parts)
+    tasks = [CallbackEvent("status", part).to_task() for part in parts]
+    assert all(len(msgspec.json.encode(task.payload)) <= MAX_TASK_BYTES for task in tasks)
+    assert [CallbackEvent.of(task.payload).callback for task in tasks] == list(parts)
     read = [report.provider_message_id for part in parts for report in provider.read_status_callback(part)]
     assert read == [message_id for message_id, _ in told]
 
