@@ -5,215 +5,265 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from ipaddress import IPv4Network, ip_network
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+from annotated_types import Predicate
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model
+from pydantic import StrictBool as Flag
+from pydantic import StrictInt as Whole
+from pydantic.alias_generators import to_camel
+from pydantic_core import PydanticCustomError
 
-import config_types as types
-import countries
 import providers
-import senders
-from config_types import boolean, choice, integer, many, matching, text
+from countries import COUNTRIES
+from senders import FORMS, SENDER_RULE, with_plus
 
 
-def key(path: str, default: object, meaning: str, example: str = "", *, entry: str = "") -> Any:
-    """Describe a key: `path` as it is set (`--path` where it has a dot), `default` without it (None, (): nothing).
-
-    `example` is a right value, the default if there is none; of a list or a map, of its entry at `entry`.
-    """
-    right = example or ("" if default is None else str(default).lower() if isinstance(default, bool) else str(default))
-    extra: dict[str, Any] = {"example": right, "entry": entry}
-    return Field(default, alias=path, description=meaning, json_schema_extra=extra)
+def decoded(value: object) -> object:
+    """Parse JSON text; return anything else as it is."""
+    try:
+        return json.loads({"True": "true", "False": "false"}.get(value, value)) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
-Flag = Annotated[bool, boolean()]
-Instances = Annotated[int, integer(1, 1000)]
-Resource = Annotated[str, matching(types.RESOURCE, "a network tag")]
-Bucket = Annotated[str, matching(types.BUCKET, "a bucket's name")]
-Host = Annotated[str, BeforeValidator(types.private_host)]
-Word = Annotated[str, matching(types.WORD, "a word of at most 40 characters without a comma")]
-Member = Annotated[str, BeforeValidator(types.member)]
-Email = Annotated[str, matching(types.EMAIL, "an e-mail address")]
-Channel = Annotated[str, matching(types.CHANNEL, "projects/…/notificationChannels/…")]
+def form(title: str, example: str, pattern: str = "(?s:.*)") -> Any:
+    """Describe a text: what it is, a right one as a command sets it, and its form."""
+    return Field(title=title, examples=[example], pattern=rf"^(?:{pattern})\Z")
+
+
+def refuse_repeated(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Refuse an entry that is there already. IAM and mail fold case: two grants of one are one, and go together."""
+    keys = [entry.casefold() if re.match("(?!principal).*[:@]", entry) else entry for entry in entries]
+    for place, entry in enumerate(entries):
+        if keys[place] in keys[:place]:
+            raise PydanticCustomError("own", "{value} is there more than once", {"value": entry, "entry": place})
+    return entries
+
+
+def _is_line(text: str, limit: int) -> bool:
+    shaped = text.strip() and text.isprintable() and not isinstance(decoded(text), (dict, list))
+    return bool(shaped) and len(text.encode()) <= limit
+
+
+def _is_host(host: str) -> bool:
+    """Return True for what the functions take (`SMS_CALLBACK_PRIVATE_HOSTS`). The network of all addresses is none."""
+    return bool(re.fullmatch(HOST_NAME, host)) or ("%" not in host and ip_network(host, strict=False).prefixlen > 0)
+
+
+def _is_private(network: str) -> bool:
+    return any(IPv4Network(network).subnet_of(IPv4Network(block)) for block in PRIVATE)
+
+
+PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+RESOURCE, PROJECT, REGIONS = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "projects/[a-z0-9:.-]+", "regions/[a-z0-9-]+"
+CONNECTOR = rf"({PROJECT}/locations/[a-z0-9-]+/connectors/)?[a-z][-a-z0-9]{{0,23}}[a-z0-9]"
+PORT = r":([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
+HOST = r"([^\s\x00-\x1f/?#@:\\\[\]]+|\[[0-9A-Fa-f:.]+\])"
+# The functions take plain http from a simulator on this machine alone.
+PROVIDER_URL = rf"((?i:https)://{HOST}|http://(localhost|127\.0\.0\.1|\[::1\]))({PORT})?(/[^\s\x00-\x1f?#\\]*)?"
+CALLBACK_URL = rf"(?=[!-~]+\Z)(?i:https)://{HOST}({PORT})?(/[^?#\\]*)?(\?[^#\\]*)?"
+# As the functions have it (settings_values.host): the last label of a name is not a number.
+LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+HOST_NAME = rf"(?=.{{1,253}}$)(?:\*\.)?(?:{LABEL}\.)*(?!(?:[0-9]+|0x[0-9a-f]*)$){LABEL}"
+PUBLIC_HOST = r"([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+PEM = r"(?s:(?!.*PRIVATE KEY).*-----BEGIN CERTIFICATE-----.*-----END CERTIFICATE-----.*)"
+MEMBER = r"(user|serviceAccount|group):[^\s:@]+@[^\s:@]+\.[^\s:@]+|domain:[^\s:@]+\.[^\s:@]+|principal(Set)?://\S+"
+
+# What a text is, where a line doesn't hold it beside the form.
+NAME = "at most 63 lower-case letters, digits, hyphens, starting with a letter, not with goog, not ending with a hyphen"
+LABEL_RULE = (  # Google's, narrowed to ASCII
+    "a label of yours: a key is a lower-case letter, then at most 62 of a-z, 0-9, _ and -; a value is at most 63 of "
+    "a-z, 0-9, _ and -; goog…, application, connection and managed-by are reserved"
+)
+PROVIDER_RULE = "an https:// address without user, query and fragment"
+CALLBACK_RULE = "an https:// address in ASCII without user and fragment"
+PROXY_RULE = "a proxy's address, http://host:port (TLS to it is proxy.ssl, its user proxyUsername and proxyPassword)"
+RANGE_RULE = "an IPv4 range like 10.8.0.0/24 in a private one: 10/8, 172.16/12 or 192.168/16"
+PEM_RULE = "a text of certificates in PEM form (-----BEGIN CERTIFICATE----- …), without a private key"
+HOST_RULE = "a host (crm.internal), a domain (*.internal), an address, a network (10.1.0.0/16), without scheme or port"
+MEMBER_RULE = "an IAM member (user:ann@example.com, serviceAccount:…); allUsers would make the private connector public"
+
+T = TypeVar("T")
+NO_SLASH = AfterValidator(lambda url: url.rstrip("/"))
+Many = Annotated[tuple[T, ...], AfterValidator(refuse_repeated)]
+# A topic's name must not start with "goog": https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names
+Name = Annotated[str, form(NAME, "sms", r"(?!goog)[a-z]([a-z0-9-]{0,61}[a-z0-9])?")]
+LabelKey = Annotated[str, form("", "", r"(?!goog|(application|connection|managed-by)\Z)[a-z][a-z0-9_-]{0,62}")]
+LabelValue = Annotated[str, form("", "", "[a-z0-9_-]{0,63}")]
+# A resource takes 64 labels, three of them are ours.
+MOST_LABELS = Field(title=LABEL_RULE, max_length=64 - 3, examples=[{"team": "retail"}])
+Labels = Annotated[Mapping[LabelKey, LabelValue], MOST_LABELS]
+LINE = "a line of text of 1 to {} bytes".format
+Description = Annotated[str, form(LINE(256), "'Order updates'"), Predicate(lambda text: _is_line(text, 256))]
+Reply = Annotated[str, form(LINE(1600), "'Help: support@example.com'"), Predicate(lambda text: _is_line(text, 1600))]
+NAMES = f"known; allowed are {', '.join(providers.PROVIDERS)}"
+Provider = Annotated[str, form(NAMES, providers.DEFAULT, "|".join(providers.PROVIDERS))]
+ProviderUrl = Annotated[str, form(PROVIDER_RULE, "https://api.example.com", PROVIDER_URL), NO_SLASH]
+CallbackUrl = Annotated[str, form(CALLBACK_RULE, "https://crm.example.com/sms-results", CALLBACK_URL)]
+ProxyUrl = Annotated[str, form(PROXY_RULE, "http://proxy.example.com:3128", rf"http://{HOST}{PORT}/?"), NO_SLASH]
+Sender = Annotated[str, form(SENDER_RULE, "+15551234567", FORMS), BeforeValidator(with_plus)]
+COUNTRY_RULE = "a country in two letters of ISO 3166, such as DE; for UK write GB"
+Country = Annotated[str, form(COUNTRY_RULE, "DE"), Predicate(COUNTRIES.__contains__)]
+Network = Annotated[str, form("a VPC network's name", "company-vpc", rf"({PROJECT}/global/networks/)?{RESOURCE}")]
+Subnet = Annotated[str, form("a subnetwork's name", "run-egress", rf"({PROJECT}/{REGIONS}/subnetworks/)?{RESOURCE}")]
+Range = Annotated[str, form(RANGE_RULE, "10.8.0.0/24"), Predicate(_is_private)]
+Connector = Annotated[str, form("a connector's name", "egress", CONNECTOR)]
+Tag = Annotated[str, form("a network tag", "sms", RESOURCE)]
+ATTACHMENT = f"{PROJECT}/{REGIONS}/serviceAttachments/{RESOURCE}"
+SERVICE = "projects/p/regions/us-central1/serviceAttachments/sms"
+Attachment = Annotated[str, form("projects/…/regions/…/serviceAttachments/…", SERVICE, ATTACHMENT)]
+ServiceHost = Annotated[str, form("a host name", "proxy.example.com", PUBLIC_HOST)]
+# Without the dashes in front, the first ones of the file are taken for a flag.
+Certificates = Annotated[str, form(PEM_RULE, '-- "$(cat ca.pem)"', PEM), Field(json_schema_extra={"writeOnly": True})]
+Bucket = Annotated[str, form("a bucket's name", "my-campaigns", "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")]
+PrivateHost = Annotated[str, form(HOST_RULE, "crm.internal"), Predicate(_is_host)]
+WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
+Word = Annotated[str, form("a word of at most 40 characters without a comma", "STOPP", WORD)]
+Member = Annotated[str, form(MEMBER_RULE, "user:ann@example.com", MEMBER)]
+Email = Annotated[str, form("an e-mail address", "ops@example.com", r"[^\s@]+@[^\s@]+\.[^\s@]+")]
+CHANNEL, CHANNEL_RULE = rf"{PROJECT}/notificationChannels/\d+", "projects/…/notificationChannels/…"
+Channel = Annotated[str, form(CHANNEL_RULE, "projects/p/notificationChannels/1234", CHANNEL)]
+
+GROUP = (
+    "nodes|workers|rate|tracking|proxy|network|campaigns|callbacks|consent|alerts|logs|rotation|webhook|backup|grants"
+)
+
+
+def path_of(field: str) -> str:
+    """Return the key of a field, as it is set (`--path` where it has a dot): `nodes.min` of `nodes_min`."""
+    parts = re.fullmatch(f"({GROUP})_(.+)", field)
+    return f"{parts[1]}.{to_camel(parts[2])}" if parts else to_camel(field)
+
+
+def key(meaning: str, default: object = None, **more: Any) -> Any:
+    return Field(default, description=meaning, **more)
 
 
 class ConnectionConfig(BaseModel):
     """A connection whose keys were read. Secret values are fields of `WITH_SECRETS`, which is what is read."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", coerce_numbers_to_str=True, regex_engine="python-re", alias_generator=path_of
+    )
 
-    name: Annotated[str, matching(types.NAME, types.NAME_RULE)] = key(
-        "connection", "sms", "The connection's name.", "sms"
+    name: Name = key("The connection's name.", "sms", alias="connection")
+    summary: Description | None = key("Shown at the functions, the accounts and by the connector.", alias="description")
+    labels: Labels = key("Labels on everything that takes labels.", {})
+    provider: Provider = key("The SMS provider.", providers.DEFAULT)
+    provider_url: ProviderUrl | None = key("Base URL of the provider's API; without it the public one.")
+    sender: Sender | None = key("Default sender: number, short code, alphanumeric id, messaging service.")
+    default_country: Country | None = key("Country of recipients in national form (`0171 3920017`).")
+    nodes_min: Whole = key("Instances of `connector` that are kept warm.", 2, ge=0, le=1000)
+    nodes_max: Whole = key("Instances of `connector` at most.", 50, ge=1, le=1000)
+    workers_max: Whole = key("Instances of `worker` at most; it scales to zero.", 50, ge=1, le=1000)
+    rate_node: Whole = key("Transactions per second of one instance.", 25, ge=1, le=25)
+    rate_connection: Whole | None = key(
+        "Transactions per second of the whole connection.", ge=1, le=100_000, examples=[100]
     )
-    given_description: Annotated[str | None, text(256)] = key(
-        "description", None, "Shown at the functions, the accounts and by the connector.", "'Order updates'"
+    tracking_retry_interval_millis: Whole = key(
+        "Milliseconds between two status polls of a message.", 10_000, ge=100, le=3_000_000
     )
-    labels: Annotated[Mapping[str, str], BeforeValidator(types.labels)] = key(
-        "labels", {}, "Labels on everything that takes labels.", "retail", entry=".team"
+    tracking_retry_attempts: Whole = key("Status polls of a message at most.", 6, ge=0, le=100)
+    tracking_expire_after_hours: Whole = key(
+        "Hours without a final status after which a message is `expired`.", 72, ge=1, le=29 * 24
     )
-    provider: Annotated[str, choice(*providers.PROVIDERS)] = key(
-        "provider", providers.DEFAULT, "The SMS provider.", providers.DEFAULT
+    proxy_url: ProxyUrl | None = key("Proxy to the provider.")
+    proxy_auth: Literal["none", "basic", "digest"] = key("How the proxy authenticates.", "none", examples=["basic"])
+    proxy_ssl: Literal["auto", "always", "never", "tunnel"] = key("TLS to and through the proxy.", "auto")
+    network_vpc: Network | None = key("VPC that calls to the provider leave through.")
+    network_subnet: Subnet | None = key("Existing subnetwork of that VPC.")
+    network_range: Range | None = key("Range of a subnetwork that is made in that VPC.")
+    network_connector: Connector | None = key("Existing Serverless VPC Access connector.")
+    network_egress: Literal["private", "all"] = key(
+        "Traffic that leaves through the VPC: private ranges or all.", "private"
     )
-    provider_url: Annotated[str | None, BeforeValidator(types.provider_url)] = key(
-        "providerUrl", None, "Base URL of the provider's API; without it the public one.", "https://api.example.com"
+    network_tags: Many[Tag] = key("Network tags for firewall rules.", ())
+    network_static_address: Flag = key("A fixed public address to the provider (Cloud NAT).", False)
+    network_service_attachment: Attachment | None = key(
+        "Private Service Connect: the attachment of the proxy or provider."
     )
-    sender: Annotated[str | None, BeforeValidator(senders.sender)] = key(
-        "sender", None, "Default sender: number, short code, alphanumeric id, messaging service.", "+15551234567"
-    )
-    default_country: Annotated[str | None, BeforeValidator(countries.country)] = key(
-        "defaultCountry", None, "Country of recipients in national form (`0171 3920017`).", "DE"
-    )
-    nodes_min: Annotated[int, integer(0, 1000)] = key("nodes.min", 2, "Instances of `connector` that are kept warm.")
-    nodes_max: Instances = key("nodes.max", 50, "Instances of `connector` at most.")
-    workers_max: Instances = key("workers.max", 50, "Instances of `worker` at most; it scales to zero.")
-    node_rate: Annotated[int, integer(1, 25)] = key("rate.node", 25, "Transactions per second of one instance.")
-    connection_rate: Annotated[int | None, integer(1, 100_000)] = key(
-        "rate.connection", None, "Transactions per second of the whole connection.", "100"
-    )
-    retry_interval_millis: Annotated[int, integer(100, 3_000_000)] = key(
-        "tracking.retryIntervalMillis", 10_000, "Milliseconds between two status polls of a message."
-    )
-    retry_attempts: Annotated[int, integer(0, 100)] = key(
-        "tracking.retryAttempts", 6, "Status polls of a message at most."
-    )
-    expire_after_hours: Annotated[int, integer(1, 29 * 24)] = key(
-        "tracking.expireAfterHours", 72, "Hours without a final status after which a message is `expired`."
-    )
-    proxy_url: Annotated[str | None, BeforeValidator(types.proxy_url)] = key(
-        "proxy.url", None, "Proxy to the provider.", "http://proxy.example.com:3128"
-    )
-    proxy_auth: Annotated[str, choice("none", "basic", "digest")] = key(
-        "proxy.auth", "none", "How the proxy authenticates."
-    )
-    proxy_ssl: Annotated[str, choice("auto", "always", "never", "tunnel")] = key(
-        "proxy.ssl", "auto", "TLS to and through the proxy."
-    )
-    vpc: Annotated[str | None, matching(types.NETWORK, "a VPC network's name")] = key(
-        "network.vpc", None, "VPC that calls to the provider leave through.", "company-vpc"
-    )
-    subnet: Annotated[str | None, matching(types.SUBNETWORK, "a subnetwork's name")] = key(
-        "network.subnet", None, "Existing subnetwork of that VPC.", "run-egress"
-    )
-    subnet_range: Annotated[str | None, BeforeValidator(types.address_range)] = key(
-        "network.range", None, "Range of a subnetwork that is made in that VPC.", "10.8.0.0/24"
-    )
-    vpc_connector: Annotated[str | None, matching(types.CONNECTOR, "a connector's name")] = key(
-        "network.connector", None, "Existing Serverless VPC Access connector.", "egress"
-    )
-    egress: Annotated[str, choice("private", "all")] = key(
-        "network.egress", "private", "Traffic that leaves through the VPC: private ranges or all."
-    )
-    network_tags: Annotated[tuple[Resource, ...], many()] = key(
-        "network.tags", (), "Network tags for firewall rules.", "sms", entry="[0]"
-    )
-    static_address: Flag = key("network.staticAddress", False, "A fixed public address to the provider (Cloud NAT).")
-    service_attachment: Annotated[
-        str | None, matching(types.ATTACHMENT, "projects/…/regions/…/serviceAttachments/…")
-    ] = key(
-        "network.serviceAttachment",
-        None,
-        "Private Service Connect: the attachment of the proxy or provider.",
-        "projects/p/regions/us-central1/serviceAttachments/sms",
-    )
-    service_host: Annotated[str | None, matching(types.HOST, "a host name")] = key(
-        "network.serviceHost", None, "Host name that resolves to that attachment.", "proxy.example.com"
-    )
-    ca_certificates: Annotated[str | None, BeforeValidator(types.certificates)] = key(
-        "network.ca",
-        None,
-        "Certificate authorities (PEM) trusted beside the public ones.",
-        '-- "$(cat ca.pem)"',  # or its first dashes are taken for a flag
-    )
-    buckets: Annotated[tuple[Bucket, ...], many()] = key(
-        "campaigns.buckets", (), "Buckets whose objects campaigns may read.", "my-campaigns", entry="[0]"
-    )
-    callback_url: Annotated[str | None, BeforeValidator(types.callback_url)] = key(
-        "callbacks.url",
-        None,
-        "Where final results are posted, for requests that name no `callbackUrl`.",
-        "https://crm.example.com/sms-results",
-    )
-    callback_private_hosts: Annotated[tuple[Host, ...], many()] = key(
-        "callbacks.privateHosts", (), "Private hosts that results may be posted to.", "crm.internal", entry="[0]"
-    )
-    stop_words: Annotated[tuple[Word, ...], many()] = key(
-        "consent.stopWords", (), "Words that end consent, beside the provider's own.", "STOPP", entry="[0]"
-    )
-    help_reply: Annotated[str | None, text(1600)] = key(
-        "consent.helpReply", None, "Reply to HELP.", "'Help: support@example.com'"
-    )
-    callers: Annotated[tuple[Member, ...], many(types.same_member)] = key(
-        "callers", (), "IAM members who may call `connector`.", "user:ann@example.com", entry="[0]"
-    )
-    emails: Annotated[tuple[Email, ...], many(str.casefold)] = key(
-        "alerts.emails", (), "Who receives alerts.", "ops@example.com", entry="[0]"
-    )
-    channels: Annotated[tuple[Channel, ...], many()] = key(
-        "alerts.channels", (), "Existing notification channels.", "projects/p/notificationChannels/1234", entry="[0]"
-    )
-    uptime: Flag = key("alerts.uptime", True, "Check `webhook` from outside every five minutes.")
-    request_logs: Flag = key(
-        "logs.requests",
-        False,
+    network_service_host: ServiceHost | None = key("Host name that resolves to that attachment.")
+    network_ca: Certificates | None = key("Certificate authorities (PEM) trusted beside the public ones.")
+    campaigns_buckets: Many[Bucket] = key("Buckets whose objects campaigns may read.", ())
+    callbacks_url: CallbackUrl | None = key("Where final results are posted, for requests that name no `callbackUrl`.")
+    callbacks_private_hosts: Many[PrivateHost] = key("Private hosts that results may be posted to.", ())
+    consent_stop_words: Many[Word] = key("Words that end consent, beside the provider's own.", ())
+    consent_help_reply: Reply | None = key("Reply to HELP.")
+    callers: Many[Member] = key("IAM members who may call `connector`.", ())
+    alerts_emails: Many[Email] = key("Who receives alerts.", ())
+    alerts_channels: Many[Channel] = key("Existing notification channels.", ())
+    alerts_uptime: Flag = key("Check `webhook` from outside every five minutes.", True)
+    logs_requests: Flag = key(
         "Keep the platform's log of requests. Its addresses hold phone numbers; the functions' own log never does.",
+        False,
     )
-    secret_reads: Flag = key("logs.secretReads", False, "Log every read of a secret in the project.")
-    rotation_days: Annotated[int, integer(1, 3650)] = key("rotation.days", 90, "Days between two rotation notices.")
-    webhook_public: Annotated[str, choice("check-disabled", "grant", "none")] = key(
-        "webhook.public",
-        "check-disabled",
+    logs_secret_reads: Flag = key("Log every read of a secret in the project.", False)
+    rotation_days: Whole = key("Days between two rotation notices.", 90, ge=1, le=3650)
+    webhook_public: Literal["check-disabled", "grant", "none"] = key(
         "Access to `webhook` for the provider: check-disabled, grant (to allUsers) or none (polling only).",
+        "check-disabled",
     )
-    backup_days: Annotated[int, integer(0, 98)] = key(
-        "backup.days", 14, "Days a daily backup of the database is kept; 0: no backups."
+    backup_days: Whole = key("Days a daily backup of the database is kept; 0: no backups.", 14, ge=0, le=98)
+    backup_point_in_time: Flag = key("Keep every version of the last seven days, to the minute.", False)
+    grants_seconds: Annotated[Whole, Field(ge=0, le=900)] = key(
+        "Seconds until a new grant acts; functions, and secrets that rotate, are made that much later.", 60
     )
-    point_in_time: Flag = key("backup.pointInTime", False, "Keep every version of the last seven days, to the minute.")
-    grant_seconds: Annotated[int, integer(0, 900)] = key(
-        "grants.seconds",
-        60,
-        "Seconds until a new grant acts; functions, and secrets that rotate, are made that much later.",
+    protect: Flag = key("Keep the database and the secrets when the stack is destroyed.", True)
+    log_level: Literal["error", "info", "debug"] = key(
+        "Log level: `error`, `info` or `debug`. Events that alerts count are logged at every level.", "info"
     )
-    protect: Flag = key("protect", True, "Keep the database and the secrets when the stack is destroyed.")
-    log_level: Annotated[str, choice("error", "info", "debug")] = key(
-        "logLevel", "info", "Log level: `error`, `info` or `debug`. Events that alerts count are logged at every level."
-    )
-    suspended: Flag = key("suspended", False, "Send nothing: campaigns wait, and sends are refused.")
-    require_active: Flag = key("requireActive", False, "Fail the update when the connection check doesn't say ACTIVE.")
+    suspended: Flag = key("Send nothing: campaigns wait, and sends are refused.", False)
+    require_active: Flag = key("Fail the update when the connection check doesn't say ACTIVE.", False)
 
     @property
     def description(self) -> str:
-        return self.given_description or f"SMS connection {self.name}"
+        return self.summary or f"SMS connection {self.name}"
 
     @property
     def uses_network(self) -> bool:
-        """`vpc` with `subnet` or `subnet_range` is direct VPC egress, `vpc_connector` the older way."""
-        return bool(self.vpc or self.vpc_connector)
+        """`network.vpc` with a subnetwork or a range is direct VPC egress, `network.connector` the older way."""
+        return bool(self.network_vpc or self.network_connector)
 
     @property
     def secrets(self) -> Mapping[str, SecretStr]:
         """The secret values that were given, by file name (`auth-token`)."""
         given = {spec.name: getattr(self, spec.key, None) for spec in providers.configured_secrets()}
-        return {name: value for name, value in given.items() if value is not None}
+        return {name: SecretStr(value.get_secret_value().rstrip()) for name, value in given.items() if value}
 
     @property
     def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
         """Every secret of this connection, given or not."""
         specs = [*providers.PROVIDERS[self.provider].secrets, *providers.OWN_SECRETS]
         specs += providers.PROXY_SECRETS if self.proxy_url and self.proxy_auth != "none" else ()
-        specs += [providers.CA_CERTIFICATES] if self.ca_certificates else []
+        specs += [providers.CA_CERTIFICATES] if self.network_ca else []
         return tuple(specs)
 
 
+def secret(prefix: str) -> Any:
+    """Return the type of a secret value: one line, of which a trailing newline is not part."""
+    begin = f" that begin with {prefix!r} (or is it the value of another key?)" if prefix else ""
+    title = Field(title=f"one line of printable ASCII characters{begin}", examples=[""], strict=True)
+    right = re.compile(rf"(?={prefix})[!-~]([ -~]*[!-~])?[\r\n]*").fullmatch
+    return Annotated[SecretStr, title, Predicate(lambda value: bool(right(value.get_secret_value())))]
+
+
 _SECRETS: dict[str, Any] = {
-    spec.key: (
-        Annotated[SecretStr | None, types.secret(spec.prefix)],
-        key(spec.key, None, f"Secret value: {spec.meaning}.", ""),
-    )
+    spec.key: (secret(spec.prefix) | None, key(f"Secret value: {spec.meaning}.", alias=spec.key))
     for spec in providers.configured_secrets()
 }
 WITH_SECRETS = create_model("WithSecrets", __base__=ConnectionConfig, **_SECRETS)
-KEYS = {str(field.alias): field for field in ConnectionConfig.model_fields.values()}
-BY_PATH = {str(field.alias): field for field in WITH_SECRETS.model_fields.values()}
-SECRET_PATHS = frozenset(BY_PATH) - frozenset(KEYS)
-GROUPS = frozenset(path.partition(".")[0] for path in KEYS if "." in path)
+# JSON schema by key; of a value that may be missing, the schema of the value.
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {
+    key: {**schema, **schema.get("anyOf", [{}])[0]}
+    for key, schema in WITH_SECRETS.model_json_schema()["properties"].items()
+}
+# Of these a text is taken as it is; of all others as JSON.
+TEXTS = frozenset(key for key, schema in SCHEMAS.items() if schema["type"] == "string")
+DEFAULTS = {key: schema["default"] for key, schema in SCHEMAS.items()}
+SECRET_KEYS = frozenset(_SECRETS)
+GROUPS = frozenset(key.partition(".")[0] for key in SCHEMAS if "." in key)

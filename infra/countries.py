@@ -5,8 +5,6 @@ ISO 3166-1 alpha-2 where there is a numbering plan, and XK (Kosovo); a test comp
 
 from __future__ import annotations
 
-from config_types import shown
-
 _CODES = (
     "AC AD AE AF AG AI AL AM AO AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BW BY BZ CA "
     "CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO FR "
@@ -17,12 +15,3 @@ _CODES = (
     "TV TW TZ UA UG US UY UZ VA VC VE VG VI VN VU WF WS XK YE YT ZA ZM ZW "
 )
 COUNTRIES = frozenset(_CODES.split())
-RULE = "a country in two letters of ISO 3166, such as DE"
-
-
-def country(value: object) -> str:
-    if value == "UK":
-        raise ValueError("UK is not the country's code; write GB")
-    if not isinstance(value, str) or value not in COUNTRIES:
-        raise ValueError(f"{shown(value)} is not {RULE}")
-    return value

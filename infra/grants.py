@@ -18,7 +18,7 @@ def wait_for_grants(config: ConnectionConfig, what: str) -> pulumi.ResourceHookB
     """
 
     async def wait(_: pulumi.ResourceHookArgs) -> None:
-        await asyncio.sleep(config.grant_seconds)
+        await asyncio.sleep(config.grants_seconds)
 
     return pulumi.ResourceHookBinding(
         before_create=[pulumi.ResourceHook(f"{config.name}-{what}-wait-for-grants", wait)]

@@ -1,5 +1,5 @@
-"""What infrastructure has to know of each provider: its secrets, and whether its address has to be said. A new provider
-is one row.
+"""What infrastructure has to know of each provider: its secrets, its address, its options. A new provider is one entry
+of `PROVIDERS`.
 
 The functions know a secret by its file name (`auth-token`), the stack configuration by the same name in camel case
 (`authToken`).
@@ -7,9 +7,11 @@ The functions know a secret by its file name (`auth-token`), the stack configura
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
+
+from pydantic.alias_generators import to_camel
 
 SENDERS = ("connector", "worker")
 # Callbacks are checked, applied and posted where the queue `events` brings them: by the connector alone.
@@ -18,8 +20,7 @@ CALLBACKS = ("connector",)
 
 def key_of(name: str) -> str:
     """Return a secret's key in the stack configuration: `authToken` of `auth-token`."""
-    first, *rest = name.split("-")
-    return first + "".join(word.capitalize() for word in rest)
+    return to_camel(name.replace("-", "_"))
 
 
 class Origin(Enum):
@@ -35,8 +36,7 @@ class SecretSpec:
 
     `required`: without a value the connection can't work, and the outputs say so. `rotates`: it is a credential that
     should change, so Secret Manager sends notices. `readers` are the functions that use it. `previous` names the secret
-    that takes the value before, while a rotation overlaps; `prefix` begins every right value; without the secret `pair`
-    it is of no use.
+    that takes the value before, while a rotation overlaps; `prefix` begins every right value.
     """
 
     name: str
@@ -47,7 +47,6 @@ class SecretSpec:
     readers: tuple[str, ...] = SENDERS
     previous: str = ""
     prefix: str = ""
-    pair: str = ""
 
     @property
     def key(self) -> str:
@@ -56,16 +55,35 @@ class SecretSpec:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """`needs_url`: the provider has no address of its own for everybody (an account's own host, a region's)."""
+    """One provider.
+
+    `secrets` are all it has: those for calls, those that only callbacks need, and those of a value before. `logins` are
+    groups of them, by name, of which one that is complete is enough; the first is the usual one. Without `url`, the
+    address that is the same for everybody, `providerUrl` is required. `options` are the names that `providerOptions`
+    may have, each with a pattern of its values.
+    """
 
     secrets: tuple[SecretSpec, ...]
-    needs_url: bool = False
+    logins: tuple[tuple[str, ...], ...] = ()
+    url: str = ""
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def owned(self) -> tuple[SecretSpec, ...]:
+        """The secrets whose values the owner gives."""
+        return tuple(spec for spec in self.secrets if spec.origin is Origin.OWNER)
+
+    def lacking(self, present: Collection[str]) -> frozenset[str]:
+        """Return what is missing of the login that is nearest to complete, if none is."""
+        rest = [frozenset(login).difference(present) for login in self.logins]
+        return min(rest, key=len, default=frozenset())
 
 
-def _previous(name: str, meaning: str, readers: tuple[str, ...], *, prefix: str = "") -> SecretSpec:
-    """Its first value is random, so it matches nothing. It is there from the start because a rotation must not need a
-    deployment: a secret that has no version can't be mounted."""
-    return SecretSpec(name, meaning, origin=Origin.MADE, readers=readers, prefix=prefix)
+def _overlapping(spec: SecretSpec, meaning: str, readers: tuple[str, ...]) -> tuple[SecretSpec, SecretSpec]:
+    """Return a secret with the one of its value before, whose first value is random, so it matches nothing. It is there
+    from the start because a rotation must not need a deployment: a secret that has no version can't be mounted."""
+    previous = SecretSpec(f"{spec.name}-previous", meaning, origin=Origin.MADE, readers=readers, prefix=spec.prefix)
+    return replace(spec, previous=previous.name), previous
 
 
 USERNAME = SecretSpec("username", "user name of the provider's API", required=True)
@@ -75,35 +93,34 @@ API_KEY = SecretSpec("api-key", "key of the provider's API", required=True, rota
 DEFAULT = "twilio"
 PROVIDERS: Mapping[str, Provider] = {
     "twilio": Provider(
-        (
+        secrets=(
             SecretSpec("account-sid", "the account, 'AC…'", required=True, prefix="AC"),
-            SecretSpec(
-                "auth-token",
-                "signs callbacks, and calls without an API key",
-                required=True,
-                rotates=True,
-                previous="auth-token-previous",
+            *_overlapping(
+                # Beside an API key too: callbacks are signed with it (https://www.twilio.com/docs/usage/security).
+                SecretSpec("auth-token", "signs callbacks, and calls without an API key", required=True, rotates=True),
+                "still accepted on callbacks while a rotation overlaps",
+                CALLBACKS,
             ),
-            SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'", prefix="SK", pair="api-key-secret"),
-            SecretSpec("api-key-secret", "secret of that API key", rotates=True, pair="api-key-sid"),
+            SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'", prefix="SK"),
+            SecretSpec("api-key-secret", "secret of that API key", rotates=True),
             SecretSpec("signing-key", "secret of a webhook signing key, where the account uses one", readers=CALLBACKS),
-            _previous("auth-token-previous", "still accepted on callbacks while a rotation overlaps", CALLBACKS),
-        )
+        ),
+        logins=(("auth-token",), ("api-key-sid", "api-key-secret")),
+        url="https://api.twilio.com",
     ),
-    "azure": Provider(
-        (SecretSpec("access-key", "access key of the resource", required=True, rotates=True),), needs_url=True
+    "azure": Provider((SecretSpec("access-key", "access key of the resource", required=True, rotates=True),)),
+    "infobip": Provider((API_KEY,)),
+    "link-mobility": Provider((USERNAME, PASSWORD)),
+    "telesign": Provider(
+        (SecretSpec("customer-id", "the account", required=True), API_KEY), url="https://rest-api.telesign.com"
     ),
-    "infobip": Provider((API_KEY,), needs_url=True),
-    "link-mobility": Provider((USERNAME, PASSWORD), needs_url=True),
-    "telesign": Provider((SecretSpec("customer-id", "the account", required=True), API_KEY)),
-    "vibes": Provider((USERNAME, PASSWORD)),
+    "vibes": Provider((USERNAME, PASSWORD), url="https://messageapi.vibesapps.com"),
     "custom": Provider(
         (
             SecretSpec("api-key", "key that the channel is called with", rotates=True),
             SecretSpec("username", "user name that the channel is called with"),
             SecretSpec("password", "password that the channel is called with", rotates=True),
-        ),
-        needs_url=True,
+        )
     ),
 }
 
@@ -113,28 +130,28 @@ STANDARD_WEBHOOKS = "whsec_"
 
 # Every connection's own, whatever its provider.
 OWN_SECRETS = (
-    SecretSpec(
-        "webhook-key",
-        "keys the digests in callback URLs",
-        required=True,
-        origin=Origin.MADE,
-        readers=(*SENDERS, "webhook"),
-        previous="webhook-key-previous",
+    *_overlapping(
+        SecretSpec(
+            "webhook-key",
+            "keys the digests in callback URLs",
+            required=True,
+            origin=Origin.MADE,
+            readers=(*SENDERS, "webhook"),
+        ),
+        "still accepted in callback URLs while a rotation overlaps",
+        (*CALLBACKS, "webhook"),
     ),
-    _previous(
-        "webhook-key-previous", "still accepted in callback URLs while a rotation overlaps", (*CALLBACKS, "webhook")
-    ),
-    SecretSpec(
-        "callback-secret",
-        "signs the results that are posted to callback URLs",
-        required=True,
-        origin=Origin.MADE,
-        readers=CALLBACKS,
-        previous="callback-secret-previous",
-        prefix=STANDARD_WEBHOOKS,
-    ),
-    _previous(
-        "callback-secret-previous", "signs beside it while receivers change over", CALLBACKS, prefix=STANDARD_WEBHOOKS
+    *_overlapping(
+        SecretSpec(
+            "callback-secret",
+            "signs the results that are posted to callback URLs",
+            required=True,
+            origin=Origin.MADE,
+            readers=CALLBACKS,
+            prefix=STANDARD_WEBHOOKS,
+        ),
+        "signs beside it while receivers change over",
+        CALLBACKS,
     ),
 )
 PROXY_SECRETS = (
@@ -152,5 +169,5 @@ def rotating_secrets() -> tuple[str, ...]:
 
 def configured_secrets() -> tuple[SecretSpec, ...]:
     """Return each secret that the configuration may give, over all providers; of equal keys the first provider's."""
-    owned = [s for p in PROVIDERS.values() for s in p.secrets if s.origin is Origin.OWNER]
+    owned = [spec for provider in PROVIDERS.values() for spec in provider.owned]
     return tuple({spec.key: spec for spec in (*owned, *PROXY_SECRETS)[::-1]}.values())[::-1]

@@ -8,21 +8,32 @@ a secret value.
 from __future__ import annotations
 
 import difflib
+import json
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 import config_rules
 import regions
-from config_types import decoded
-from connection_config import BY_PATH, GROUPS, KEYS, SECRET_PATHS, WITH_SECRETS, ConnectionConfig
+from config_rules import Problem
+from connection_config import DEFAULTS, GROUPS, SCHEMAS, SECRET_KEYS, TEXTS, WITH_SECRETS, ConnectionConfig, decoded
 
 PROJECT_NAME = "sms-connector"
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
+# By pydantic's name of the error, else by the kind of value; in braces what the key's JSON schema says.
+PROBLEMS = {
+    "dict_type": "is not a map",
+    "too_long": "has too many entries; at most {maxProperties} are allowed",
+    "tuple_type": "is not a list; set its first entry with the index [0]",
+    "literal_error": "is not known; allowed are {enum}",
+    "integer": "is not a whole number in range; allowed are {minimum} to {maximum}",
+    "boolean": "is not a truth value; allowed are true and false",
+}
 
 
 class ConfigError(Exception):
@@ -30,8 +41,7 @@ class ConfigError(Exception):
 
     def __init__(self, problems: list[str]) -> None:
         noun = "problem" if len(problems) == 1 else "problems"
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        super().__init__(f"{len(problems)} {noun} in the stack's configuration:\n{lines}")
+        super().__init__("\n  - ".join([f"{len(problems)} {noun} in the stack's configuration:", *problems]))
         self.problems = tuple(problems)
 
 
@@ -46,19 +56,20 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
     """Read the configuration of a stack from values by full key (`gcp:project`, `sms-connector:sender`)."""
     prefix = f"{PROJECT_NAME}:"
     ours = {key.removeprefix(prefix): value for key, value in values.items() if key.startswith(prefix)}
-    sealed = frozenset(key.removeprefix(prefix) for key in secret_keys if key.startswith(prefix))
+    sealed = frozenset(key.removeprefix(prefix) for key in secret_keys)
     project, region = values.get("gcp:project", ""), values.get("gcp:region", "")
     problems = [*_place_problems(project, region)]
-    known_region = region if region in regions.REGIONS else ""
     connections = []
-    for name, where, raw in _described(ours, problems):
-        reader = _Reader(where, raw, sealed)
-        connections.append(reader.read(name, project, known_region))
-        problems += reader.problems
-    problems += config_rules.find_clashes([c for c in connections if c])
+    for where, given in _described(ours, problems):
+        config, found = _read(where, given, (project, region if region in regions.REGIONS else ""))
+        connections.append(config)
+        # Set without `--path`, a key with a dot holds until it is removed.
+        dotted = frozenset() if where else ours.keys() & given.keys()
+        problems += (_report(where, dotted, *problem) for problem in (*_seal_problems(where, given, sealed), *found))
+    problems += config_rules.find_clashes(connections)
     if problems:
         raise ConfigError(problems)
-    return StackConfig(project, region, tuple(c for c in connections if c))
+    return StackConfig(project, region, tuple(connections))
 
 
 def _place_problems(project: str, region: str) -> Iterator[str]:
@@ -69,128 +80,119 @@ def _place_problems(project: str, region: str) -> Iterator[str]:
         ("gcp:region", region, region in regions.REGIONS, place, regions.nearest(region)),
     ):
         if not right:
-            yield f"{key}: {f'{value!r} is not {what}' if value else 'is missing'}; fix: pulumi config set {key} {example}"
+            problem = f"{value!r} is not {what}" if value else "is missing"
+            yield f"{key}: {problem}; fix: pulumi config set {key} {example}"
 
 
-def _described(ours: dict[str, str], problems: list[str]) -> list[tuple[str | None, str, Mapping[str, object]]]:
-    """Return name, prefix of its keys and raw values of each connection: flat keys describe one, `connections`
-    several."""
+def _described(ours: dict[str, str], problems: list[str]) -> Iterator[tuple[str, dict[str, object]]]:
+    """Yield the prefix of its keys and the values of each connection: flat keys describe one, `connections` several."""
     several = decoded(ours.pop("connections", "")) or {}
-    if not isinstance(several, dict):
+    flat = flatten(ours)
+    if not several:
+        yield "", flat
+    elif not isinstance(several, dict):
         fix = "pulumi config set --path connections.<name>.sender <value>"
         problems.append(f"connections: is not a map of names; fix: {fix}")
-        return []
-    if not several:
-        return [(None, "", ours)]
-    if flat := sorted(path for path, value in flatten(ours).items() if not _is_default(path, value)):
-        problem = f"is set beside {', '.join(flat)}; flat keys describe one connection, `connections` several"
-        problems.append(f"connections: {problem}; fix: move the flat keys below connections.<name>")
-    return [
-        (name, f"connections.{name}.", raw if isinstance(raw, dict) else {"": raw}) for name, raw in several.items()
-    ]
+    else:
+        # `Pulumi.yaml` hands a default over as if it had been set.
+        if beside := sorted(key for key, value in flat.items() if value not in ({}, [], DEFAULTS.get(key))):
+            problem = f"is set beside {', '.join(beside)}; flat keys describe one connection, `connections` several"
+            problems.append(f"connections: {problem}; fix: move the flat keys below connections.<name>")
+        for name, raw in several.items():
+            given = flatten(raw) if isinstance(raw, dict) else {"": raw}
+            key = f"connections.{name}.connection"
+            if "connection" in given:
+                problem = "is named by its place below `connections` already"
+                problems.append(f"{key}: {problem}; fix: pulumi config rm --path {key}")
+            yield f"connections.{name}.", {**given, "connection": name}
 
 
 def flatten(raw: Mapping[str, object]) -> dict[str, object]:
-    """Return values by path. A group may come as a map (`--path nodes.min`) or as dotted keys; both are the same
-    thing."""
+    """Return values by key. A group may come as a map (`--path nodes.min`) or as dotted keys."""
     found: dict[str, object] = {}
     for key, value in raw.items():
         parts = decoded(value) if key in GROUPS else None
         found |= {f"{key}.{part}": inner for part, inner in parts.items()} if isinstance(parts, dict) else {key: value}
-    return {path: value for path, value in found.items() if value not in ("", None)}
+    return {key: value if key in TEXTS else decoded(value) for key, value in found.items() if value not in ("", None)}
 
 
-def _is_default(path: str, value: object) -> bool:
-    """Tell a default, which `Pulumi.yaml` hands over as if it had been set, from what was set."""
+def _read(where: str, given: dict[str, object], place: tuple[str, str]) -> tuple[ConnectionConfig, list[Problem]]:
+    """Return a connection, of what could be read of it, and its problems."""
+    problems: dict[str, Problem] = {}
     try:
-        return decoded(value) in ({}, []) or WITH_SECRETS.model_validate({path: value}) == WITH_SECRETS()
-    except ValidationError:
-        return False
+        config = WITH_SECRETS.model_validate(given)
+    except ValidationError as refused:
+        for key, errors in groupby(refused.errors(include_url=False), key=lambda error: str(error["loc"][0])):
+            problems[key] = _refusal(where, key, list(errors))
+        config = WITH_SECRETS.model_validate({key: value for key, value in given.items() if key not in problems})
+    rules = (rule for rule in config_rules.find(config, *place) if rule[0] not in problems)
+    return config, [*problems.values(), *rules]
 
 
-class _Reader:
-    """Reads one connection and collects what is wrong with it."""
+def _seal_problems(where: str, keys: Iterable[str], sealed: frozenset[str]) -> Iterator[Problem]:
+    """Secret values have to be secrets of the stack, and what is put on functions in the clear must not be."""
+    for key in keys:
+        is_sealed = {(where + key).partition(".")[0], where + key} & sealed
+        if key in SECRET_KEYS and not is_sealed:
+            clear = "is a secret value but is in the configuration in the clear"
+            yield key, f"{clear}; if it was ever committed, change it at the provider", ""
+        elif key in SCHEMAS and key not in SECRET_KEYS and is_sealed and not where:
+            yield key, "is encrypted but goes to the functions in the clear; set it without --secret", ""
 
-    def __init__(self, where: str, raw: Mapping[str, object], sealed: frozenset[str]) -> None:
-        self._where, self._sealed, self._given = where, sealed, flatten(raw)
-        # Set without `--path`: a key of its own, which would still hold after its path was set.
-        self._dotted = frozenset(key for key in raw if "." in key and not where)
-        self.problems: list[str] = []
 
-    def read(self, name: str | None, project: str, region: str) -> ConnectionConfig | None:
-        given = dict(self._given)
-        if name is not None:
-            if given.pop("connection", None) is not None:
-                fix = f"pulumi config rm --path {self._where}connection"
-                self._report("connection", "is named by its place below `connections` already", fix)
-            given["connection"] = name
-        for path in given:
-            if problem := self._seal_problem(path):
-                self._report(path, problem)
-        try:
-            config = WITH_SECRETS.model_validate(given)
-        except ValidationError as refused:
-            wrong = self._refuse(refused, named=name is not None)
-            config = WITH_SECRETS.model_validate({path: value for path, value in given.items() if path not in wrong})
-        else:
-            wrong = frozenset()
-        for path, problem, fix in config_rules.find(config, project, region):
-            if path not in wrong:
-                self._report(path, problem, fix)
-        return None if self.problems else config
+def _refusal(where: str, key: str, errors: list[ErrorDetails]) -> Problem:
+    """Return the problem in pydantic's errors on one key."""
+    full = where + key
+    if key in GROUPS or not key:
+        return key, "is not a map", f"pulumi config set --path {full.rstrip('.')}.<key> <value>"
+    if key not in SCHEMAS:
+        near = difflib.get_close_matches(key, SCHEMAS, n=1)
+        hint = f"did you mean {where}{near[0]}?" if near else "docs/deploy.md lists every key"
+        return key, f"unknown key; {hint}", f"pulumi config rm --path {full}"
+    error, entry = errors[0], _entry(errors[0])
+    problem = "; ".join(f"{_entry(each)} {_explain(each, SCHEMAS[key])}".strip() for each in errors)
+    if "entry" in error.get("ctx", {}) or error["loc"][-1] == "[key]":
+        return key, problem, f"pulumi config rm --path '{full}{entry}'"
+    remove = f"pulumi config rm --path {full} && " if error["type"] in ("tuple_type", "dict_type") else ""
+    return key, problem, remove + _command(where, key, entry)
 
-    def _refuse(self, refused: ValidationError, *, named: bool) -> frozenset[str]:
-        """Collect the problems of each key, and return the keys."""
-        by_path: defaultdict[str, list[Any]] = defaultdict(list)
-        for error in refused.errors(include_url=False, include_input=False):
-            by_path[str(error["loc"][0])].append(error)
-        for path, errors in by_path.items():
-            if errors[0]["type"] == "extra_forbidden":
-                self._refuse_unknown(path)
-                continue
-            entries = [f"[{error['loc'][1]}]" if len(error["loc"]) > 1 else "" for error in errors]
-            texts = [str(error.get("ctx", {}).get("error", error["msg"])) for error in errors]
-            problem = "; ".join(f"{entry} {text}".strip() for entry, text in zip(entries, texts, strict=True))
-            if path == "connection" and named:
-                self.problems.append(f"connections: the name {problem}; fix: choose another name")
-                continue
-            context = errors[0].get("ctx", {})
-            entry = context.get("entry") or entries[0]
-            remove = f"pulumi config rm --path '{self._where}{path}{entry}'" if context.get("remove") else ""
-            self._report(path, problem, remove or self._command(path, entry))
-        return frozenset(by_path)
 
-    def _seal_problem(self, path: str) -> str:
-        """Secret values have to be secrets of the stack, and what is put on functions in the clear must not be."""
-        sealed = bool({(self._where + path).partition(".")[0], self._where + path} & self._sealed)
-        if path in SECRET_PATHS and not sealed:
-            return "is a secret value but is in the configuration in the clear; if it was ever committed, change it at the provider"
-        if path in KEYS and sealed and not self._where:
-            return "is encrypted but goes to the functions in the clear; set it without --secret"
-        return ""
+def _entry(error: ErrorDetails) -> str:
+    """Return the wrong entry of a list or a map as a command names it, "" where the whole value is wrong."""
+    place = error.get("ctx", {}).get("entry", next(iter(error["loc"][1:]), ""))
+    return f"[{json.dumps(place)}]" if isinstance(place, int) or "." in place else f".{place}" if place else ""
 
-    def _refuse_unknown(self, path: str) -> None:
-        place = self._where + path
-        if path in GROUPS or not path:
-            place = place.rstrip(".")
-            self.problems.append(f"{place}: is not a map; fix: pulumi config set --path {place}.<key> <value>")
-            return
-        near = difflib.get_close_matches(path, BY_PATH, n=1)
-        hint = f"did you mean {self._where}{near[0]}?" if near else "docs/deploy.md lists every key"
-        self._report(path, f"unknown key; {hint}", f"pulumi config rm {'--path ' if '.' in place else ''}{place}")
 
-    def _report(self, path: str, problem: str, fix: str = "") -> None:
-        command = (fix or self._command(path)).replace("{where}", self._where)
-        if path in self._dotted:
-            command = f"pulumi config rm {path}" if " rm " in command else f"pulumi config rm {path} && {command}"
-        self.problems.append(f"{self._where}{path}: {problem}; fix: {command}")
+def _explain(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
+    """Say what is wrong with a value: pydantic's own messages say what a validator wanted, not what to type."""
+    if error["type"] == "own":
+        return error["msg"]
+    kind = schema.get("items", schema)
+    problem = PROBLEMS.get(error["type"]) or PROBLEMS.get(kind["type"], "is not {title}")
+    problem = problem.format_map({**kind, "enum": ", ".join(kind.get("enum", ()))})
+    # What may be a password in an address is cut out.
+    shown = re.sub(r"//[^/@]*@", "//***@", repr(error["input"]))
+    return problem if "writeOnly" in kind else f"{shown if len(shown) <= 80 else shown[:77] + '…'} {problem}"
 
-    def _command(self, path: str, wrong_entry: str = "") -> str:
-        extra: Any = BY_PATH[path].json_schema_extra
-        full, secret = self._where + path, "--secret " if path in SECRET_PATHS else ""
-        entry = wrong_entry or extra["entry"]
-        place = f"'{full}{entry}'" if entry else full
-        wrong_kind = extra["entry"] and not isinstance(decoded(self._given.get(path)), (list, dict))
-        first = f"pulumi config rm {'--path ' if '.' in full else ''}{full} && " if wrong_kind else ""
-        flags = ("--path " if "." in full or extra["entry"] else "") + secret
-        return f"{first}pulumi config set {flags}{place} {extra['example']}".rstrip()
+
+def _report(where: str, dotted: Collection[str], key: str, problem: str, fix: str) -> str:
+    """Return a problem as it is shown; `fix` is a command, or the key to set where it is another one."""
+    command = _command(where, fix or key) if (fix or key) in SCHEMAS else fix.replace("{where}", where)
+    if "." in key and key in dotted:
+        command = f"pulumi config rm {key}" if " rm " in command else f"pulumi config rm {key} && {command}"
+    if where and key == "connection":
+        return f"connections: the name {problem}; fix: choose another name"
+    return f"{(where + key).rstrip('.')}: {problem}; fix: {command}"
+
+
+def _command(where: str, key: str, wrong_entry: str = "") -> str:
+    """Return the command that sets a key, or the wrong entry of it, to its example."""
+    schema, place = SCHEMAS[key], where + key
+    [example, *_] = schema.get("examples") or schema.get("items", {}).get("examples") or [schema["default"]]
+    entry = "[0]" if schema["type"] == "array" else ""
+    if schema["type"] == "object":
+        [(name, example)] = example.items()
+        entry = f".{name}"
+    flags = ("--path " if entry or "." in place else "") + ("--secret " if key in SECRET_KEYS else "")
+    place = f"'{place}{wrong_entry or entry}'" if entry else place
+    return f"pulumi config set {flags}{place} {example if isinstance(example, str) else json.dumps(example)}".rstrip()

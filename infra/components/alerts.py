@@ -175,8 +175,8 @@ class ConnectionAlerts(Component):
         self._names = ConnectionNames(config.name)
         self._labels = own_labels(config.name, config.labels)
         self.metrics = [self._metric(key, text) for key, text in log_filters(self._names).items()]
-        made = [channel.id for channel in map(self._channel, config.emails)]
-        self.channels: list[pulumi.Input[str]] = [*made, *config.channels]
+        made = [channel.id for channel in map(self._channel, config.alerts_emails)]
+        self.channels: list[pulumi.Input[str]] = [*made, *config.alerts_channels]
         watched = [a for a in alerts(self._names) if config.webhook_public != "none" or a.key != "no-callbacks"]
         self.policies = [self._policy(alert, self.channels) for alert in watched]
         self.register_outputs({})

@@ -76,7 +76,7 @@ class Connection(Component):
             ConnectionJobs(f"{name}-jobs", config, platform, accounts=self.accounts, connector=connector, opts=inside)
         self.alerts = ConnectionAlerts(f"{name}-alerts", config, platform, opts=inside)
         RequestLog(f"{name}-request-log", config, platform, opts=inside)
-        if config.uptime and config.webhook_public != "none":
+        if config.alerts_uptime and config.webhook_public != "none":
             address, channels = self.functions.address("webhook"), self.alerts.channels
             WebhookUptime(f"{name}-uptime", config, platform, address=address, channels=channels, opts=inside)
         self.dashboard = ConnectionDashboard(f"{name}-dashboard", config, platform, opts=inside)

@@ -34,7 +34,7 @@ class LedgerDatabase(Component):
         super().__init__(name, opts)
         self._config, self._name, self._project = config, config.name, platform.project
         protection = "ENABLED" if config.protect else "DISABLED"
-        recovery = "ENABLED" if config.point_in_time else "DISABLED"
+        recovery = "ENABLED" if config.backup_point_in_time else "DISABLED"
         database = ConnectionNames(config.name).database
         self.database = gcp.firestore.Database(
             f"{config.name}-ledger",

@@ -40,19 +40,19 @@ class PrivateConnectivity(Component):
         self._names = ConnectionNames(config.name)
         self.address: pulumi.Output[str] | None = None
         self.subnetwork = self._subnetwork()
-        self.static_address = self._static_address() if config.static_address else None
-        self.endpoint = self._endpoint() if config.service_attachment else None
+        self.static_address = self._static_address() if config.network_static_address else None
+        self.endpoint = self._endpoint() if config.network_service_attachment else None
         self.ready: list[pulumi.Resource] = [part for part in (self.static_address, self.endpoint) if part is not None]
         self.register_outputs({})
 
     @property
     def connector(self) -> str | None:
-        return self._config.vpc_connector and self._full("locations", "connectors", self._config.vpc_connector)
+        return self._config.network_connector and self._full("locations", "connectors", self._config.network_connector)
 
     @property
     def connector_egress(self) -> str | None:
         settings = {"private": "PRIVATE_RANGES_ONLY", "all": "ALL_TRAFFIC"}
-        return settings[self._config.egress] if self._config.vpc_connector else None
+        return settings[self._config.network_egress] if self._config.network_connector else None
 
     @property
     def interfaces(self) -> list[gcp.cloudfunctionsv2.FunctionServiceConfigDirectVpcNetworkInterfaceArgs] | None:
@@ -67,11 +67,11 @@ class PrivateConnectivity(Component):
     @property
     def direct_egress(self) -> str | None:
         settings = {"private": "VPC_EGRESS_PRIVATE_RANGES_ONLY", "all": "VPC_EGRESS_ALL_TRAFFIC"}
-        return settings[self._config.egress] if self._config.vpc else None
+        return settings[self._config.network_egress] if self._config.network_vpc else None
 
     @property
     def _vpc(self) -> str:
-        vpc = self._config.vpc or ""
+        vpc = self._config.network_vpc or ""
         return vpc if "/" in vpc else f"projects/{self._platform.project}/global/networks/{vpc}"
 
     def _full(self, scope: str, collection: str, name: str) -> str:
@@ -81,12 +81,12 @@ class PrivateConnectivity(Component):
 
     def _subnetwork(self) -> pulumi.Input[str] | None:
         config = self._config
-        if config.subnet:
-            existing = self._full("regions", "subnetworks", config.subnet)
-            if config.egress == "all" and not self._lookups.reaches_google(existing):
+        if config.network_subnet:
+            existing = self._full("regions", "subnetworks", config.network_subnet)
+            if config.network_egress == "all" and not self._lookups.reaches_google(existing):
                 raise pulumi.RunError(NO_PRIVATE_ACCESS.format(existing=existing, region=self._platform.region))
             return existing
-        if not config.subnet_range:
+        if not config.network_range:
             return None
         made = gcp.compute.Subnetwork(
             f"{self._config.name}-egress",
@@ -94,7 +94,7 @@ class PrivateConnectivity(Component):
             region=self._platform.region,
             name=self._names.other("egress"),
             network=self._vpc,
-            ip_cidr_range=config.subnet_range,
+            ip_cidr_range=config.network_range,
             private_ip_google_access=True,  # Google's own services stay in reach when all traffic leaves through the VPC
             description=f"Egress of SMS connection {self._config.name}",
             opts=self.child(self._platform.apis["compute"]),
@@ -159,7 +159,7 @@ class PrivateConnectivity(Component):
             project=platform.project,
             region=platform.region,
             name=self._names.other("endpoint"),
-            target=config.service_attachment,
+            target=config.network_service_attachment,
             load_balancing_scheme="",
             network=self._vpc,
             ip_address=address.self_link,
@@ -170,7 +170,7 @@ class PrivateConnectivity(Component):
             f"{config.name}-endpoint-zone",
             project=platform.project,
             name=self._names.other("endpoint"),
-            dns_name=f"{config.service_host}.",
+            dns_name=f"{config.network_service_host}.",
             description=f"Leads SMS connection {config.name} to its private destination",
             visibility="private",
             private_visibility_config=gcp.dns.ManagedZonePrivateVisibilityConfigArgs(

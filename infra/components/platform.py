@@ -52,7 +52,7 @@ class Platform(Component):
             project_id=config.project, opts=pulumi.InvokeOutputOptions(depends_on=[self.apis["cloudresourcemanager"]])
         ).number
         self.agents = {api: self._agent(api) for api in AGENTS}
-        if any(connection.secret_reads for connection in config.connections):
+        if any(connection.logs_secret_reads for connection in config.connections):
             SecretAudit("secret-audit", config.project, self.apis, opts=self.child())
         self.build = BuildEnvironment(
             "build",

@@ -24,7 +24,7 @@ class RequestLog(Component):
         self, name: str, config: ConnectionConfig, platform: Platform, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        if not config.request_logs:
+        if not config.logs_requests:
             names = ConnectionNames(config.name)
             gcp.logging.ProjectExclusion(
                 f"{config.name}-requests",

@@ -20,7 +20,7 @@ from grants import wait_for_grants
 from labels import own_labels
 from lookups import Lookups, Newest
 from naming import ConnectionNames
-from providers import CA_CERTIFICATES, Origin, SecretSpec
+from providers import CA_CERTIFICATES, PROVIDERS, Origin, SecretSpec
 
 
 class ConnectionSecrets(Component):
@@ -57,9 +57,10 @@ class ConnectionSecrets(Component):
         self.newest = {
             spec.name: lookups.newest_version(platform.project, self.names.secret(spec.name)) for spec in self.specs
         }
-        self._refuse_disabled()
         self.mounted = [spec.name for spec in self.specs if self._can_be_mounted(spec.name)]
-        self.missing = [spec for spec in self.specs if spec.required and spec.name not in self.mounted]
+        needed = {spec.name for spec in self.specs if spec.required} | PROVIDERS[config.provider].lacking(self.mounted)
+        self.missing = [spec for spec in self.specs if spec.name in needed.difference(self.mounted)]
+        self._refuse_disabled()
         self.grants = {
             role: [self._reader(spec, role, accounts) for spec in self.specs if role in spec.readers]
             for role in ("connector", "worker", "webhook")
@@ -76,7 +77,7 @@ class ConnectionSecrets(Component):
 
     def _refuse_disabled(self) -> None:
         """Stop before a required secret would be unmounted from functions that run."""
-        stuck = [s.name for s in self.specs if s.required and self.newest[s.name] is Newest.DISABLED]
+        stuck = [spec.name for spec in self.missing if self.newest[spec.name] is Newest.DISABLED]
         if stuck:
             names = ", ".join(self.names.secret(name) for name in stuck)
             raise pulumi.RunError(
@@ -143,7 +144,7 @@ class ConnectionSecrets(Component):
         if spec.origin is Origin.MADE:
             return spec.prefix + b64encode(randomness.token_bytes(32)).decode(), 1
         if spec is CA_CERTIFICATES:
-            return self._config.ca_certificates, _mark(self._config.ca_certificates or "")
+            return self._config.network_ca, _mark(self._config.network_ca or "")
         given = self._config.secrets.get(spec.name)
         return (given.get_secret_value(), _mark(given.get_secret_value())) if given else (None, 0)
 

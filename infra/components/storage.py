@@ -29,7 +29,7 @@ class CampaignSources(Component):
                 member=accounts[role].member,
                 opts=self.child(),
             )
-            for bucket in config.buckets
+            for bucket in config.campaigns_buckets
             for role in ("connector", "worker")
         ]
         self.register_outputs({})

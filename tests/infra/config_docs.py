@@ -10,27 +10,27 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "infra"))
 
-from connection_config import BY_PATH, KEYS  # noqa: E402 - found by the line above when this is run as a program
+from connection_config import SCHEMAS, SECRET_KEYS  # noqa: E402 - found by the line above when this is run as a program
 
 SEVERAL = (
     "Several connections instead of one: name → the same keys (pulumi config set --path connections.<name>.<key>)."
 )
-# Keys that hold structures declare the empty one; other keys without a default declare the empty text.
-EMPTY: dict[str, object] = {"labels": {}, "callers": []}
 TABLE = "| key | default | meaning |\n|---|---|---|\n"
 
 
 def schema() -> str:
     """Return the section `config` of Pulumi.yaml; a group is one key with its meanings in a row."""
     groups: dict[str, dict[str, Any]] = {}
-    for path, field in KEYS.items():
+    for path, key in SCHEMAS.items():
+        if path in SECRET_KEYS:
+            continue
         group, dot, inner = path.partition(".")
         entry = groups.setdefault(group, {"description": "", "default": {} if dot else ""})
-        entry["description"] += f" {inner}: {field.description}" if dot else str(field.description)
+        entry["description"] += f" {inner}: {key['description']}" if dot else key["description"]
         if not dot:
-            entry["default"] = EMPTY.get(path, "" if field.default is None else field.default)
-        elif field.default not in (None, ()):
-            entry["default"][inner] = field.default
+            entry["default"] = "" if key["default"] is None else key["default"]
+        elif key["default"] not in (None, []):
+            entry["default"][inner] = key["default"]
     groups["connections"] = {"description": SEVERAL, "default": {}}
     return "config:\n" + "".join(
         f"  {name}:\n    description: {_json(entry['description'].strip())}\n    default: {_json(entry['default'])}\n"
@@ -41,7 +41,7 @@ def schema() -> str:
 def table() -> str:
     """Return the table of keys and secret values of docs/deploy.md."""
     return TABLE + "".join(
-        f"| `{path}` | {_shown(field.default)} | {field.description} |\n" for path, field in BY_PATH.items()
+        f"| `{path}` | {_shown(key['default'])} | {key['description']} |\n" for path, key in SCHEMAS.items()
     )
 
 
@@ -59,7 +59,7 @@ def _json(value: object) -> str:
 
 
 def _shown(default: object) -> str:
-    return "–" if default in (None, (), {}) else str(default).lower() if isinstance(default, bool) else str(default)
+    return "–" if default in (None, [], {}) else str(default).lower() if isinstance(default, bool) else str(default)
 
 
 FILES = (ROOT / "Pulumi.yaml", ROOT / "docs" / "deploy.md")

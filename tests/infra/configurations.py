@@ -78,7 +78,7 @@ class Configuration:
 
 
 def of_provider(name: str) -> Configuration:
-    url = {"providerUrl": "https://sms.example.com"} if providers.PROVIDERS[name].needs_url else {}
+    url = {"providerUrl": "https://sms.example.com"} if not providers.PROVIDERS[name].url else {}
     given = [spec.key for spec in providers.PROVIDERS[name].secrets if spec.required]
     values = {key: SECRET_VALUES.get(key, f"secret-{key.lower()}-of-{name}") for key in given}
     return Configuration(texts({"connection": name, "provider": name, **url}), values)

@@ -45,7 +45,6 @@ def test_a_component_has_a_file_and_says_its_borders(path: Path) -> None:
     "name",
     [
         "config_rules",
-        "config_types",
         "connection_config",
         "stack_config",
         "naming",

@@ -23,8 +23,8 @@ def test_commands_name_keys_that_exist() -> None:
         path = re.sub(r"\[\d+\]$", "", re.sub(r"^connections\.\w+\.", "", key))
         if path == "KEY":
             continue
-        assert path in connection_config.BY_PATH, key
-        assert ("--secret" in flags) == (path in connection_config.SECRET_PATHS), key
+        assert path in connection_config.SCHEMAS, key
+        assert ("--secret" in flags) == (path in connection_config.SECRET_KEYS), key
 
 
 def test_the_outputs_named_exist() -> None:

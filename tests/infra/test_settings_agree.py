@@ -21,7 +21,7 @@ from sms_connector.errors import StartError
 from sms_connector.model import standard_webhooks
 from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
-from sms_connector.providers.twilio import credentials
+from sms_connector.providers.twilio import credentials, wire
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
@@ -141,6 +141,13 @@ def test_the_same_providers_are_known() -> None:
 
 def test_twilio_reads_the_secrets_that_are_made() -> None:
     assert {spec.name for spec in providers.PROVIDERS["twilio"].secrets} == set(credentials.SECRET_NAMES)
+
+
+def test_twilio_is_described_as_the_function_has_it() -> None:
+    twilio = providers.PROVIDERS["twilio"]
+    assert twilio.url == wire.DEFAULT_BASE_URL
+    assert twilio.logins == ((credentials.AUTH_TOKEN,), (credentials.API_KEY_SID, credentials.API_KEY_SECRET))
+    assert twilio.options == {}, "the function has no setting for a provider's options yet"
 
 
 def test_the_functions_read_the_secrets_that_every_connection_has() -> None:

@@ -81,7 +81,13 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
     ("a sender is one", {"sender": ["+15551234567"]}, {}, "sender", "a sender"),
     ("one line of text", {"description": "two\nlines"}, {}, "description", "a line of text"),
     ("text has an end", {"description": "x" * 257}, {}, "description", "1 to 256 bytes"),
-    ("labels are a map", {"labels": "a"}, {}, "labels", "rm labels && pulumi config set --path 'labels.team' retail"),
+    (
+        "labels are a map",
+        {"labels": "a"},
+        {},
+        "labels",
+        "rm --path labels && pulumi config set --path 'labels.team' retail",
+    ),
     ("label keys are lower case", {"labels": {"Team": "x"}}, {}, "labels", "'Team'"),
     ("label values are lower case", {"labels": {"team": "SMS Team"}}, {}, "labels", "a value is at most 63 of"),
     ("a wrong label goes", {"labels": {"a": "b", "Team": "x"}}, {}, "labels", "pulumi config rm --path 'labels.Team'"),
@@ -119,7 +125,7 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         "tracking.retryAttempts",
         "50 are allowed",
     ),
-    ("a proxy has a port", {"proxy": {"url": "http://proxy.example.com"}}, {}, "proxy.url", "names no port"),
+    ("a proxy has a port", {"proxy": {"url": "http://proxy.example.com"}}, {}, "proxy.url", "http://host:port"),
     (
         "TLS to a proxy is another key",
         {"proxy": {"url": "https://proxy.example.com:3128"}},
@@ -207,7 +213,7 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         {"network": {k: v for k, v in NETWORK.items() if k != "serviceHost"}},
         {},
         "network.serviceHost",
-        "a private destination takes both",
+        "network.serviceAttachment is of no use without it",
     ),
     ("an endpoint that nothing uses", {"network": NETWORK}, {}, "network.serviceHost", "proxy.url or providerUrl"),
     (
@@ -230,7 +236,7 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         {"callers": "user:a@b.co"},
         {},
         "callers",
-        "rm callers && pulumi config set --path 'callers[0]'",
+        "rm --path callers && pulumi config set --path 'callers[0]'",
     ),
     ("a caller has a kind", {"callers": ["ann@example.com"]}, {}, "callers", "user:ann@example.com"),
     ("the public is no caller", {"callers": ["allUsers"]}, {}, "callers", "would make the private connector public"),
@@ -407,8 +413,12 @@ def test_without_any_key_the_documented_defaults_hold() -> None:
     (connection,) = load({}).connections
     assert (connection.name, connection.provider, connection.protect) == ("sms", "twilio", True)
     assert (connection.nodes_min, connection.nodes_max, connection.workers_max) == (2, 50, 50)
-    assert (connection.retry_interval_millis, connection.retry_attempts, connection.node_rate) == (10_000, 6, 25)
-    assert (connection.proxy_url, connection.uses_network, connection.connection_rate) == (None, False, None)
+    assert (connection.tracking_retry_interval_millis, connection.tracking_retry_attempts, connection.rate_node) == (
+        10_000,
+        6,
+        25,
+    )
+    assert (connection.proxy_url, connection.uses_network, connection.rate_connection) == (None, False, None)
 
 
 @pytest.mark.parametrize(
@@ -525,7 +535,7 @@ def test_every_provider_has_secrets_of_its_own_form(provider: str) -> None:
     for spec in providers.PROVIDERS[provider].secrets:
         assert re.fullmatch(r"[a-z]+(-[a-z]+)*", spec.name)
         if spec.origin is providers.Origin.OWNER:
-            assert spec.key in connection_config.SECRET_PATHS
+            assert spec.key in connection_config.SECRET_KEYS
 
 
 def test_every_configuration_of_the_policies_is_right() -> None:
