@@ -65,7 +65,7 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
         connections.append(config)
         # Set without `--path`, a key with a dot holds until it is removed.
         dotted = frozenset() if where else ours.keys() & given.keys()
-        problems += (_report(where, dotted, *problem) for problem in (*_seal_problems(where, given, sealed), *found))
+        problems += (_report(where, dotted, each) for each in (*_seal_problems(where, given, sealed), *found))
     problems += config_rules.find_clashes(connections)
     if problems:
         raise ConfigError(problems)
@@ -175,8 +175,9 @@ def _explain(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
     return problem if "writeOnly" in kind else f"{shown if len(shown) <= 80 else shown[:77] + '…'} {problem}"
 
 
-def _report(where: str, dotted: Collection[str], key: str, problem: str, fix: str) -> str:
-    """Return a problem as it is shown; `fix` is a command, or the key to set where it is another one."""
+def _report(where: str, dotted: Collection[str], found: Problem) -> str:
+    """Return a problem as it is shown; its fix is a command, or the key to set where it is another one."""
+    key, problem, fix = found
     command = _command(where, fix or key) if (fix or key) in SCHEMAS else fix.replace("{where}", where)
     if "." in key and key in dotted:
         command = f"pulumi config rm {key}" if " rm " in command else f"pulumi config rm {key} && {command}"
