@@ -54,19 +54,28 @@ class SecretSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One name of a provider's options: `values` are the only ones, else `form` is a pattern of theirs."""
+
+    values: tuple[str, ...] = ()
+    form: str = "[!-~]{1,255}"
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """One provider.
 
     `secrets` are all it has: those for calls, those that only callbacks need, and those of a value before. `logins` are
     groups of them, by name, of which one that is complete is enough; the first is the usual one. Without `url`, the
-    address that is the same for everybody, `providerUrl` is required. `options` are the names that `providerOptions`
-    may have, each with a pattern of its values.
+    address that is the same for everybody, `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may
+    have.
     """
 
     secrets: tuple[SecretSpec, ...]
     logins: tuple[tuple[str, ...], ...] = ()
     url: str = ""
-    options: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Option] = field(default_factory=dict)
 
     @property
     def owned(self) -> tuple[SecretSpec, ...]:
@@ -112,7 +121,9 @@ PROVIDERS: Mapping[str, Provider] = {
     "infobip": Provider((API_KEY,)),
     "link-mobility": Provider((USERNAME, PASSWORD)),
     "telesign": Provider(
-        (SecretSpec("customer-id", "the account", required=True), API_KEY), url="https://rest-api.telesign.com"
+        (SecretSpec("customer-id", "the account", required=True), API_KEY),
+        url="https://rest-api.telesign.com",
+        options={"messageType": Option(("ARN", "OTP", "MKT")), "authentication": Option(("digest", "basic"))},
     ),
     "vibes": Provider((USERNAME, PASSWORD), url="https://messageapi.vibesapps.com"),
     "custom": Provider(

@@ -47,6 +47,6 @@ def test_an_entry_holds_together(name: str) -> None:
     assert {each for login in provider.logins for each in login} <= set(names)
     assert {spec.previous for spec in provider.secrets} - {""} <= set(names)
     assert not provider.url or provider.url.startswith("https://")
-    for option, values in provider.options.items():
+    for option, allowed in provider.options.items():
         assert re.fullmatch("[a-z][A-Za-z]*", option)
-        re.compile(values)
+        assert all(re.fullmatch(allowed.form, value) for value in allowed.values)

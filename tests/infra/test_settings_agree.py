@@ -21,8 +21,9 @@ from sms_connector.errors import StartError
 from sms_connector.model import standard_webhooks
 from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
-from sms_connector.providers.twilio import credentials, wire
+from sms_connector.providers.twilio import credentials
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
+from tests.contract.providers.doubles import CannedSecrets
 from tests.infra import configurations
 from tests.infra.configurations import CONFIGURATIONS
 from tests.infra.harness import ROOT, Registration
@@ -143,11 +144,22 @@ def test_twilio_reads_the_secrets_that_are_made() -> None:
     assert {spec.name for spec in providers.PROVIDERS["twilio"].secrets} == set(credentials.SECRET_NAMES)
 
 
-def test_twilio_is_described_as_the_function_has_it() -> None:
-    twilio = providers.PROVIDERS["twilio"]
-    assert twilio.url == wire.DEFAULT_BASE_URL
-    assert twilio.logins == ((credentials.AUTH_TOKEN,), (credentials.API_KEY_SID, credentials.API_KEY_SECRET))
-    assert twilio.options == {}, "the function has no setting for a provider's options yet"
+@pytest.mark.parametrize("name", ["twilio", "telesign", "azure"])  # the entries of the others are yet to follow theirs
+def test_addresses_and_options_are_those_of_the_functions(name: str) -> None:
+    entry, provider = providers.PROVIDERS[name], registry.provider_class(name)
+    assert (entry.url or None) == provider.default_url
+    options = {key: (option.values, option.form, option.required) for key, option in entry.options.items()}
+    assert options == {key: (option.values, option.form, option.required) for key, option in provider.options.items()}
+
+
+def test_a_login_to_twilio_is_what_the_functions_take() -> None:
+    forms = {credentials.ACCOUNT_SID: "AC" + "0" * 32, credentials.API_KEY_SID: "SK" + "0" * 32}
+    for login in providers.PROVIDERS["twilio"].logins:
+        values = {name: forms.get(name, "a-value") for name in (credentials.ACCOUNT_SID, *login)}
+        assert credentials.problems(CannedSecrets(values)) == []
+        for missing in login:
+            rest = {name: value for name, value in values.items() if name != missing}
+            assert credentials.problems(CannedSecrets(rest)), missing
 
 
 def test_the_functions_read_the_secrets_that_every_connection_has() -> None:
