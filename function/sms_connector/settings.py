@@ -84,6 +84,8 @@ class Settings(msgspec.Struct, frozen=True):
     help_reply: str | None = None
     callback_url: str | None = None
     callback_private_hosts: tuple[str, ...] = ()
+    callback_format: Literal["standard", "journeys"] = "standard"
+    journeys_organization_id: str | None = None
     on_platform: bool = False
     project: str | None = None
 
@@ -144,6 +146,8 @@ READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "SMS_HELP_REPLY": values.text(1600),
     "SMS_CALLBACK_URL": values.callback_url,
     "SMS_CALLBACK_PRIVATE_HOSTS": values.list_of(values.host),
+    "SMS_CALLBACK_FORMAT": values.one_of("standard", "journeys"),
+    "SMS_JOURNEYS_ORGANIZATION_ID": values.text(100),
 }
 
 
@@ -180,6 +184,10 @@ def _find_contradictions(settings: Settings, said: Mapping[str, str]) -> Iterato
     idle += ["SMS_PROXY_SSL"] if settings.proxy_ssl is not ProxySsl.AUTO else []
     if idle and "SMS_PROXY_URL" not in said:
         yield f"SMS_PROXY_URL is missing: looked in the environment; {' and '.join(idle)} can't work without it"
+    if settings.callback_format == "journeys":
+        for name in ("SMS_CALLBACK_URL", "SMS_JOURNEYS_ORGANIZATION_ID"):
+            if name not in said:
+                yield f"{name} is missing: looked in the environment; SMS_CALLBACK_FORMAT=journeys needs it"
     if settings.callback_url and "SMS_QUEUE" not in said:
         yield f"SMS_QUEUE is missing: SMS_CALLBACK_URL needs it; set it to {QUEUE_FORMS}"
 

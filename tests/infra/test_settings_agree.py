@@ -30,7 +30,11 @@ from tests.infra.harness import ROOT, Registration
 
 FUNCTION = ROOT / "function" / "sms_connector"
 # Settings that a deployment leaves to the functions' own defaults, each with its reason. None at present.
-UNSET = {"SMS_PROVIDER_OPTIONS": "the one provider of a stack has no options"}
+UNSET = {
+    "SMS_PROVIDER_OPTIONS": "the one provider of a stack has no options",
+    "SMS_CALLBACK_FORMAT": "not a key of the stack yet",
+    "SMS_JOURNEYS_ORGANIZATION_ID": "not a key of the stack yet",
+}
 
 
 def environment(function: Registration, folder: Path) -> dict[str, str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
-from sms_connector.api.schemas.notification import render_result
+from sms_connector.api.schemas.notification import StandardForm
 from sms_connector.errors import ErrorKind, NotFound, NotSent
 from sms_connector.local.ledger import SqliteLedger
 from sms_connector.model.delivery_report import DeliveryReport
@@ -64,7 +64,7 @@ class Stage:
             queue=self.queue,
             transport=self.receiver,
             signer=Signer(self.secrets),
-            render=render_result,
+            form=StandardForm(),
             clock=self.clock,
             log=log,
         )
@@ -383,3 +383,29 @@ def test_a_replay_begins_anew(stage: Stage) -> None:
 def test_what_is_not_there_can_not_be_replayed(stage: Stage) -> None:
     with pytest.raises(NotFound):
         stage.out.replay("cb_" + "0" * 26)
+
+
+# --- inbound messages -------------------------------------------------------------------------------------------------
+
+
+def test_an_inbound_message_is_notified_where_the_connection_wants_it(stage: Stage) -> None:
+    log = StructuredLog("sms", stream=stage.log, now=stage.clock.time)
+    outbox = NotificationOutbox(stage.queue, stage.clock, log, inbound_url=URL)
+    [write] = outbox.write_inbound("inb_1")
+    inbound: Json = {"from": "+15558675310", "to": "+15551234567", "text": "Yes", "createdAt": stage.clock.time()}
+    stage.ledger.commit([Write("inboundMessages", "inb_1", inbound), write])
+    stage.out.deliver(write.id)
+    [request] = stage.receiver.requests
+    told = json.loads(request.body or b"")
+    assert (told["type"], told["data"]["text"]) == ("message.inbound", "Yes")
+    assert NotificationOutbox(stage.queue, stage.clock, log).write_inbound("inb_1") == []
+
+
+def test_a_status_that_is_not_reported_waits_for_the_next(stage: Stage) -> None:
+    log = StructuredLog("sms", stream=stage.log, now=stage.clock.time)
+    outbox = NotificationOutbox(stage.queue, stage.clock, log, frozenset({MessageStatus.UNKNOWN}))
+    record = stage.message()
+    record.status = MessageStatus.UNKNOWN
+    assert outbox.writes([record]) == []
+    record.status = MessageStatus.DELIVERED
+    assert len(outbox.writes([record])) == 1

@@ -15,7 +15,16 @@ from sms_connector.api.body import drain, parse_json, read_body, read_file, unli
 from sms_connector.api.handler import Handle, RequestContext, RequestHandler
 from sms_connector.api.openapi import with_document
 from sms_connector.api.problems import MethodNotAllowed
-from sms_connector.api.resources import campaigns, connection, health, messages, notifications, opt_outs, templates
+from sms_connector.api.resources import (
+    campaigns,
+    connection,
+    custom_channel,
+    health,
+    messages,
+    notifications,
+    opt_outs,
+    templates,
+)
 from sms_connector.api.routing import PARAMETER, PARAMETERS, Answer, ParsedRequest, Route, resource_of
 from sms_connector.api.schemas.conversion import convert, convert_query
 from sms_connector.api.services import Services
@@ -26,6 +35,7 @@ ROUTES = (
     *campaigns.ROUTES,
     *templates.ROUTES,
     *connection.ROUTES,
+    *custom_channel.ROUTES,
     *opt_outs.ROUTES,
     *notifications.ROUTES,
     *health.ROUTES,

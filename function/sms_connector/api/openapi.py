@@ -182,6 +182,7 @@ TAGS = {
     "connection": "Describe, test, suspend and resume the connection; show its limits.",
     "optOuts": "Recipients who receive no messages.",
     "inboundMessages": "Messages that recipients sent.",
+    "customChannel": "This connector as a custom channel of Customer Insights - Journeys.",
     "callbacks": "Results posted to your callback addresses, and failed attempts.",
     "service": "The process and this document.",
 }

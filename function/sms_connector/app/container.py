@@ -10,7 +10,8 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector import registry
-from sms_connector.api.schemas.notification import render_result
+from sms_connector.api.schemas.custom_channel import UNREPORTED, JourneysForm
+from sms_connector.api.schemas.notification import StandardForm
 from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.app.adapters import (
     build_callbacks,
@@ -80,7 +81,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     )
     callbacks = build_callbacks(settings, secrets)
     planner = MaintenanceSchedule(queue, connection=settings.connection, clock=clock)
-    outbox = NotificationOutbox(queue, clock=clock, log=make_log(settings))
+    outbox = _make_outbox(settings, queue, clock)
     notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)
     engine = Engine(
         provider=provider,
@@ -137,6 +138,13 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
     return ConnectionRate(node, ledger, throttle, rate=rate, limit=limit, clock=clock, timing=timing).wait_turn
 
 
+def _make_outbox(settings: Settings, queue: TaskQueue | None, clock: Clock) -> NotificationOutbox:
+    log = make_log(settings)
+    if settings.callback_format == "standard":
+        return NotificationOutbox(queue, clock, log)
+    return NotificationOutbox(queue, clock, log, UNREPORTED, settings.callback_url)
+
+
 def _build_notifications(
     settings: Settings, secrets: SecretSource, ledger: Ledger, *, queue: TaskQueue | None, clock: Clock
 ) -> NotificationDispatcher:
@@ -144,6 +152,8 @@ def _build_notifications(
     networks."""
     timing = replace(OUTGOING, ca_file=str(settings.ca_file) if settings.ca_file else None)
     guard = GuardedResolver(settings.callback_private_hosts)
+    organization = settings.journeys_organization_id or ""
+    form = StandardForm() if settings.callback_format == "standard" else JourneysForm(settings.connection, organization)
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)
     return NotificationDispatcher(
         ledger=ledger,
@@ -151,7 +161,7 @@ def _build_notifications(
         queue=queue,
         transport=transport,
         signer=Signer(secrets),
-        render=render_result,
+        form=form,
         clock=clock,
         log=make_log(settings),
     )
@@ -169,7 +179,7 @@ def _build_events(
 ) -> CallbackHandler:
     opt_outs = OptOuts(ledger, clock=clock)
     store = BlockStore(ledger, outbox, opt_outs)
-    inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words)
+    inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words, outbox)
     return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import msgspec
 
@@ -53,6 +54,14 @@ class InboundMessages(msgspec.Struct, frozen=True):
         return page(self.ledger, query, lambda document: read_document(document, StoredInbound))
 
 
+class InboundOutbox(Protocol):
+    """Takes notifications of inbound messages (`notifications.delivery.NotificationOutbox`)."""
+
+    def write_inbound(self, inbound_id: str) -> list[Write]: ...
+
+    def enqueue(self, ids: Sequence[str]) -> None: ...
+
+
 class Inbox(msgspec.Struct, frozen=True):
     """Accepts inbound messages. `words` are the provider's documented keywords, `stop_words` the connection's own."""
 
@@ -61,6 +70,7 @@ class Inbox(msgspec.Struct, frozen=True):
     opt_outs: OptOuts
     words: ConsentWords
     stop_words: tuple[str, ...] = ()
+    outbox: InboundOutbox | None = None
 
     def accept(self, message: InboundMessage) -> bool:
         """Keep it, and apply STOP and START. Return False if it was accepted before: then nothing changes.
@@ -74,15 +84,20 @@ class Inbox(msgspec.Struct, frozen=True):
             message.text, self.words, our_kind=kind_of(message.to), extra_stop=self.stop_words
         )
         data = self._document(message, keyword)
+        announced = self.outbox.write_inbound(document_id) if self.outbox is not None else []
         while True:
-            writes = [Write(COLLECTION, document_id, data, MUST_BE_ABSENT), *self._consent(message, keyword)]
+            kept = Write(COLLECTION, document_id, data, MUST_BE_ABSENT)
+            writes = [kept, *announced, *self._consent(message, keyword)]
             try:
                 self.ledger.commit(writes)
             except Conflict as conflict:
                 if conflict.collection == COLLECTION:
                     return False
             else:
-                return True
+                break
+        if self.outbox is not None and announced:
+            self.outbox.enqueue([write.id for write in announced])
+        return True
 
     def _consent(self, message: InboundMessage, keyword: Keyword | None) -> list[Write]:
         """Return the change of consent, also for a sender that can't be a recipient."""

@@ -45,7 +45,7 @@ class Draft(msgspec.Struct, frozen=True):
 
 class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """Options for every record of a request. `template` is the saved template it was made from, with its version
-    (`name@3`)."""
+    (`name@3`), `channel` the channel definition of Journeys that it came by."""
 
     sender: str
     tracking: Tracking = msgspec.field(default_factory=Tracking)
@@ -55,6 +55,7 @@ class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     send_at: datetime | None = None
     callback_url: str | None = None
     template: str | None = None
+    channel: str | None = None
 
 
 class SendRequest(msgspec.Struct, frozen=True):

@@ -9,13 +9,15 @@ signature are those of Standard Webhooks (https://www.standardwebhooks.com), for
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import msgspec
 
 from sms_connector.errors import CallError, Conflict, ErrorKind, NotFound, QueueUnavailable
+from sms_connector.model.status import MessageStatus
 from sms_connector.notifications.signature import Signer
-from sms_connector.ports import Clock, Document, Ledger, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports import Clock, Document, Json, Ledger, Query, Task, TaskQueue, Version, Write
 from sms_connector.ports.ledger_access import Cursor, conditions, document_data, page, read_document
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import MessageStore
@@ -42,8 +44,22 @@ OVERDUE_SECONDS = 60.0
 SWEEP_LIMIT = 300
 
 
+INBOUND = "inboundMessages"
+
+
+class NotificationForm(Protocol):
+    """Writes the body of a notification."""
+
+    def of_message(self, record: MessageRecord) -> bytes: ...
+
+    def of_inbound(self, inbound: Json) -> bytes: ...
+
+
 class Notification(msgspec.Struct, rename="camel"):
-    """One notification. `state` is `pending`, `delivered` or `given_up`; times are epoch seconds."""
+    """One notification of a message's final status, or of an `inbound` message.
+
+    `state` is `pending`, `delivered` or `given_up`; times are epoch seconds.
+    """
 
     id: str
     message: str
@@ -56,6 +72,7 @@ class Notification(msgspec.Struct, rename="camel"):
     next_attempt_at: float | None = None
     last_error: str | None = None
     delivered_at: float | None = None
+    inbound: bool = False
     version: Version | None = None
 
     def to_write(self) -> Write:
@@ -73,11 +90,14 @@ def notification_id(message_id: str, status: str) -> str:
 
 
 class NotificationOutbox(msgspec.Struct, frozen=True):
-    """`message_store.Outbox`: writes notifications."""
+    """`message_store.Outbox`: writes notifications. `unreported` statuses have none; inbound messages are notified to
+    `inbound_url`, where there is one."""
 
     queue: TaskQueue | None
     clock: Clock
     log: StructuredLog
+    unreported: frozenset[MessageStatus] = frozenset()
+    inbound_url: str | None = None
 
     def writes(self, records: Sequence[MessageRecord]) -> list[Write]:
         """Return a write for each final record without a notification of its status; one may follow another (unknown,
@@ -85,24 +105,39 @@ class NotificationOutbox(msgspec.Struct, frozen=True):
         return [
             self._write(record)
             for record in records
-            if record.final and record.callback_url is not None and record.announced != record.status
+            if record.final
+            and record.callback_url is not None
+            and record.announced != record.status
+            and record.status not in self.unreported
         ]
+
+    def write_inbound(self, inbound_id: str) -> list[Write]:
+        """Return the write that notifies of an inbound message."""
+        return [self._notify(inbound_id, "inbound", self.inbound_url, inbound=True)] if self.inbound_url else []
 
     def enqueue(self, ids: Sequence[str]) -> None:
         """Enqueue their delivery. A maintenance run checks for lost tasks."""
         put_tasks(self.queue, [task_of(id_) for id_ in ids], self.log)
 
     def _write(self, record: MessageRecord) -> Write:
-        now = self.clock.time()
         record.announced = str(record.status)
+        return self._notify(
+            record.id, record.announced, record.callback_url or "", campaign=record.campaign, index=record.index
+        )
+
+    def _notify(
+        self, message: str, what: str, url: str, *, campaign: str | None = None, index: int = 0, inbound: bool = False
+    ) -> Write:
+        now = self.clock.time()
         notification = Notification(
-            id=notification_id(record.id, record.status),
-            message=record.id,
-            campaign=record.campaign,
-            index=record.index,
-            url=record.callback_url or "",
+            id=notification_id(message, what),
+            message=message,
+            campaign=campaign,
+            index=index,
+            url=url,
             created_at=now,
             next_attempt_at=now,
+            inbound=inbound,
         )
         return notification.to_write()
 
@@ -116,14 +151,14 @@ class _Refusal(msgspec.Struct, frozen=True):
 
 
 class NotificationDispatcher(msgspec.Struct, frozen=True):
-    """Delivers, lists and repeats notifications. `render` makes a result as docs/http-api.md has it (Send), as JSON."""
+    """Delivers, lists and repeats notifications."""
 
     ledger: Ledger
     store: MessageStore
     queue: TaskQueue | None
     transport: Transport
     signer: Signer
-    render: Callable[[MessageRecord], bytes]
+    form: NotificationForm
     clock: Clock
     log: StructuredLog = msgspec.field(default_factory=StructuredLog)
 
@@ -133,8 +168,8 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         now = self.clock.time()
         if notification is None or notification.next_attempt_at is None or notification.next_attempt_at > now + 1.0:
             return
-        [record] = self.store.get([notification.message])
-        refusal = _Refusal("the message has expired", 0) if record is None else self._post(notification, record)
+        body = self._write_body(notification)
+        refusal = _Refusal("the message has expired", 0) if body is None else self._post(notification, body)
         notification.attempts += 1
         if refusal is None:
             notification.state, notification.delivered_at = DELIVERED, self.clock.time()
@@ -181,9 +216,15 @@ class NotificationDispatcher(msgspec.Struct, frozen=True):
         [document] = self.ledger.get(COLLECTION, [id_])
         return Notification.of(document) if document is not None else None
 
-    def _post(self, notification: Notification, record: MessageRecord) -> _Refusal | None:
+    def _write_body(self, notification: Notification) -> bytes | None:
+        if notification.inbound:
+            [inbound] = self.ledger.get(INBOUND, [notification.message])
+            return None if inbound is None else self.form.of_inbound(inbound.data)
+        [record] = self.store.get([notification.message])
+        return None if record is None else self.form.of_message(record)
+
+    def _post(self, notification: Notification, body: bytes) -> _Refusal | None:
         now = self.clock.time()
-        body = self.signer.envelope(self.render(record), at=record.updated_at)
         headers = self.signer.headers(notification.id, body, at=now)
         if headers is None:
             return _Refusal("no secret to sign with: write callback-secret or webhook-key")

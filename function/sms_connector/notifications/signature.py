@@ -18,15 +18,16 @@ FALLBACK = "webhook-key"
 TYPE = "message.final"
 
 
+def envelope(result: bytes, *, at: float, kind: str = TYPE) -> bytes:
+    """Return the body: `result` is the data as JSON, `at` its time (epoch seconds)."""
+    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f'{{"type":"{kind}","timestamp":"{moment}","data":'.encode() + result + b"}"
+
+
 class Signer(msgspec.Struct, frozen=True):
     """Reads the secrets at each use, so that a rotation is seen without a restart."""
 
     secrets: SecretSource
-
-    def envelope(self, result: bytes, *, at: float) -> bytes:
-        """Return the body: `result` is the data as JSON, `at` its time (epoch seconds)."""
-        moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return f'{{"type":"{TYPE}","timestamp":"{moment}","data":'.encode() + result + b"}"
 
     def headers(self, id_: str, body: bytes, *, at: float) -> Mapping[str, str] | None:
         """Return the headers; None without a secret."""

@@ -331,6 +331,7 @@ def new_record(
         send_at=options.send_at.timestamp() if options.send_at else None,
         callback_url=options.callback_url,
         template=options.template,
+        channel=options.channel,
         campaign=campaign,
         key=draft.key,
         reference=draft.reference,

@@ -97,6 +97,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     key: str | None = None
     reference: str | None = None
     template: str | None = None
+    channel: str | None = None  # the channel definition of Journeys that it came by
     same_as: str | None = None  # the message that was sent under the same key, whose outcome is shown
     line: int | None = None
     redacted: bool = False

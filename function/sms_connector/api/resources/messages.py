@@ -34,6 +34,7 @@ from sms_connector.api.validation.preview import write_preview
 from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
+from sms_connector.ports import Json
 from sms_connector.sending.idempotency import RETRY_AFTER_SECONDS
 from sms_connector.store.message_record import MessageRecord
 
@@ -96,9 +97,26 @@ def _send_drafts(
 def _read_send(services: Services, call: ParsedRequest) -> Ordered:
     """Read and check the request. Raises InvalidRequest with all problems; nothing is sent or kept then."""
     body, template, read_file = _read_body(services, call)
-    problems = Problems()
+    problems, key = Problems(), None
     with problems.collect():
         key = read_key(call)
+    return _check_send(services, body, problems, template=template, read_file=read_file, key=key)
+
+
+def read_request(services: Services, document: Json) -> Ordered:
+    """Check a request that another resource makes. Raises InvalidRequest."""
+    return _check_send(services, convert(document, SendBody), Problems())
+
+
+def _check_send(
+    services: Services,
+    body: SendBody,
+    problems: Problems,
+    *,
+    template: str | None = None,
+    read_file: ReadFile | None = None,
+    key: str | None = None,
+) -> Ordered:
     with problems.collect():
         options = read_options(body, services, template=template)
     with problems.collect():

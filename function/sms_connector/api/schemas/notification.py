@@ -9,8 +9,10 @@ from msgspec import Meta
 
 from sms_connector.api.schemas.base import NextPageToken, PageQuery, Payload, Time
 from sms_connector.api.schemas.message import write_result
+from sms_connector.notifications.signature import envelope
 
 if TYPE_CHECKING:
+    from sms_connector.ports import Json
     from sms_connector.store.message_record import MessageRecord
 
 State = Literal["pending", "delivered", "given_up"]
@@ -45,6 +47,12 @@ class CallbackQuery(PageQuery):
     state: State | msgspec.UnsetType = msgspec.UNSET
 
 
-def render_result(record: MessageRecord) -> bytes:
-    """Return the `data` of a notification: the result object as `messages:send` answers it."""
-    return msgspec.json.encode(write_result(record))
+class StandardForm:
+    """Writes notifications as Standard Webhooks: a message's result as `messages:send` answers it, an inbound message
+    as it is listed."""
+
+    def of_message(self, record: MessageRecord) -> bytes:
+        return envelope(msgspec.json.encode(write_result(record)), at=record.updated_at)
+
+    def of_inbound(self, inbound: Json) -> bytes:
+        return envelope(msgspec.json.encode(inbound), at=inbound["createdAt"], kind="message.inbound")

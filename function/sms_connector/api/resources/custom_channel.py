@@ -1,0 +1,107 @@
+"""`/v1/customChannel`: this connector as a custom channel of Customer Insights - Journeys.
+
+Journeys calls its plug-in again when 20 seconds have passed, while the first run may still be working. The key makes
+that harmless: the second run gets the outcome of the first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import msgspec
+from msgspec import UNSET
+
+from sms_connector.api import body as json_body
+from sms_connector.api.idempotent import run_or_replay
+from sms_connector.api.resources.messages import read_request
+from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.schemas.custom_channel import CustomChannelAnswer, CustomChannelBody, write_details
+from sms_connector.api.services import Services
+from sms_connector.errors import ErrorKind, InvalidRequest, OutcomeUnknown
+from sms_connector.model.send_request import SendRequest
+from sms_connector.model.status import MessageStatus
+from sms_connector.model.typed import convert
+
+LIMIT_SECONDS = 18.0
+# What Journeys is to ask again for: whether it was taken is open.
+_OPEN = frozenset({MessageStatus.UNKNOWN})
+
+
+def routes(limit_seconds: float = LIMIT_SECONDS) -> tuple[Route, ...]:
+    """Return the route. `limit_seconds` is how long an outcome is waited for."""
+
+    def send_custom_channel(services: Services, call: ParsedRequest) -> Answer:
+        """Send a message of Journeys' custom channel, once for each IdempotencyId."""
+        body: CustomChannelBody = call.body
+        answer = _within(limit_seconds, partial(_answer_once, services, call, body))
+        stored = convert(msgspec.json.decode(_bytes_of(answer)), CustomChannelAnswer)
+        stored.request_id, stored.channel_definition_id = body.request_id, body.channel_definition_id
+        return Answer(stored, answer.status, answer.headers)
+
+    return (
+        Route(
+            "POST",
+            "/v1/customChannel:send",
+            send_custom_channel,
+            CustomChannelAnswer,
+            body=CustomChannelBody,
+            errors=(409, 422, 429, 502, 504),
+        ),
+    )
+
+
+def _within(seconds: float, work: Callable[[], Answer]) -> Answer:
+    """Return the result of the work. It goes on when the time is up, and its key keeps the outcome."""
+    thread = ThreadPoolExecutor(1, thread_name_prefix="custom-channel")
+    try:
+        return thread.submit(work).result(seconds)
+    except TimeoutError:
+        raise OutcomeUnknown(
+            f"the outcome is not known after {seconds:g} s; ask again with the same IdempotencyId",
+            kind=ErrorKind.TIMEOUT,
+        ) from None
+    finally:
+        thread.shutdown(wait=False)
+
+
+def _answer_once(services: Services, call: ParsedRequest, body: CustomChannelBody) -> Answer:
+    key = body.request_id if body.idempotency_id is UNSET else body.idempotency_id
+    digest = json_body.digest({"from": body.from_, "to": body.to, "text": body.message.text})
+    # A caller's own key has no space.
+    return run_or_replay(services, f"journeys {key}", digest, carry_out=partial(_send, services, call, body))
+
+
+def _send(services: Services, call: ParsedRequest, body: CustomChannelBody, nonce: str) -> CustomChannelAnswer:
+    answer = partial(CustomChannelAnswer, body.channel_definition_id, body.request_id)
+    document = {
+        # The text is a field's value: what looks like a placeholder in it is text.
+        "message": "<text>",
+        "records": [{"to": body.to, "text": body.message.text, "reference": body.request_id}],
+        **({"sender": body.from_} if body.from_ else {}),
+    }
+    try:
+        order = read_request(services, document)
+    except InvalidRequest as refused:
+        problem = refused.problems[0]
+        return answer(None, "NotSent", write_details(problem.kind, problem.message))
+    services.engine.connection.require_active()
+    options = msgspec.structs.replace(order.options, channel=body.channel_definition_id or services.profile.name)
+    [record] = services.engine.sender.send(SendRequest(order.read.drafts, options, nonce, call.request_id))
+    if record.status in _OPEN:
+        raise OutcomeUnknown(
+            "whether the provider took the message is not known yet; ask again with the same IdempotencyId",
+            kind=ErrorKind.TIMEOUT,
+        )
+    if record.status is MessageStatus.ERROR and record.failure is not None:
+        return answer(record.id, "NotSent", write_details(record.failure.kind, record.failure.message))
+    return answer(record.id, "Sent")
+
+
+def _bytes_of(answer: Answer) -> bytes:
+    content = answer.content
+    return content if isinstance(content, bytes) else msgspec.json.encode(content)
+
+
+ROUTES = routes()
