@@ -28,6 +28,7 @@ PROVIDERS: Mapping[str, tuple[str, str]] = {
     "infobip": ("sms_connector.providers.infobip.provider", "InfobipProvider"),
     "link-mobility": ("sms_connector.providers.link_mobility.provider", "LinkMobilityProvider"),
     "custom": ("sms_connector.providers.custom.provider", "CustomProvider"),
+    "vibes": ("sms_connector.providers.vibes.provider", "VibesProvider"),
 }
 DEFAULT = next(iter(PROVIDERS))
 

@@ -1,0 +1,1 @@
+"""Vibes Connect (HTTP Message API 3.x)."""
