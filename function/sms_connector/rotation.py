@@ -114,10 +114,12 @@ class Rotator(msgspec.Struct, frozen=True):
         for rotation in self.provider.rotations():
             if secret in rotation.secrets:
                 return rotation
+        (make, end), previous = self.provider.steps_by_hand, f"{secret}-previous"
+        verifies = f" (as {previous} it still verifies callbacks)" if previous in self.provider.secret_names else ""
         raise UnsupportedOperation(
-            f"{self.provider.name} lets nobody make a new {secret} but by its console: make one there, keep the old one"
-            f" good meanwhile (a secret {secret}-previous verifies callbacks), add the new one as a version of the"
-            " secret, wait a minute, test with POST /v1/connection:test, then end the old one and disable its version"
+            f"{self.provider.name} lets nobody make a new {secret} but by its console: {make}, keep the old one good"
+            f" meanwhile{verifies}, add the new one as a version of the secret, wait a minute, test with POST"
+            f" /v1/connection:test, then {end} and disable its version"
         )
 
     def _begin(self, rotation: CredentialRotation, notice_at: float | None = None) -> RotationState:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from sandbox.twilio import accounts
 from sandbox.twilio.signature import sign
@@ -20,6 +21,8 @@ from sms_connector.provider import Provider, RawCallback
 from sms_connector.rotation import RotationProgress, Rotator
 from sms_connector.sending.idempotency import IdempotencyKeys
 from sms_connector.store.node_lease import NodeLease
+from sms_connector.transport.http import NoTransport
+from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.memory_ledger import Fate, FatedLedger, Killed, MemoryLedger
 from tests.fixtures.providers import make_provider
@@ -243,3 +246,18 @@ def test_no_secret_is_in_the_ledger(scene: Scene, secret: str) -> None:
 def test_what_only_an_operator_can_rotate_says_how(scene: Scene) -> None:
     with pytest.raises(UnsupportedOperation, match="add the new one as a version"):
         scene.rotator().rotate("signing-key")
+
+
+@pytest.mark.parametrize(
+    ("provider", "name", "told"),
+    [
+        ("azure", "access-key", "Settings, Keys"),
+        ("azure", "access-key", "regenerate the other key and disable its version"),
+        ("telesign", "api-key", "as api-key-previous it still verifies callbacks"),
+    ],
+)
+def test_the_steps_are_the_providers_own(scene: Scene, provider: str, name: str, told: str) -> None:
+    other = make_provider(provider, CannedSecrets({}), NoTransport(), "https://acme.example")
+    with pytest.raises(UnsupportedOperation) as refused:
+        replace(scene.rotator(), provider=other).rotate(name)
+    assert told in str(refused.value)

@@ -48,6 +48,10 @@ class AzureProvider(HttpProvider):
     consent_words = CONSENT_WORDS
     secret_names = credentials.SECRET_NAMES
     callback_headers = webhooks.HEADERS
+    steps_by_hand = (
+        "regenerate the key of the resource (Settings, Keys) that is not in use and take it",
+        "regenerate the other key",
+    )
 
     def problems(self, *, callbacks: bool = False) -> list[str]:  # noqa: ARG002 - callbacks need no secret
         return credentials.problems(self._secrets)
