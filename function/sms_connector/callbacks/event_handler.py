@@ -2,6 +2,7 @@
 
     not signed by the provider             not applied; counted, never repeated
     names one of our messages              applied to its document, or kept as a status event of a campaign's block
+    names the call and the recipient       applied to the only message it can mean
     has the provider's id only             looked up; if unknown, enqueued again for an hour
     an inbound message                     kept, consent applied, tied to the message it answers (`inbound`)
 
@@ -17,12 +18,15 @@ from sms_connector.callbacks.callback_event import CallbackEvent
 from sms_connector.callbacks.inbound import Inbox
 from sms_connector.errors import InvalidRequest
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.message import batch_of
+from sms_connector.model.person import person_key
 from sms_connector.ports import Clock, Json, TaskQueue
 from sms_connector.provider import Provider
 from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
 
 # When a callback of an unknown message is tried again: it may have overtaken the answer with the id.
+RECENT_MESSAGES = 25
 AGAIN_AFTER = (2.0, 5.0, 15.0, 30.0, 60.0, 120.0, 240.0, 480.0, 960.0, 1800.0)
 
 
@@ -70,7 +74,17 @@ class CallbackHandler(msgspec.Struct, frozen=True):
         return found or named is not None
 
     def _find(self, report: DeliveryReport) -> str | None:
-        return report.message_id or self.store.find_by_provider_id(report.provider_message_id)
+        found = report.message_id or self.store.find_by_provider_id(report.provider_message_id)
+        return found or self._find_in_batch(report)
+
+    def _find_in_batch(self, report: DeliveryReport) -> str | None:
+        """Return the message to the report's recipient, of the report's call, whose outcome is open: the answer with
+        the provider's id was lost, or is still to come. None where two could be meant."""
+        if not (report.batch and report.to):
+            return None
+        recent = self.store.find_by_person(person_key(report.to), limit=RECENT_MESSAGES)
+        meant = [each.id for each in recent if batch_of(each.id) == report.batch and each.is_unsettled]
+        return meant[0] if len(meant) == 1 else None
 
     def _try_again(self, event: CallbackEvent) -> None:
         if event.tries >= len(AGAIN_AFTER) or self.queue is None:

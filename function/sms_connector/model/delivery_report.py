@@ -36,7 +36,8 @@ class DeliveryReport(msgspec.Struct, frozen=True):
     `provider_message_id` is empty in the answer of a provider that tells it by later reports. `raw_status` is the
     provider's status, `status` ours. `to`, `sender`, `text_digest`, `media` (how many) and
     `created_at` are there where the provider tells them (a list): they identify a message whose id we never received.
-    `message_id` is ours, where the provider echoes it. A provider that reports on each part of a long text names the
+    `message_id` is ours, where the provider echoes it; of a call with many messages it may echo what their ids begin
+    with only (`batch`, see `message.batch_of`). A provider that reports on each part of a long text names the
     `part`, and how many there are (`parts`) where it tells.
     """
 
@@ -45,6 +46,7 @@ class DeliveryReport(msgspec.Struct, frozen=True):
     raw_status: str
     failure: FailureReason | None = None
     message_id: str | None = None
+    batch: str | None = None
     to: str | None = None
     sender: str | None = None
     text_digest: str | None = None

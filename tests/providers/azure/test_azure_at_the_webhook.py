@@ -17,6 +17,7 @@ from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.callback_event import CallbackKind
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
+from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.transport.http import NoTransport
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.event_stage import PUBLIC, EventStage
@@ -121,6 +122,60 @@ def test_the_same_again_changes_nothing(door: Webhook, stage: EventStage) -> Non
     carry_on(door, stage)
     found = stage.read(record)
     assert (found.status, len(found.history)) == (MessageStatus.DELIVERED, 1)
+
+
+BATCH = "msg_0bd6cf24ae5a7d9c1e0a4b"
+
+
+def report_of_batch(door: Webhook, stage: EventStage, *, tag: str = f"{BATCH}*", to: str = wire.RECIPIENT) -> None:
+    report = wire.report(wire.message_id(1), "Delivered", tag=tag, to=to)
+    door.call(STATUS, json.dumps([wire.event(report)]).encode())
+    carry_on(door, stage)
+
+
+class TestLostAnswerOfMany:
+    """The report names the call and the recipient: that is enough where only one message can be meant."""
+
+    @pytest.fixture(params=[Phase.CALLING, Phase.UNKNOWN])
+    def lost(self, stage: EventStage, request: pytest.FixtureRequest) -> MessageRecord:
+        status = MessageStatus.UNKNOWN if request.param == Phase.UNKNOWN else MessageStatus.ACCEPTED
+        return stage.intent(id=f"{BATCH}0001", to=wire.RECIPIENT, phase=request.param, status=status)
+
+    def test_is_settled(self, door: Webhook, stage: EventStage, lost: MessageRecord) -> None:
+        for other, to in (("msg_ffffffffffffffffffffff0001", wire.RECIPIENT), (f"{BATCH}0002", "+15558675399")):
+            stage.intent(id=other, to=to, phase=Phase.UNKNOWN, status=MessageStatus.UNKNOWN)
+        report_of_batch(door, stage)
+        found = stage.read(lost)
+        assert (found.status, found.provider_message_id) == (MessageStatus.DELIVERED, wire.message_id(1))
+        assert stage.queue.take() == []
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            pytest.param({"tag": "msg_ffffffffffffffffffffff*"}, id="another call"),
+            pytest.param({"tag": "other*"}, id="a tag that is not ours"),
+            pytest.param({"to": "+15558675399"}, id="another recipient"),
+        ],
+    )
+    def test_is_not_by_another(
+        self, door: Webhook, stage: EventStage, lost: MessageRecord, changes: dict[str, str]
+    ) -> None:
+        report_of_batch(door, stage, **changes)
+        assert stage.read(lost) == lost
+        assert len(stage.queue.take()) == 1  # it may have overtaken the answer
+
+    def test_is_not_where_two_could_be_meant(self, door: Webhook, stage: EventStage, lost: MessageRecord) -> None:
+        unknown = {"phase": Phase.UNKNOWN, "status": MessageStatus.UNKNOWN}
+        twin = stage.intent(id=f"{BATCH}0002", to=wire.RECIPIENT, **unknown)
+        report_of_batch(door, stage)
+        assert [stage.read(lost), stage.read(twin)] == [lost, twin]
+
+    def test_is_where_the_other_is_known(self, door: Webhook, stage: EventStage, lost: MessageRecord) -> None:
+        known = {"phase": Phase.DONE, "provider_message_id": wire.message_id(2), "status": MessageStatus.ACCEPTED}
+        twin = stage.intent(id=f"{BATCH}0002", to=wire.RECIPIENT, **known)
+        report_of_batch(door, stage)
+        assert stage.read(lost).status is MessageStatus.DELIVERED
+        assert stage.read(twin) == twin
 
 
 MALICIOUS: list[tuple[str, Any]] = [

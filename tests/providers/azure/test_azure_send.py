@@ -43,8 +43,10 @@ class TestBody:
             "smsSendOptions": {"enableDeliveryReport": True, "tag": "msg_0"},
         }
 
-    def test_a_tag_would_name_one_of_many_for_all(self) -> None:
-        assert "tag" not in body_of(MESSAGE, TWIN)["smsSendOptions"]
+    def test_the_tag_of_many_is_what_their_ids_begin_with(self) -> None:
+        batch = "msg_0bd6cf24ae5a7d9c1e0a4b"
+        both = (replace(MESSAGE, id=f"{batch}0000"), replace(TWIN, id=f"{batch}0001"))
+        assert body_of(*both)["smsSendOptions"]["tag"] == f"{batch}*"
 
     def test_a_repetition_has_the_same_id_in_whatever_company(self) -> None:
         alone, together = body_of(TWIN), body_of(MESSAGE, TWIN)

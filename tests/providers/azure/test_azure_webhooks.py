@@ -81,19 +81,22 @@ def test_a_report_in_every_envelope(document: object) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tag", "message_id"),
+    ("tag", "message_id", "batch"),
     [
-        ("msg_0bd6cf24ae5a7d9c1e0a4b7c33", "msg_0bd6cf24ae5a7d9c1e0a4b7c33"),
-        ("msg_cc3f2a91d0b7e64c85aa1-0-7", "msg_cc3f2a91d0b7e64c85aa1-0-7"),
-        ("order-42", None),
-        ("msg_/../x", None),
-        (42, None),
-        (None, None),
+        ("msg_0bd6cf24ae5a7d9c1e0a4b7c33", "msg_0bd6cf24ae5a7d9c1e0a4b7c33", None),
+        ("msg_cc3f2a91d0b7e64c85aa1-0-7", "msg_cc3f2a91d0b7e64c85aa1-0-7", None),
+        ("msg_0bd6cf24ae5a7d9c1e0a4b*", None, "msg_0bd6cf24ae5a7d9c1e0a4b"),
+        ("msg_0bd6cf24ae5a7d9c1e0a4b**", None, None),
+        ("order-42", None, None),
+        ("msg_/../x", None, None),
+        ("*", None, None),
+        (42, None, None),
+        (None, None, None),
     ],
 )
-def test_a_tag_of_ours_names_the_message(tag: object, message_id: str | None) -> None:
+def test_a_tag_of_ours_names_the_message_or_its_call(tag: object, message_id: str | None, batch: str | None) -> None:
     (report,) = webhooks.read_reports(wire.callback(URL, [wire.event(wire.report("Outgoing_1", "Failed", tag=tag))]))
-    assert report.message_id == message_id
+    assert (report.message_id, report.batch) == (message_id, batch)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ import msgspec
 
 from sms_connector.errors import ConnectorError, ErrorKind, NotSent, OutcomeUnknown, ProviderRefused
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
-from sms_connector.model.message import OutboundMessage
+from sms_connector.model.message import MESSAGE_ID, OutboundMessage, batch_of
 from sms_connector.model.phone_number import find_number
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendOutcome, SendReceipt
@@ -43,8 +43,8 @@ from sms_connector.transport.http import HttpResponse
 VERSION = "2026-01-23"
 SEND = f"/sms?api-version={VERSION}"
 MOST_RECIPIENTS, MOST_CHARACTERS = 100, 2048
-# A message id of ours, as it comes back in a tag; other senders of the same resource have tags of their own.
-OUR_ID = re.compile(r"msg_[A-Za-z0-9_-]{1,64}")
+# Ends the tag of a call of many: what stands before is what our ids begin with (`batch_of`).
+_OF_MANY = "*"
 THEIR_ID = re.compile(r"[!-~]{1,255}")
 # Every answer of the service has one of them (recordings of Microsoft's SDKs); one of something in between has not.
 _HEADERS = ("api-supported-versions", "ms-cv")
@@ -93,10 +93,10 @@ def send_body(messages: Sequence[OutboundMessage], connection: str) -> bytes:
 
     The id that makes it repeatable follows from ours, and its date from the intent, so that a repetition is the same
     whenever and by whichever node it is made. `connection` tells two connectors of one resource apart. The tag belongs
-    to the call, so it names the message only where there is one.
+    to the call: it names the message where there is one, else what the ids of the call's messages begin with.
     """
     first = messages[0]
-    options = {"enableDeliveryReport": True} | ({"tag": first.id} if len(messages) == 1 else {})
+    tag = first.id if len(messages) == 1 else batch_of(first.id) + _OF_MANY
     recipients = [
         {
             "to": message.to,
@@ -106,7 +106,12 @@ def send_body(messages: Sequence[OutboundMessage], connection: str) -> bytes:
         for message in messages
     ]
     return msgspec.json.encode(
-        {"from": first.sender, "smsRecipients": recipients, "message": first.text, "smsSendOptions": options}
+        {
+            "from": first.sender,
+            "smsRecipients": recipients,
+            "message": first.text,
+            "smsSendOptions": {"enableDeliveryReport": True, "tag": tag},
+        }
     )
 
 
@@ -226,13 +231,16 @@ def read_report(document: Mapping[str, Any]) -> DeliveryReport | None:
     if not (THEIR_ID.fullmatch(message_id) and raw_status):
         return None
     status, failure = to_status(raw_status, data.get("deliverystatusdetails", ""))
+    # Other applications of the same resource have tags of their own.
     tag = data.get("tag", "")
+    ours = MESSAGE_ID.fullmatch(tag.removesuffix(_OF_MANY))
     return DeliveryReport(
         message_id,
         status,
         raw_status,
         failure=failure,
-        message_id=tag if OUR_ID.fullmatch(tag) else None,
+        message_id=ours[0] if ours and ours[0] == tag else None,
+        batch=ours[0] if ours and ours[0] != tag else None,
         to=with_plus(data.get("to", "")) or None,
         sender=with_plus(data.get("from", "")) or None,
         updated_at=read_time(data.get("receivedtimestamp")),
