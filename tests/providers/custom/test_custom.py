@@ -146,7 +146,11 @@ def test_an_answer_in_another_order_settles_nothing() -> None:
     ("answer", "state", "told"),
     [
         (HttpResponse(204, {}, b""), ConnectionState.ACTIVE, "accepts"),
-        (wire.answer(401, wire.details("Unauthorized")), ConnectionState.AUTH_ERROR, "signing-secret"),
+        (
+            wire.answer(401, wire.details("Unauthorized")),
+            ConnectionState.AUTH_ERROR,
+            "check the secrets signing-secret, api-key",
+        ),
         (HttpResponse(405, {"content-type": "text/plain"}, b"no GET here"), ConnectionState.ERROR, "no GET here"),
         (HttpResponse(200, {"content-type": "text/html"}, b"<html>"), ConnectionState.ERROR, "SMS_PROVIDER_URL"),
     ],

@@ -112,7 +112,9 @@ class CustomProvider(HttpProvider):
         return [wire.read_inbound(callback)]
 
     def _needed_secrets(self) -> Sequence[str]:
-        return credentials.NEEDED
+        """The endpoint decides whether it wants a key: one that is there is sent."""
+        key = [credentials.API_KEY] if self._secrets.get(credentials.API_KEY) else []
+        return [*credentials.NEEDED, *key]
 
     def _check(self) -> ConnectionStatus:
         """Get the endpoint: it answers a signed request with a 2xx."""
