@@ -81,15 +81,7 @@ def running_stack(
         _terminate_on_sigterm(closing)
         options = Options(port=wanted[SANDBOX], settings=Settings(delivery_seconds=delivery_seconds))
         sandbox = closing.enter_context(Sandbox(options))
-        provider_settings = {
-            "SMS_PROVIDER": provider,
-            "SMS_PROVIDER_URL": sandbox.url + simulated.path,
-            "SMS_SENDER": simulated.sender,
-        }
-        if simulated.options:
-            provider_settings["SMS_PROVIDER_OPTIONS"] = ",".join(
-                f"{name}={value.replace('{url}', sandbox.url)}" for name, value in simulated.options.items()
-            )
+        provider_settings = simulated.settings(provider, sandbox.url)
         own = _environ(folder, simulated.secrets, webhook_url=urls[WEBHOOK])
         environ = {**own, **provider_settings, **(settings or {})}
         running: dict[str, subprocess.Popen[bytes]] = {}

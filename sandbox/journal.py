@@ -42,6 +42,7 @@ class Entry:
 
     def document(self) -> dict[str, Any]:
         request = Request(self.method, self.path, self.query, self.body, CIMultiDict(self.headers))
+        form = request.form_pairs()
         return {
             "sequence": self.sequence,
             "monotonic": self.monotonic,
@@ -49,7 +50,8 @@ class Entry:
             "method": self.method,
             "path": self.path,
             "query": _grouped(request.query_pairs()),
-            "form": _grouped(request.form_pairs()),
+            "form": _grouped(form),
+            "body": None if form or not self.body else self.body.decode("utf-8", "replace"),
             "headers": dict(self.headers),
             "fault": self.fault,
             "status": self.status,

@@ -37,6 +37,14 @@ class Simulator:
     path: str = ""
     enter_addresses: Callable[[AdminClient, str, str], None] = _no_addresses
 
+    def settings(self, name: str, url: str) -> dict[str, str]:
+        """Return the settings of a connector that uses the sandbox at `url` as its provider."""
+        found = {"SMS_PROVIDER": name, "SMS_PROVIDER_URL": url + self.path, "SMS_SENDER": self.sender}
+        if self.options:
+            pairs = (f"{option}={value.replace('{url}', url)}" for option, value in self.options.items())
+            found["SMS_PROVIDER_OPTIONS"] = ",".join(pairs)
+        return found
+
 
 # Name to package; each package has a SIMULATOR.
 PACKAGES: Mapping[str, str] = {

@@ -18,6 +18,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from sandbox.providers import PACKAGES
+
 from . import campaign_run
 from .campaign_rate import measure
 from .campaign_run import CampaignScenario, soak_campaigns
@@ -42,6 +44,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--scenario", choices=SCENARIOS, default="messages")
     parser.add_argument("--backend", choices=BACKENDS, default="sqlite", help="of campaigns")
     parser.add_argument("--workers", type=int, help="of campaigns")
+    parser.add_argument("--provider", choices=PACKAGES, default="twilio", help="of campaigns")
     parser.add_argument("--connection-rate", type=int, help="with --scenario rate: SMS_CONNECTION_RATE")
     parser.add_argument("--kill", action="store_true", help="with --scenario rate: a worker dies, another joins")
     parser.add_argument("--on-unknown", choices=RESENT, default=MIXED, help="what requests ask for")
@@ -86,6 +89,7 @@ def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignSce
         workers=given.workers or scenario.workers,
         backend=given.backend,
         on_unknown=given.on_unknown,
+        provider=given.provider,
     )
 
 

@@ -50,7 +50,14 @@ class Verdict:
     counts: Counter[str]
 
 
-def judge(reports: Sequence[Report], messages: Mapping[str, Document], witness: Iterable[Document]) -> Verdict:
+def judge(
+    reports: Sequence[Report],
+    messages: Mapping[str, Document],
+    witness: Iterable[Document],
+    *,
+    may_stay_unknown: bool = False,
+) -> Verdict:
+    """`witness` as `witness.read_witness` gives it. `may_stay_unknown`: the provider has neither a list nor repeats."""
     cases: dict[str, Case] = {}
     for report in reports:
         case = cases.setdefault(report.intent.text, Case(report.intent.text))
@@ -59,12 +66,12 @@ def judge(reports: Sequence[Report], messages: Mapping[str, Document], witness: 
             case.messages.append(messages[report.id])
     for document in witness:
         cases.setdefault(document["body"], Case(document["body"])).witness.append(document)
-    violations = [(what, case) for case in cases.values() for what in _violations(case)]
+    violations = [(what, case) for case in cases.values() for what in _violations(case, may_stay_unknown)]
     unresolved = [case for case in cases.values() if case.unresolved and len(case.reports) == 1]
     return Verdict(violations, unresolved, _count(cases.values()))
 
 
-def _violations(case: Case) -> Iterator[str]:
+def _violations(case: Case, may_stay_unknown: bool) -> Iterator[str]:
     wanted, had = len(case.reports), len(case.witness)
     if not case.reports:
         yield "invented: the provider has a message that nobody wanted"
@@ -74,7 +81,9 @@ def _violations(case: Case) -> Iterator[str]:
     if had > wanted and not case.at_least_once:
         yield f"sent twice: {wanted} wanted, the provider has {had}"
     yield from _wrong_words(case)
-    if wanted == 1 and case.count("unknown") and case.at_least_once:
+    if may_stay_unknown:
+        pass
+    elif wanted == 1 and case.count("unknown") and case.at_least_once:
         yield "unresolved: unknown, and to be sent at least once"
     elif wanted == 1 and case.count("unknown") and not had:
         yield "unresolved: unknown, and the provider's list does not have it"
@@ -93,8 +102,8 @@ def _wrong_words(case: Case) -> Iterator[str]:
         theirs = known.get(message["providerMessageId"])
         if not message["final"]:
             yield f"left open: {message['status']}"
-        elif message["status"] in TAKEN and (theirs is None or theirs["status"] != message["status"]):
-            yield f"wrong: reported {message['status']}, the provider has {theirs and theirs['status']}"
+        elif message["status"] in TAKEN and (theirs is None or message["status"] not in theirs["statuses"]):
+            yield f"wrong: reported {message['status']}, the provider has {theirs and theirs['statuses']}"
         elif (
             message["status"] == "error"
             and message["error"]["kind"] == "NOT_SENT"

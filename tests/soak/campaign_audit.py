@@ -23,7 +23,7 @@ class Account:
     results: Sequence[Json]
 
 
-def judge_campaigns(accounts: Sequence[Account], witness: Sequence[Json]) -> Verdict:
+def judge_campaigns(accounts: Sequence[Account], witness: Sequence[Json], *, may_stay_unknown: bool = False) -> Verdict:
     reports: list[Report] = []
     for account in accounts:
         request = account.created.order.as_request
@@ -31,7 +31,7 @@ def judge_campaigns(accounts: Sequence[Account], witness: Sequence[Json]) -> Ver
         padded = [*ids, *[None] * (len(request.intents) - len(ids))]
         reports += [Report(intent, request, id_) for intent, id_ in zip(request.intents, padded, strict=False)]
     messages = {result["id"]: result for account in accounts for result in account.results if result["id"]}
-    return judge(reports, messages, witness)
+    return judge(reports, messages, witness, may_stay_unknown=may_stay_unknown)
 
 
 def flaws_of(account: Account) -> Iterator[str]:

@@ -7,6 +7,8 @@ google   Google's Firestore emulator, and our Cloud Tasks emulator, which posts 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import hmac
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ import requests
 from google.cloud import tasks_v2 as v2
 
 from sandbox import AdminClient
+from sandbox.providers import simulator
 from tests.fixtures.cloud_tasks_emulator import emulating
 from tests.fixtures.emulators import free_port, running
 from tests.fixtures.processes import ROOT, FunctionProcess, connector_environ, find_port, sandbox_process
@@ -26,6 +29,7 @@ from .intents import OPTED_OUT
 HURRIED = Path(__file__).with_name("campaign_main.py")
 DEPLOYED = ROOT / "function" / "main.py"
 THREADS = "16"
+WEBHOOK_KEY = "5" * 64
 PROJECT, LOCATION, CONNECTION = "demo-soak", "europe-west3", "soak"
 # 127.0.0.1 in other words: the sandbox's journal keeps the Host header, which tells the nodes apart.
 SPELLINGS = ("127.1", "127.0.1", "2130706433", "0x7f.1", "0x7f.0.1", "0x7f000001", "0177.1", "0177.0.1")
@@ -55,6 +59,7 @@ class CampaignStage:
     """`victims` may be killed: the connector, the webhook and all workers. `nodes`: what the journal's Host says of whom."""
 
     sandbox: AdminClient
+    provider: str
     victims: tuple[FunctionProcess, ...]
     nodes: Mapping[str, str]
 
@@ -106,24 +111,40 @@ def _queue(name: str, concurrent: int, *, backoff: int) -> v2.Queue:
 
 @contextlib.contextmanager
 def on_stage(
-    folder: Path, cast: Cast, *, backend: Backend, seed: int, settings: Mapping[str, str] | None = None
+    folder: Path,
+    cast: Cast,
+    *,
+    backend: Backend,
+    seed: int,
+    settings: Mapping[str, str] | None = None,
+    provider: str = "twilio",
 ) -> Iterator[CampaignStage]:
     """Everybody up, and one recipient opted out."""
     with contextlib.ExitStack() as closing:
         sandbox = closing.enter_context(sandbox_process("--delivery-seconds=1", f"--seed={seed}"))
         common = (
-            _environ(folder, sandbox.url, cast) | closing.enter_context(backend(folder, cast)) | dict(settings or {})
+            _environ(folder, sandbox.url, cast, provider)
+            | closing.enter_context(backend(folder, cast))
+            | dict(settings or {})
         )
         victims, nodes = [], {}
         for number, (name, target, port) in enumerate(_parts(cast)):
-            provider = sandbox.url.replace("127.0.0.1", SPELLINGS[number])
-            process = FunctionProcess(
-                cast.entry, common | {"SMS_PROVIDER_URL": provider}, folder / f"{name}.log", target=target, port=port
-            )
+            spelt = SPELLINGS[number]
+            url = {"SMS_PROVIDER_URL": common["SMS_PROVIDER_URL"].replace("127.0.0.1", spelt)}
+            process = FunctionProcess(cast.entry, common | url, folder / f"{name}.log", target=target, port=port)
             victims.append(closing.enter_context(process.running()))
-            nodes[provider.removeprefix("http://")] = name
+            nodes[sandbox.url.removeprefix("http://").replace("127.0.0.1", spelt)] = name
         requests.put(f"{victims[0].url}/v1/optOuts/{OPTED_OUT}", json={}, timeout=30).raise_for_status()
-        yield CampaignStage(sandbox, tuple(victims), nodes)
+        if cast.webhook is not None:
+            addresses = (_callback_url(cast.webhook, provider, kind) for kind in ("status", "inbound"))
+            simulator(provider).enter_addresses(sandbox, *addresses)
+        yield CampaignStage(sandbox, provider, tuple(victims), nodes)
+
+
+def _callback_url(port: int, provider: str, kind: str) -> str:
+    """As docs/providers/ has it."""
+    token = hmac.new(WEBHOOK_KEY.encode(), f"{kind}:{CONNECTION}".encode(), hashlib.sha256).hexdigest()[:24]
+    return f"http://127.0.0.1:{port}/webhooks/{provider}/{kind}/{token}"
 
 
 def _parts(cast: Cast) -> Iterator[tuple[str, str, int]]:
@@ -134,15 +155,16 @@ def _parts(cast: Cast) -> Iterator[tuple[str, str, int]]:
         yield f"worker-{number}", "worker", port
 
 
-def _environ(folder: Path, provider_url: str, cast: Cast) -> dict[str, str]:
+def _environ(folder: Path, sandbox_url: str, cast: Cast, provider: str) -> dict[str, str]:
     environ = connector_environ(
         folder,
-        provider_url,
+        sandbox_url,
+        provider,
         THREADS=THREADS,
         SMS_CONNECTION=CONNECTION,
         SMS_WORKERS_MAX=str(len(cast.workers)),
     )
     if cast.webhook is not None:
         environ["SMS_WEBHOOK_URL"] = f"http://127.0.0.1:{cast.webhook}"
-    (folder / "secrets" / "webhook-key").write_text("5" * 64)
+    (folder / "secrets" / "webhook-key").write_text(WEBHOOK_KEY)
     return environ

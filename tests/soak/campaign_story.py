@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
@@ -31,12 +32,12 @@ class Teller:
         lines = sorted([*lines, *((at, "KILL") for at in self._kills if begun - 5 <= at <= ended + 5)])
         told = [f"  {at - begun:8.3f}  {what}" for at, what in lines]
         wanted = [f"  wanted by {report.request.key} to {report.intent.to}: {report.id}" for report in case.reports]
-        has = [f"  provider has {document['sid']} {document['status']}" for document in case.witness]
+        has = [f"  provider has {document['sid']} {document['statuses']}" for document in case.witness]
         return "\n".join([repr(case.text), *wanted, *has, *told, *(f"  {message}" for message in messages)])
 
     @cached_property
     def _journal(self) -> list[dict[str, Any]]:
-        return self._stage.sandbox.journal(path=r"/Messages\.json$", method="POST")
+        return self._stage.sandbox.journal(method="POST")
 
     @cached_property
     def _callbacks(self) -> list[dict[str, Any]]:
@@ -44,7 +45,7 @@ class Teller:
 
     def _provider(self, case: Case) -> Iterator[Line]:
         for entry in self._journal:
-            if entry["form"].get("Body") == case.text:
+            if case.text in (entry["form"].get("Body"), *_texts(entry)):
                 node = self._nodes.get(host_of(entry), "?")
                 yield entry["epoch"], f"provider: POST by {node}, fault {entry['fault']}, answered {entry['status']}"
         sids = {document["sid"] for document in case.witness}
@@ -52,6 +53,12 @@ class Teller:
             if attempt["subject"] in sids:
                 got = attempt["status"] or attempt["error"]
                 yield attempt["epoch"], f"callback: {attempt['label']}, attempt {attempt['attempt']}, answered {got}"
+
+
+def _texts(entry: Mapping[str, Any]) -> Iterator[str]:
+    """Return the texts of a body that is no form."""
+    body = entry.get("body") or ""
+    yield from re.findall(r"Campaign soak \d+: order \d+ ships today\.", body)
 
 
 def _history(message: Mapping[str, Any]) -> Iterator[Line]:

@@ -15,6 +15,7 @@ from .intents import MIXED, plan
 from .stage import Killer, Stage, on_sqlite, switch_faults_on
 from .story import tell
 from .traffic import Traffic, read_messages
+from .witness import read_witness
 
 # Longer than the connector's own windows (connector_main.py), with its last looks.
 SETTLE_SECONDS = 60.0
@@ -60,7 +61,7 @@ def soak(scenario: Scenario, folder: Path, *, seed: int) -> Outcome:
         with _faults(stage, scenario.fault), killer.at_work():
             reports = traffic.run(wanted)
         messages = read_messages(stage.url, [each.id for each in reports if each.id], until_final=SETTLE_SECONDS)
-        verdict = judge(reports, messages, stage.sandbox.messages())
+        verdict = judge(reports, messages, read_witness("twilio", stage.sandbox.messages()))
         flaws = [f"{what}: {case.text!r}" for what, case in verdict.violations] + traffic.flaws
         stories = [f"{what}\n{tell(case, stage, kills=killer.kills)}" for what, case in verdict.violations[:STORIES]]
         curious = [f"unresolved\n{tell(case, stage, kills=killer.kills)}" for case in verdict.unresolved[:STORIES]]

@@ -23,7 +23,7 @@ def tell(case: Case, stage: Stage, *, kills: Sequence[float]) -> str:
     wanted = [
         f"  wanted by {report.request.key} ({report.request.style}) to {report.intent.to}" for report in case.reports
     ]
-    has = [f"  provider has {document['sid']} {document['status']}" for document in case.witness]
+    has = [f"  provider has {document['sid']} {document['statuses']}" for document in case.witness]
     return "\n".join([f"{case.text!r}", *wanted, *has, *told, *_documents(case, stage)])
 
 

@@ -20,7 +20,7 @@ UNKNOWN = {
 }
 ERROR = {"id": "msg_1", "status": "error", "final": True, "providerMessageId": None, "error": {"kind": "UNAVAILABLE"}}
 NOT_SENT = {**ERROR, "error": {"kind": "NOT_SENT", "retry": "safe"}}
-AT_PROVIDER = {"sid": "SM1", "body": "hello", "status": "delivered"}
+AT_PROVIDER = {"sid": "SM1", "body": "hello", "statuses": ["delivered"]}
 SECOND = {**AT_PROVIDER, "sid": "SM2"}
 
 CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str | None]] = [
@@ -35,7 +35,7 @@ CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str | None]] 
     ("there twice", [DELIVERED], [AT_PROVIDER, SECOND], "sent twice"),
     ("an error, and there", [ERROR], [AT_PROVIDER], "reported as an error"),
     ("delivered, and not there", [DELIVERED], [], "reported delivered"),
-    ("delivered, and failed there", [DELIVERED], [{**AT_PROVIDER, "status": "failed"}], "reported delivered"),
+    ("delivered, and failed there", [DELIVERED], [{**AT_PROVIDER, "statuses": ["failed"]}], "reported delivered"),
     ("unknown without evidence", [{**UNKNOWN, "error": {}}], [], "without evidence"),
     ("never final", [{**DELIVERED, "status": "sent", "final": False}], [AT_PROVIDER], "left open"),
     ("there, and nobody's", [DELIVERED], [AT_PROVIDER, {**SECOND, "body": "who?"}], "invented"),

@@ -23,8 +23,8 @@ ONE = {
 TWO = {**ONE, "id": "m2", "to": "+15558000002", "providerMessageId": "SM2"}
 DONE = {"state": "done", "total": 2, "waiting": 0, "open": 0, "counts": {"delivered": 2}}
 WITNESS = [
-    {"sid": "SM1", "body": "one", "status": "delivered"},
-    {"sid": "SM2", "body": "two", "status": "delivered"},
+    {"sid": "SM1", "body": "one", "statuses": ["delivered"]},
+    {"sid": "SM2", "body": "two", "statuses": ["delivered"]},
 ]
 
 CASES: list[tuple[str, dict[str, Any], list[dict[str, Any]], str | None]] = [
