@@ -48,12 +48,19 @@ _READ: Mapping[str, Callable[[Document], Sequence[str]]] = {
     "custom": _custom,
 }
 
+# The custom channel is asked by our request ids; its message ids are for people.
+_SIDS = {"custom": "reference"}
+
 
 def read_witness(provider: str, documents: Iterable[Document]) -> list[dict[str, Any]]:
     """Return the outgoing messages: `sid`, `body` and `statuses`."""
     read = _READ.get(provider, _as_it_says)
     return [
-        {"sid": document.get("sid") or document["id"], "body": document["body"], "statuses": read(document)}
+        {
+            "sid": document.get(_SIDS.get(provider, "sid")) or document["id"],
+            "body": document["body"],
+            "statuses": read(document),
+        }
         for document in documents
         if document["direction"] != "inbound"
     ]
