@@ -38,7 +38,7 @@ from sms_connector.provider import Provider
 from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING, SPARE, SQLITE_TIMING, ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
-from sms_connector.store.block_store import BlockStore
+from sms_connector.store.message_store import MessageStore
 from sms_connector.store.opt_outs import OptOuts
 from sms_connector.tracking.schedule import MaintenanceSchedule
 from sms_connector.transport.http import Gate
@@ -157,7 +157,7 @@ def _build_notifications(
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)
     return NotificationDispatcher(
         ledger=ledger,
-        store=BlockStore(ledger),
+        store=MessageStore(ledger),
         queue=queue,
         transport=transport,
         signer=Signer(secrets),
@@ -178,7 +178,7 @@ def _build_events(
     clock: Clock,
 ) -> CallbackHandler:
     opt_outs = OptOuts(ledger, clock=clock)
-    store = BlockStore(ledger, outbox, opt_outs)
+    store = MessageStore(ledger, outbox, opt_outs)
     inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words, outbox)
     return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 

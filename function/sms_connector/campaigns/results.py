@@ -10,9 +10,9 @@ from sms_connector.campaigns.chunk import Chunk, RefusedRecord
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 from sms_connector.sending.send import new_record
-from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import CAMPAIGNS, Campaign, CampaignState, MessageLocation
 from sms_connector.store.message_record import MessageRecord, Phase
+from sms_connector.store.message_store import MessageStore
 
 # Chunks that a page of one status reads at most, however few of their messages have it.
 CHUNKS_PER_PAGE = 40
@@ -45,7 +45,7 @@ class CampaignResults(msgspec.Struct, frozen=True):
     """Reads chunks and the messages made of them."""
 
     ledger: Ledger
-    store: BlockStore
+    store: MessageStore
 
     def page(
         self,

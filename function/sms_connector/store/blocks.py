@@ -9,7 +9,7 @@ change in one commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -87,6 +87,11 @@ def _item(record: MessageRecord) -> Json:
 
 def records_of(blocks: Iterable[Block]) -> list[MessageRecord]:
     return [record for block in blocks for record in block.records.values()]
+
+
+def message_at(blocks: Mapping[str, Block], location: MessageLocation) -> MessageRecord | None:
+    block = blocks.get(location.block_id)
+    return block.records.get(location.position) if block is not None else None
 
 
 def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:
