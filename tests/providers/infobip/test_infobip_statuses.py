@@ -78,10 +78,21 @@ def test_an_error_that_is_new_means_what_its_group_says(
     assert (failure.kind, failure.retry, failure.code) == (kind, retry, 9999)
 
 
-def test_without_an_error_the_status_is_the_reason() -> None:
-    failure = reported("EXPIRED_EXPIRED").failure
+@pytest.mark.parametrize("error", [None, wire.error(4097, "EC_NOTSUBMITTEDTOGMSC", group=3, permanent=False)])
+@pytest.mark.parametrize(
+    ("name", "kind", "code", "retry"),
+    [
+        ("EXPIRED_EXPIRED", ErrorKind.EXPIRED, 15, RetrySafety.UNKNOWN_OUTCOME),
+        ("REJECTED_DESTINATION", ErrorKind.INVALID_RECIPIENT, 52, RetrySafety.NEVER),
+        ("UNDELIVERABLE_NOT_SENT", ErrorKind.DELIVERY, 31, RetrySafety.SAFE),
+    ],
+)
+def test_without_an_error_that_says_why_the_status_is_the_reason(
+    name: str, kind: ErrorKind, code: int, retry: RetrySafety, error: dict[str, object] | None
+) -> None:
+    failure = reported(name, error).failure
     assert failure is not None
-    assert (failure.kind, failure.code, failure.retry) == (ErrorKind.EXPIRED, 15, RetrySafety.UNKNOWN_OUTCOME)
+    assert (failure.kind, failure.code, failure.retry) == (kind, code, retry)
 
 
 def test_an_error_beside_another_status_is_no_failure() -> None:

@@ -137,16 +137,18 @@ ERRORS: Mapping[int, Meaning] = {
     4098: Meaning(ErrorKind.EXPIRED, "EC_VP_EXPIRED", _SAFE),
     4101: Meaning(ErrorKind.EXPIRED, "EC_VALIDITY_EXPIRED", _SAFE),
     4100: Meaning(ErrorKind.CANCELED, "EC_MESSAGE_CANCELED", _SAFE),
-    4097: Meaning(ErrorKind.DELIVERY, "EC_NOTSUBMITTEDTOGMSC", _SAFE),
     5492: Meaning(ErrorKind.DUPLICATE, "EC_DUPLICATE_MESSAGE", _UNKNOWN),
 }
+# NO_ERROR, and EC_NOTSUBMITTEDTOGMSC ("messages not passed to any operator and failed at the platform"): the status says
+# why.
+NO_REASON = frozenset({0, 4097})
 _ERROR_GROUPS = {1: ErrorKind.UNREACHABLE, 2: ErrorKind.OTHER, 3: ErrorKind.DELIVERY}
 _OTHER = Meaning(ErrorKind.DELIVERY, "")
 
 
 def reason(status: int, error: int, *, group: int, permanent: bool) -> Meaning:
     """Return what a failed status with its error means. One without a row is as permanent as Infobip says."""
-    if not error:
+    if error in NO_REASON:
         return STATUS_REASONS.get(status, _OTHER)
     retry = RetrySafety.NEVER if permanent else RetrySafety.SAFE
     return ERRORS.get(error, Meaning(_ERROR_GROUPS.get(group, ErrorKind.DELIVERY), "", retry))

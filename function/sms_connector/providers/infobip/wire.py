@@ -241,10 +241,10 @@ def read_report(document: MessageDocument) -> DeliveryReport:
 
 
 def _failure(document: MessageDocument) -> FailureReason:
-    """Return the reason in Infobip's words: the delivery error's, without one the status's own."""
+    """Return the reason in Infobip's words: the delivery error's; where that gives none, the status's own."""
     status, error = document.status, document.error or ErrorDocument()
     kind, title, retry = statuses.reason(status.id or 0, error.id, group=error.group_id, permanent=error.permanent)
-    source: StatusDocument | ErrorDocument = error if error.id else status
+    source: StatusDocument | ErrorDocument = status if error.id in statuses.NO_REASON else error
     name = (source.name or title)[:_LONGEST_NAME]
     text = f"{(source.description or name)[:_LONGEST_TEXT]} ({name})"
     return FailureReason("provider", kind, text, source.id, retry=retry)
