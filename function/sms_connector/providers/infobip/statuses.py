@@ -139,8 +139,7 @@ ERRORS: Mapping[int, Meaning] = {
     4100: Meaning(ErrorKind.CANCELED, "EC_MESSAGE_CANCELED", _SAFE),
     5492: Meaning(ErrorKind.DUPLICATE, "EC_DUPLICATE_MESSAGE", _UNKNOWN),
 }
-# NO_ERROR, and EC_NOTSUBMITTEDTOGMSC ("messages not passed to any operator and failed at the platform"): the status says
-# why.
+# NO_ERROR, and EC_NOTSUBMITTEDTOGMSC ("not passed to any operator and failed at the platform"): the status says why.
 NO_REASON = frozenset({0, 4097})
 _ERROR_GROUPS = {1: ErrorKind.UNREACHABLE, 2: ErrorKind.OTHER, 3: ErrorKind.DELIVERY}
 _OTHER = Meaning(ErrorKind.DELIVERY, "")
