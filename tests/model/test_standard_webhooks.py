@@ -43,6 +43,7 @@ def test_it_is_accepted(changes: dict[str, Any], why: str) -> None:
         ({"at": NOW - 301}, "too early"),
         ({"keys": [read_key(OTHER)]}, "another key"),
         ({"keys": []}, "no key"),
+        ({"keys": [b""], "webhook-signature": "v1,zEWW3ZLSlFnIdsmjkdQS4vMuXuv94WMrgjK+aeA8IUM="}, "an empty key"),
         ({"webhook-id": "id_2"}, "another id"),
         ({"webhook-id": ""}, "no id"),
         ({"webhook-timestamp": str(int(NOW) + 1)}, "another time"),

@@ -47,7 +47,7 @@ def is_signed(headers: Mapping[str, str], body: bytes, *, keys: Sequence[bytes],
         return False
     if abs(at - int(timestamp)) > TOLERANCE_SECONDS:
         return False
-    expected = [_sign(key, id_, timestamp, body).encode() for key in keys]
+    expected = [_sign(key, id_, timestamp, body).encode() for key in keys if key]  # anyone can sign with an empty one
     matches = [hmac.compare_digest(one, each.encode("utf-8", "replace")) for one in expected for each in given]
     return any(matches)
 

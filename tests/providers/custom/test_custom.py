@@ -77,6 +77,12 @@ def test_the_same_call_has_the_same_id_and_another_one_another() -> None:
     assert len(set(ids)) == 3
 
 
+@pytest.mark.parametrize(("secret", "good"), [(wire.SECRET, True), ("any text", True), ("whsec_", False)])
+def test_a_secret_that_is_empty_is_named(secret: str, good: bool) -> None:
+    told = provider_with(wire.taken, secrets={"signing-secret": secret}).problems()
+    assert told == [] if good else "secret 'signing-secret' is empty (looked at /secrets/" in told[0]
+
+
 def test_a_request_is_signed_with_both_secrets_while_they_overlap() -> None:
     transport = CannedTransport(wire.taken)
     secrets = {"signing-secret": wire.NEW_SECRET, "signing-secret-previous": wire.SECRET}

@@ -19,6 +19,15 @@ SECRET_NAMES = (SIGNING_SECRET, SIGNING_SECRET_PREVIOUS, API_KEY)
 NEEDED = (SIGNING_SECRET,)
 
 
+def problems(secrets: SecretSource) -> list[str]:
+    """Return a secret that is nothing but its prefix: anyone can sign with an empty key."""
+    secret = secrets.get(SIGNING_SECRET)
+    if secret is None or read_key(secret):
+        return []
+    where = f"looked at {secrets.where(SIGNING_SECRET)}"
+    return [f"secret {SIGNING_SECRET!r} is empty ({where}); write whsec_ and the base64 of 32 random bytes"]
+
+
 def keys(secrets: SecretSource) -> Sequence[bytes]:
     """Return the keys that sign, and that a callback may be signed with, the current one first. Raises
     CredentialsMissing."""

@@ -57,6 +57,10 @@ class CustomProvider(HttpProvider):
     consent_words = STANDARD_WORDS
     secret_names = credentials.SECRET_NAMES
     callback_headers = ("webhook-",)
+    steps_by_hand = (
+        "make one (whsec_ and the base64 of 32 random bytes) and let your endpoint accept it beside the old one",
+        "take the old one out of your endpoint",
+    )
 
     def __init__(
         self, settings: ProviderSettings, *, secrets: SecretSource, transport: Transport, clock: Clock
@@ -82,6 +86,9 @@ class CustomProvider(HttpProvider):
         if url.startswith("https:") and status_url.startswith("http:"):
             problems.append("SMS_PROVIDER_OPTIONS (environment): statusUrl: write https://, as in SMS_PROVIDER_URL")
         return problems
+
+    def problems(self, *, callbacks: bool = False) -> list[str]:
+        return super().problems(callbacks=callbacks) + credentials.problems(self._secrets)
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None

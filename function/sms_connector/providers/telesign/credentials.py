@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Mapping
 from email.utils import formatdate
 from urllib.parse import urlsplit
@@ -61,9 +60,7 @@ def is_signed(callback: RawCallback, secrets: SecretSource) -> bool:
 
     The header has the signature alone or behind `TSA {customer id}:`; the documents show both.
     """
-    keys = [read_key(required(secrets, API_KEY), secrets)]
-    if previous := secrets.get(API_KEY_PREVIOUS):
-        keys.append(read_key(previous, secrets, name=API_KEY_PREVIOUS))
+    keys = [read_key(required(secrets, API_KEY), secrets), *_previous_keys(secrets)]
     given = [_signature(callback.headers, name).encode("utf-8", "replace") for name in SIGNATURE_HEADERS]
     expected = [_sign(key, callback.body).encode() for key in keys]
     matches = [hmac.compare_digest(one, each) for one in expected for each in given]
@@ -71,25 +68,33 @@ def is_signed(callback: RawCallback, secrets: SecretSource) -> bool:
 
 
 def problems(secrets: SecretSource) -> list[str]:
-    """Return the keys that are not base64, as Telesign's are."""
-    found = []
-    for name in (API_KEY, API_KEY_PREVIOUS):
-        try:
-            read_key(secrets.get(name) or "", secrets, name=name)
-        except CredentialsMissing as error:
-            found.append(str(error))
-    return found
+    """Return what is wrong with the key's form: Telesign's are base64."""
+    try:
+        if key := secrets.get(API_KEY):
+            read_key(key, secrets)
+    except CredentialsMissing as error:
+        return [str(error)]
+    return []
 
 
-def read_key(text: str, secrets: SecretSource, *, name: str = API_KEY) -> bytes:
+def read_key(text: str, secrets: SecretSource) -> bytes:
     """Return the key's bytes. Raises CredentialsMissing."""
     try:
         return b64decode(text, validate=True)
-    except (Base64Error, ValueError):
-        where = f"looked at {secrets.where(name)}"
+    except ValueError:
+        where = f"looked at {secrets.where(API_KEY)}"
         raise CredentialsMissing(
-            f"secret {name!r} is not base64 ({where}); copy the API key from Telesign's portal as it is"
+            f"secret {API_KEY!r} is not base64 ({where}); copy the API key from Telesign's portal as it is"
         ) from None
+
+
+def _previous_keys(secrets: SecretSource) -> list[bytes]:
+    """Return the key before; none for what was never one: before the first rotation that secret holds anything."""
+    try:
+        key = b64decode(secrets.get(API_KEY_PREVIOUS) or "", validate=True)
+    except ValueError:
+        return []
+    return [key] if key else []
 
 
 def _sign(key: bytes, signed: bytes) -> str:

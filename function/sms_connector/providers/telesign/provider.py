@@ -50,6 +50,7 @@ class TelesignProvider(HttpProvider):
     consent_words = STANDARD_WORDS
     secret_names = credentials.SECRET_NAMES
     callback_headers = credentials.SIGNATURE_HEADERS
+    steps_by_hand = ("make a second API key in Telesign's portal", "expire the old key there")
 
     def problems(self, *, callbacks: bool = False) -> list[str]:
         return super().problems(callbacks=callbacks) + credentials.problems(self._secrets)
