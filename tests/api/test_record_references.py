@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sms_connector.api.schemas.notification import render_result
+from sms_connector.api.schemas.notification import StandardForm
 from sms_connector.api.schemas.result_csv import COLUMNS, name_columns
 from sms_connector.campaigns import results as results_module
 from sms_connector.campaigns.chunk import MAX_COLUMNS, MAX_ROW, Columns
@@ -114,7 +114,7 @@ def test_a_replayed_record_has_the_reference_of_its_own_request() -> None:
 def test_a_notification_has_key_and_reference() -> None:
     record = MessageRecord("msg_1", TO, OTHER, "0" * 32, 0.0, 0.0, key="k", reference="r")
     kept = read_document(Document("msg_1", record.to_write().data or {}, 1), MessageRecord)
-    data = json.loads(render_result(kept))
+    data = json.loads(StandardForm().of_message(kept))["data"]
     assert (data["key"], data["reference"]) == ("k", "r")
 
 

@@ -83,7 +83,9 @@ def parse_json(raw: bytes) -> Any:
     except json.JSONDecodeError as error:
         raise _refuse(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except _DuplicateError:
-        raise InvalidRequest(*_find_duplicates(raw)) from None
+        document = json.loads(raw, object_pairs_hook=_Pairs)  # a second time, for the paths
+        twice = "appears twice in one object; send it once"
+        raise InvalidRequest(*(FieldProblem(path, twice) for path in _walk_pairs(document, ""))) from None
     except RecursionError:
         raise _refuse(_TOO_DEEP) from None
     except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
@@ -134,12 +136,6 @@ def _refuse_constant(name: str) -> NoReturn:
 
 def _refuse(message: str) -> InvalidRequest:
     return InvalidRequest(FieldProblem("", message))
-
-
-def _find_duplicates(raw: bytes) -> list[FieldProblem]:
-    """Read a refused body a second time to find the paths."""
-    document = json.loads(raw, object_pairs_hook=_Pairs)
-    return [FieldProblem(path, "appears twice in one object; send it once") for path in _walk_pairs(document, "")]
 
 
 def _walk_pairs(value: Any, path: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -30,8 +31,6 @@ KEY_HEADER = "Idempotency-Key"
 KEY_DESCRIPTION = "1 to 255 visible ASCII characters; kept 24 hours"
 REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-# In every digest, whether the query says them or not: keys that are in use stay those of their requests.
-_ALWAYS: dict[str, Any] = {"dryRun": False, "mapping": [], "mediaUrls": []}
 _UNSURE = (
     "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: "
     "check what exists before "
@@ -57,7 +56,7 @@ def read_key(call: ParsedRequest) -> str | None:
 def digest_upload(given: Mapping[str, Any], *headers: str | None, content: bytes) -> str:
     """Return the digest that a key stands for where the body is a file: of all that was sent, before a template fills
     it."""
-    said = msgspec.json.encode(({**_ALWAYS, **given}, *headers), order="sorted")
+    said = msgspec.json.encode((given, *headers), order="sorted")
     return hashlib.sha256(said + b"\0" + content).hexdigest()
 
 
@@ -94,13 +93,16 @@ def unrepeatable_without_key(call: ParsedRequest) -> Iterator[None]:
 
 
 def run_or_replay(
-    services: Services, key: str, digest: str, *, carry_out: Callable[[str], msgspec.Struct], status: int = 200
+    services: Services, key: str | None, digest: str, *, carry_out: Callable[[str], msgspec.Struct], status: int = 200
 ) -> Answer:
-    """Return the answer of `carry_out(nonce)`, or the one it gave the first time.
+    """Return the answer of `carry_out(nonce)`, or the one it gave the first time. Without a key every time is the
+    first.
 
     A request that it refuses (RequestError) has done nothing, and its key is free again. Any other error releases the
     key, so that a repetition continues the request.
     """
+    if key is None:
+        return Answer(msgspec.json.encode(carry_out(uuid.uuid4().hex)), status)
     keys = services.engine.keys
     begun = keys.begin(key, digest)
     if isinstance(begun, Replay):

@@ -71,11 +71,10 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     types = sorted(
         named | {route.also_answers[1] for route in routes if route.also_answers}, key=lambda it: it.__name__
     )
-    schemas, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
-    references = dict(zip(types, schemas, strict=True))
+    _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     paths: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _describe(route, references, components)
+        paths.setdefault(route.path, {})[route.method.lower()] = _describe(route, components)
     queries = {route.query.__name__ for route in routes if route.query}
     kept = {name: schema for name, schema in components.items() if name not in queries}
     return {
@@ -106,70 +105,64 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     }
 
 
-def _describe(route: Route, references: dict[type, Any], components: dict[str, Any]) -> dict[str, Any]:
+def _describe(route: Route, components: dict[str, Any]) -> dict[str, Any]:
+    resource = resource_of(route.path)
     described: dict[str, Any] = {
         "operationId": route.operation,
-        "tags": [tag_of(route)],
+        "tags": [_BELONGS_TO.get(resource, resource)],
         "summary": route.summary,
-        "parameters": [*_path_parameters(route), *_query_parameters(route, components), *_header_parameters(route)],
-        "responses": dict(_responses(route, references, components)),
+        "parameters": list(_parameters(route, components)),
+        "responses": dict(_responses(route, components)),
     }
     if route.body is not None:
-        content: dict[str, Any] = {"application/json": {"schema": references[route.body]}}
-        if example := REQUESTS.get(route.operation) or example_of(references[route.body], components):
-            content["application/json"]["example"] = example
-        content |= {form: {"schema": {"type": "string"}} for form in (*route.streamed, *route.files)}
+        example = REQUESTS.get(route.operation) or example_of(_refer(route.body), components)
+        content = _content(route.body, example or None, *route.streamed, *route.files)
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
 
 
-def _path_parameters(route: Route) -> Iterator[dict[str, Any]]:
+def _parameters(route: Route, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Describe the parameters: what a schema says of one stands beside the schema."""
+    schema: dict[str, Any]
     for name in PARAMETER.findall(route.path):
         known = PARAMETERS[name]
-        schema = {"type": "string", "pattern": known.pattern, "description": known.description}
-        yield _parameter("path", name, schema, required=True) | {"example": known.example}
-
-
-def _query_parameters(route: Route, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    schema = components[route.query.__name__] if route.query else {"properties": {}}
-    for name, described in schema["properties"].items():
-        bare = {key: value for key, value in described.items() if key != "default" or value}
-        yield _parameter("query", name, bare, required=name in schema.get("required", ()))
-
-
-def _header_parameters(route: Route) -> Iterator[dict[str, Any]]:
+        described = {"description": known.description} if known.description else {}
+        schema = {"type": "string", "pattern": known.pattern}
+        yield {"name": name, "in": "path", "required": True, "schema": schema, "example": known.example, **described}
+    query = components[route.query.__name__] if route.query else {"properties": {}}
+    for name, field in query["properties"].items():
+        described = {"description": field["description"]} if "description" in field else {}
+        schema = {key: value for key, value in field.items() if key != "description" and (key != "default" or value)}
+        required = name in query.get("required", ())
+        yield {"name": name, "in": "query", "required": required, "schema": schema, **described}
     for name, description in route.headers.items():
         pattern = _HEADER_PATTERNS.get(name, _VISIBLE)
-        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern, "description": description}
-        yield _parameter("header", name, schema)
+        schema = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": pattern}
+        yield {"name": name, "in": "header", "required": False, "schema": schema, "description": description}
 
 
-def _parameter(place: str, name: str, schema: dict[str, Any], *, required: bool = False) -> dict[str, Any]:
-    """Describe a parameter: what its schema says of it, if anything, stands beside the schema."""
-    bare = {key: value for key, value in schema.items() if key != "description"}
-    parameter = {"name": name, "in": place, "required": required, "schema": bare}
-    description = schema.get("description")
-    return parameter | ({"description": description} if description else {})
-
-
-def _responses(route: Route, references: dict[type, Any], components: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _responses(route: Route, components: dict[str, Any]) -> Iterator[tuple[str, Any]]:
     headers: dict[str, Any] = {"X-Request-Id": _REQUEST_ID}
-    schema = references[route.answer] if route.answer else {}
-    done = _response("Done.", schema, headers, example_of(schema, components))
-    done["content"] |= {form: {"schema": {"type": "string"}} for form in route.also_as}
-    yield str(route.status), done
+    content = _content(route.answer, example_of(_refer(route.answer), components), *route.also_as)
+    yield str(route.status), {"description": "Done.", "headers": headers, "content": content}
     if route.also_answers is not None:
         status, kind, when = route.also_answers
-        yield str(status), _response(when, references[kind], headers)
+        yield str(status), {"description": when, "headers": headers, "content": _content(kind)}
     for status in sorted({*EVERYWHERE, *route.errors}):
         more = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503, 504) else {}
-        example = example_of(references[ProblemDocument], components) if status == 400 else None
-        yield str(status), _response(_REASONS[status], references[ProblemDocument], headers | more, example)
+        example = example_of(_refer(ProblemDocument), components) if status == 400 else None
+        problem = _content(ProblemDocument, example)
+        yield str(status), {"description": _REASONS[status], "headers": headers | more, "content": problem}
 
 
-def _response(description: str, schema: Any, headers: dict[str, Any], example: Any = None) -> dict[str, Any]:
-    content = {"schema": schema} if example is None else {"schema": schema, "example": example}
-    return {"description": description, "headers": headers, "content": {"application/json": content}}
+def _refer(kind: type) -> dict[str, Any]:
+    return {"$ref": _REFERENCE.format(name=kind.__name__)}
+
+
+def _content(kind: type, example: Any = None, *also_as: str) -> dict[str, Any]:
+    """Describe a body: a document, or text of other content types."""
+    document = {"schema": _refer(kind)} | ({} if example is None else {"example": example})
+    return {"application/json": document, **{form: {"schema": {"type": "string"}} for form in also_as}}
 
 
 # Resources of another's module, and what is none.
@@ -186,8 +179,3 @@ TAGS = {
     "callbacks": "Results posted to your callback addresses, and failed attempts.",
     "service": "The process and this document.",
 }
-
-
-def tag_of(route: Route) -> str:
-    resource = resource_of(route.path)
-    return _BELONGS_TO.get(resource, resource)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable
-from typing import Annotated, Any, Protocol, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
+from sms_connector.api.problem_list import reading
 from sms_connector.api.routing import ParsedRequest
-from sms_connector.api.validation.problem_list import reading
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.page import decode_token, encode_token
 from sms_connector.model.typed import convert
@@ -19,16 +19,12 @@ Cursor = tuple[float, str]
 Offset = tuple[Annotated[int, msgspec.Meta(ge=0, lt=2**31)], Annotated[int, msgspec.Meta(ge=0, lt=2**31)]]
 _OTHER = "is of another list or filter; send it with the filter it was given for, or leave it out"
 
-T = TypeVar("T", covariant=True)
+T = TypeVar("T")
 
 
-class Fetch(Protocol[T]):
-    """Returns entries, and where the next page begins."""
-
-    def __call__(self, *, limit: int, after: Cursor | None) -> tuple[T, Cursor | None]: ...
-
-
-def read_page(call: ParsedRequest, fetch: Fetch[T], *filtered: Hashable) -> tuple[T, str | None]:
+def read_page(
+    call: ParsedRequest, fetch: Callable[..., tuple[T, Cursor | None]], *filtered: Hashable
+) -> tuple[T, str | None]:
     """Return the page that the query asks for, and the next one's token. `filtered`: the list and its filter."""
     after = read_token(call.query.page_token, Cursor, *filtered)
     found, cursor = fetch(limit=call.query.page_size, after=after)

@@ -34,7 +34,9 @@ class MethodNotAllowed(RequestError):  # named as errors.py names its kin
 
 def write_problem(error: ConnectorError) -> Answer:
     """Return the answer to a request that failed with `error`."""
-    status, rpc_status = _status_of(error)
+    status, rpc_status = error.http_status, error.rpc_status
+    if isinstance(error, CallError) and error.kind is ErrorKind.TIMEOUT:
+        status, rpc_status = 504, "DEADLINE_EXCEEDED"
     problem = Problem(code=status, status=rpc_status, message=str(error), details=_write_details(error))
     return Answer(ProblemDocument(error=problem), status, _headers_of(error))
 
@@ -43,12 +45,6 @@ def write_internal_error(request_id: str) -> Answer:
     """Return the answer to an unexpected error, which the log has under the same id."""
     message = f"internal error; the log has it under request id {request_id}"
     return Answer(ProblemDocument(error=Problem(code=500, status="INTERNAL", message=message, details=[])), 500)
-
-
-def _status_of(error: ConnectorError) -> tuple[int, str]:
-    if isinstance(error, CallError) and error.kind is ErrorKind.TIMEOUT:
-        return 504, "DEADLINE_EXCEEDED"
-    return error.http_status, error.rpc_status
 
 
 def _headers_of(error: ConnectorError) -> dict[str, str]:

@@ -94,7 +94,7 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     method: Method
     path: str
     handler: Callable[[Services, ParsedRequest], Answer]
-    answer: type[msgspec.Struct] | None
+    answer: type[msgspec.Struct]
     body: type[msgspec.Struct] | None = None
     body_required: bool = True
     body_limit: int = SMALL_BODY

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from msgspec.structs import replace
 from werkzeug.datastructures import Accept
 from werkzeug.http import parse_accept_header
 
-from sms_connector.api.body import Spooled, spool
+from sms_connector.api.body import spool
 from sms_connector.api.idempotent import (
     KEY_DESCRIPTION,
     KEY_HEADER,
@@ -30,7 +29,7 @@ from sms_connector.api.schemas.request_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.text import FORMS, read_content_type
-from sms_connector.api.validation.campaign_request import CampaignRequest, open_records, read_request
+from sms_connector.api.validation.campaign_request import open_records, read_request
 from sms_connector.store.campaign_record import CampaignState
 
 if TYPE_CHECKING:
@@ -53,32 +52,18 @@ def create_campaign(services: Services, call: ParsedRequest) -> Answer:
         if isinstance(request, Answer):
             return _with_location(request)
         if request.body.dry_run:
-            return _look(services, request, spooled)
+            with open_records(services, request, spooled) as records:
+                totals, forecast = services.engine.intake.forecast(request.order, records)
+            return Answer(payloads.write_plan(totals, forecast, request.order.notes))
 
         def carry_out(nonce: str) -> payloads.CampaignInfo:
-            return _take(services, call, request, spooled=spooled, nonce=nonce)
+            services.engine.connection.require_active()
+            with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
+                campaign = services.engine.intake.accept(replace(request.order, nonce=nonce), records)
+                progress = services.engine.campaigns.get(campaign.id)
+            return payloads.write_progress(progress, request_id=call.request_id)
 
-        if key is None:
-            answer = Answer(msgspec.json.encode(carry_out(uuid.uuid4().hex)), 202)
-        else:
-            answer = run_or_replay(services, key, digest, carry_out=carry_out, status=202)
-    return _with_location(answer)
-
-
-def _take(
-    services: Services, call: ParsedRequest, request: CampaignRequest, *, spooled: Spooled, nonce: str
-) -> payloads.CampaignInfo:
-    services.engine.connection.require_active()
-    with open_records(services, request, spooled) as records, unrepeatable_without_key(call):
-        campaign = services.engine.intake.accept(replace(request.order, nonce=nonce), records)
-        progress = services.engine.campaigns.get(campaign.id)
-    return payloads.write_progress(progress, request_id=call.request_id)
-
-
-def _look(services: Services, request: CampaignRequest, spooled: Spooled) -> Answer:
-    with open_records(services, request, spooled) as records:
-        totals, forecast = services.engine.intake.forecast(request.order, records)
-    return Answer(payloads.write_plan(totals, forecast, request.order.notes))
+        return _with_location(run_or_replay(services, key, digest, carry_out=carry_out, status=202))
 
 
 def _with_location(answer: Answer) -> Answer:
@@ -89,9 +74,8 @@ def _with_location(answer: Answer) -> Answer:
 
 def get_campaign(services: Services, call: ParsedRequest) -> Answer:
     """Look up how far a campaign is."""
-    return Answer(
-        _with_reason(services, payloads.write_progress(services.engine.campaigns.get(call.path["campaign_id"])))
-    )
+    progress = services.engine.campaigns.get(call.path["campaign_id"])
+    return Answer(_with_reason(services, payloads.write_progress(progress)))
 
 
 def _with_reason(services: Services, info: payloads.CampaignInfo) -> payloads.CampaignInfo:

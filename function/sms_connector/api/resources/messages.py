@@ -19,6 +19,7 @@ from sms_connector.api.idempotent import (
     unrepeatable_without_key,
 )
 from sms_connector.api.paging import read_page
+from sms_connector.api.problem_list import Problems
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import message as payloads
@@ -31,7 +32,6 @@ from sms_connector.api.validation.drafts import Drafts, ReadFile, read_drafts
 from sms_connector.api.validation.message_filter import read_filter
 from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.api.validation.preview import write_preview
-from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
 from sms_connector.ports import Json

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 
 from sms_connector.api.paging import read_page
+from sms_connector.api.problem_list import reading
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
 from sms_connector.api.schemas.base import Nothing, PageQuery, ReasonBody, payload_of
@@ -21,7 +22,7 @@ from sms_connector.api.uploads.content import Located
 from sms_connector.api.uploads.record_stream import read_opt_outs, read_upload
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import read_country
-from sms_connector.api.validation.problem_list import reading
+from sms_connector.api.validation.message_filter import decode_plus
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
@@ -93,11 +94,8 @@ def list_inbound_messages(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _read_sender(services: Services, text: str) -> str | None:
-    """Return the sender to filter by: a number in any spelling, a short code, a name.
-
-    A `+` that was not percent-encoded arrives as a space, which no address begins with.
-    """
-    written = "+" + text[1:] if text.startswith(" ") else text
+    """Return the sender to filter by: a number in any spelling, a short code, a name."""
+    written = decode_plus(text)
     try:
         return parse_recipient(written, country=services.profile.default_country) if written else None
     except InvalidValueError:

@@ -8,17 +8,20 @@ function returns. Whatever it raises makes the queue bring it again, later each 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.base import Nothing
+from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.services import Services
 from sms_connector.callbacks.callback_event import PATH as CALLBACK
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.campaigns.chunk_worker import Attempt, ChunkWorker
 from sms_connector.campaigns.control import CHUNK_PATH as CHUNK
-from sms_connector.errors import ConnectorError, FieldProblem, InvalidRequest, RetrySafety
+from sms_connector.errors import ConnectorError, RetrySafety
 from sms_connector.maintenance import Maintenance
 from sms_connector.notifications.delivery import PATH as ANNOUNCE
 from sms_connector.notifications.delivery import NotificationDispatcher
@@ -52,12 +55,25 @@ class TaskBody(msgspec.Struct):
     """Any JSON object: each function reads its own payload."""
 
 
+class ChunkBody(msgspec.Struct):
+    """Which chunk of which campaign."""
+
+    campaign: Annotated[str, Meta(min_length=1)]
+    chunk: Annotated[int, Meta(ge=0)]
+
+
+class NotificationBody(msgspec.Struct):
+    """Which notification."""
+
+    id: Annotated[str, Meta(min_length=1)]
+
+
 def event_tasks(
     events: CallbackHandler | None, notifications: NotificationDispatcher, maintenance: Maintenance
 ) -> TaskTable:
     """Return the tasks of the `events` queue; callbacks only where they are received."""
     table: dict[str, TaskFunction] = {
-        ANNOUNCE: lambda payload: notifications.deliver(_text(payload, "id")),
+        ANNOUNCE: lambda payload: notifications.deliver(convert(payload, NotificationBody).id),
         **maintenance_tasks(maintenance),
     }
     return table if events is None else {CALLBACK: events.handle, **table}
@@ -100,7 +116,8 @@ def _route(path: str, function: TaskFunction) -> Route:
 
 
 def _run_chunk(runner: ChunkWorker, payload: Json) -> None:
-    attempt = runner.run(_text(payload, "campaign"), _number(payload, "chunk"))
+    chunk = convert(payload, ChunkBody)
+    attempt = runner.run(chunk.campaign, chunk.chunk)
     if attempt in (Attempt.AGAIN, Attempt.BUSY):
         raise TaskLater(f"the chunk is not done: {attempt}")
 
@@ -108,17 +125,3 @@ def _run_chunk(runner: ChunkWorker, payload: Json) -> None:
 def _run_maintenance(maintenance: Maintenance) -> None:
     if not maintenance.run_maintenance():
         raise TaskLater("another run is under way, or its node has died and its lease has not ended")
-
-
-def _text(payload: Json, name: str) -> str:
-    value = payload.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidRequest(FieldProblem(name, "is missing or not text; this is not one of our tasks"))
-    return value
-
-
-def _number(payload: Json, name: str) -> int:
-    value = payload.get(name)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise InvalidRequest(FieldProblem(name, "is missing or not a number; this is not one of our tasks"))
-    return value

@@ -10,15 +10,14 @@ from werkzeug.datastructures import ETags
 from werkzeug.http import parse_etags
 
 from sms_connector.api.paging import read_page
+from sms_connector.api.problem_list import Problems
 from sms_connector.api.routing import Answer, ParsedRequest, Route
-from sms_connector.api.schemas import template as payloads
+from sms_connector.api.schemas import request_body as payloads
 from sms_connector.api.schemas.base import ENTITY_TAGS, Nothing, PageQuery
 from sms_connector.api.schemas.conversion import convert
-from sms_connector.api.schemas.request_body import SendBody, TemplateBody
 from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import make_reader
 from sms_connector.api.validation.options import read_options, recipient_rules
-from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
 from sms_connector.model.template import Template
 from sms_connector.settings_values import CONNECTION_NAME
@@ -81,7 +80,7 @@ def fill(
 
 def _check(services: Services, document: dict[str, Any]) -> None:
     """Raise InvalidRequest with everything that would refuse a send. A sender may still come from the request."""
-    send = convert(document, SendBody)
+    send = convert(document, payloads.SendBody)
     problems, optional = Problems(), Problems()
     with problems.collect():
         reader, wrong = make_reader(send, recipient_rules(services, has_media=bool(send.media_urls)))
@@ -145,7 +144,7 @@ ROUTES = (
         _ONE,
         save_template,
         payloads.TemplateInfo,
-        body=TemplateBody,
+        body=payloads.TemplateBody,
         errors=(412,),
         headers={**_MATCH, **_NONE_MATCH},
         also_answers=(201, payloads.TemplateInfo, "The template is new."),

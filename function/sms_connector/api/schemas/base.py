@@ -114,8 +114,8 @@ def read_time(text: str) -> datetime:
 Line = Annotated[int, Meta(description="Of a file: the line on which the record begins, from 1.")]
 
 
-class WarningInfo(Payload):
-    """Something odd about a request that is carried out all the same; `strict` refuses it."""
+class ProblemInfo(Payload):
+    """What is wrong with a field, or a warning: what is odd about it, and carried out all the same unless `strict`."""
 
     field: str
     kind: ErrorKind
@@ -123,11 +123,11 @@ class WarningInfo(Payload):
     line: Maybe[Line] = UNSET
 
 
-Warnings = Annotated[list[WarningInfo], Meta(description="What looks wrong and is done; the first 100.")]
+Warnings = Annotated[list[ProblemInfo], Meta(description="What looks wrong and is done; the first 100.")]
 
 
-def write_warnings(problems: Iterable[FieldProblem]) -> list[WarningInfo]:
-    return [payload_of(WarningInfo, each) for each in problems]
+def write_warnings(problems: Iterable[FieldProblem]) -> list[ProblemInfo]:
+    return [payload_of(ProblemInfo, each) for each in problems]
 
 
 class ProblemDetail(Payload, kw_only=True):

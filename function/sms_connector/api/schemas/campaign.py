@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from msgspec import UNSET, Meta, UnsetType
 
 from sms_connector.api.schemas.base import (
-    Line,
     Maybe,
     NextPageToken,
     PageQuery,
     Payload,
+    ProblemInfo,
     Time,
-    WarningInfo,
     Warnings,
     payload_of,
     write_time,
@@ -24,7 +23,6 @@ from sms_connector.api.schemas.base import (
 from sms_connector.api.schemas.message import SendResult, TemplateUse, write_refused, write_template_use
 from sms_connector.api.schemas.message import write_result as write_message_result
 from sms_connector.campaigns.chunk import RefusedRecord
-from sms_connector.errors import ErrorKind
 from sms_connector.model.record_warnings import read_warnings
 from sms_connector.model.status import MessageStatus
 from sms_connector.store.campaign_record import CampaignState
@@ -70,7 +68,7 @@ class CampaignInfo(Payload):
     rate: Maybe[Annotated[float | None, Meta(description="Messages a second, since it last began to run.")]] = UNSET
     estimated_end: Annotated[Time | None, Meta(description="At that rate.")] | UnsetType = UNSET
     template: Maybe[TemplateUse] = UNSET
-    warnings: Annotated[list[WarningInfo], Meta(description="The first 20.")] | UnsetType = UNSET
+    warnings: Annotated[list[ProblemInfo], Meta(description="The first 20.")] | UnsetType = UNSET
     may_still_leave: Maybe[
         Annotated[int, Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")]
     ] = UNSET
@@ -87,15 +85,11 @@ class CampaignInfo(Payload):
 _NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET, "rate": UNSET, "estimated_end": UNSET}
 
 
-class RefusedInfo(Payload):
+class RefusedInfo(ProblemInfo, kw_only=True):
     """A record that can't be sent, and why."""
 
     index: int
     to: str | None
-    field: str
-    kind: ErrorKind
-    message: str
-    line: Maybe[Line] = UNSET
 
 
 class ForecastInfo(Payload):

@@ -120,15 +120,14 @@ class LimitsAnswer(Payload):
 def write_connection(
     profile: ConnectionProfile, capabilities: Capabilities, suspension: Suspension | None
 ) -> ConnectionInfo:
-    sender = profile.sender
-    proxy = Proxy(url=profile.proxy_url, auth=profile.proxy_auth, ssl=profile.proxy_ssl) if profile.proxy_url else None
+    url, sender = profile.proxy_url, profile.sender
     return payload_of(
         ConnectionInfo,
         profile,
         labels=dict(profile.labels),
-        nodes=Nodes(min=profile.nodes_min, max=profile.nodes_max),
-        proxy=proxy,
-        senders=[SenderInfo(address=sender.address, kind=sender.kind, default=True)] if sender else [],
+        nodes=Nodes(profile.nodes_min, profile.nodes_max),
+        proxy=Proxy(url, profile.proxy_auth, profile.proxy_ssl) if url else None,
+        senders=[payload_of(SenderInfo, sender, default=True)] if sender else [],
         capabilities=write_capabilities(capabilities),
         state="SUSPENDED" if suspension else "ACTIVE",
         reason=suspension.reason if suspension else None,
@@ -159,5 +158,5 @@ def write_limits(limits: Limits) -> LimitsAnswer:
             wait_millis=round(node.wait_seconds * 1000),
             queue_limit_millis=round(node.queue_limit_seconds * 1000),
         ),
-        connection=ConnectionLimits(rate_per_second=rate, share=limits.share) if rate else None,
+        connection=ConnectionLimits(rate, limits.share) if rate else None,
     )

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from sms_connector.api.problem_list import Problems
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model import typed
 
@@ -49,8 +50,10 @@ def convert(document: Any, wanted: type[S], *, strict: bool = True) -> S:
     try:
         return typed.convert(document, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        found = _find_struct_problems(document, wanted, "", strict=strict)
-        raise InvalidRequest(*(list(found) or [_explain(error, wanted, "")])) from None
+        if not isinstance(document, dict):
+            raise InvalidRequest(FieldProblem("", "the body must be an object")) from None
+        found = list(_find_struct_problems(document, wanted, "", strict=strict))
+        raise InvalidRequest(*(found or [_explain(error, wanted, "")])) from None
 
 
 def convert_query(query: bytes, wanted: type[S] | None) -> tuple[S | None, dict[str, Any]]:
@@ -59,15 +62,17 @@ def convert_query(query: bytes, wanted: type[S] | None) -> tuple[S | None, dict[
     types = {each.encode_name: _unwrap(each.type) for each in msgspec.structs.fields(wanted)} if wanted else {}
     parameters = _parse_query(query, frozenset(name for name, kind in types.items() if get_origin(kind) is list))
     # The library reads numbers such as `1e1` and `10.0` as whole.
-    odd = [n for n, value in parameters.items() if types.get(n) is int and not _WHOLE.fullmatch(str(value))]
-    if odd:
-        raise InvalidRequest(*(FieldProblem(n, "must be a whole number, written with digits only") for n in odd))
-    if wanted is not None:
-        read = convert(parameters, wanted, strict=False)
-        return read, {name: value for name, value in msgspec.to_builtins(read).items() if name in parameters}
-    if parameters:
-        raise InvalidRequest(*(FieldProblem(n, "unknown query parameter", ErrorKind.UNKNOWN_FIELD) for n in parameters))
-    return None, {}
+    problems = Problems()
+    for name, value in parameters.items():
+        if types.get(name) is int and not _WHOLE.fullmatch(str(value)):
+            problems.add(name, "must be a whole number, written with digits only")
+        if wanted is None:
+            problems.add(name, "unknown query parameter", ErrorKind.UNKNOWN_FIELD)
+    problems.refuse()
+    if wanted is None:
+        return None, {}
+    read = convert(parameters, wanted, strict=False)
+    return read, {name: value for name, value in msgspec.to_builtins(read).items() if name in parameters}
 
 
 def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:
@@ -81,20 +86,17 @@ def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[st
     values: dict[str, list[str]] = {}
     for name, value in pairs:
         values.setdefault(name, []).append(value)
-    twice = sorted(name for name, given in values.items() if len(given) > 1 and name not in lists)
-    nul = sorted(name for name, given in values.items() if "\x00" in "".join((name, *given)))
-    problems = [FieldProblem(name, "is given twice; give it once") for name in twice]
-    problems += [FieldProblem(name.replace("\x00", "�"), "has a NUL character (%00); take it out") for name in nul]
-    if problems:
-        raise InvalidRequest(*problems)
+    problems = Problems()
+    for name, given in sorted(values.items()):
+        if len(given) > 1 and name not in lists:
+            problems.add(name, "is given twice; give it once")
+        if "\x00" in "".join((name, *given)):
+            problems.add(name.replace("\x00", "�"), "has a NUL character (%00); take it out")
+    problems.refuse()
     return {name: given if name in lists else given[0] for name, given in values.items()}
 
 
-def _find_struct_problems(document: Any, wanted: type, path: str, *, strict: bool) -> Iterator[FieldProblem]:
-    if not isinstance(document, dict):
-        whole = "the body must be an object" if not path else f"must be an object, not {_name_value(document)}"
-        yield FieldProblem(path, whole)
-        return
+def _find_struct_problems(document: dict[str, Any], wanted: type, path: str, *, strict: bool) -> Iterator[FieldProblem]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(wanted)}
     prefix = f"{path}." if path else ""
     for name in document:
@@ -111,9 +113,9 @@ def _find_value_problems(value: Any, wanted: Any, path: str, *, strict: bool) ->
     try:
         typed.convert(value, wanted, strict=strict)
     except msgspec.ValidationError as error:
-        struct = _struct_in(wanted)
-        if struct is not None and isinstance(value, dict):
-            yield from _find_struct_problems(value, struct, path, strict=strict)
+        bare = _unwrap(wanted)
+        if isinstance(value, dict) and isinstance(bare, type) and issubclass(bare, msgspec.Struct):
+            yield from _find_struct_problems(value, bare, path, strict=strict)
         elif _AT.search(str(error)):
             for inner, item, entry in _enter(value, wanted, path):
                 yield from _find_value_problems(entry, item, inner, strict=strict)
@@ -143,7 +145,9 @@ def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> Field
 def _explain(error: msgspec.ValidationError, wanted: Any, path: str) -> FieldProblem:
     text = str(error)
     if text.startswith("Invalid enum value"):
-        return FieldProblem(path, f"must be one of {', '.join(_choices_in(wanted))}")
+        bare = _unwrap(wanted)
+        choices: Iterable[Any] = bare if isinstance(bare, EnumType) else get_args(bare)
+        return FieldProblem(path, f"must be one of {', '.join(map(str, choices))}")
     for pattern, say in _WORDINGS:
         if match := pattern.match(text):
             return FieldProblem(path, say(match))
@@ -162,25 +166,9 @@ def _name_types(names: str) -> str:
     return " or ".join(_TYPES.get(name.strip(), name.strip()) for name in names.split("|"))
 
 
-def _name_value(value: Any) -> str:
-    names = {bool: "bool", int: "int", float: "float", str: "str", list: "array", type(None): "null"}
-    return _TYPES[names[type(value)]]
-
-
 def _unwrap(wanted: Any) -> Any:
     """Return the type without its annotations, None and absence."""
     if get_origin(wanted) is Annotated:
         return _unwrap(get_args(wanted)[0])
     rest = [part for part in get_args(wanted) if part not in (type(None), msgspec.UnsetType)]
     return _unwrap(rest[0]) if len(rest) == 1 and len(get_args(wanted)) > 1 else wanted
-
-
-def _struct_in(wanted: Any) -> type | None:
-    bare = _unwrap(wanted)
-    return bare if isinstance(bare, type) and issubclass(bare, msgspec.Struct) else None
-
-
-def _choices_in(wanted: Any) -> list[str]:
-    bare = _unwrap(wanted)
-    members: Iterable[Any] = bare if isinstance(bare, EnumType) else get_args(bare)
-    return [str(member) for member in members]

@@ -1,4 +1,4 @@
-"""Messages and the results of sends, as they are answered."""
+"""Messages and the results of sends and previews, as they are answered."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sms_connector.api.schemas.base import (
     NextPageToken,
     PageQuery,
     Payload,
+    ProblemInfo,
     Time,
     Warnings,
     payload_of,
@@ -152,14 +153,6 @@ class MessageQuery(PageQuery):
     created_before: Annotated[str, Meta(min_length=1, max_length=40, description="RFC 3339; earlier than that.")] = ""
 
 
-class PreviewError(Payload):
-    """A problem of a record."""
-
-    field: str
-    kind: ErrorKind
-    message: str
-
-
 class PreviewResult(Payload):
     """A rendered record. `units` are septets (GSM-7) or UTF-16 units (UCS-2); `remaining` still fit the last
     segment."""
@@ -173,7 +166,7 @@ class PreviewResult(Payload):
     units: int = 0
     remaining: int = 0
     reason: Annotated[str | None, Meta(description="What forces UCS-2.")] = None
-    errors: list[PreviewError] = msgspec.field(default_factory=list)
+    errors: list[ProblemInfo] = msgspec.field(default_factory=list)
     line: Maybe[Line] = UNSET
 
 
@@ -254,16 +247,15 @@ def write_failure(failure: FailureReason | None, evidence: Sequence[str] = ()) -
 
 
 def write_message(record: MessageRecord, *, history: bool = True) -> Message:
+    entries = [
+        HistoryEntry(write_time(at), MessageStatus(status), source, word or None)
+        for at, status, source, word in record.history
+    ]
     return payload_of(
         Message,
         record,
         encoding=record.encoding or None,
         error=write_failure(record.failure, record.evidence),
         template=write_template_use(record.template),
-        history=[_write_entry(entry) for entry in record.history] if history else UNSET,
+        history=entries if history else UNSET,
     )
-
-
-def _write_entry(entry: tuple[float, str, str, str]) -> HistoryEntry:
-    at, status, source, word = entry
-    return HistoryEntry(at=write_time(at), status=MessageStatus(status), source=source, provider_status=word or None)

@@ -31,6 +31,7 @@ class Content(io.RawIOBase):
         self._read = 0
         self._since_mark = 0
         self._line = 0
+        self.marks = 0
 
     def readable(self) -> bool:
         return True
@@ -48,6 +49,7 @@ class Content(io.RawIOBase):
         return len(piece)
 
     def mark(self, line: int = 0) -> None:
+        self.marks += 1
         self._since_mark = 0
         self._line = line
 

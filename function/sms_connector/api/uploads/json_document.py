@@ -9,7 +9,8 @@ from __future__ import annotations
 import codecs
 import re
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import Any, BinaryIO
 
 import ijson
 from ijson.common import ObjectBuilder
@@ -30,11 +31,14 @@ _REASONS = {
 def read_outline(content: Content) -> dict[str, Any]:
     """Return the document without its records; `records` is True where it has some. Raises InvalidRequest for broken
     JSON."""
-    with _Whole(content) as whole:
-        events = iter(ijson.basic_parse(_Checked(content), use_float=True, buf_size=BUFFER_BYTES))
+    file = content.buffered()
+    with _explaining(content):
+        if file.peek(3).startswith(codecs.BOM_UTF8):
+            raise broken("the body begins with a byte order mark; save it as UTF-8 without one")
+        events = iter(ijson.basic_parse(_Checked(file), use_float=True, buf_size=BUFFER_BYTES))
         if next(events)[0] != "start_map":
             raise broken("the body must be a JSON object")
-        return dict(_read_fields(events, content, whole))
+        return dict(_read_fields(events, content))
 
 
 def read_records(content: Content) -> Iterator[Located]:
@@ -44,24 +48,19 @@ def read_records(content: Content) -> Iterator[Located]:
         yield None, record if isinstance(record, dict) else RecordProblem("must be an object")
 
 
-class _Whole:
-    """Where the reader is, for the error that says where JSON broke."""
-
-    def __init__(self, content: Content) -> None:
-        self._content = content
-        self.records = 0
-
-    def __enter__(self) -> _Whole:
-        return self
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        # The parser's own words quote the body.
-        if isinstance(error, ijson.JSONError | UnicodeDecodeError | StopIteration):
-            place = f" after records[{self.records - 1}]" if self.records else ""
-            raise broken(_explain(str(error)).format(place=place)) from None
+@contextmanager
+def _explaining(content: Content) -> Iterator[None]:
+    """Say where JSON broke. Only the first line of the parser's words is looked at: the next ones quote the body."""
+    try:
+        yield
+    except (ijson.JSONError, UnicodeDecodeError, StopIteration) as error:
+        place = f" after records[{content.marks - 1}]" if content.marks else ""
+        reason = _LINE_BREAK.split(str(error), maxsplit=1)[0]
+        words = next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
+        raise broken(words.format(place=place)) from None
 
 
-def _read_fields(events: Events, content: Content, whole: _Whole) -> Iterator[tuple[str, Any]]:
+def _read_fields(events: Events, content: Content) -> Iterator[tuple[str, Any]]:
     seen: set[str] = set()
     for event, name in events:
         if event == "end_map":
@@ -70,19 +69,15 @@ def _read_fields(events: Events, content: Content, whole: _Whole) -> Iterator[tu
             raise broken("appears twice in one object; send it once", field=name)
         seen.add(name)
         if name == RECORDS:
-            _skip_records(events, content, whole)
+            _skip_records(events, content)
             yield name, True
         else:
-            yield name, _read_value(events)
+            builder = ObjectBuilder()
+            for event_and_value in _one_value(events):
+                builder.event(*event_and_value)
+            yield name, builder.value
     for _ in events:  # to the end: nothing but white space may follow
         pass
-
-
-def _read_value(events: Events) -> Any:
-    builder = ObjectBuilder()
-    for event, value in _one_value(events):
-        builder.event(event, value)
-    return builder.value
 
 
 def _one_value(events: Events) -> Events:
@@ -94,55 +89,38 @@ def _one_value(events: Events) -> Events:
             return
 
 
-def _skip_records(events: Events, content: Content, whole: _Whole) -> None:
+def _skip_records(events: Events, content: Content) -> None:
     """As little as can be for each event: there are ten million of them."""
     first, _ = next(events)
     if first != "start_array":
         raise broken("must be a list", field=RECORDS)
-    objects: list[set[str]] = []
+    outer: list[set[str]] = []
     keys: set[str] = set()
-    arrays = 1
     for event, value in events:
         if event == "map_key":
             if value in keys:
-                raise broken("appears twice in one object; send it once", field=f"{RECORDS}[{whole.records}].{value}")
+                raise broken("appears twice in one object; send it once", field=f"{RECORDS}[{content.marks}].{value}")
             keys.add(value)
-        elif event == "start_map":
-            objects.append(keys)
+        elif event in ("start_map", "start_array"):
+            outer.append(keys)
             keys = set()
-        elif event == "end_map":
-            keys = objects.pop()
-            if not objects and arrays == 1:
-                whole.records += 1
-                content.mark()
-        elif event == "start_array":
-            arrays += 1
-        elif event == "end_array":
-            arrays -= 1
-            if not arrays:
+        elif event in ("end_map", "end_array"):
+            if not outer:
                 return
-
-
-def _explain(message: str) -> str:
-    """Return the first line of the parser's message; the next ones quote the input. Bytes that are not UTF-8 appear
-    escaped."""
-    reason = _LINE_BREAK.split(message, maxsplit=1)[0]
-    return next((words for part, words in _REASONS.items() if part in reason), _BROKEN)
+            keys = outer.pop()
+            if not outer and event == "end_map":
+                content.mark()
 
 
 class _Checked:
     """The content as the parser reads it, refused where an escape stands for half a character."""
 
-    def __init__(self, content: Content) -> None:
-        self._content = content
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._halves = HalfCharacters()
-        self._begun = False
 
     def read(self, size: int) -> bytes:
-        piece = self._content.read(size) or b""
-        if not self._begun and piece.startswith(codecs.BOM_UTF8):
-            raise broken("the body begins with a byte order mark; save it as UTF-8 without one")
-        self._begun = self._begun or bool(piece)  # the parser begins with reading nothing
+        piece = self._file.read(size)
         if self._halves.found_in(piece):
             raise broken("the body has half a character (such as \\ud83d alone); send the text as it was, in UTF-8")
         return piece

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from sms_connector.api import body as json_body
 from sms_connector.api.body import Spooled
+from sms_connector.api.problem_list import Problems
 from sms_connector.api.resources.templates import fill
 from sms_connector.api.routing import ParsedRequest
 from sms_connector.api.schemas.base import value_or
@@ -31,7 +32,6 @@ from sms_connector.api.validation.drafts import (
     read_policy,
 )
 from sms_connector.api.validation.options import read_options, recipient_rules
-from sms_connector.api.validation.problem_list import Problems
 from sms_connector.campaigns.chunk import Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest

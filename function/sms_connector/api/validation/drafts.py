@@ -11,10 +11,10 @@ import msgspec
 from msgspec import UNSET
 from msgspec.structs import replace
 
+from sms_connector.api.problem_list import Problems, reading
 from sms_connector.api.schemas.base import value_or
 from sms_connector.api.schemas.request_body import MAX_KEY, MAX_RECORDS, MAX_REFERENCE, MAX_TEXT, RequestBody, SendBody
 from sms_connector.api.uploads.content import Located, RawRecord, RecordProblem
-from sms_connector.api.validation.problem_list import Problems, reading
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, quote

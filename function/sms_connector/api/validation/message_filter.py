@@ -6,14 +6,14 @@ import re
 
 from msgspec.structs import replace
 
+from sms_connector.api.problem_list import Problems
+from sms_connector.api.routing import PARAMETERS
 from sms_connector.api.schemas.base import read_time, value_or
 from sms_connector.api.schemas.message import MessageQuery
-from sms_connector.api.validation.problem_list import Problems
 from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.phone_number import find_number, parse_recipient
 from sms_connector.model.send_request import MessageFilter
 
-_CAMPAIGN = re.compile(r"cmp_c[0-9a-f]{20}")
 # A plus that was not encoded arrives as a space.
 HINT = "; a + in a query is written %2B"
 
@@ -33,16 +33,20 @@ def read_filter(query: MessageQuery, country: str | None = None) -> MessageFilte
     )
     if wanted.provider_message_id is not None and replace(wanted, provider_message_id=None) != MessageFilter():
         problems.add("providerMessageId", "can't be combined with another filter; it names one message")
-    if wanted.campaign is not None and not _CAMPAIGN.fullmatch(wanted.campaign):
+    if wanted.campaign is not None and not re.fullmatch(PARAMETERS["campaign_id"].pattern, wanted.campaign):
         problems.add("campaign", f"{quote(wanted.campaign)} is not a campaign's id; those begin with cmp_")
     problems.refuse()
     return wanted
 
 
+def decode_plus(text: str) -> str:
+    """Restore a `+` that was not percent-encoded: it arrives as a space, which no address begins with."""
+    return "+" + text[1:] if text.startswith(" ") else text
+
+
 def _read_recipient(text: str, country: str | None, problems: Problems) -> str | None:
-    """Read a recipient in any spelling. A `+` that was not percent-encoded arrives as a space, which no address begins
-    with."""
-    address = "+" + text[1:] if text.startswith(" ") else text
+    """Read a recipient in any spelling."""
+    address = decode_plus(text)
     with problems.collect("to"):
         try:
             return parse_recipient(address, country=country) if text else None

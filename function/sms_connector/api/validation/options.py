@@ -9,11 +9,11 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import UNSET
 
+from sms_connector.api.problem_list import Problems
 from sms_connector.api.schemas.base import read_time, value_or
 from sms_connector.api.schemas.request_body import MAX_TEXT, RequestBody, TrackingBody
 from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.api.validation.drafts import RecipientRules, read_country
-from sms_connector.api.validation.problem_list import Problems
 from sms_connector.errors import ErrorKind, InvalidRequest
 from sms_connector.model.invalid_value import quote
 from sms_connector.model.phone_number import Sender, SenderKind, parse_sender, region_of
@@ -30,7 +30,11 @@ def read_options(body: RequestBody, services: Services, *, template: str | None 
     profile, capabilities = services.profile, services.capabilities
     sender = _read_sender(body, services, problems)
     _check_media(body, capabilities, problems)
-    _check_validity(body, capabilities, problems)
+    wanted, longest = value_or(body.validity_seconds, 0), capabilities.max_validity_seconds
+    if wanted and not longest:
+        problems.add("validitySeconds", "the provider has no validity period; leave it out", ErrorKind.UNSUPPORTED)
+    elif wanted > longest:
+        problems.add("validitySeconds", f"must be at most {longest} with this provider")
     send_at = _read_send_at(body, services, problems)
     if send_at and capabilities.schedule_needs_pool and sender and sender.kind is not SenderKind.POOL:
         problems.add("sendAt", "needs a messaging service as 'sender' with this provider", ErrorKind.UNSUPPORTED)
@@ -108,15 +112,6 @@ def _check_callback_url(body: RequestBody, profile: ConnectionProfile, problems:
     if not profile.has_queue:
         message = "needs a queue to post from, and the connection has none: set SMS_QUEUE, or leave it out"
         problems.add("callbackUrl", message, ErrorKind.UNSUPPORTED)
-
-
-def _check_validity(body: RequestBody, capabilities: Capabilities, problems: Problems) -> None:
-    most, wanted = capabilities.max_validity_seconds, value_or(body.validity_seconds, 0)
-    if wanted and not most:
-        message = "the provider has no validity period; leave it out"
-        problems.add("validitySeconds", message, ErrorKind.UNSUPPORTED)
-    elif wanted > most:
-        problems.add("validitySeconds", f"must be at most {most} with this provider")
 
 
 def _read_send_at(body: RequestBody, services: Services, problems: Problems) -> datetime | None:

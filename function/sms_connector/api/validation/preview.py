@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from msgspec import UNSET
 
-from sms_connector.api.schemas.base import payload_of, write_warnings
-from sms_connector.api.schemas.message import PreviewAnswer, PreviewError, PreviewResult, write_template_use
+from sms_connector.api.schemas.base import ProblemInfo, payload_of, write_warnings
+from sms_connector.api.schemas.message import PreviewAnswer, PreviewResult, write_template_use
 from sms_connector.api.schemas.request_body import SendBody
 from sms_connector.api.validation.drafts import (
     ReadFile,
@@ -47,5 +47,5 @@ def _write_text(text: str, measured: Segments, **own: object) -> PreviewResult:
     return payload_of(PreviewResult, measured, text=text, characters=len(text), segments=measured.count, **own)
 
 
-def _write_errors(problems: Iterable[FieldProblem]) -> list[PreviewError]:
-    return [payload_of(PreviewError, each) for each in problems]
+def _write_errors(problems: Iterable[FieldProblem]) -> list[ProblemInfo]:
+    return [payload_of(ProblemInfo, each, line=UNSET) for each in problems]
