@@ -75,7 +75,11 @@ class Context:
 
     @cached_property
     def client(self) -> Client:
-        return self._connect(self.url, self.environ, self.output.note)
+        return self.client_of(self.url)
+
+    def client_of(self, url: str) -> Client:
+        """Make a client of another function."""
+        return self._connect(url, self.environ, self.output.note)
 
 
 def context_of(typed: typer.Context) -> Context:

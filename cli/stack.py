@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +29,7 @@ from sandbox.providers import PACKAGES, Simulator, simulator
 
 ROOT = Path(__file__).resolve().parent.parent
 PROVIDER = "twilio"
-SANDBOX, CONNECTOR, WORKER, WEBHOOK = "sandbox", "connector", "worker", "webhook"
+SANDBOX, CONNECTOR, WORKER, WEBHOOK, ROTATOR = "sandbox", "connector", "worker", "webhook", "rotator"
 # The entry points that are started.
 TARGETS = (CONNECTOR, WORKER, WEBHOOK)
 START_SECONDS, STOP_SECONDS = 60.0, 5.0
@@ -66,17 +66,18 @@ def running_stack(
     delivery_seconds: float = 2.0,
     settings: Mapping[str, str] | None = None,
     ports: Mapping[str, int] | None = None,
+    targets: Sequence[str] = TARGETS,
 ) -> Iterator[Stack]:
-    """Start sandbox and functions. `ports` by entry point (and `sandbox`), else free ones; `settings` are more variables.
+    """Start sandbox and functions (`targets`). `ports` by entry point (and `sandbox`), else free ones; `settings` are more variables.
 
     Raises Misused where a port is taken or the provider is not simulated, Unavailable, with the end of its log, where a function
     does not start.
     An Unavailable raised while the stack is used gets the end of the log too.
     """
     simulated = _find_simulator(provider)
-    wanted = {name: _claim_port(name, (ports or {}).get(name, 0)) for name in (SANDBOX, *TARGETS)}
-    urls = {target: f"http://127.0.0.1:{wanted[target]}" for target in TARGETS}
-    logs = {target: folder / f"{target}.log" for target in TARGETS}
+    wanted = {name: _claim_port(name, (ports or {}).get(name, 0)) for name in (SANDBOX, *targets)}
+    urls = {target: f"http://127.0.0.1:{wanted[target]}" for target in targets}
+    logs = {target: folder / f"{target}.log" for target in targets}
     with ExitStack() as closing:
         _terminate_on_sigterm(closing)
         options = Options(port=wanted[SANDBOX], settings=Settings(delivery_seconds=delivery_seconds))
@@ -86,7 +87,7 @@ def running_stack(
         environ = {**own, **provider_settings, **(settings or {})}
         running: dict[str, subprocess.Popen[bytes]] = {}
         closing.callback(_stop, running.values())
-        for target in TARGETS:
+        for target in targets:
             running[target] = _start(target, wanted[target], environ=environ, log=logs[target])
         for target, process in running.items():
             _await_health(urls[target], process, logs[target])

@@ -15,7 +15,7 @@ from cli.errors import NOT_DELIVERED, Misused, Unavailable
 if TYPE_CHECKING:
     from cli.stack import Stack
 
-PORT, SANDBOX_PORT = 8080, 8800
+PORT, SANDBOX_PORT, ROTATOR_PORT = 8080, 8800, 8090
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
 PROVIDER = "twilio"
 Provider = Annotated[str, typer.Option(help="The simulated provider.")]
@@ -40,20 +40,25 @@ def serve(
     sandbox_port: Annotated[int, typer.Option(help="Of the sandbox; 0 takes a free one.")] = SANDBOX_PORT,
     worker_port: Annotated[int, typer.Option(help="Of the worker, which carries campaigns out.")] = 0,
     webhook_port: Annotated[int, typer.Option(help="Of the webhook, which the provider calls back.")] = 0,
+    rotator_port: Annotated[int, typer.Option(help="Of the rotator, which rotates credentials.")] = ROTATOR_PORT,
     delivery_seconds: Annotated[float, typer.Option(min=0, help="How long the sandbox takes to deliver.")] = 2.0,
     folder: Annotated[
         Path | None, typer.Option(help="For ledger, queue, secrets and logs, kept; else a temporary one, thrown away.")
     ] = None,
 ) -> None:
-    """Keep connector, worker, webhook and sandbox up until interrupted, and print their addresses."""
-    from cli.stack import running_stack
+    """Keep connector, worker, webhook, rotator and sandbox up until interrupted, and print their addresses."""
+    from cli.stack import ROTATOR, TARGETS, running_stack
 
     run = context_of(ctx)
     with tempfile.TemporaryDirectory(prefix="sms-serve-") as temporary:
         place = folder or Path(temporary)
         place.mkdir(parents=True, exist_ok=True)
         ports = {"sandbox": sandbox_port, "connector": port, "worker": worker_port, "webhook": webhook_port}
-        with running_stack(place, provider=provider, delivery_seconds=delivery_seconds, ports=ports) as stack:
+        ports[ROTATOR] = rotator_port
+        targets = (*TARGETS, ROTATOR)
+        with running_stack(
+            place, provider=provider, delivery_seconds=delivery_seconds, ports=ports, targets=targets
+        ) as stack:
             addresses = {**stack.urls, "sandbox": stack.sandbox_url, "inbound": stack.inbound_url}
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
             run.output.show({"urls": addresses}, *people, *_examples(stack, place))

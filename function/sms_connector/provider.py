@@ -233,7 +233,8 @@ class Provider(ABC):
     raise `errors.ProviderRefused` when the provider answers with its own error.
 
     `default_url` is where it is called without
-    SMS_PROVIDER_URL; None: that has to be set. `options` are the names SMS_PROVIDER_OPTIONS may have. `steps_by_hand`:
+    SMS_PROVIDER_URL; None: that has to be set. `options` are the names SMS_PROVIDER_OPTIONS may have. `callback_places`
+    say where the addresses (`status`, `inbound`) are entered at the provider. `steps_by_hand`:
     how an operator makes a new credential in the provider's console, and ends the old one.
 
     `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
@@ -248,6 +249,7 @@ class Provider(ABC):
     callback_headers: tuple[str, ...] = ()
     default_url: str | None = None
     options: ClassVar[Mapping[str, Option]] = {}
+    callback_places: ClassVar[Mapping[str, str]] = {}
     steps_by_hand: tuple[str, str] = ("make one there", "end the old one")
 
     @classmethod

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.stack import Stack, running_stack
+from cli.stack import ROTATOR, TARGETS, Stack, running_stack
 from sandbox import AdminClient
 
 
@@ -41,7 +41,9 @@ def run_command(*words: str, connect: Any = None, environ: dict[str, str] | None
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = {"SMS_RETRY_INTERVAL_MILLIS": "200"}
-    with running_stack(tmp_path_factory.mktemp("stack"), delivery_seconds=0.1, settings=settings) as running:
+    targets = (*TARGETS, ROTATOR)
+    folder = tmp_path_factory.mktemp("stack")
+    with running_stack(folder, delivery_seconds=0.1, settings=settings, targets=targets) as running:
         yield running
 
 
@@ -55,6 +57,6 @@ def sms(stack: Stack) -> Run:
     """`sms(*words)`: the command, told by its environment where the connector is."""
 
     def run(*words: str) -> Ran:
-        return run_command(*words, environ={"SMS_CLI_URL": stack.url})
+        return run_command(*words, environ={"SMS_CLI_URL": stack.url, "SMS_CLI_ROTATOR_URL": stack.urls[ROTATOR]})
 
     return run

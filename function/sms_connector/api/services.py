@@ -15,6 +15,7 @@ from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 
 if TYPE_CHECKING:
+    from sms_connector.callbacks.callback_address import CallbackAddress
     from sms_connector.engine import Engine
     from sms_connector.notifications.delivery import NotificationDispatcher
 
@@ -57,3 +58,5 @@ class Services(msgspec.Struct, frozen=True):
     notifications: NotificationDispatcher
     now: Callable[[], float] = time.time
     objects: ObjectSource = NO_SOURCES
+    callbacks: CallbackAddress | None = None
+    callback_places: Mapping[str, str] = msgspec.field(default_factory=dict)

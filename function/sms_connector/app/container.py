@@ -191,6 +191,8 @@ def make_services(node: Node) -> Services:
         make_log(node.settings),
         node.notifications,
         objects=open_sources(node.settings),
+        callbacks=node.callbacks,
+        callback_places=node.provider.callback_places,
     )
 
 

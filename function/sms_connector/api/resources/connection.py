@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from sms_connector.api.routing import Answer, ParsedRequest, Route, command
 from sms_connector.api.schemas import connection_info as payloads
 from sms_connector.api.schemas.base import ReasonBody, payload_of
@@ -43,6 +45,18 @@ def resume_connection(services: Services, call: ParsedRequest) -> Answer:
     return _describe(services)
 
 
+def list_callback_addresses(services: Services, _call: ParsedRequest) -> Answer:
+    """List the addresses that the provider calls, and where each is entered there."""
+    addresses, places = services.callbacks, services.callback_places
+    kinds: tuple[Literal["status", "inbound"], ...] = ("status", "inbound")
+    found = [
+        payloads.CallbackAddressInfo(kind, addresses.of_kind(kind), places[kind])
+        for kind in kinds
+        if addresses is not None and kind in places
+    ]
+    return Answer(payloads.CallbackAddresses(found))
+
+
 def get_limits(services: Services, _call: ParsedRequest) -> Answer:
     """Show the limits and what is left of them."""
     return Answer(payloads.write_limits(services.engine.connection.limits()))
@@ -58,5 +72,6 @@ ROUTES = (
     command("/v1/connection:test", test_connection, payloads.TestAnswer, errors=(429, 502, 504)),
     command("/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=ReasonBody),
     command("/v1/connection:resume", resume_connection, payloads.ConnectionInfo, errors=(422,)),
+    Route("GET", "/v1/connection/addresses", list_callback_addresses, payloads.CallbackAddresses),
     Route("GET", "/v1/limits", get_limits, payloads.LimitsAnswer),
 )

@@ -64,6 +64,20 @@ class CapabilitiesInfo(Payload):
     channels: list[str]
 
 
+class CallbackAddressInfo(Payload):
+    """An address that the provider calls. Keep it to yourselves: its token is the proof that a caller knows it."""
+
+    kind: Literal["status", "inbound"]
+    url: str
+    enter_at: Annotated[str, Meta(description="Where it is entered at the provider.")]
+
+
+class CallbackAddresses(Payload):
+    """The addresses; none where the connection has no webhook."""
+
+    addresses: list[CallbackAddressInfo]
+
+
 class ConnectionInfo(Payload):
     """`state` is what we do (ACTIVE: messages are sent); what the provider says is `connection:test`."""
 

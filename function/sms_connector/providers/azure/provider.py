@@ -6,7 +6,8 @@ status by Event Grid and by id.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
@@ -44,6 +45,10 @@ class AzureProvider(HttpProvider):
     """SMS_PROVIDER_URL is the resource's endpoint, `https://{resource}.communication.azure.com`."""
 
     name = "azure"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "Azure portal: the resource, Events, a Web Hook for SMS Delivery Report Received",
+        "inbound": "Azure portal: the resource, Events, a Web Hook for SMS Received",
+    }
     capabilities = CAPABILITIES
     consent_words = CONSENT_WORDS
     secret_names = credentials.SECRET_NAMES

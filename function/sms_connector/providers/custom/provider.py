@@ -35,6 +35,10 @@ class CustomProvider(HttpProvider):
     """SMS_PROVIDER_URL is the endpoint itself: messages are posted to it, and the connection test gets it."""
 
     name = "custom"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "your own endpoint posts its reports there, signed",
+        "inbound": "your own endpoint posts inbound messages there, signed",
+    }
     capabilities = Capabilities(
         idempotent_send=True,
         ids_are_ours=True,

@@ -47,6 +47,10 @@ class InfobipProvider(HttpProvider):
     """SMS_PROVIDER_URL is the account's own host, `https://{xxxxx}.api.infobip.com`."""
 
     name = "infobip"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "nowhere: each message names it; with HTTP Basic a subscription for Delivery does",
+        "inbound": "Infobip portal: Channels and Numbers, the number, SMS, Forward to HTTP, MO_JSON_2, POST",
+    }
     capabilities = CAPABILITIES
     consent_words = STANDARD_WORDS  # the words of a keyword rule are the account's own; no list is published
     secret_names = credentials.SECRET_NAMES

@@ -47,6 +47,10 @@ class LinkMobilityProvider(HttpProvider):
     """Without `gateId` no reports are asked for: a message then stays `queued` until it expires."""
 
     name = "link-mobility"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "the destination of the gate that the option gateId names (gate API, or LINK's support)",
+        "inbound": "the destination of the gate for inbound messages (gate API, or LINK's support)",
+    }
     capabilities = CAPABILITIES
     consent_words = STANDARD_WORDS  # no list of LINK's own: STOP is a keyword like any other (Keyword API 1.1)
     secret_names = credentials.SECRET_NAMES

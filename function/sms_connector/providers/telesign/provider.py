@@ -29,6 +29,10 @@ class TelesignProvider(HttpProvider):
     """SMS_PROVIDER_URL is the host of the account's kind: self-service, or https://rest-ww.telesign.com."""
 
     name = "telesign"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "nowhere: each message names it; without that override, the account's callback URL",
+        "inbound": "Telesign portal: SMS, Manage settings, SMS 2-Way Inbound, the webhook's address",
+    }
     default_url = "https://rest-api.telesign.com"
     capabilities = Capabilities(
         recipients_per_call=1,

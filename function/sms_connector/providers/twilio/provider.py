@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 from urllib.parse import quote
 
 from sms_connector.errors import ErrorKind, ProviderRefused, StateRefused
@@ -61,6 +62,10 @@ class TwilioProvider(HttpProvider):
     """SMS_PROVIDER_URL may have the version segment `/2010-04-01`."""
 
     name = "twilio"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "nowhere: each message names it",
+        "inbound": "Twilio Console: the number (or the messaging service), A message comes in, Webhook, HTTP POST",
+    }
     default_url = wire.DEFAULT_BASE_URL
     capabilities = CAPABILITIES
     consent_words = CONSENT_WORDS

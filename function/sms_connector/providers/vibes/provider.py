@@ -54,6 +54,10 @@ class VibesProvider(HttpProvider):
     handset's receipt or an error."""
 
     name = "vibes"
+    callback_places: ClassVar[Mapping[str, str]] = {
+        "status": "nowhere: each message names it",
+        "inbound": "Vibes' account manager enters it for the short code, with the Basic credentials",
+    }
     default_url = "https://messageapi.vibesapps.com"
     capabilities = CAPABILITIES
     # Vibes leaves STOP and HELP to the customer, as the CTIA requires them; it documents no list of its own.
