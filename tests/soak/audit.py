@@ -102,6 +102,8 @@ def _wrong_words(case: Case) -> Iterator[str]:
         theirs = known.get(message["providerMessageId"])
         if not message["final"]:
             yield f"left open: {message['status']}"
+        elif theirs is None and message["status"] == "failed" and message["providerMessageId"] == message["id"]:
+            pass  # refused, and its answer lost: a report or a look-up under our id tells it
         elif message["status"] in TAKEN and (theirs is None or message["status"] not in theirs["statuses"]):
             yield f"wrong: reported {message['status']}, the provider has {theirs and theirs['statuses']}"
         elif (

@@ -35,6 +35,8 @@ CASES: list[tuple[str, list[dict[str, Any]], list[dict[str, Any]], str | None]] 
     ("there twice", [DELIVERED], [AT_PROVIDER, SECOND], "sent twice"),
     ("an error, and there", [ERROR], [AT_PROVIDER], "reported as an error"),
     ("delivered, and not there", [DELIVERED], [], "reported delivered"),
+    ("failed under our own id, not there", [{**DELIVERED, "status": "failed", "providerMessageId": "msg_1"}], [], None),
+    ("failed under an id of theirs, not there", [{**DELIVERED, "status": "failed"}], [], "reported failed"),
     ("delivered, and failed there", [DELIVERED], [{**AT_PROVIDER, "statuses": ["failed"]}], "reported delivered"),
     ("unknown without evidence", [{**UNKNOWN, "error": {}}], [], "without evidence"),
     ("never final", [{**DELIVERED, "status": "sent", "final": False}], [AT_PROVIDER], "left open"),
