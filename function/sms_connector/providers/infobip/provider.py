@@ -56,6 +56,10 @@ class InfobipProvider(HttpProvider):
     secret_names = credentials.SECRET_NAMES
     callback_headers = webhooks.HEADERS
     options: ClassVar[Mapping[str, Option]] = {"entityId": Option(), "applicationId": Option()}
+    steps_by_hand = (
+        "make a second API key with the same scopes in Infobip's portal (Developer tools, API keys)",
+        "disable the old key there",
+    )
 
     def problems(self, *, callbacks: bool = False) -> list[str]:  # noqa: ARG002 - Basic is checked where it is set
         return credentials.problems(self._secrets)

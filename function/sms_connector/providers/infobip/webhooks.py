@@ -12,7 +12,7 @@ covers, so Basic it is: https://www.infobip.com/docs/api/platform/subscriptions-
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated
 
 import msgspec
 
@@ -35,11 +35,14 @@ class _Callback(msgspec.Struct, frozen=True):
     results: list[msgspec.Raw]
 
 
+_Address = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
 class _Inbound(msgspec.Struct, frozen=True, rename="camel"):
-    message_id: Any
-    sender: str = msgspec.field(name="from")
-    to: str
-    text: str = ""
+    message_id: Annotated[str, msgspec.Meta(pattern="^[!-~]{1,255}$")] | int
+    sender: _Address = msgspec.field(name="from")
+    to: _Address
+    text: Annotated[str, msgspec.Meta(max_length=10_000)] = ""
     received_at: str | None = None
 
 
@@ -61,7 +64,7 @@ def read_inbound(callback: RawCallback) -> Sequence[InboundMessage]:
             find_number(each.sender) or each.sender,
             find_number(each.to) or each.to,
             each.text,
-            read_time(each.received_at) or callback.received_at,
+            min(read_time(each.received_at) or callback.received_at, callback.received_at),
         )
         for each in found
         if each is not None

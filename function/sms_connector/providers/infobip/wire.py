@@ -272,6 +272,6 @@ def read_time(text: str | None) -> datetime | None:
     """Return a time of the form `yyyy-MM-dd'T'HH:mm:ss.SSSZ`; None where it can't be read or has no zone."""
     try:
         moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
+        return moment.astimezone(UTC) if moment and moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment.astimezone(UTC) if moment and moment.tzinfo else None
