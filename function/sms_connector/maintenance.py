@@ -10,6 +10,7 @@ comes with the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -92,10 +93,8 @@ class Maintenance(msgspec.Struct, frozen=True):
         return _Claim(version or 0, merged_at)
 
     def _release(self, claim: _Claim) -> None:
-        try:
+        with suppress(Conflict):  # our lease ended: another node is at work
             self.ledger.commit([_state("", claim.merged_at, claim.version)])
-        except Conflict:
-            return  # our lease ended: another node is at work
 
     def _run(self, claim: _Claim, now: float) -> bool:
         """Return False if the time was up before everything was done."""

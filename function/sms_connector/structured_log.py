@@ -98,11 +98,8 @@ class StructuredLog(msgspec.Struct, frozen=True):
         """Write what helps to find a fault."""
         self._write("debug", message, fields)
 
-    def enabled(self, level: str) -> bool:
-        return level == "warning" or LEVELS.index(level) >= LEVELS.index(self.level)
-
     def _write(self, level: str, message: str, fields: Mapping[str, Any]) -> None:
-        if not self.enabled(level):
+        if level != "warning" and LEVELS.index(level) < LEVELS.index(self.level):
             return
         moment = datetime.fromtimestamp(self.now(), UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         event = {**_mask_fields(fields), **self.context}
@@ -145,22 +142,17 @@ def _mask_segment(segment: str) -> str:
 
 def read_trace(headers: Headers, *, project: str | None) -> dict[str, Any]:
     """Return the fields that tie an event to its trace: from `X-Cloud-Trace-Context`, else from W3C's `traceparent`."""
-    google = _TRACE.fullmatch(headers.get("X-Cloud-Trace-Context", ""))
-    if google:
-        span = f"{int(google[2]):016x}" if google[2] else None
-        return _trace_fields(google[1].lower(), span, google[3] == "1", project)
-    w3c = _TRACEPARENT.fullmatch(headers.get("traceparent", ""))
-    return _trace_fields(w3c[1], w3c[2], bool(int(w3c[3], 16) & 1), project) if w3c else {}
-
-
-def _trace_fields(trace: str, span: str | None, sampled: bool, project: str | None) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "logging.googleapis.com/trace": f"projects/{project}/traces/{trace}" if project else trace
-    }
+    span: str | None
+    if google := _TRACE.fullmatch(headers.get("X-Cloud-Trace-Context", "")):
+        trace, span, sampled = google[1].lower(), google[2] and f"{int(google[2]):016x}", google[3] == "1"
+    elif w3c := _TRACEPARENT.fullmatch(headers.get("traceparent", "")):
+        trace, span, sampled = w3c[1], w3c[2], bool(int(w3c[3], 16) & 1)
+    else:
+        return {}
+    fields = {"logging.googleapis.com/trace": f"projects/{project}/traces/{trace}" if project else trace}
     if span:
         fields["logging.googleapis.com/spanId"] = span
-    fields["logging.googleapis.com/trace_sampled"] = sampled
-    return fields
+    return fields | {"logging.googleapis.com/trace_sampled": sampled}
 
 
 def _mask_fields(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from math import ceil
 
 import msgspec
@@ -225,10 +226,8 @@ class Campaigns(msgspec.Struct, frozen=True):
         for progress in over:
             campaign.aggregate(progress)
         writes = [progress.to_write(expires_at=campaign.keep_until) for progress in over]
-        try:
+        with suppress(Conflict):  # another run was quicker; the next one sees the rest
             self.ledger.commit([campaign.to_write(), *writes])
-        except Conflict:
-            return  # another run was quicker; the next one sees the rest
 
     def _sum(self, campaign: Campaign) -> _Sums:
         """Sum the chunks by state, in the order of their life: one that changes meanwhile is met twice, and never

@@ -63,22 +63,21 @@ class CampaignResults(msgspec.Struct, frozen=True):
         number, skip = start
         last = campaign.chunks if status is None else min(campaign.chunks, number + CHUNKS_PER_PAGE)
         while len(results) < limit and number < last:
-            part = self._chunk(campaign, number, skip=skip, limit=10**9 if status else limit - len(results))
-            for result, _ in part:
+            lines, count = self._chunk(campaign, number, skip=skip, limit=None if status else limit - len(results))
+            for result, _ in lines:
                 skip += 1
                 if status in (None, _status(result)):
                     results.append(result)
                 if len(results) == limit:
                     break
-            else:
+            if skip >= count:
                 number, skip = number + 1, 0
-        more = number < campaign.chunks and not self._is_end(campaign, number, skip)
-        return results, (number, skip) if more else None
+        return results, (number, skip) if number < campaign.chunks else None
 
     def all(self, campaign: Campaign, *, status: MessageStatus | None = None) -> Iterator[Line]:
         """Yield every result with its row's cells, a chunk in memory at a time."""
         for number in range(campaign.chunks):
-            lines = self._chunk(campaign, number, skip=0, limit=10**9)
+            lines, _ = self._chunk(campaign, number)
             yield from (line for line in lines if status in (None, _status(line[0])))
 
     def waiting(self, message_id: str) -> MessageRecord | None:
@@ -100,23 +99,20 @@ class CampaignResults(msgspec.Struct, frozen=True):
             record.status, record.phase = MessageStatus.CANCELED, Phase.DONE
         return record
 
-    def _chunk(self, campaign: Campaign, number: int, *, skip: int, limit: int) -> list[Line]:
+    def _chunk(
+        self, campaign: Campaign, number: int, *, skip: int = 0, limit: int | None = None
+    ) -> tuple[list[Line], int]:
+        """Return lines of the chunk, and how many it has in all."""
         chunk = Chunk.read(self.ledger, campaign.id, number)
         if chunk is None:
-            return []
-        lines = _lines(campaign, chunk)[skip : skip + limit]
+            return [], 0
+        lines = _lines(campaign, chunk)[skip:][:limit]
         ids = [result.message_id for result, _ in lines if isinstance(result, WaitingRecord)]
         found = {record.id: record for record in self.store.get(ids) if record is not None} if ids else {}
         return [
             (found.get(result.message_id, result) if isinstance(result, WaitingRecord) else result, row)
             for result, row in lines
-        ]
-
-    def _is_end(self, campaign: Campaign, number: int, skip: int) -> bool:
-        if number < campaign.chunks - 1:
-            return False
-        chunk = Chunk.read(self.ledger, campaign.id, number)
-        return chunk is None or skip >= chunk.count
+        ], chunk.count
 
 
 def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
