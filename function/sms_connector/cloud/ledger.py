@@ -15,7 +15,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property, partial
-from itertools import islice, repeat
+from itertools import repeat
 from typing import Any
 
 import grpc
@@ -30,7 +30,6 @@ from google.cloud.firestore_v1.types import (
     RunAggregationQueryRequest,
     RunQueryRequest,
     StructuredAggregationQuery,
-    StructuredQuery,
 )
 from google.cloud.firestore_v1.types import Document as Stored
 from google.protobuf.wrappers_pb2 import Int32Value
@@ -124,8 +123,9 @@ class FirestoreLedger:
         while True:
             missing = query.limit - len(documents)
             structured.limit = Int32Value(value=missing)
+            request = RunQueryRequest(parent=self._root, structured_query=structured)
             with self._explaining():
-                page = self._run(structured)
+                page = [answer.document for answer in self._ask("run_query", request) if "document" in answer]
             documents += [document for stored in page if (document := self._document(stored))]
             if len(page) < missing or len(documents) == query.limit:
                 return documents
@@ -174,7 +174,9 @@ class FirestoreLedger:
             request = self._commit_request(writes, token=token, expired=expired)
             try:
                 answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
-                return _versions(writes, [form.version_at(result.update_time) for result in _results(answer)])
+                # Each write's time is the commit's, but for a repeated write that changed nothing: it has its first one's.
+                results: Sequence[Any] = CommitResponse.pb(answer).write_results
+                return _versions(writes, (form.version_at(result.update_time) for result in results))
             except REFUSED as refusal:
                 if lost:
                     return _versions(writes, repeat(self._version_with(token, writes, lost=lost)))
@@ -224,19 +226,14 @@ class FirestoreLedger:
     def _stored(self, keys: Iterable[Key]) -> dict[Key, Stored]:
         """Return those of these documents that exist, expired or not."""
         names = {self._name(*key): key for key in keys}
-        found: dict[Key, Stored] = {}
-        remaining = iter(names)
-        while chunk := list(islice(remaining, IDS_PER_READ)):
-            found |= {names[stored.name]: stored for stored in self._batch_get(chunk)}
+        wanted, found = list(names), dict[Key, Stored]()
+        for start in range(0, len(wanted), IDS_PER_READ):
+            some = wanted[start : start + IDS_PER_READ]
+            answers = self._ask(
+                "batch_get_documents", BatchGetDocumentsRequest(database=self._database, documents=some)
+            )
+            found |= {names[answer.found.name]: answer.found for answer in answers if "found" in answer}
         return found
-
-    def _batch_get(self, names: Sequence[str]) -> list[Stored]:
-        request = BatchGetDocumentsRequest(database=self._database, documents=names)
-        return [answer.found for answer in self._ask("batch_get_documents", request) if "found" in answer]
-
-    def _run(self, query: StructuredQuery) -> list[Stored]:
-        request = RunQueryRequest(parent=self._root, structured_query=query)
-        return [answer.document for answer in self._ask("run_query", request) if "document" in answer]
 
     def _ask(self, method: str, request: Any) -> list[Any]:
         """Return all answers of one of the client's reads; one that breaks off is repeated from its beginning."""
@@ -265,10 +262,3 @@ def _emulator_client(address: str) -> FirestoreClient:
 
 def _versions(writes: Sequence[Write], versions: Iterable[str]) -> list[Version | None]:
     return [None if write.data is None else version for write, version in zip(writes, versions, strict=False)]
-
-
-def _results(answer: CommitResponse) -> Sequence[Any]:
-    """Return each write's time. It is the commit's, but for a repeated write that changed nothing: that has its first
-    one's."""
-    results: Sequence[Any] = CommitResponse.pb(answer).write_results
-    return results
