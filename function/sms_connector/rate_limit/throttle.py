@@ -61,7 +61,7 @@ class _Waiter(msgspec.Struct, order=True):
     order: int
     ticket: int
     lane: Lane
-    promised: bool  # counted by its reservation already
+    reservation: Reservation | None  # that counts it already
     wake: threading.Event = msgspec.field(default_factory=threading.Event)
     started: float | None = None  # when its turn came
 
@@ -202,7 +202,7 @@ class Throttle:
         """Wait for a turn and return when it came."""
         waiter = self._join(lane, call)
         try:
-            while (pause := self._try_start(waiter, call, schedule)) > 0:
+            while (pause := self._try_start(waiter, schedule)) > 0:
                 self._clock.wait(waiter.wake, min(pause, LONGEST_NAP))
                 waiter.wake.clear()
             return waiter.started
@@ -215,12 +215,12 @@ class Throttle:
             order = call.reservation.order if call is not None else next(self._singles)
             if call is None:
                 self._refuse_if_too_long(lane, order)
-            promised = call is not None and not call.attempts
-            waiter = _Waiter(order, next(self._tickets), lane, promised)
+            counted_by = call.reservation if call is not None and not call.attempts else None
+            waiter = _Waiter(order, next(self._tickets), lane, counted_by)
             heappush(self._lanes[lane], waiter)
             return waiter
 
-    def _try_start(self, waiter: _Waiter, call: Call | None, schedule: Schedule) -> float:
+    def _try_start(self, waiter: _Waiter, schedule: Schedule) -> float:
         """Return 0 if the waiter's call has started, else how long it may sleep before it checks again."""
         with self._lock:
             if self._next_waiter() is not waiter:
@@ -233,8 +233,8 @@ class Throttle:
             heappop(self._lanes[waiter.lane])
             waiter.started = now
             self._last_lane = waiter.lane
-            if call is not None and waiter.promised and call.reservation.remaining:
-                call.reservation.remaining -= 1
+            if waiter.reservation is not None and waiter.reservation.remaining:
+                waiter.reservation.remaining -= 1
             self._wake_next()
             return 0.0
 
@@ -281,7 +281,7 @@ class Throttle:
         promised = sum(
             reservation.remaining for reservation in self._reservations.values() if reservation.order < before
         )
-        others = sum(not waiter.promised and waiter.order < before for waiter in self._lanes[Lane.SEND])
+        others = sum(waiter.reservation is None and waiter.order < before for waiter in self._lanes[Lane.SEND])
         return promised + others
 
     def _ahead(self, lane: Lane, own: int) -> int:
