@@ -174,7 +174,7 @@ class FirestoreLedger:
             request = self._commit_request(writes, token=token, expired=expired)
             try:
                 answer = self._client.commit(request, retry=None, timeout=ATTEMPT_SECONDS, metadata=self._metadata)
-                # Each write's time is the commit's, but for a repeated write that changed nothing: it has its first one's.
+                # Each write's time is the commit's; a repeated write that changed nothing has its first one's.
                 results: Sequence[Any] = CommitResponse.pb(answer).write_results
                 return _versions(writes, (form.version_at(result.update_time) for result in results))
             except REFUSED as refusal:
