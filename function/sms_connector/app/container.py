@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -197,24 +198,12 @@ def make_services(node: Node) -> Services:
 
 
 def make_profile(settings: Settings) -> ConnectionProfile:
-    proxy = settings.proxy
-    return ConnectionProfile(
-        name=settings.connection,
-        provider=settings.provider,
-        description=settings.description,
-        labels=settings.labels,
-        region=settings.region,
-        nodes_min=settings.nodes_min,
-        nodes_max=settings.nodes_max,
-        proxy_url=proxy.url if proxy else None,
-        proxy_auth=proxy.auth if proxy else "none",
-        proxy_ssl=proxy.ssl if proxy else "auto",
-        sender=settings.sender,
-        default_country=settings.default_country,
-        retry_interval_millis=settings.retry_interval_millis,
-        retry_attempts=settings.retry_attempts,
-        callbacks=settings.webhook_url is not None,
-        callback_url=settings.callback_url,
-        has_queue=settings.queue is not None,
-        on_platform=settings.on_platform,
-    )
+    """Return what the API shows of the settings; a field that is named like a setting has its value."""
+    derived: dict[str, Any] = {
+        "name": settings.connection,
+        "proxy_url": settings.proxy.url if settings.proxy else None,
+        "callbacks": settings.webhook_url is not None,
+        "has_queue": settings.queue is not None,
+    }
+    names = [name for name in ConnectionProfile.__struct_fields__ if name not in derived]
+    return ConnectionProfile(**derived, **{name: getattr(settings, name) for name in names})

@@ -78,15 +78,11 @@ class SqliteFile:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect()
-
-    def _connect(self) -> sqlite3.Connection:
-        if not self._ready:
             with self._opening:
                 if not self._ready:
                     self._create()
                     self._ready = True
-        return self._open()
+            return self._open()
 
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -27,7 +27,6 @@ from sms_connector.transport.http import HttpRequest, Transport
 COLLECTION = "notifications"
 PATH = "/tasks/notification"
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
-STATES = (PENDING, DELIVERED, GIVEN_UP)
 RETENTION_SECONDS = 30 * 24 * 3600.0
 # Pauses after the first, second … failed attempt: nine attempts in 21 hours.
 PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0, 43200.0)

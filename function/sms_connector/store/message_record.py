@@ -32,18 +32,8 @@ FOLLOWED_CHECK_SECONDS = 90.0
 
 # Fields that a record shows of the message it refers to (`MessageRecord.same_as`).
 _MIRRORED = (
-    *(
-        "status",
-        "failure",
-        "provider_message_id",
-        "segments",
-        "attempts",
-        "sent_at",
-        "send_at",
-        "updated_at",
-        "evidence",
-    ),
-    *("redacted", "unknown_until"),
+    *("status", "failure", "provider_message_id", "segments", "attempts", "sent_at", "send_at", "updated_at"),
+    *("evidence", "redacted", "unknown_until"),
 )
 NOT_SENT = FailureReason(
     source="transport",
