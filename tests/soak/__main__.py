@@ -3,6 +3,7 @@
 python -m tests.soak [--scenario messages] [--messages 2000] [--seed 1] [--short] [--keep <folder>]
 python -m tests.soak --scenario campaigns [--backend sqlite|google] [--workers 4] …
 python -m tests.soak --scenario polling: no callbacks, and nothing is sent afterwards: everything still becomes final
+python -m tests.soak --scenario rotation: a token is rotated at the full rate, by a rotator that is killed again and again
 python -m tests.soak --scenario rate [--connection-rate 40] [--kill] …: no faults; how even, and how many calls
 """
 
@@ -26,6 +27,7 @@ from .campaign_run import CampaignScenario, soak_campaigns
 from .campaign_stage import BACKENDS
 from .intents import MIXED, RESENT
 from .polling_run import PollingScenario, soak_polling
+from .rotation_run import RotationScenario, soak_rotation
 from .run import FULL, SHORT, Outcome, soak
 
 CALM = CampaignScenario(messages=7000)
@@ -93,7 +95,14 @@ def _adapt(scenario: CampaignScenario, given: argparse.Namespace) -> CampaignSce
     )
 
 
+def _soak_rotation(given: argparse.Namespace, folder: Path) -> int:
+    scenario = RotationScenario(messages=given.messages or RotationScenario().messages)
+    print(f"soak: {scenario}, seed {given.seed} …", flush=True)
+    return show(soak_rotation(scenario, folder, seed=given.seed))
+
+
 SCENARIOS = {
+    "rotation": _soak_rotation,
     "messages": _soak_messages,
     "campaigns": _soak_campaigns,
     "polling": _soak_polling,

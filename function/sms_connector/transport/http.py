@@ -12,7 +12,7 @@ from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.model.message import BeforeAttempt
 from sms_connector.structured_log import mask_url
 
-# Called when the last byte of a request has been written.
+# What a gate may return: called when the last byte of a request has been written.
 Written = Callable[[], object]
 
 
@@ -35,8 +35,7 @@ class HttpRequest(msgspec.Struct, frozen=True):
 
     `authorization` is a header value, which nothing prints. `repeatable`: doing it twice is harmless. The gate calls
     `before_attempt`. `read_provider_error` reads the provider's error in a 429 or 5xx; at None the status decides.
-    `renew` makes it anew right before each attempt, where a signature holds for one attempt or for some minutes: the
-    gate may keep a call waiting for longer.
+    `renew` makes it anew behind the gate for each attempt, where a signature holds for one or for some minutes.
     """
 
     method: str
@@ -82,8 +81,7 @@ class WireError(Exception):
         self.what, self.written, self.kind, self.again, self.at_once = what, written, kind, again, at_once
 
 
-# Called right before every attempt, retries included. Returns when it may start: its turn has come, and
-# `before_attempt` raised nothing. What it returns, if anything, is called for each request written.
+# Called before every attempt; returns when its turn has come and `before_attempt` raised nothing. See `Written`.
 Gate = Callable[[Lane, BeforeAttempt | None], Written | None]
 
 

@@ -82,9 +82,9 @@ class HttpTransport:
         own_time = self._settings.connect_timeout + self._settings.read_timeout
         last_start = self._clock.monotonic() + self._settings.total_timeout - own_time
         while True:
-            made = request if request.renew is None else request.renew()
             # However long the gate took, an attempt has its own time-outs to end, and no longer: leases count on it.
-            outcome = self._attempt(made, self._clock.monotonic() + own_time, written)
+            deadline = self._clock.monotonic() + own_time
+            outcome = self._attempt(request.renew() if request.renew else request, deadline, written)
             if isinstance(outcome, HttpResponse):
                 return outcome
             before.append(outcome)
@@ -125,7 +125,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
-    """Return the seconds of `Retry-After` (number or HTTP date, RFC 9110 10.2.3), None without a readable one."""
+    """Return the seconds of `Retry-After` (RFC 9110 10.2.3: a number or a date in UTC), None without a readable one."""
     value = headers.get("retry-after", "").strip()
     if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
         return float(value)
@@ -133,7 +133,6 @@ def retry_after(headers: Mapping[str, str], now: float) -> float | None:
         moment = parsedate_to_datetime(value)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    # "-0000" parses to a naive time; an HTTP date is always UTC.
     return max(0.0, (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() - now)
 
 
@@ -183,8 +182,7 @@ class RetryPolicy:
         if isinstance(failure.error, OutcomeUnknown) or not failure.again or attempts >= self._settings.attempts:
             return None
         step = min(self._settings.backoff_cap, self._settings.backoff_base * 2.0 ** (attempts - 1))
-        # The provider's own Retry-After, never less, plus the jitter: all nodes were given the same. A dead connection
-        # that was kept says nothing about the provider.
+        # Never less than Retry-After, plus the jitter, as all nodes got the same. A dead kept connection says nothing.
         at_once = failure.at_once and attempts == 1
         seconds = 0.0 if at_once else (failure.error.retry_after or 0.0) + self._uniform() * step
         if seconds > remaining:
