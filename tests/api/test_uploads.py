@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sms_connector.api.uploads.content import RecordProblem
 from sms_connector.api.uploads.csv_file import DELIMITERS
-from sms_connector.api.uploads.record_stream import FileForm, read_rows
-from sms_connector.api.uploads.text import find_charset
+from sms_connector.api.uploads.record_stream import read_rows
+from sms_connector.api.uploads.text import FileForm, find_charset
 from sms_connector.errors import InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.template import Template

@@ -96,7 +96,6 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     handler: Callable[[Services, ParsedRequest], Answer]
     answer: type[msgspec.Struct]
     body: type[msgspec.Struct] | None = None
-    body_required: bool = True
     body_limit: int = SMALL_BODY
     query: type[msgspec.Struct] | None = None
     errors: tuple[int, ...] = ()
@@ -114,6 +113,10 @@ class Route(msgspec.Struct, frozen=True, eq=False):
         return verb + "".join(map(str.capitalize, nouns))
 
     @property
+    def body_required(self) -> bool:
+        return self.body is not None and not issubclass(self.body, EmptyBody)
+
+    @property
     def summary(self) -> str:
         return (self.handler.__doc__ or "").partition("\n")[0].removesuffix(".")
 
@@ -121,16 +124,3 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 def resource_of(path: str) -> str:
     """Return the name after the version: `messages` of `/v1/messages:send` and of `/v1/messages/<id>`."""
     return re.split("[/:]", path.removeprefix("/").removeprefix("v1/"), maxsplit=1)[0]
-
-
-def command(
-    path: str,
-    handler: Callable[[Services, ParsedRequest], Answer],
-    answer: type[msgspec.Struct],
-    *,
-    body: type[msgspec.Struct] = EmptyBody,
-    status: int = 200,
-    errors: tuple[int, ...] = (),
-) -> Route:
-    """Return the route of a custom verb, whose body may be left out."""
-    return Route("POST", path, handler, answer, body=body, body_required=False, status=status, errors=errors)

@@ -22,9 +22,9 @@ from sms_connector.api.idempotent import (
     unrepeatable_without_key,
 )
 from sms_connector.api.paging import Offset, read_page, read_token, write_token
-from sms_connector.api.routing import Answer, ParsedRequest, Route, command
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import campaign as payloads
-from sms_connector.api.schemas.base import ReasonBody, value_or
+from sms_connector.api.schemas.base import EmptyBody, ReasonBody, value_or
 from sms_connector.api.schemas.request_body import CampaignBody, CampaignQuery
 from sms_connector.api.schemas.result_csv import write_csv
 from sms_connector.api.services import Services
@@ -47,7 +47,7 @@ def create_campaign(services: Services, call: ParsedRequest) -> Answer:
     key = read_key(call)
     with spool(call.stream) as spooled:
         sent = read_content_type(call.headers)
-        digest = digest_upload(call.given, sent.media_type, sent.charset, content=spooled.digest.encode())
+        digest = digest_upload(call.given, sent.format, sent.charset, content=spooled.digest.encode())
         request = read_or_replay(services, call, digest, lambda: read_request(services, call, spooled))
         if isinstance(request, Answer):
             return _with_location(request)
@@ -157,10 +157,6 @@ def _wants_csv(call: ParsedRequest) -> bool:
 _ONE = "/v1/campaigns/{campaign_id}"
 
 
-def _verb(verb: str, handler: Callable[[Services, ParsedRequest], Answer]) -> Route:
-    return command(f"{_ONE}:{verb}", handler, payloads.CampaignInfo, body=ReasonBody, errors=(404, 422))
-
-
 ROUTES = (
     Route(
         "POST",
@@ -186,8 +182,16 @@ ROUTES = (
         errors=(404,),
         also_as=(CSV,),
     ),
-    _verb("pause", pause_campaign),
-    _verb("resume", resume_campaign),
-    _verb("cancel", cancel_campaign),
-    command(f"{_ONE}:retry", retry_campaign, payloads.CampaignInfo, status=202, errors=(404, 409, 422)),
+    Route("POST", f"{_ONE}:pause", pause_campaign, payloads.CampaignInfo, body=ReasonBody, errors=(404, 422)),
+    Route("POST", f"{_ONE}:resume", resume_campaign, payloads.CampaignInfo, body=ReasonBody, errors=(404, 422)),
+    Route("POST", f"{_ONE}:cancel", cancel_campaign, payloads.CampaignInfo, body=ReasonBody, errors=(404, 422)),
+    Route(
+        "POST",
+        f"{_ONE}:retry",
+        retry_campaign,
+        payloads.CampaignInfo,
+        status=202,
+        body=EmptyBody,
+        errors=(404, 409, 422),
+    ),
 )

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from sms_connector.api.routing import Answer, ParsedRequest, Route, command
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import connection_info as payloads
-from sms_connector.api.schemas.base import ReasonBody, payload_of
+from sms_connector.api.schemas.base import EmptyBody, ReasonBody, payload_of
 from sms_connector.api.services import Services
 from sms_connector.model.connection_status import ConnectionState
 
@@ -69,9 +69,9 @@ def _describe(services: Services) -> Answer:
 
 ROUTES = (
     Route("GET", "/v1/connection", get_connection, payloads.ConnectionInfo),
-    command("/v1/connection:test", test_connection, payloads.TestAnswer, errors=(429, 502, 504)),
-    command("/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=ReasonBody),
-    command("/v1/connection:resume", resume_connection, payloads.ConnectionInfo, errors=(422,)),
+    Route("POST", "/v1/connection:test", test_connection, payloads.TestAnswer, body=EmptyBody, errors=(429, 502, 504)),
+    Route("POST", "/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=ReasonBody),
+    Route("POST", "/v1/connection:resume", resume_connection, payloads.ConnectionInfo, body=EmptyBody, errors=(422,)),
     Route("GET", "/v1/connection/addresses", list_callback_addresses, payloads.CallbackAddresses),
     Route("GET", "/v1/limits", get_limits, payloads.LimitsAnswer),
 )

@@ -21,8 +21,9 @@ from sms_connector.api.idempotent import (
 from sms_connector.api.paging import read_page
 from sms_connector.api.problem_list import Problems
 from sms_connector.api.resources.templates import fill
-from sms_connector.api.routing import Answer, ParsedRequest, Route, command
+from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import message as payloads
+from sms_connector.api.schemas.base import EmptyBody
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.request_body import PreviewBody, SendBody, SendQuery, read_query, refuse_query
 from sms_connector.api.services import Services
@@ -223,6 +224,6 @@ ROUTES = (
     ),
     Route("GET", "/v1/messages", list_messages, payloads.MessageList, query=payloads.MessageQuery),
     Route("GET", _ONE, get_message, payloads.Message, errors=(404, 429, 502, 504)),
-    command(f"{_ONE}:cancel", cancel_message, payloads.Message, errors=_CHANGE_ERRORS),
-    command(f"{_ONE}:redact", redact_message, payloads.Message, errors=_CHANGE_ERRORS),
+    Route("POST", f"{_ONE}:cancel", cancel_message, payloads.Message, body=EmptyBody, errors=_CHANGE_ERRORS),
+    Route("POST", f"{_ONE}:redact", redact_message, payloads.Message, body=EmptyBody, errors=_CHANGE_ERRORS),
 )

@@ -153,7 +153,7 @@ ROUTES = (
         query=OptOutImportQuery,
     ),
     Route("GET", _ONE, get_opt_out, payloads.OptOutDetail, errors=(404,)),
-    Route("PUT", _ONE, save_opt_out, payloads.OptOutDetail, body=ReasonBody, body_required=False),
+    Route("PUT", _ONE, save_opt_out, payloads.OptOutDetail, body=ReasonBody),
     Route("DELETE", _ONE, delete_opt_out, Nothing, errors=(404,)),
     Route("GET", "/v1/inboundMessages", list_inbound_messages, payloads.InboundList, query=payloads.InboundQuery),
 )

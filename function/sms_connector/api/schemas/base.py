@@ -35,7 +35,7 @@ class EmptyBody(Body):
     """Nothing; the body may be left out."""
 
 
-class ReasonBody(Body):
+class ReasonBody(EmptyBody):
     """The reason; the body may be left out."""
 
     reason: Annotated[str, Meta(max_length=500)] = ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO
 
-import msgspec
 from msgspec import UNSET, structs
 
 from sms_connector.api.routing import ParsedRequest
@@ -15,7 +14,7 @@ from sms_connector.api.schemas.request_body import CampaignBody, FileQuery
 from sms_connector.api.uploads.content import Content, Located, RecordProblem
 from sms_connector.api.uploads.csv_file import read_csv
 from sms_connector.api.uploads.ndjson import read_ndjson
-from sms_connector.api.uploads.text import ContentType, Format, find_charset, read_content_type
+from sms_connector.api.uploads.text import FileForm, find_charset, read_content_type
 from sms_connector.api.validation.drafts import RecordReader, Refused, check_rows
 from sms_connector.campaigns.chunk import AcceptedRecord, Columns, Record, RefusedRecord
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -24,27 +23,16 @@ from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.record_warnings import RecordWarnings
 
 
-class FileForm(msgspec.Struct, frozen=True):
-    """The form of a file. `delimiter` is the name of one, None: detected; `charset` None: by its beginning, else
-    UTF-8."""
-
-    format: Format
-    compressed: bool = False
-    delimiter: str | None = None
-    charset: str | None = None
-
-
-def read_form(format_: Format, sent: ContentType, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
-    """Return how a file in `format_` is read, by its headers and the request. Raises InvalidRequest."""
+def read_form(sent: FileForm, chosen: CampaignBody | FileQuery | OptOutImportQuery) -> FileForm:
+    """Return how a file is read, by its headers and the request. Raises InvalidRequest."""
     charset = sent.charset if chosen.charset is UNSET else find_charset(chosen.charset, "charset")
-    return FileForm(format_, sent.compressed, value_or(chosen.delimiter, None), charset)
+    return structs.replace(sent, delimiter=value_or(chosen.delimiter, None), charset=charset)
 
 
 def read_upload(call: ParsedRequest, mapping: FieldMapping) -> Iterator[Located]:
     """Yield the records of the file that is the request's body, from its beginning."""
-    sent = read_content_type(call.headers)
     call.stream.seek(0)
-    return read_rows(call.stream, read_form(sent.form or "csv", sent, call.query), mapping)
+    return read_rows(call.stream, read_form(read_content_type(call.headers), call.query), mapping)
 
 
 def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator[Located]:

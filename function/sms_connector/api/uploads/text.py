@@ -87,16 +87,17 @@ FORMS: dict[str, Format] = {
 _CHARSET = re.compile(r'charset\s*=\s*"?([^";\s]+)', re.IGNORECASE)
 
 
-class ContentType(msgspec.Struct, frozen=True):
-    """`form` None: a JSON document, which is in UTF-8."""
+class FileForm(msgspec.Struct, frozen=True):
+    """The form of an upload. `format` None: a JSON document, which is in UTF-8. `delimiter` is the name of one, None:
+    detected; `charset` None: by its beginning, else UTF-8."""
 
-    media_type: str
-    form: Format | None
-    charset: str | None
-    compressed: bool
+    format: Format | None
+    compressed: bool = False
+    delimiter: str | None = None
+    charset: str | None = None
 
 
-def read_content_type(headers: Headers) -> ContentType:
+def read_content_type(headers: Headers) -> FileForm:
     """Raises InvalidRequest for a form, an encoding or a charset that is not read."""
     header = headers.get("Content-Type", "")
     media_type = header.partition(";")[0].strip().lower()
@@ -111,4 +112,4 @@ def read_content_type(headers: Headers) -> ContentType:
     encoding = headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("identity", "gzip"):
         raise InvalidRequest(FieldProblem("Content-Encoding", "must be gzip or absent"))
-    return ContentType(media_type, form, charset, encoding == "gzip")
+    return FileForm(form, encoding == "gzip", charset=charset)

@@ -23,8 +23,8 @@ from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.request_body import CampaignBody, read_query, refuse_query
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Content, is_gzip
-from sms_connector.api.uploads.record_stream import FileForm, check_records, read_form, read_rows
-from sms_connector.api.uploads.text import Format, read_content_type
+from sms_connector.api.uploads.record_stream import check_records, read_form, read_rows
+from sms_connector.api.uploads.text import FileForm, Format, read_content_type
 from sms_connector.api.validation.drafts import (
     RecordReader,
     find_warnings,
@@ -42,30 +42,29 @@ _SUFFIXES: dict[str, Format] = {".csv": "csv", ".ndjson": "ndjson", ".jsonl": "n
 
 
 class CampaignRequest(msgspec.Struct, frozen=True):
-    """`form` None: the records are in the JSON document; else it is that of the rows in the body or the source. The
-    order's nonce comes later."""
+    """`form` is that of the JSON document with the records, or of the rows in the body or the source. The order's nonce
+    comes later."""
 
     body: CampaignBody
-    form: FileForm | None
-    compressed: bool
+    form: FileForm
     reader: RecordReader
     order: CampaignOrder
 
 
 def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> CampaignRequest:
     """Read all but the records. Raises InvalidRequest with every wrong field."""
-    sent = read_content_type(call.headers)
-    if sent.form is None:
+    form = read_content_type(call.headers)
+    if form.format is None:
         refuse_query(call.given)
-        body, template = _read_document(services, spooled, sent.compressed)
+        body, template = _read_document(services, spooled, form.compressed)
+        form = replace(form, format=_source_form(body))
     else:
         document, template = fill(services, read_query(call.given), campaign=True)
         body = convert(document, CampaignBody)
         if body.message is UNSET:
             message = "is missing; send it as a query parameter, or name a saved template"
             raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
-    format_ = _source_form(body) if sent.form is None else sent.form
-    form = None if format_ is None else read_form(format_, sent, body)
+    form = read_form(form, body) if form.format else form
     reader, options = _check(services, body, template)
     order = CampaignOrder(
         text=reader.template.text,
@@ -79,7 +78,7 @@ def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> C
         mapping=value_or(body.mapping, {}),
         notes=RecordWarnings(read_policy(body), find_warnings(body), strict=body.strict),
     )
-    return CampaignRequest(body, form, sent.compressed, reader, order)
+    return CampaignRequest(body, form, reader, order)
 
 
 @contextmanager
@@ -87,10 +86,10 @@ def open_records(services: Services, request: CampaignRequest, spooled: Spooled)
     """Read and check the records from the beginning."""
     body, reader, form, order = request.body, request.reader, request.form, request.order
     with ExitStack() as stack:
-        if form is None:
+        if form.format is None:
             from sms_connector.api.uploads import json_document
 
-            rows = json_document.read_records(Content(spooled.rewind(), compressed=request.compressed))
+            rows = json_document.read_records(Content(spooled.rewind(), compressed=form.compressed))
         elif body.source is UNSET:
             rows = read_rows(spooled.rewind(), form, reader.mapping)
         else:
