@@ -194,6 +194,7 @@ def test_a_report_settles_an_unknown_outcome(door: Webhook, stage: EventStage) -
 
 DUPLICATE = wire.report(MESSAGE_ID, "REJECTED_DUPLICATE_MESSAGE_ID", wire.error(5492, "EC_DUPLICATE_MESSAGE"))
 STOP = wire.inbound(RECIPIENT, "STOP")
+UNDELIVERED = "UNDELIVERABLE_NOT_DELIVERED"
 UNCHANGED: list[tuple[str, Any]] = [
     ("nothing", b""),
     ("no JSON", b"\xff\xfe\x00"),
@@ -208,6 +209,9 @@ UNCHANGED: list[tuple[str, Any]] = [
     ("an id with a line end", posted(wire.report(f"{MESSAGE_ID}\n", "DELIVERED_TO_HANDSET"))),
     ("a path for an id", posted(wire.report("../../messages", "DELIVERED_TO_HANDSET"))),
     ("an id without an end", posted(wire.report("msg_" + "0" * 20_000, "DELIVERED_TO_HANDSET"))),
+    ("a number that no ledger holds", posted(wire.report(MESSAGE_ID, "x") | {"messageCount": 10**30})),
+    ("a code that no ledger holds", posted(wire.report(MESSAGE_ID, UNDELIVERED, wire.error(10**30, "EC_X")))),
+    ("an address without an end", posted(wire.report(MESSAGE_ID, "x") | {"to": "4" * 100_000})),
     ("another message's id", posted(wire.report(f"msg_{99:026x}", "DELIVERED_TO_HANDSET"))),
     ("an inbound message from nobody", posted({**STOP, "from": ""})),
     ("an inbound id of another kind", posted({**STOP, "messageId": ["x"]})),

@@ -86,6 +86,23 @@ def test_each_message_has_its_own_outcome(infobip: InfobipWith) -> None:
     assert delivered == SendReceipt(THREE.id, MessageStatus.DELIVERED, "DELIVERED_TO_HANDSET", 1)
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"details": None},
+        {"details": {"messageCount": None, "unheardOf": "x"}},
+        {"details": []},
+        {"error": {"groupId": None, "id": None, "permanent": None}},
+        {"status": {**wire.status("PENDING_ACCEPTED"), "description": None, "action": {"new": 1}}},
+        {"destination": None, "unheardOf": [1]},
+    ],
+)
+def test_nothing_but_the_id_and_the_status_is_needed(infobip: InfobipWith, more: dict[str, object]) -> None:
+    document = {"messageId": ONE.id, "status": wire.status("PENDING_ACCEPTED")} | more
+    (outcome,) = infobip(wire.answer(200, {"messages": [document]})).provider.send([ONE])
+    assert isinstance(outcome, SendReceipt)
+
+
 REJECTIONS: list[tuple[str, ErrorKind, RetrySafety, str]] = [
     ("REJECTED_NETWORK", ErrorKind.NOT_PERMITTED, RetrySafety.NEVER, "Rejected network (REJECTED_NETWORK)"),
     ("REJECTED_NOT_ENOUGH_CREDITS", ErrorKind.ACCOUNT, RetrySafety.SAFE, "REJECTED_NOT_ENOUGH_CREDITS"),
@@ -207,6 +224,11 @@ def test_any_other_violation_refuses_all(
             ),
             *(ErrorKind.AUTHENTICATION, "UNAUTHORIZED", "Invalid login details", None),
             id="the form of the older endpoints",
+        ),
+        pytest.param(
+            wire.answer(400, {"errorCode": "E400", "description": None, "violations": None, "resources": ["x"]}),
+            *(ErrorKind.INVALID_REQUEST, "E400", "E400", None),
+            id="with next to nothing",
         ),
         pytest.param(
             wire.api_error(418, "Something new."),

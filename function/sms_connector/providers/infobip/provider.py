@@ -1,4 +1,4 @@
-"""Infobip: up to 1 000 messages a call under our ids, statuses from its logs.
+"""Infobip: many messages a call under our ids, statuses from its logs.
 
 `wire` reads answers, `webhooks` callbacks, `statuses` the meaning of a code.
 """
@@ -23,7 +23,8 @@ from sms_connector.providers.infobip import credentials, webhooks, wire
 from sms_connector.transport.http import HttpRequest, HttpResponse, Lane
 
 CAPABILITIES = Capabilities(
-    recipients_per_call=1000,  # a maximum is not published; "thousands of recipients in one go"
+    # A maximum is not published ("thousands of recipients in one go"). This many wait for one answer.
+    recipients_per_call=250,
     reports_by_id=wire.LOGS_PER_CALL,
     idempotent_send=True,
     ids_are_ours=True,

@@ -40,7 +40,7 @@ FAILED = frozenset({MessageStatus.UNDELIVERED, MessageStatus.FAILED})
 
 def to_status(group: int | None, name: str) -> MessageStatus:
     """Return our status; ACCEPTED, which moves nothing and ends no tracking, where the group is none that is known."""
-    status = _GROUPS.get(-1 if group is None else group)
+    status = None if group is None else _GROUPS.get(group)
     return MessageStatus.ACCEPTED if status is None else _NAMES.get(name, status)
 
 
@@ -140,17 +140,17 @@ ERRORS: Mapping[int, Meaning] = {
     5492: Meaning(ErrorKind.DUPLICATE, "EC_DUPLICATE_MESSAGE", _UNKNOWN),
 }
 # NO_ERROR, and EC_NOTSUBMITTEDTOGMSC ("not passed to any operator and failed at the platform"): the status says why.
-NO_REASON = frozenset({0, 4097})
+NO_REASON = frozenset({None, 0, 4097})
 _ERROR_GROUPS = {1: ErrorKind.UNREACHABLE, 2: ErrorKind.OTHER, 3: ErrorKind.DELIVERY}
 _OTHER = Meaning(ErrorKind.DELIVERY, "")
 
 
-def reason(status: int, error: int, *, group: int, permanent: bool) -> Meaning:
+def reason(status: int | None, error: int | None, *, group: int | None, permanent: bool) -> Meaning:
     """Return what a failed status with its error means. One without a row is as permanent as Infobip says."""
-    if error in NO_REASON:
-        return STATUS_REASONS.get(status, _OTHER)
+    if error is None or error in NO_REASON:
+        return STATUS_REASONS.get(status or 0, _OTHER)
     retry = RetrySafety.NEVER if permanent else RetrySafety.SAFE
-    return ERRORS.get(error, Meaning(_ERROR_GROUPS.get(group, ErrorKind.DELIVERY), "", retry))
+    return ERRORS.get(error, Meaning(_ERROR_GROUPS.get(group or 0, ErrorKind.DELIVERY), "", retry))
 
 
 # What an error of the API itself means, by its HTTP status: its codes say no more (`E400`, `E401`, …).

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import msgspec
@@ -40,35 +40,38 @@ _VIOLATED = re.compile(r"messages\[(\d{1,4})\]")
 _LONGEST_TEXT, _LONGEST_NAME = 1000, 100
 
 
-class StatusDocument(msgspec.Struct, frozen=True, rename="camel"):
-    group_id: int | None = None
-    id: int | None = None
-    name: str = ""
+# As in Infobip's description; what is out of range is no document of Infobip's, and none that the ledger holds.
+_Int32 = Annotated[int, msgspec.Meta(ge=-(2**31), lt=2**31)]
+_Address = Annotated[str, msgspec.Meta(max_length=64)]
+
+
+class Described(msgspec.Struct, frozen=True, rename="camel"):
+    """A status, or the delivery error beside it: of id 0 where there is none. Nothing of it is required."""
+
+    group_id: _Int32 | None = None
+    id: _Int32 | None = None
+    name: str | None = None
     description: str | None = None
-
-
-class ErrorDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """The delivery error beside a status; id 0 where there is none."""
-
-    group_id: int = 0
-    id: int = 0
-    name: str = ""
-    description: str | None = None
-    permanent: bool = False
+    permanent: bool | None = None
 
 
 class MessageDocument(msgspec.Struct, frozen=True, rename="camel"):
-    """A message in the answer to a send, in the logs, or in a report."""
+    """A message in the answer to a send, in the logs, or in a report. Only a missing id costs us the rest."""
 
     message_id: str
-    status: StatusDocument = StatusDocument()
-    error: ErrorDocument | None = None
-    to: str | None = None
-    destination: str | None = None
-    sender: str | None = None
+    status: Described = Described()
+    error: Described | None = None
+    to: _Address | None = None
+    destination: _Address | None = None
+    sender: _Address | None = None
     done_at: str | None = None
-    message_count: int | None = None
-    details: dict[str, Any] | None = None
+    message_count: _Int32 | None = None
+    details: Any = None
+
+    @property
+    def segments(self) -> int | None:
+        parts = self.message_count or (self.details.get("messageCount") if isinstance(self.details, dict) else None)
+        return parts if isinstance(parts, int) else None
 
 
 class _SendAnswer(msgspec.Struct, frozen=True):
@@ -76,7 +79,7 @@ class _SendAnswer(msgspec.Struct, frozen=True):
 
 
 class LogsAnswer(msgspec.Struct, frozen=True):
-    results: list[msgspec.Raw] = []
+    results: list[msgspec.Raw]
     cursor: dict[str, Any] | None = None
 
 
@@ -90,9 +93,9 @@ class _ApiError(msgspec.Struct, frozen=True, rename="camel"):
 
     error_code: str | None = None
     description: str | None = None
-    violations: list[dict[str, Any]] = []
-    resources: list[dict[str, Any]] = []
-    request_error: dict[str, dict[str, Any]] = {}
+    violations: list[Any] | None = None
+    resources: list[Any] | None = None
+    request_error: dict[str, dict[str, Any]] | None = None
 
 
 class Refusal(msgspec.Struct, frozen=True):
@@ -127,7 +130,8 @@ balance_decoder = msgspec.json.Decoder(Balance)
 def send_body(messages: Sequence[OutboundMessage], platform: Mapping[str, str], *, reports: bool) -> bytes:
     """Return the request that sends each message under its own id. `reports`: to the address that the messages name.
 
-    The bulk's id is ours too: the logs of the messages of one request can be asked for by it.
+    The bulk's id is ours too: the logs of the messages of one request can be asked for by it. It has to be unique only
+    for rescheduling: https://www.infobip.com/blog/control-and-time-your-sms-campaigns-with-a-flexible-api
     """
     schedule: dict[str, str] = {"bulkId": batch_of(messages[0].id)}
     if messages[0].send_at is not None:  # one request's messages have one time
@@ -147,8 +151,8 @@ def _message(message: OutboundMessage, platform: Mapping[str, str], *, reports: 
         # Without its query, which names the message: only reports to the same address come many in a request.
         delivery["url"] = message.callback_url.partition("?")[0]
     return {
-        "sender": _without_plus(message.sender),
-        "destinations": [{"to": _without_plus(message.to), "messageId": message.id}],
+        "sender": message.sender.removeprefix("+"),
+        "destinations": [{"to": message.to.removeprefix("+"), "messageId": message.id}],
         "content": {"text": message.text},
         "options": options,
         "webhooks": {"delivery": delivery},
@@ -176,10 +180,6 @@ def next_page(query: str, answer: LogsAnswer) -> str | None:
 
 def _logs_query(name: str, values: Sequence[str]) -> str:
     return urlencode([(name, ",".join(values)), ("limit", LOGS_PER_CALL), ("useCursor", "true")], safe=",")
-
-
-def _without_plus(address: str) -> str:
-    return address.removeprefix("+")
 
 
 # --- in ---------------------------------------------------------------------------------------------------------------
@@ -210,9 +210,7 @@ def _outcome(document: MessageDocument | None) -> SendOutcome:
     report = read_report(document)
     if document.status.group_id == statuses.REJECTED and report.failure is not None:
         return report.failure
-    parts = (document.details or {}).get("messageCount")
-    segments = parts if isinstance(parts, int) else None
-    return SendReceipt(document.message_id, report.status, report.raw_status, segments, report.failure)
+    return SendReceipt(document.message_id, report.status, report.raw_status, report.segments, report.failure)
 
 
 def is_duplicate(document: MessageDocument) -> bool:
@@ -225,26 +223,27 @@ def read_reports(documents: Sequence[MessageDocument]) -> list[DeliveryReport]:
 
 
 def read_report(document: MessageDocument) -> DeliveryReport:
-    status = statuses.to_status(document.status.group_id, document.status.name)
+    raw_status = (document.status.name or "")[:_LONGEST_NAME]
+    status = statuses.to_status(document.status.group_id, raw_status)
     to = document.to or document.destination
     return DeliveryReport(
         document.message_id,
         status,
-        document.status.name[:_LONGEST_NAME],
+        raw_status,
         failure=_failure(document) if status in statuses.FAILED else None,
         message_id=document.message_id,
         to=to and (find_number(to) or to),
         sender=document.sender,
-        segments=document.message_count or None,
+        segments=document.segments,
         updated_at=read_time(document.done_at),
     )
 
 
 def _failure(document: MessageDocument) -> FailureReason:
     """Return the reason in Infobip's words: the delivery error's; where that gives none, the status's own."""
-    status, error = document.status, document.error or ErrorDocument()
-    kind, title, retry = statuses.reason(status.id or 0, error.id, group=error.group_id, permanent=error.permanent)
-    source: StatusDocument | ErrorDocument = status if error.id in statuses.NO_REASON else error
+    status, error = document.status, document.error or Described()
+    kind, title, retry = statuses.reason(status.id, error.id, group=error.group_id, permanent=bool(error.permanent))
+    source = status if error.id in statuses.NO_REASON else error
     name = (source.name or title)[:_LONGEST_NAME]
     text = f"{(source.description or name)[:_LONGEST_TEXT]} ({name})"
     return FailureReason("provider", kind, text, source.id, retry=retry)
@@ -256,14 +255,17 @@ def read_refusal(response: HttpResponse) -> Refusal | None:
     if error is None:
         return None
     meaning = statuses.HTTP_REASONS.get(response.status, statuses.HTTP_OTHER)
-    if old := error.request_error.get("serviceException"):
+    if old := (error.request_error or {}).get("serviceException"):
         return Refusal(str(old.get("messageId")), str(old.get("text")), meaning)
     if not error.error_code:
         return None
-    violations = [f"{each.get('property')}: {each.get('violation')}" for each in error.violations]
-    text = "; ".join([error.description or error.error_code, *violations])[:_LONGEST_TEXT]
-    link = next((str(each["url"]) for each in error.resources if each.get("url")), None)
-    named = [_VIOLATED.match(str(each.get("property"))) for each in error.violations]
+    violations, resources = (
+        [each for each in items or () if isinstance(each, dict)] for items in (error.violations, error.resources)
+    )
+    texts = [f"{each.get('property')}: {each.get('violation')}" for each in violations]
+    text = "; ".join([error.description or error.error_code, *texts])[:_LONGEST_TEXT]
+    link = next((str(each["url"]) for each in resources if each.get("url")), None)
+    named = [_VIOLATED.match(str(each.get("property"))) for each in violations]
     places = frozenset(int(each[1]) for each in named if each) if all(named) else frozenset()
     return Refusal(error.error_code, text, meaning, link, places)
 
