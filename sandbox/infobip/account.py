@@ -69,13 +69,15 @@ class Quota:
 
 @dataclass(slots=True)
 class Account:
-    """`blocklist`: recipients. `keyword_rules`: STOP and START change it, as an operator can set up for a number."""
+    """`blocklist`: recipients. `keyword_rules`: STOP and START change it, as an operator can set up for a number.
+    `keys_manage_keys`: against Infobip's description, which takes a user for that."""
 
     keys: dict[str, Key]
     numbers: set[str] = field(default_factory=lambda: set(NUMBERS))
     balance: float = 100.0
     blocklist: dict[str, float] = field(default_factory=dict)
     keyword_rules: bool = False
+    keys_manage_keys: bool = False
     subscription: Subscription = field(default_factory=Subscription)
     # x-throttling-info of GET /sms/3/logs and POST /settings/2/api-keys.
     logs: Quota = field(default_factory=lambda: Quota(120, 60.0))
@@ -94,7 +96,7 @@ class Account:
         Raises the 401 of Infobip.
         """
         scheme, _, value = authorization.partition(" ")
-        if scheme == "App" and takes_keys:
+        if scheme == "App" and (takes_keys or self.keys_manage_keys):
             for key in self.keys.values():
                 if is_one_of(value, (key.secret,)) and key.is_valid(now):
                     return key.scopes

@@ -179,6 +179,7 @@ class Infobip:
             "numbers": sorted(account.numbers),
             "blocklist": sorted(account.blocklist),
             "keywordRules": account.keyword_rules,
+            "keysManageKeys": account.keys_manage_keys,
             "logsPerMinute": account.logs.most,
             "keys": [{"id": key.id, "name": key.name, "enabled": key.enabled} for key in account.keys.values()],
             "deliveryUrl": subscription.delivery_url,
@@ -193,6 +194,7 @@ class Infobip:
         for name, (owner, attribute) in {
             "balance": (account, "balance"),
             "keywordRules": (account, "keyword_rules"),
+            "keysManageKeys": (account, "keys_manage_keys"),
             "logsPerMinute": (account.logs, "most"),
             "deliveryUrl": (subscription, "delivery_url"),
             "inboundUrl": (subscription, "inbound_url"),

@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from sandbox import AdminClient
-from sandbox.infobip.account import API_KEY, PASSWORD, USERNAME
+from sandbox.infobip.account import API_KEY, PASSWORD, SENDING_KEY, USERNAME
 from tests.sandbox.infobip.conftest import TO, InfobipApi
 
 KEYS = "/settings/2/api-keys"
@@ -80,6 +80,17 @@ def test_keys_manage_no_keys(infobip: InfobipApi) -> None:
         infobip.call("PUT", f"{KEYS}/{API_KEY[:32].upper()}", json={"enabled": False}),
     ]
     assert [answer.status_code for answer in answers] == [401, 401, 401]
+
+
+def test_unless_they_are_let(infobip: InfobipApi, admin: AdminClient) -> None:
+    admin.post("infobip/account", {"keysManageKeys": True})
+    secret = infobip.call("POST", KEYS, json={"name": "second"}).json()["apiKeySecret"]
+    infobip.call("PUT", f"{KEYS}/{API_KEY[:32].upper()}", json={"enabled": False})
+    assert infobip.call("GET", KEYS).status_code == 401
+    infobip.session.headers["Authorization"] = f"App {secret}"
+    assert len(infobip.call("GET", KEYS).json()["apiKeys"]) == 3
+    infobip.session.headers["Authorization"] = f"App {SENDING_KEY}"
+    assert infobip.call("GET", KEYS).status_code == 403
 
 
 @pytest.mark.parametrize(
