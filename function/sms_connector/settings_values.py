@@ -188,8 +188,7 @@ def host(raw: str) -> str:
     if not _HOST_NAME.fullmatch(raw) and not _is_network(raw):
         raise ValueError(
             f"{raw[:80]!r} is not a host name (crm.internal), a domain's names (*.internal), an address (10.1.0.7) "
-            "or a network "
-            "(10.1.0.0/16, fd00::/8); leave scheme, port and path out"
+            "or a network (10.1.0.0/16, fd00::/8); leave scheme, port and path out"
         )
     return raw.lower()
 

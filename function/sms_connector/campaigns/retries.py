@@ -60,8 +60,8 @@ class Retries(msgspec.Struct, frozen=True):
         if not origin.retries:
             raise PreconditionFailed(
                 "no record of the campaign failed in a way that lets it be sent again safely (error.retry 'safe', or "
-                "an opt-out that "
-                "has ended since); GET /v1/campaigns/{campaign_id}/results?status=error shows why each failed"
+                "an opt-out that has ended since); GET /v1/campaigns/{campaign_id}/results?status=error shows why each "
+                "failed"
             )
         return self.campaigns.read(origin.retries[-1])
 
