@@ -23,7 +23,18 @@ HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 
 
 class TestProviders:
-    HEAD = ("provider", "status by", "callbacks", "inbound", "cancel", "redact", "schedule", "media", "own idempotency")
+    HEAD = (
+        "provider",
+        "recipients a call",
+        "status by",
+        "callbacks",
+        "inbound",
+        "cancel",
+        "redact",
+        "schedule",
+        "media",
+        "own idempotency",
+    )
 
     def test_the_table_is_the_registry(self) -> None:
         shown = re.search(r"<!-- providers: .*-->\n(.*?)<!-- /providers -->", README, re.DOTALL)
@@ -39,6 +50,7 @@ class TestProviders:
         flags = (can.status_callbacks, can.inbound, can.cancel, can.redact)
         return (
             f"[`{name}`](docs/providers/{name}.md)",
+            str(can.recipients_per_call) + ", one text" * can.same_text_per_call,
             ", ".join(asks) or "callbacks alone",
             *("yes" if flag else "no" for flag in flags),
             say_window(can),
