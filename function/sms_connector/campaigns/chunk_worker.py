@@ -174,7 +174,10 @@ class ChunkWorker:
         steps = ChunkSend(
             sender, campaign, new, store=store, must_stop=lambda: self._stop_monitor.must_stop(campaign.id)
         )
+        abandoned = [job for job in jobs if job.record.phase == Phase.UNKNOWN]
         try:
+            if abandoned:  # before the new ones: their windows are running
+                sender.settle_unknown(abandoned, campaign.options)
             sender.carry_out(new, steps, patient=True)
             steps.withdraw_uncalled()
             sender.settle_unknown([job for job in jobs if job.record.phase == Phase.UNKNOWN], campaign.options)
