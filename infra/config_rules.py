@@ -30,6 +30,7 @@ NEEDS = {
         "network.vpc",
     ),
     "is set, but nothing leaves through a VPC": ("network.egress", ANY_VPC),
+    "is set, but results are posted nowhere": ("callbacks.format callbacks.journeysOrganizationId", "callbacks.url"),
     "is set, but nothing leaves through a VPC, so no private host is in reach": ("callbacks.privateHosts", ANY_VPC),
 }
 # What is wrong with a key that is set beside another one.
@@ -38,7 +39,7 @@ EXCLUDES = {
     "is set beside network.subnet; one of them is enough": ("network.range", "network.subnet"),
 }
 # Keys of which each is of no use without the others.
-WHOLE = (("network.serviceAttachment", "network.serviceHost"),)
+WHOLE = ("network.serviceAttachment network.serviceHost", "callbacks.format callbacks.journeysOrganizationId")
 
 
 def find(c: ConnectionConfig, project: str, region: str) -> Iterator[Problem]:
@@ -67,7 +68,7 @@ def _together(c: ConnectionConfig, given: set[str]) -> Iterator[Problem]:
         if given.issuperset(pair):
             yield pair[0], problem, REMOVE + pair[0]
     provider = providers.PROVIDERS[c.provider]
-    for group in (*WHOLE, *([providers.key_of(name) for name in login] for login in provider.logins[1:])):
+    for group in (*map(str.split, WHOLE), *([providers.key_of(name) for name in group] for group in provider.wholes)):
         if (present := given.intersection(group)) and (missing := sorted(set(group) - given)):
             yield missing[0], f"is missing; {', '.join(sorted(present))} is of no use without it", missing[0]
     own, shared = ([spec.key for spec in specs] for specs in (provider.owned, providers.PROXY_SECRETS))
@@ -78,6 +79,9 @@ def _together(c: ConnectionConfig, given: set[str]) -> Iterator[Problem]:
         yield "network.staticAddress", problem, f"{SET}network.egress all"
     if not (provider.url or c.provider_url):
         yield "providerUrl", f"is missing; {c.provider} has no address that is the same for everybody", ""
+    for name, problem in provider.find_problems(c.provider_options):
+        place = f"providerOptions.{name}"
+        yield place, problem, f"{SET}{place} <value>" if name in provider.options else REMOVE + place
 
 
 def _sizes(c: ConnectionConfig) -> Iterator[Problem]:

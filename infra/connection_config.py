@@ -50,15 +50,6 @@ def _is_line(text: str, limit: int) -> bool:
     return bool(shaped) and len(text.encode()) <= limit
 
 
-def _is_host(host: str) -> bool:
-    """Return True for what the functions take (`SMS_CALLBACK_PRIVATE_HOSTS`). The network of all addresses is none."""
-    return bool(re.fullmatch(HOST_NAME, host)) or ("%" not in host and ip_network(host, strict=False).prefixlen > 0)
-
-
-def _is_private(network: str) -> bool:
-    return any(IPv4Network(network).subnet_of(IPv4Network(block)) for block in PRIVATE)
-
-
 PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 RESOURCE, PROJECT, REGIONS = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "projects/[a-z0-9:.-]+", "regions/[a-z0-9-]+"
 CONNECTOR = rf"({PROJECT}/locations/[a-z0-9-]+/connectors/)?[a-z][-a-z0-9]{{0,23}}[a-z0-9]"
@@ -98,6 +89,11 @@ LabelValue = Annotated[str, form("", "", "[a-z0-9_-]{0,63}")]
 # A resource takes 64 labels, three of them are ours.
 MOST_LABELS = Field(title=LABEL_RULE, max_length=64 - 3, examples=[{"team": "retail"}])
 Labels = Annotated[Mapping[LabelKey, LabelValue], MOST_LABELS]
+OPTION_RULE = "an option of the provider by its name, with a value without spaces and commas"
+# Pulumi makes a truth value of `true` on its way.
+OptionText = BeforeValidator(lambda value: json.dumps(value) if isinstance(value, bool) else value)
+OptionValue = Annotated[str, form("", "", r"[^\s,]+"), OptionText]
+Options = Annotated[Mapping[str, OptionValue], Field(title=OPTION_RULE, examples=[{"messageType": "OTP"}])]
 LINE = "a line of text of 1 to {} bytes".format
 Description = Annotated[str, form(LINE(256), "'Order updates'"), Predicate(lambda text: _is_line(text, 256))]
 Reply = Annotated[str, form(LINE(1600), "'Help: support@example.com'"), Predicate(lambda text: _is_line(text, 1600))]
@@ -105,13 +101,15 @@ NAMES = f"known; allowed are {', '.join(providers.PROVIDERS)}"
 Provider = Annotated[str, form(NAMES, providers.DEFAULT, "|".join(providers.PROVIDERS))]
 ProviderUrl = Annotated[str, form(PROVIDER_RULE, "https://api.example.com", PROVIDER_URL), NO_SLASH]
 CallbackUrl = Annotated[str, form(CALLBACK_RULE, "https://crm.example.com/sms-results", CALLBACK_URL)]
+Organization = Annotated[str, form("an organization's id", "4c1f0a52-7d3e-4b86-9a1d-2f60c58e7b90", "[!-~]{1,100}")]
 ProxyUrl = Annotated[str, form(PROXY_RULE, "http://proxy.example.com:3128", rf"http://{HOST}{PORT}/?"), NO_SLASH]
 Sender = Annotated[str, form(SENDER_RULE, "+15551234567", FORMS), BeforeValidator(with_plus)]
 COUNTRY_RULE = "a country in two letters of ISO 3166, such as DE; for UK write GB"
 Country = Annotated[str, form(COUNTRY_RULE, "DE"), Predicate(COUNTRIES.__contains__)]
 Network = Annotated[str, form("a VPC network's name", "company-vpc", rf"({PROJECT}/global/networks/)?{RESOURCE}")]
 Subnet = Annotated[str, form("a subnetwork's name", "run-egress", rf"({PROJECT}/{REGIONS}/subnetworks/)?{RESOURCE}")]
-Range = Annotated[str, form(RANGE_RULE, "10.8.0.0/24", r"[\d.]+/\d+"), Predicate(_is_private)]
+PRIVATE_RANGE = Predicate(lambda net: any(IPv4Network(net).subnet_of(IPv4Network(block)) for block in PRIVATE))
+Range = Annotated[str, form(RANGE_RULE, "10.8.0.0/24", r"[\d.]+/\d+"), PRIVATE_RANGE]
 Connector = Annotated[str, form("a connector's name", "egress", CONNECTOR)]
 Tag = Annotated[str, form("a network tag", "sms", RESOURCE)]
 ATTACHMENT = f"{PROJECT}/{REGIONS}/serviceAttachments/{RESOURCE}"
@@ -121,7 +119,9 @@ ServiceHost = Annotated[str, form("a host name", "proxy.example.com", PUBLIC_HOS
 # Without the dashes in front, the first ones of the file are taken for a flag.
 Certificates = Annotated[str, form(PEM_RULE, '-- "$(cat ca.pem)"', PEM), Field(json_schema_extra={"writeOnly": True})]
 Bucket = Annotated[str, form("a bucket's name", "my-campaigns", "[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")]
-PrivateHost = Annotated[str, form(HOST_RULE, "crm.internal"), Predicate(_is_host)]
+# What the functions take (`SMS_CALLBACK_PRIVATE_HOSTS`). The network of all addresses is none.
+NAMED = Predicate(lambda h: bool(re.fullmatch(HOST_NAME, h) or ("%" not in h and ip_network(h, False).prefixlen)))
+PrivateHost = Annotated[str, form(HOST_RULE, "crm.internal"), NAMED]
 WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
 Word = Annotated[str, form("a word of at most 40 characters without a comma", "STOPP", WORD)]
 Member = Annotated[str, form(MEMBER_RULE, "user:ann@example.com", MEMBER)]
@@ -155,6 +155,7 @@ class ConnectionConfig(BaseModel):
     summary: Description | None = key("Shown at the functions, the accounts and by the connector.", alias="description")
     labels: Labels = key("Labels on everything that takes labels.", {})
     provider: Provider = key("The SMS provider.", providers.DEFAULT)
+    provider_options: Options = key("What only this provider knows (docs/providers).", {})
     provider_url: ProviderUrl | None = key("Base URL of the provider's API; without it the public one.")
     sender: Sender | None = key("Default sender: number, short code, alphanumeric id, messaging service.")
     default_country: Country | None = key("Country of recipients in national form (`0171 3920017`).")
@@ -192,6 +193,10 @@ class ConnectionConfig(BaseModel):
     campaigns_buckets: Many[Bucket] = key("Buckets whose objects campaigns may read.", ())
     callbacks_url: CallbackUrl | None = key("Where final results are posted, for requests that name no `callbackUrl`.")
     callbacks_private_hosts: Many[PrivateHost] = key("Private hosts that results may be posted to.", ())
+    callbacks_format: Literal["standard", "journeys"] = key(
+        "Documents that are posted: standard, or Customer Insights - Journeys'.", "standard", examples=["journeys"]
+    )
+    callbacks_journeys_organization_id: Organization | None = key("The organization's id in those documents.")
     consent_stop_words: Many[Word] = key("Words that end consent, beside the provider's own.", ())
     consent_help_reply: Reply | None = key("Reply to HELP.")
     callers: Many[Member] = key("IAM members who may call `connector`.", ())
@@ -238,10 +243,9 @@ class ConnectionConfig(BaseModel):
     @property
     def secret_specs(self) -> tuple[providers.SecretSpec, ...]:
         """Every secret of this connection, given or not."""
-        specs = [*providers.PROVIDERS[self.provider].secrets, *providers.OWN_SECRETS]
-        specs += providers.PROXY_SECRETS if self.proxy_url and self.proxy_auth != "none" else ()
-        specs += [providers.CA_CERTIFICATES] if self.network_ca else []
-        return tuple(specs)
+        proxy = providers.PROXY_SECRETS if self.proxy_url and self.proxy_auth != "none" else ()
+        trusted = (providers.CA_CERTIFICATES,) if self.network_ca else ()
+        return (*providers.PROVIDERS[self.provider].secrets, *providers.OWN_SECRETS, *proxy, *trusted)
 
 
 def secret(prefix: str) -> Any:

@@ -34,12 +34,15 @@ def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, p
     """Return every variable that has a value; without a variable the functions' own default holds."""
     optional: Mapping[str, object] = {
         "SMS_PROVIDER_URL": config.provider_url,
+        "SMS_PROVIDER_OPTIONS": _named(config.provider_options),
         "SMS_SENDER": config.sender,
         "SMS_DEFAULT_COUNTRY": config.default_country,
         "SMS_CONNECTION_RATE": config.rate_connection,
-        "SMS_LABELS": ",".join(f"{key}={value}" for key, value in config.labels.items()),
+        "SMS_LABELS": _named(config.labels),
         "SMS_CAMPAIGN_SOURCES": ",".join(f"gs://{bucket}" for bucket in config.campaigns_buckets),
         "SMS_CALLBACK_URL": config.callbacks_url,
+        "SMS_CALLBACK_FORMAT": config.callbacks_url and config.callbacks_format,
+        "SMS_JOURNEYS_ORGANIZATION_ID": config.callbacks_journeys_organization_id,
         "SMS_CALLBACK_PRIVATE_HOSTS": ",".join(config.callbacks_private_hosts),
         "SMS_STOP_WORDS": ",".join(config.consent_stop_words),
         "SMS_HELP_REPLY": config.consent_help_reply,
@@ -70,3 +73,7 @@ def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, p
         "SMS_SUSPENDED": "true" if config.suspended else "false",
         **{name: str(value) for name, value in optional.items() if value},
     }
+
+
+def _named(values: Mapping[str, str]) -> str:
+    return ",".join(f"{name}={value}" for name, value in values.items())

@@ -7,7 +7,8 @@ The functions know a secret by its file name (`auth-token`), the stack configura
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
@@ -16,6 +17,9 @@ from pydantic.alias_generators import to_camel
 SENDERS = ("connector", "worker")
 # Callbacks are checked, applied and posted where the queue `events` brings them: by the connector alone.
 CALLBACKS = ("connector",)
+# As Standard Webhooks writes a secret: receivers hand it to their library as it is.
+# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+STANDARD_WEBHOOKS = "whsec_"
 
 
 def key_of(name: str) -> str:
@@ -55,11 +59,25 @@ class SecretSpec:
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One name of a provider's options: `values` are the only ones, else `form` is a pattern of theirs."""
+    """One name of a provider's options: `values` are the only ones, else `form` is a pattern that `described`
+    explains."""
 
     values: tuple[str, ...] = ()
     form: str = "[!-~]{1,255}"
+    described: str = "1 to 255 printable ASCII characters without spaces"
     required: bool = False
+
+    @property
+    def allowed(self) -> str:
+        return f"one of {', '.join(self.values)}" if self.values else self.described
+
+    def takes(self, value: str) -> bool:
+        """Tell whether it is a right value. The functions take plain http from a simulator on this machine alone."""
+        if self.values:
+            return value in self.values
+        return bool(re.fullmatch(self.form, value)) and not re.match(
+            r"http://(?!localhost|127\.0\.0\.1|\[::1\])", value
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +85,14 @@ class Provider:
     """One provider.
 
     `secrets` are all it has: those for calls, those that only callbacks need, and those of a value before. `logins` are
-    groups of them, by name, of which one that is complete is enough; the first is the usual one. Without `url`, the
-    address that is the same for everybody, `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may
-    have.
+    groups of them, by name, of which one that is complete is enough; the first is the usual one. `pairs` are optional;
+    one of a pair is of no use without the other. Without `url`, the address that is the same for everybody,
+    `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may have.
     """
 
     secrets: tuple[SecretSpec, ...]
     logins: tuple[tuple[str, ...], ...] = ()
+    pairs: tuple[tuple[str, ...], ...] = ()
     url: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
 
@@ -82,10 +101,27 @@ class Provider:
         """The secrets whose values the owner gives."""
         return tuple(spec for spec in self.secrets if spec.origin is Origin.OWNER)
 
+    @property
+    def wholes(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of secrets of which each is of no use without the others: the functions start with all or none."""
+        return (*self.logins[1:], *self.pairs)
+
+    def find_problems(self, options: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+        """Yield each option that is wrong or missing with its problem, as the functions find them at their start."""
+        for name, value in options.items():
+            if name not in self.options:
+                yield name, f"unknown option; the provider has {', '.join(self.options) or 'none'}"
+            elif not self.options[name].takes(value):
+                yield name, f"{value!r} is not {self.options[name].allowed}"
+        for name, option in self.options.items():
+            if option.required and name not in options:
+                yield name, "is missing; the provider needs it"
+
     def lacking(self, present: Collection[str]) -> frozenset[str]:
-        """Return what is missing of the login that is nearest to complete, if none is."""
+        """Return what is missing of the login that is nearest to complete, if none is, and of groups that are begun."""
         rest = [frozenset(login).difference(present) for login in self.logins]
-        return min(rest, key=len, default=frozenset())
+        begun = [frozenset(group).difference(present) for group in self.wholes if not set(group).isdisjoint(present)]
+        return min(rest, key=len, default=frozenset()).union(*begun)
 
 
 def _overlapping(spec: SecretSpec, meaning: str, readers: tuple[str, ...]) -> tuple[SecretSpec, SecretSpec]:
@@ -95,9 +131,19 @@ def _overlapping(spec: SecretSpec, meaning: str, readers: tuple[str, ...]) -> tu
     return replace(spec, previous=previous.name), previous
 
 
-USERNAME = SecretSpec("username", "user name of the provider's API", required=True)
-PASSWORD = SecretSpec("password", "password of the provider's API", required=True, rotates=True)
-API_KEY = SecretSpec("api-key", "key of the provider's API", required=True, rotates=True)
+def _webhook_login(readers: tuple[str, ...] = CALLBACKS) -> tuple[SecretSpec, ...]:
+    """Return what callbacks come with where HTTP Basic is entered at the provider."""
+    password = SecretSpec("webhook-password", "password that callbacks come with", rotates=True, readers=readers)
+    name = SecretSpec("webhook-username", "user name that callbacks come with", readers=readers)
+    return (name, *_overlapping(password, OVERLAP, CALLBACKS))
+
+
+OVERLAP = "still accepted on callbacks while a rotation overlaps"
+WEBHOOK_PAIR = ("webhook-username", "webhook-password")
+USERNAME = SecretSpec("username", "user name of the provider's API")
+PASSWORD = SecretSpec("password", "password of the provider's API", rotates=True)
+API_KEY = SecretSpec("api-key", "key of the provider's API", rotates=True)
+TRUTH = ("true", "false")
 
 DEFAULT = "twilio"
 PROVIDERS: Mapping[str, Provider] = {
@@ -107,7 +153,7 @@ PROVIDERS: Mapping[str, Provider] = {
             *_overlapping(
                 # Beside an API key too: callbacks are signed with it (https://www.twilio.com/docs/usage/security).
                 SecretSpec("auth-token", "signs callbacks, and calls without an API key", required=True, rotates=True),
-                "still accepted on callbacks while a rotation overlaps",
+                OVERLAP,
                 CALLBACKS,
             ),
             SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'", prefix="SK"),
@@ -118,26 +164,66 @@ PROVIDERS: Mapping[str, Provider] = {
         url="https://api.twilio.com",
     ),
     "azure": Provider((SecretSpec("access-key", "access key of the resource", required=True, rotates=True),)),
-    "infobip": Provider((API_KEY,)),
-    "link-mobility": Provider((USERNAME, PASSWORD)),
+    "infobip": Provider(
+        # With a login a message names no address for its reports, so who sends has to know of it.
+        (replace(API_KEY, required=True), *_webhook_login(SENDERS)),
+        pairs=(WEBHOOK_PAIR,),
+        options={"entityId": Option(), "applicationId": Option()},
+    ),
+    "link-mobility": Provider(
+        (
+            USERNAME,
+            PASSWORD,
+            SecretSpec("client-id", "client of OAuth 2, instead of a user"),
+            SecretSpec("client-secret", "secret of that client", rotates=True),
+            *_webhook_login(),
+        ),
+        logins=(("username", "password"), ("client-id", "client-secret")),
+        pairs=(WEBHOOK_PAIR,),
+        options={
+            "platformId": Option(required=True),
+            "platformPartnerId": Option(required=True),
+            "gateId": Option(),
+        },
+    ),
     "telesign": Provider(
-        (SecretSpec("customer-id", "the account", required=True), API_KEY),
+        (
+            SecretSpec("customer-id", "the account", required=True),
+            *_overlapping(replace(API_KEY, required=True), OVERLAP, CALLBACKS),
+        ),
         url="https://rest-api.telesign.com",
         options={"messageType": Option(("ARN", "OTP", "MKT")), "authentication": Option(("digest", "basic"))},
     ),
-    "vibes": Provider((USERNAME, PASSWORD), url="https://messageapi.vibesapps.com"),
+    "vibes": Provider(
+        (replace(USERNAME, required=True), replace(PASSWORD, required=True), *_webhook_login()),
+        pairs=(WEBHOOK_PAIR,),
+        url="https://messageapi.vibesapps.com",
+        options={"carrierReceipts": Option(TRUTH)},
+    ),
     "custom": Provider(
         (
-            SecretSpec("api-key", "key that the channel is called with", rotates=True),
-            SecretSpec("username", "user name that the channel is called with"),
-            SecretSpec("password", "password that the channel is called with", rotates=True),
-        )
+            *_overlapping(
+                SecretSpec(
+                    "signing-secret",
+                    "signs calls and callbacks, 'whsec_…'",
+                    required=True,
+                    rotates=True,
+                    prefix=STANDARD_WEBHOOKS,
+                ),
+                "signs calls beside it, and is still accepted on callbacks, while a rotation overlaps",
+                SENDERS,
+            ),
+            API_KEY,
+        ),
+        options={
+            "statusUrl": Option(form=r"https?://[!-+.-~-]{1,500}", described="an absolute https:// address"),
+            "recipientsPerCall": Option(form=r"[1-9][0-9]{0,2}|1000", described="a whole number from 1 to 1000"),
+            "textLimit": Option(form=r"[1-9][0-9]{0,3}", described="a whole number from 1 to 9999"),
+            "supportsStatus": Option(TRUTH),
+            "supportsInbound": Option(TRUTH),
+        },
     ),
 }
-
-# As Standard Webhooks writes a secret: receivers hand it to their library as it is.
-# https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
-STANDARD_WEBHOOKS = "whsec_"
 
 # Every connection's own, whatever its provider.
 OWN_SECRETS = (

@@ -20,6 +20,7 @@ SECRET_VALUES = {
     "proxyPassword": "secret-proxy-password-7a8b",
 }
 TWILIO_VERSIONS = frozenset({"sms-account-sid", "sms-auth-token"})
+STATUS_URL = "https://sms.example.com/status"
 LONGEST = "a" + "b" * 61 + "c"
 CERTIFICATES = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NETWORK = {
@@ -47,7 +48,12 @@ EVERYTHING = {
     "proxy": {"url": "http://proxy.example.com:3128", "auth": "digest", "ssl": "tunnel"},
     "network": NETWORK,
     "campaigns": {"buckets": ["my-campaigns"]},
-    "callbacks": {"url": "https://crm.example.com/sms?tenant=7", "privateHosts": ["*.internal", "10.1.0.0/16"]},
+    "callbacks": {
+        "url": "https://crm.example.com/sms?tenant=7",
+        "privateHosts": ["*.internal", "10.1.0.0/16"],
+        "format": "journeys",
+        "journeysOrganizationId": "4c1f0a52-an-organization",
+    },
     "consent": {"stopWords": ["STOPP", "NO MORE"], "helpReply": "Help: support@example.com, or 555"},
     "callers": ["user:ann@example.com", "serviceAccount:app@demo-project.iam.gserviceaccount.com"],
     "alerts": {
@@ -78,10 +84,17 @@ class Configuration:
 
 
 def of_provider(name: str) -> Configuration:
-    url = {"providerUrl": "https://sms.example.com"} if not providers.PROVIDERS[name].url else {}
-    given = [spec.key for spec in providers.PROVIDERS[name].secrets if spec.required]
-    values = {key: SECRET_VALUES.get(key, f"secret-{key.lower()}-of-{name}") for key in given}
-    return Configuration(texts({"connection": name, "provider": name, **url}), values)
+    """With what it can't do without."""
+    provider = providers.PROVIDERS[name]
+    plain: dict[str, object] = {"connection": name, "provider": name}
+    if not provider.url:
+        plain["providerUrl"] = "https://sms.example.com"
+    if options := [option for option, allowed in provider.options.items() if allowed.required]:
+        plain["providerOptions"] = dict.fromkeys(options, "an-id")
+    login = next(iter(provider.logins), ())
+    given = [spec for spec in provider.owned if spec.required or spec.name in login]
+    values = {s.key: SECRET_VALUES.get(s.key, f"{s.prefix}secret-{s.key.lower()}-of-{name}") for s in given}
+    return Configuration(texts(plain), values)
 
 
 CONFIGURATIONS: dict[str, Configuration] = {
@@ -118,6 +131,17 @@ CONFIGURATIONS: dict[str, Configuration] = {
         texts({"network": {"connector": "egress", "egress": "all"}}), versions=TWILIO_VERSIONS
     ),
     "longest name": Configuration({"connection": LONGEST}, {k: SECRET_VALUES[k] for k in ("accountSid", "authToken")}),
+    "options": Configuration(
+        texts(
+            {
+                "connection": "custom",
+                "provider": "custom",
+                "providerUrl": "https://sms.example.com",
+                "providerOptions": {"recipientsPerCall": 20, "supportsStatus": False, "statusUrl": STATUS_URL},
+            }
+        ),
+        {"signingSecret": "whsec_secret-signingsecret-of-custom"},
+    ),
     **{f"provider {name}": of_provider(name) for name in providers.PROVIDERS},
 }
 

@@ -91,6 +91,7 @@ def test_the_providers_secrets_differ() -> None:
     assert {n for n in names if n.startswith("alarms-")} == {
         "alarms-customer-id",
         "alarms-api-key",
+        "alarms-api-key-previous",
         "alarms-webhook-key",
         "alarms-webhook-key-previous",
         "alarms-callback-secret",

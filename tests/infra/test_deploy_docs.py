@@ -20,7 +20,7 @@ def test_commands_name_keys_that_exist() -> None:
     for flags, key in re.findall(r"pulumi config set ((?:--\w+ )*)'?([\w.\[\]:]+)'?", PAGE):
         if key.startswith("gcp:"):
             continue
-        path = re.sub(r"\[\d+\]$", "", re.sub(r"^connections\.\w+\.", "", key))
+        path = re.sub(r"^(labels|providerOptions)\..*|\[\d+\]$", r"\1", re.sub(r"^connections\.\w+\.", "", key))
         if path == "KEY":
             continue
         assert path in connection_config.SCHEMAS, key

@@ -187,7 +187,10 @@ def test_workers_take_one_chunk_at_a_time(stack: Stack) -> None:
 
 def test_credentials_have_a_rotation_schedule(stack: Stack) -> None:
     for secret in stack.of("gcp:secretmanager/secret:Secret"):
-        credential = re.search(r"-(auth-token|api-key-secret|api-key|password|proxy-password|access-key)$", secret.name)
+        credential = re.search(
+            r"-(auth-token|(client|api-key|signing)-secret|api-key|((proxy|webhook)-)?password|access-key)$",
+            secret.name,
+        )
         assert bool(credential) == ("rotation" in secret.inputs) == ("topics" in secret.inputs), secret.name
 
 

@@ -14,8 +14,11 @@ EITHER = Provider(
         SecretSpec("password", ""),
         SecretSpec("client-id", ""),
         SecretSpec("client-secret", ""),
+        SecretSpec("webhook-username", ""),
+        SecretSpec("webhook-password", ""),
     ),
     logins=(("username", "password"), ("client-id", "client-secret")),
+    pairs=(("webhook-username", "webhook-password"),),
 )
 
 
@@ -28,6 +31,8 @@ EITHER = Provider(
         (("username", "password"), set()),
         (("client-id", "client-secret"), set()),
         (("username", "client-id", "client-secret"), set()),
+        (("username", "password", "client-id"), {"client-secret"}),
+        (("username", "password", "webhook-password"), {"webhook-username"}),
     ],
 )
 def test_what_a_login_lacks(present: tuple[str, ...], lacking: set[str]) -> None:
@@ -44,9 +49,9 @@ def test_an_entry_holds_together(name: str) -> None:
     provider = PROVIDERS[name]
     names = [spec.name for spec in provider.secrets]
     assert len(names) == len(set(names))
-    assert {each for login in provider.logins for each in login} <= set(names)
+    assert {each for group in (*provider.logins, *provider.pairs) for each in group} <= set(names)
     assert {spec.previous for spec in provider.secrets} - {""} <= set(names)
     assert not provider.url or provider.url.startswith("https://")
     for option, allowed in provider.options.items():
         assert re.fullmatch("[a-z][A-Za-z]*", option)
-        assert all(re.fullmatch(allowed.form, value) for value in allowed.values)
+        assert all(allowed.takes(value) and re.fullmatch(allowed.form, value) for value in allowed.values)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +18,22 @@ import providers
 from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
 from sms_connector import ports, registry, settings, settings_values
+from sms_connector.app import startup_checks
 from sms_connector.callbacks import callback_address
-from sms_connector.errors import StartError
+from sms_connector.local.clock import SystemClock
 from sms_connector.model import standard_webhooks
 from sms_connector.model.phone_number import parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
+from sms_connector.provider import ProviderSettings
 from sms_connector.providers.twilio import credentials
+from sms_connector.transport.http import NoTransport
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 from tests.contract.providers.doubles import CannedSecrets
 from tests.infra import configurations
-from tests.infra.configurations import CONFIGURATIONS
+from tests.infra.configurations import CONFIGURATIONS, STATUS_URL
 from tests.infra.harness import ROOT, Registration
 
 FUNCTION = ROOT / "function" / "sms_connector"
-# Settings that a deployment leaves to the functions' own defaults, each with its reason. None at present.
-UNSET = {
-    "SMS_PROVIDER_OPTIONS": "the one provider of a stack has no options",
-    "SMS_CALLBACK_FORMAT": "not a key of the stack yet",
-    "SMS_JOURNEYS_ORGANIZATION_ID": "not a key of the stack yet",
-}
 
 
 def environment(function: Registration, folder: Path) -> dict[str, str]:
@@ -52,15 +51,9 @@ def environment(function: Registration, folder: Path) -> dict[str, str]:
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 def test_the_functions_accept_every_variable(name: str, tmp_path: Path) -> None:
     for function in configurations.stack(name).of("gcp:cloudfunctionsv2/function:Function"):
-        declared = environment(function, tmp_path / function.name)
-        assert declared["SMS_PROVIDER"] in providers.PROVIDERS
-        if (
-            declared["SMS_PROVIDER"] not in registry.PROVIDERS
-        ):  # the stack is ahead of the functions, which refuse to start
-            with pytest.raises(StartError, match="SMS_PROVIDER"):
-                settings.load(declared)
-            declared["SMS_PROVIDER"] = registry.DEFAULT
-        loaded = settings.load(declared)
+        loaded = settings.load(environment(function, tmp_path / function.name))
+        provider = registry.provider_class(loaded.provider)
+        assert provider.setting_problems(startup_checks.provider_settings(loaded)) == []
         assert loaded.on_platform
         assert loaded.connection == function.name.rpartition("-")[0]
 
@@ -85,6 +78,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert (loaded.retry_interval_millis, loaded.retry_attempts, loaded.expire_after_hours) == (5000, 3, 48)
     assert loaded.callback_url == "https://crm.example.com/sms?tenant=7"
     assert loaded.callback_private_hosts == ("*.internal", "10.1.0.0/16")
+    assert (loaded.callback_format, loaded.journeys_organization_id) == ("journeys", "4c1f0a52-an-organization")
     assert loaded.default_country == "DE"
     assert loaded.stop_words == ("STOPP", "NO MORE")
     assert loaded.help_reply == "Help: support@example.com, or 555"
@@ -95,7 +89,8 @@ def test_infrastructure_sets_every_setting_there_is() -> None:
     """What the loader reads, and what the fullest configuration declares, over all three functions."""
     functions = configurations.stack("everything").of("gcp:cloudfunctionsv2/function:Function")
     declared = {name for f in functions for name in f.inputs["serviceConfig"]["environmentVariables"]}
-    assert set(settings.READERS) - set(UNSET) == {name for name in declared if name.startswith("SMS_")}
+    declared |= {"SMS_PROVIDER_OPTIONS"}  # of a provider that has options: below
+    assert set(settings.READERS) == {name for name in declared if name.startswith("SMS_")}
 
 
 @pytest.mark.parametrize(
@@ -140,20 +135,67 @@ def test_the_webhook_needs_no_file_it_does_not_get(tmp_path: Path) -> None:
     assert settings.load(environment(webhook, tmp_path)).ca_file is None
 
 
+def test_options_arrive(tmp_path: Path) -> None:
+    stack = configurations.stack("options")
+    connector = stack.named("gcp:cloudfunctionsv2/function:Function", "custom-connector")
+    loaded = settings.load(environment(connector, tmp_path))
+    assert loaded.provider_options == {"recipientsPerCall": "20", "supportsStatus": "false", "statusUrl": STATUS_URL}
+
+
 def test_the_same_providers_are_known() -> None:
-    assert set(registry.PROVIDERS) <= set(providers.PROVIDERS)
+    assert set(registry.PROVIDERS) == set(providers.PROVIDERS)
 
 
-def test_twilio_reads_the_secrets_that_are_made() -> None:
-    assert {spec.name for spec in providers.PROVIDERS["twilio"].secrets} == set(credentials.SECRET_NAMES)
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_the_secrets_that_are_made_are_those_that_are_read(name: str) -> None:
+    entry, provider = providers.PROVIDERS[name], registry.provider_class(name)
+    assert {spec.name for spec in entry.secrets} == set(provider.secret_names)
+    overlapping = {spec.name: spec.previous for spec in entry.secrets if spec.previous}
+    assert set(overlapping.values()) == {each for each in provider.secret_names if each.endswith("-previous")}
+    assert all(previous == f"{current}-previous" for current, previous in overlapping.items())
 
 
-@pytest.mark.parametrize("name", ["twilio", "telesign", "azure"])  # the entries of the others are yet to follow theirs
+@pytest.mark.parametrize("name", providers.PROVIDERS)
 def test_addresses_and_options_are_those_of_the_functions(name: str) -> None:
     entry, provider = providers.PROVIDERS[name], registry.provider_class(name)
     assert (entry.url or None) == provider.default_url
-    options = {key: (option.values, option.form, option.required) for key, option in entry.options.items()}
-    assert options == {key: (option.values, option.form, option.required) for key, option in provider.options.items()}
+    ours = {key: (o.values, o.form, o.described, o.required) for key, o in entry.options.items()}
+    assert ours == {key: (o.values, o.form, o.described, o.required) for key, o in provider.options.items()}
+
+
+# A value of a secret that has a form.
+FORMS = {"account-sid": "AC" + "0" * 32, "api-key-sid": "SK" + "0" * 32}
+
+
+def secret_problems(name: str, present: Iterable[str], *, callbacks: bool) -> list[str]:
+    """What the functions say at their start of these secrets and no others."""
+    secrets = CannedSecrets({each: FORMS.get(each, "d2hzZWM=") for each in present})
+    clock = SystemClock()
+    made = registry.make_provider(name, ProviderSettings(), secrets=secrets, transport=NoTransport(), clock=clock)
+    return made.problems(callbacks=callbacks)
+
+
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_the_functions_start_when_nothing_is_missing_and_not_before(name: str) -> None:
+    """Over every choice of the secrets that an owner may give. Half of an optional group is never deployed, also where
+    the functions would leave it alone."""
+    entry = providers.PROVIDERS[name]
+    owned = [spec.name for spec in entry.owned]
+    required = {spec.name for spec in entry.secrets if spec.required}
+    for count in range(len(owned) + 1):
+        for present in itertools.combinations(owned, count):
+            missing = required.difference(present) | entry.lacking(present)
+            problems = secret_problems(name, present, callbacks=True)
+            halves = {each for group in entry.wholes for each in group}
+            assert missing if problems else missing <= halves, (present, missing, problems)
+
+
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_each_function_gets_all_of_a_group_or_nothing(name: str) -> None:
+    entry = providers.PROVIDERS[name]
+    readers = {spec.name: spec.readers for spec in entry.secrets}
+    for group in (*entry.logins, *entry.wholes):
+        assert len({readers[each] for each in group}) == 1, group
 
 
 def test_a_login_to_twilio_is_what_the_functions_take() -> None:
