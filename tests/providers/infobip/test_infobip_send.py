@@ -146,6 +146,16 @@ def test_a_repeated_call_has_the_outcome_of_the_first(infobip: InfobipWith) -> N
     assert f"messageId={ONE.id},{TWO.id}&" in on.last.url
 
 
+def test_a_refusal_that_may_pass_has_used_the_id_for_good(infobip: InfobipWith) -> None:
+    """Sent again under the same id after the account was topped up, it would be refused for ever."""
+    logs = wire.logs(wire.log(ONE.id, "REJECTED_NOT_ENOUGH_CREDITS"))
+    (outcome,) = infobip(wire.sent((ONE.id, DUPLICATE)), logs).provider.send([ONE])
+    assert isinstance(outcome, SendReceipt)
+    assert outcome.status is MessageStatus.FAILED
+    assert outcome.failure is not None
+    assert (outcome.failure.kind, outcome.failure.retry) == (ErrorKind.ACCOUNT, RetrySafety.SAFE)
+
+
 @pytest.mark.parametrize(
     "logs",
     [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import ClassVar
 
-from sms_connector.errors import CallError, NotSent, OutcomeUnknown, ProviderRefused, RequestError
+from sms_connector.errors import CallError, NotSent, OutcomeUnknown, ProviderRefused, RequestError, RetrySafety
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -223,7 +223,9 @@ def _is_open(outcome: SendOutcome) -> bool:
 
 
 def _from_log(report: DeliveryReport) -> SendOutcome:
-    """Return the outcome of the first call."""
-    if report.failure is not None and report.status is MessageStatus.FAILED:
-        return report.failure
-    return SendReceipt(report.provider_message_id, report.status, report.raw_status, report.segments, report.failure)
+    """Return the outcome of the first call. A refusal that may pass (no credit) has used the id for good: it ends the
+    message instead of having it sent again in vain, and whoever retries sends another one."""
+    failure = report.failure
+    if failure is not None and report.status is MessageStatus.FAILED and failure.retry is RetrySafety.NEVER:
+        return failure
+    return SendReceipt(report.provider_message_id, report.status, report.raw_status, report.segments, failure)
