@@ -22,7 +22,8 @@ from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.sending.batch import SendContext
 from sms_connector.sending.idempotency import IdempotencyKeys, RecordKeys
 from sms_connector.sending.send import SendService
-from sms_connector.store.message_store import MessageStore, Outbox
+from sms_connector.store.block_store import BlockStore
+from sms_connector.store.message_store import Outbox
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.store.opt_outs import OptOuts
 from sms_connector.store.saved_templates import Templates
@@ -70,7 +71,7 @@ class Engine:
         can = provider.capabilities
         lease = NodeLease(ledger, clock=clock, policy=policy, secrets_in_use=secrets_in_use)
         self.opt_outs = OptOuts(ledger, clock=clock)
-        store = MessageStore(ledger, outbox, self.opt_outs, executor=executor)
+        store = BlockStore(ledger, outbox, self.opt_outs, executor=executor)
         reconciler = Reconciler(provider, store, clock=clock, policy=policy)
         has_callbacks = callbacks is not None
         poller = Poller(provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=has_callbacks)

@@ -20,12 +20,12 @@ from sms_connector.campaigns.intake import discard
 from sms_connector.errors import Conflict
 from sms_connector.model.policy import Policy
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Clock, Ledger, Query, Version, Write
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import BLOCKS, Block, records_of
 from sms_connector.store.campaign_record import Campaign, CampaignState
 from sms_connector.store.event_merger import merge_due, merge_late
 from sms_connector.store.message_record import COLLECTION as MESSAGES
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import MessageStore
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.tracking.poller import Poller, PollOptions
 from sms_connector.tracking.schedule import PATH as PATH
@@ -55,7 +55,7 @@ class Maintenance(msgspec.Struct, frozen=True):
     redact does, which is late then."""
 
     ledger: Ledger
-    store: MessageStore
+    store: BlockStore
     poller: Poller
     campaigns: Campaigns
     lease: NodeLease

@@ -31,8 +31,10 @@ from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import InboundMessage
+from sms_connector.model.invalid_value import quote
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
-from sms_connector.model.phone_number import SenderKind
+from sms_connector.model.phone_number import Sender, SenderKind
+from sms_connector.model.senders import channel_of
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Secret, SecretVersions, secret_digest
 
@@ -82,6 +84,17 @@ class Capabilities(msgspec.Struct, frozen=True):
     channels: frozenset[str] = frozenset()
     sender_rates: Mapping[SenderKind, float] = msgspec.field(default_factory=dict)
     sender_queue_seconds: int = 0
+
+    def sender_problem(self, sender: Sender) -> str | None:
+        """Return why the provider can't send for a sender; None where it can."""
+        if self.sender_kinds and sender.kind not in self.sender_kinds:
+            known = ", ".join(sorted(self.sender_kinds))
+            return f"{quote(sender.address)} is a {sender.kind}, which the provider does not have; it has: {known}"
+        channel = channel_of(sender)
+        if channel and channel not in self.channels:
+            known = ", ".join(sorted(self.channels)) or "none"
+            return f"the provider has no channel {quote(channel)}; it has: {known}"
+        return None
 
 
 class SendReceipt(msgspec.Struct, frozen=True):

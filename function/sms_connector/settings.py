@@ -17,7 +17,10 @@ from msgspec.structs import replace
 from sms_connector import registry
 from sms_connector import settings_values as values
 from sms_connector.errors import StartError
+from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.phone_number import Sender, parse_country, parse_sender
+from sms_connector.model.senders import Senders
+from sms_connector.sender_settings import read_senders
 from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 
 LEDGER_FORMS: Final = "sqlite:<path> or firestore:<project>/<database>"
@@ -61,6 +64,8 @@ class Settings(msgspec.Struct, frozen=True):
     provider_url: str | None = None
     provider_options: Mapping[str, str] = msgspec.field(default_factory=dict)
     sender: Sender | None = None
+    senders: tuple[Sender, ...] = ()
+    business_unit: str | None = None
     default_country: str | None = None
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6
@@ -88,6 +93,13 @@ class Settings(msgspec.Struct, frozen=True):
     journeys_organization_id: str | None = None
     on_platform: bool = False
     project: str | None = None
+
+    @property
+    def all_senders(self) -> Senders:
+        """The senders, whichever setting lists them."""
+        if self.sender is not None:
+            return Senders((replace(self.sender, default=True),))
+        return Senders(self.senders, complete=bool(self.senders))
 
     @property
     def proxy(self) -> ProxySettings | None:
@@ -123,6 +135,8 @@ READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "SMS_PROVIDER_URL": values.base_url,
     "SMS_PROVIDER_OPTIONS": values.named_values,
     "SMS_SENDER": parse_sender,
+    "SMS_SENDERS": read_senders,
+    "SMS_BUSINESS_UNIT": values.text(100),
     "SMS_DEFAULT_COUNTRY": parse_country,
     "SMS_RETRY_INTERVAL_MILLIS": values.whole_number(100, 3_600_000),
     "SMS_RETRY_ATTEMPTS": values.whole_number(0, 100),
@@ -161,6 +175,8 @@ def load(environ: Mapping[str, str], *, needs_ledger: bool = True) -> Settings:
     for name, raw in said.items():
         try:
             read[name.removeprefix(PREFIX).lower()] = READERS[name](raw)
+        except InvalidValueError as error:
+            problems += [f"{name}{each.field} (environment): {each.message}" for each in error.problems]
         except ValueError as problem_text:
             problems.append(f"{name} (environment): {problem_text}")
     settings = Settings(**read, on_platform=bool(environ.get("K_SERVICE")))
@@ -176,6 +192,8 @@ def _find_contradictions(settings: Settings, said: Mapping[str, str]) -> Iterato
     """Compare settings with each other. One that is wrong by itself is a problem already."""
     if (settings.nodes_min or 0) > (settings.nodes_max or 1000):
         yield "SMS_NODES_MIN is more than SMS_NODES_MAX: lower it, or raise the other"
+    if "SMS_SENDER" in said and "SMS_SENDERS" in said:
+        yield 'SMS_SENDER and SMS_SENDERS are both set: keep one; SMS_SENDER=x is [{"address": "x", "default": true}]'
     if _uses_cloud_tasks(settings):
         for name in ("SMS_WORKER_URL", "SMS_CONNECTOR_URL", "SMS_TASKS_ACCOUNT"):
             if name not in said:

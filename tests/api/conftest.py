@@ -14,6 +14,7 @@ from werkzeug.test import Client
 from sms_connector.api.dispatcher import build_api
 from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.model.phone_number import Sender, SenderKind
+from sms_connector.model.senders import Senders
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
 from tests.fixtures.engine_double import NOW, EngineDouble
@@ -33,7 +34,8 @@ CAPABILITIES = Capabilities(
     sender_kinds=frozenset(SenderKind),
     channels=frozenset({"whatsapp"}),
 )
-PROFILE = ConnectionProfile(name="sms", provider="twilio", sender=Sender("+15551234567", SenderKind.LONG_CODE))
+DEFAULT_SENDER = Sender("+15551234567", SenderKind.LONG_CODE, default=True)
+PROFILE = ConnectionProfile(name="sms", provider="twilio", senders=Senders((DEFAULT_SENDER,)))
 
 
 def make_app(services: Services) -> flask.Flask:
@@ -96,7 +98,7 @@ def api() -> Api:
 
 @pytest.fixture
 def api_without_sender() -> Api:
-    return make_api(profile=replace(PROFILE, sender=None))
+    return make_api(profile=replace(PROFILE, senders=Senders()))
 
 
 @pytest.fixture

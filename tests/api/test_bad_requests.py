@@ -253,7 +253,7 @@ OPTIONS = [
 ]
 
 OTHERS = [
-    Bad("preview: an unknown field", {**GOOD, "sender": "x"}, ("sender",), "UNKNOWN_FIELD", path=PREVIEW),
+    Bad("preview: an unknown field", {**GOOD, "callbackUrl": "x"}, ("callbackUrl",), "UNKNOWN_FIELD", path=PREVIEW),
     Bad("preview: six placeholders", {"message": "<a><b><c><d><e><f>"}, ("message",), "INVALID_MESSAGE", path=PREVIEW),
     Bad("preview: no body", b"", ("",), "MISSING_VALUE", path=PREVIEW),
     Bad("cancel: a body with a field", {"reason": "x"}, ("reason",), "UNKNOWN_FIELD", path="/v1/messages/msg_1:cancel"),

@@ -24,16 +24,27 @@ def test_the_connection_as_it_was_configured(make: Any, profile: Any) -> None:
         proxy_auth="digest",
         proxy_ssl="tunnel",
         callbacks=True,
+        business_unit="Retail",
     )
     assert make(profile=told).get("/v1/connection").json == {
         "name": "sms",
+        "businessUnit": "Retail",
         "description": "Order news",
         "labels": {"team": "shop"},
         "provider": "twilio",
         "region": "europe-west3",
         "nodes": {"min": 2, "max": 50},
         "proxy": {"url": "http://proxy.example:3128", "auth": "digest", "ssl": "tunnel"},
-        "senders": [{"address": "+15551234567", "kind": "long_code", "default": True}],
+        "senders": [
+            {
+                "address": "+15551234567",
+                "name": None,
+                "businessUnit": "Retail",
+                "kind": "long_code",
+                "countries": [],
+                "default": True,
+            }
+        ],
         "capabilities": {
             "textLimit": 1600,
             "recipientsPerCall": 1,

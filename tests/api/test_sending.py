@@ -135,6 +135,7 @@ def test_a_plain_result_has_these_members_and_no_others(api: Any) -> None:
         "to": TO,
         "status": "queued",
         "final": False,
+        "sender": "+15551234567",
         "providerMessageId": "SM" + "0" * 32,
         "segments": 1,
         "encoding": "GSM-7",

@@ -74,6 +74,23 @@ def test_a_worker_needs_a_queue(tmp_path: Path) -> None:
     assert problem.startswith("SMS_QUEUE is missing")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "place"),
+    [
+        ("SMS_SENDER", "MG" + "0" * 32, "SMS_SENDER"),
+        ("SMS_SENDERS", '[{"address": "ACME"}, {"address": "whatsapp:+15551234567"}]', "SMS_SENDERS[1].address"),
+    ],
+)
+def test_a_sender_of_a_kind_that_the_provider_does_not_have(tmp_path: Path, name: str, value: str, place: str) -> None:
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "access-key").write_text("a2V5")
+    azure = {"SMS_PROVIDER": "azure", "SMS_PROVIDER_URL": "https://x.communication.azure.com"}
+    ledger = {"SMS_LEDGER": f"sqlite:{tmp_path / 'ledger.db'}"}
+    [problem] = problems("connector", environ(tmp_path, **azure, **ledger, **{name: value}))
+    assert problem.startswith(f"{place} (environment): ")
+    assert "which the provider does not have; it has: alphanumeric, long_code, short_code, toll_free" in problem
+
+
 def test_a_secret_that_cant_be_read_is_a_problem_of_the_start(tmp_path: Path) -> None:
     settings = environ(tmp_path, "account-sid", SMS_LEDGER=f"sqlite:{tmp_path / 'ledger.db'}")
     (tmp_path / "secrets" / "auth-token").symlink_to("auth-token")

@@ -58,7 +58,7 @@ def compose(
 def make_request(count: int, tracking: Tracking | None = None, *, first: int = 0) -> SendRequest:
     """`count` records with texts and recipients of their own."""
     numbers = range(first, first + count)
-    drafts = [Draft(n - first, recipient(n), text(n), measure(text(n))) for n in numbers]
+    drafts = [Draft(n - first, recipient(n), SENDER, text(n), measure(text(n))) for n in numbers]
     nonce = uuid.uuid4().hex
     return SendRequest(drafts, SendOptions(SENDER, tracking or Tracking()), nonce, request_id=nonce)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,7 +22,7 @@ from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.send_request import SendOptions
 from sms_connector.ports import MAX_DOCUMENT_BYTES, Query
 from sms_connector.provider import Capabilities
-from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
+from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState, SenderLoad
 from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import ONE_BY_ONE
@@ -373,7 +374,7 @@ FORECASTS = [
         hand_over=60,
         wait=1440,
         ends_in=1500,
-        ahead=Ahead(500, 500, 500),
+        ahead=Ahead(500, {SENDER: SenderLoad(500, 500)}),
     ),
     Row("after others of another sender", 1000, 1000, hand_over=60, wait=960, ends_in=1020, ahead=Ahead(500)),
     Row(
@@ -383,7 +384,7 @@ FORECASTS = [
         hand_over=40,
         wait=36_460,
         ends_in=36_500,
-        ahead=Ahead(segments=35_500),
+        ahead=Ahead(0, {SENDER: SenderLoad(0, 35_500)}),
         refused="1 segment a second and has 35,500 of other campaigns to send first, so the last messages would wait 10 h 8 min",
     ),
 ]
@@ -392,8 +393,7 @@ FORECASTS = [
 @pytest.mark.parametrize("row", FORECASTS, ids=lambda row: row.reason)
 def test_forecasts(row: Row) -> None:
     forecast = Forecaster(row.pace, row.capabilities).forecast(
-        messages=row.messages,
-        segments=row.segments,
+        {row.sender: SenderLoad(row.messages, row.segments)},
         one_text=row.one_text,
         options=SendOptions(row.sender, **(row.options or {})),
         now=NOW,
@@ -405,6 +405,49 @@ def test_forecasts(row: Row) -> None:
     assert forecast.ends_at - NOW == pytest.approx(row.ends_in)
     assert (forecast.refusal is None) is (row.refused is None), forecast.refusal
     assert row.refused is None or row.refused in str(forecast.refusal)
+
+
+def test_a_forecast_by_sender_is_that_of_the_slowest() -> None:
+    forecaster = Forecaster(Pace(), LIMITED)
+    loads = {"+18005550100": SenderLoad(600, 600), SENDER: SenderLoad(300, 400), "12345": SenderLoad(100, 100)}
+    ahead = Ahead(500, {SENDER: SenderLoad(50, 100), "+15550001111": SenderLoad(450, 450)})
+    forecast = forecaster.forecast(loads, one_text=True, options=SendOptions(), now=NOW, ahead=ahead)
+    assert forecast.hand_over_seconds == pytest.approx(1500 / 25)
+    assert [(part.sender, part.rate) for part in forecast.senders] == [("+18005550100", 3), (SENDER, 1), ("12345", 100)]
+    waits = [600 / 3 - 600 / 25, 500 - 350 / 25, 0]
+    assert [part.longest_wait_seconds for part in forecast.senders] == pytest.approx(waits)
+    assert (forecast.sender_rate, forecast.longest_wait_seconds) == (1, pytest.approx(waits[1]))
+    assert forecast.ends_at - NOW == pytest.approx(60 + waits[1])
+    short = SendOptions(validity_seconds=300)
+    refusal = forecaster.forecast(loads, one_text=True, options=short, now=NOW, ahead=ahead).refusal
+    assert refusal is not None
+    assert "one of the senders sends 1 segment a second and has 100 of other campaigns to send first" in refusal
+
+
+def test_a_campaign_without_a_valid_record_has_no_sender_to_forecast() -> None:
+    forecast = Forecaster(Pace(), LIMITED).forecast({}, one_text=True, options=SendOptions(), now=NOW)
+    assert (forecast.sender_rate, forecast.longest_wait_seconds, forecast.ends_at) == (None, 0.0, NOW)
+
+
+def test_what_campaigns_of_several_senders_have_left_counts_for_each(world: CampaignWorld) -> None:
+    other = "+15550001111"
+
+    def scenario() -> None:
+        node: Node = world.node(capabilities=LIMITED)
+        mixed = [replace(accepted(index), sender=SENDER if index % 4 == 0 else other) for index in range(400)]
+        order = CampaignOrder("Hello <first name>", 1, SendOptions(), "mixed", "r")
+        first = node.engine.intake.accept(order, mixed)
+        assert first.loads == {SENDER: SenderLoad(100, 100), other: SenderLoad(300, 300)}
+        for sender, ahead in ((SENDER, 100), (other, 300)):
+            order = CampaignOrder("x", 0, SendOptions(sender), "", "r")
+            _, forecast = node.engine.intake.forecast(order, [accepted(0)])
+            assert (forecast.ahead, [part.ahead for part in forecast.senders]) == (400, [ahead])
+        world.run_chunks(node)
+        assert Counter(stored.message.sender for stored in world.network.stored) == {SENDER: 100, other: 300}
+        records = called(node.results(first.id))
+        assert [record.sender for record in records] == [record.sender for record in mixed]
+
+    run_in(world.clock, scenario)
 
 
 def test_what_the_forecast_refuses_is_not_kept(world: CampaignWorld) -> None:

@@ -9,9 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from sms_connector.errors import PreconditionFailed
+from sms_connector.model.phone_number import Sender, SenderKind
+from sms_connector.model.senders import Senders
 from sms_connector.model.status import MessageStatus
 from sms_connector.store.campaign_record import CampaignState
 from sms_connector.store.message_record import MessageRecord
+from tests.api.conftest import PROFILE
 from tests.fixtures.campaign_api import CampaignApi
 from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
@@ -106,6 +109,30 @@ def retry(api: CampaignApi, campaign: str, *, status: int = 202) -> Any:
     answer = api.client.post(f"/v1/campaigns/{campaign}:retry")
     assert answer.status_code == status, answer.text
     return answer.json
+
+
+def test_a_retry_keeps_the_sender_of_each_record() -> None:
+    names = ("+15551234567", "ACME")
+    listed = [
+        Sender(names[0], SenderKind.LONG_CODE, countries=("US",)),
+        Sender("ACME", SenderKind.ALPHANUMERIC, default=True),
+    ]
+    api = CampaignApi(profile=replace(PROFILE, senders=Senders(tuple(listed), complete=True)))
+    numbers = ["+12125550123", "+4915112345678", "+4915112345679"]
+    for to in numbers[:2]:
+        api.world.network.fate[to].append("not reached")
+
+    def scenario() -> None:
+        origin = api.create({"message": "Hi", "records": [{"to": to} for to in numbers]}).json["id"]
+        api.world.run_chunks(api.node)
+        again = retry(api, origin)
+        assert again["senders"] == dict.fromkeys(names, 1)
+        api.world.run_chunks(api.node)
+        assert [each["sender"] for each in api.results(again["id"])] == list(names)
+        sent = {stored.message.to: stored.message.sender for stored in api.world.network.stored}
+        assert sent == dict(zip(numbers, [*names, "ACME"], strict=True))
+
+    run_in(api.world.clock, scenario)
 
 
 def test_what_failed_safely_is_sent_once_more() -> None:

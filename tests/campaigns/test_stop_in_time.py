@@ -69,7 +69,7 @@ def test_nothing_may_leave_where_nothing_is_sent(world: CampaignWorld) -> None:
 def test_a_plain_send_of_a_thousand_is_stopped_by_a_suspension(world: CampaignWorld) -> None:
     def scenario() -> None:
         node, other = world.node(), world.node()
-        drafts = [Draft(index, number(index), "x", measure("x"), f"key {index}") for index in range(1000)]
+        drafts = [Draft(index, number(index), SENDER, "x", measure("x"), f"key {index}") for index in range(1000)]
 
         def stopping() -> float:
             world.clock.sleep(5.0)

@@ -21,7 +21,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Query, Write
 from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
 from sms_connector.store.status_events import STATUS_EVENTS
-from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
+from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import CONSUMING, NO_PULL
@@ -379,8 +379,8 @@ def test_messages_outside_of_campaigns_are_followed_too(world: CampaignWorld) ->
     def scenario() -> None:
         node = world.node()
         world.network.delivered_after = 5.0
-        drafts = [Draft(index, number(index), "Hello", measure("Hello")) for index in range(5)]
-        records = node.engine.sender.send(SendRequest(drafts, SendOptions("+15551234567"), "n", "req_1"))
+        drafts = [Draft(index, number(index), SENDER, "Hello", measure("Hello")) for index in range(5)]
+        records = node.engine.sender.send(SendRequest(drafts, SendOptions(SENDER), "n", "req_1"))
         assert {record.status for record in records} == {MessageStatus.QUEUED}
         world.run_maintenance(node, until=world.clock.time() + 40)
         assert {node.engine.messages.get(r.id).status for r in records} == {MessageStatus.DELIVERED}
@@ -398,9 +398,9 @@ def test_reports_that_are_given_once_are_kept_whoever_they_are_about(world: Camp
         node = world.node(capabilities=CONSUMING)
         world.network.delivered_after = 1.0
         campaign = send(world, node, 30, tracking=Tracking(600.0 if asker == "alone" else 10.0, 3))
-        drafts = [Draft(index, number(100 + index), "Hello", measure("Hello")) for index in range(5)]
+        drafts = [Draft(index, number(100 + index), SENDER, "Hello", measure("Hello")) for index in range(5)]
         tracking = Tracking(10.0 if asker == "alone" else 600.0, 3)
-        request = SendRequest(drafts, SendOptions("+15551234567", tracking=tracking), "n", "req_1")
+        request = SendRequest(drafts, SendOptions(SENDER, tracking=tracking), "n", "req_1")
         records = node.engine.sender.send(request)
         world.clock.sleep(5.0)
         world.run_maintenance(node, until=world.clock.time() + 60)
@@ -415,7 +415,7 @@ def test_reports_that_are_given_once_are_kept_whoever_they_are_about(world: Camp
 def test_a_message_whose_node_died_is_looked_into(world: CampaignWorld) -> None:
     """Nobody asks with its key again: the round that was planned before the call finds it."""
     fate = Fate()
-    drafts = [Draft(0, number(0), "Hello", measure("Hello"))]
+    drafts = [Draft(0, number(0), SENDER, "Hello", measure("Hello"))]
 
     def dying() -> None:
         node = world.node(fate=fate)
@@ -423,7 +423,7 @@ def test_a_message_whose_node_died_is_looked_into(world: CampaignWorld) -> None:
         fate.names.clear()
         with suppress(Killed):
             for _ in range(50):
-                node.engine.sender.send(SendRequest(drafts, SendOptions("+15551234567"), f"n{fate.steps}", "req_1"))
+                node.engine.sender.send(SendRequest(drafts, SendOptions(SENDER), f"n{fate.steps}", "req_1"))
 
     run_in(world.clock, dying)
 

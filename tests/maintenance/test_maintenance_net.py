@@ -14,7 +14,7 @@ from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.ports import Task
 from sms_connector.store.campaign_record import CampaignState
-from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
+from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import NO_LIST
 from tests.fixtures.memory_ledger import OUTAGES, Fate, Killed
@@ -24,8 +24,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExc
 
 
 def send(node: Node, records: int, **options: Any) -> list[str]:
-    drafts = [Draft(index, number(index), "Hello", measure("Hello")) for index in range(records)]
-    request = SendRequest(drafts, SendOptions("+15551234567", **options), "n", "req")
+    drafts = [Draft(index, number(index), SENDER, "Hello", measure("Hello")) for index in range(records)]
+    request = SendRequest(drafts, SendOptions(SENDER, **options), "n", "req")
     return [record.id for record in node.engine.sender.send(request)]
 
 

@@ -30,8 +30,8 @@ from sms_connector.notifications.delivery import (
 )
 from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Json, Write
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import HttpResponse
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
@@ -57,10 +57,10 @@ class Stage:
     def __post_init__(self) -> None:
         log = StructuredLog("sms", stream=self.log, now=self.clock.time)
         outbox = NotificationOutbox(self.queue, clock=self.clock, log=log)
-        self.store = MessageStore(self.ledger, outbox)
+        self.store = BlockStore(self.ledger, outbox)
         self.out = NotificationDispatcher(
             ledger=self.ledger,
-            store=MessageStore(self.ledger),
+            store=BlockStore(self.ledger),
             queue=self.queue,
             transport=self.receiver,
             signer=Signer(self.secrets),
@@ -154,6 +154,7 @@ def test_a_final_state_is_told_with_the_result_as_it_is_answered(stage: Stage) -
                 "to": "+15558675310",
                 "status": "delivered",
                 "final": True,
+                "sender": "+15551234567",
                 "providerMessageId": f"SM{1:032x}",
                 "segments": 0,
                 "encoding": None,

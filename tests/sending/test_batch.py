@@ -67,6 +67,18 @@ def test_every_recipient_of_a_call_has_its_own_outcome(world: World, capabilitie
     assert node.throttle.state().queued == 0
 
 
+@pytest.mark.parametrize(("capabilities", "calls"), [(SAME_TEXT, 2), (MANY_TEXTS, 1), (ONE_BY_ONE, 6)])
+def test_each_message_goes_out_from_its_own_sender(world: World, capabilities: Capabilities, calls: int) -> None:
+    node, senders = world.node(capabilities=capabilities), ["+15551234567", "ACME"]
+    drafts = [draft(i, text="Hello", sender=senders[i % 2]) for i in range(6)]
+    [records] = world.clock.run(lambda: node.send(drafts))
+    assert [record.sender for record in records] == senders * 3
+    assert [world.record(record.id).sender for record in records] == senders * 3
+    sent = {stored.message.id: stored.message.sender for stored in world.network.stored}
+    assert [sent[record.id] for record in records] == senders * 3
+    assert len(node.provider.starts("send")) == calls
+
+
 def test_many_recipients_a_call_are_written_in_commits_that_fit(world: World) -> None:
     """A block of calls of a hundred recipients each holds more documents than a commit takes."""
     node = world.node(capabilities=SAME_TEXT, rate=None)

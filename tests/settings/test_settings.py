@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from sms_connector.api.schemas.request_body import RETRY_ATTEMPTS, RETRY_INTERVAL_MILLIS
 from sms_connector.errors import StartError
@@ -62,6 +63,7 @@ def test_everything_said(tmp_path: Path) -> None:
             "SMS_SUSPENDED": "true",
             "SMS_PROVIDER_URL": "https://twilio.example/base/",
             "SMS_SENDER": "+15551234567",
+            "SMS_BUSINESS_UNIT": "Retail",
             "SMS_DEFAULT_COUNTRY": "DE",
             "SMS_RETRY_INTERVAL_MILLIS": "100",
             "SMS_RETRY_ATTEMPTS": "0",
@@ -92,6 +94,8 @@ def test_everything_said(tmp_path: Path) -> None:
     assert settings.provider_url == "https://twilio.example/base"
     assert settings.sender is not None
     assert settings.sender.kind is SenderKind.LONG_CODE
+    assert settings.all_senders.listed == (replace(settings.sender, default=True),)
+    assert settings.business_unit == "Retail"
     assert (settings.retry_interval_millis, settings.retry_attempts, settings.expire_after_hours) == (100, 0, 24)
     assert settings.proxy == ProxySettings("proxy.example", 3128, ProxyAuth.DIGEST, ProxySsl.TUNNEL)
     assert settings.campaign_sources == ("gs://lists", "gs://other-lists/sms")

@@ -13,7 +13,7 @@ from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.model.status import MessageStatus
 from sms_connector.store.message_record import MessageRecord
-from tests.fixtures.campaign_world import CampaignWorld, Node, accepted, called, number, run_in
+from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.fake_provider import CONSUMING, OPTED_OUT, Capabilities
 
@@ -30,8 +30,8 @@ FOLLOW = Tracking(10.0, 6)
 
 
 def send(node: Node, *, nonce: str = "n1", tracking: Tracking = FOLLOW) -> MessageRecord:
-    draft = Draft(0, number(0), "Hello", measure("Hello"))
-    [record] = node.engine.sender.send(SendRequest([draft], SendOptions("+15551234567", tracking), nonce, "req"))
+    draft = Draft(0, number(0), SENDER, "Hello", measure("Hello"))
+    [record] = node.engine.sender.send(SendRequest([draft], SendOptions(SENDER, tracking), nonce, "req"))
     return record
 
 

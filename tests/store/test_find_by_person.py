@@ -7,10 +7,11 @@ from itertools import islice
 import pytest
 
 from sms_connector.model.person import person_key
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import MessageLocation
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Cursor, MessageStore, PersonQuery
+from sms_connector.store.message_store import Cursor, PersonQuery
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.memory_ledger import MemoryLedger
@@ -42,7 +43,7 @@ def ledger() -> CountingLedger:
     clock = FakeClock()
     ledger = CountingLedger(MemoryLedger(clock))
     now = clock.now
-    store = MessageStore(ledger)
+    store = BlockStore(ledger)
     store.create([record("msg_a", ME, now + 1), record("msg_b", OTHER, now + 2), record("msg_c", ME, now + 3, "SMc")])
     early = block_of(0, in_block(0, 0, ME, now), in_block(0, 1, OTHER, now), in_block(0, 2, ME, now + 9))
     late = block_of(1, in_block(1, 0, OTHER, now + 4), in_block(1, 1, ME, now + 4))
@@ -58,12 +59,12 @@ NEWEST_FIRST = ["block 2", "block 0", "block 26", "msg_c", "msg_a"]
 
 
 def test_all_to_a_person_newest_first(ledger: CountingLedger) -> None:
-    assert ids(MessageStore(ledger).find_by_person(person_key(ME), limit=10)) == NEWEST_FIRST
+    assert ids(BlockStore(ledger).find_by_person(person_key(ME), limit=10)) == NEWEST_FIRST
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 4])
 def test_no_more_than_wanted(ledger: CountingLedger, limit: int) -> None:
-    assert ids(MessageStore(ledger).find_by_person(person_key(ME), limit=limit)) == NEWEST_FIRST[:limit]
+    assert ids(BlockStore(ledger).find_by_person(person_key(ME), limit=limit)) == NEWEST_FIRST[:limit]
 
 
 def test_as_whatsapp_the_person_is_the_same(ledger: CountingLedger) -> None:
@@ -75,7 +76,7 @@ def test_page_by_page_none_is_missed_or_twice(ledger: CountingLedger, limit: int
     found: list[MessageRecord] = []
     after: Cursor | None = None
     while True:
-        page = list(islice(MessageStore(ledger).newest(PersonQuery(person_key(ME), after=after, page=limit)), limit))
+        page = list(islice(BlockStore(ledger).newest(PersonQuery(person_key(ME), after=after, page=limit)), limit))
         if not page:
             break
         found += [each for _, each in page if each.to == ME]
@@ -99,7 +100,7 @@ def test_in_a_range_of_time(
     ledger: CountingLedger, since: float | None, until: float | None, expected: list[str]
 ) -> None:
     start = FakeClock().now
-    found = MessageStore(ledger).find_by_person(
+    found = BlockStore(ledger).find_by_person(
         person_key(ME),
         limit=10,
         since=None if since is None else start + since,
@@ -118,7 +119,7 @@ def test_in_a_range_of_time(
 )
 def test_by_the_providers_id(ledger: CountingLedger, provider_id: str, owner: str | None) -> None:
     before = ledger.operations
-    assert MessageStore(ledger).find_by_provider_id(provider_id) == owner
+    assert BlockStore(ledger).find_by_provider_id(provider_id) == owner
     assert (ledger.operations - before).reads <= 2
 
 
@@ -127,14 +128,14 @@ def test_only_what_can_match_is_read(ledger: CountingLedger) -> None:
     now = FakeClock().now
     ledger.commit([block_of(n, in_block(n, 0, OTHER, now + n)).to_write() for n in range(10, 40)])
     before = ledger.operations
-    found = MessageStore(ledger).find_by_person(person_key(ME), limit=10)
+    found = BlockStore(ledger).find_by_person(person_key(ME), limit=10)
     assert len(found) == 5
     assert (ledger.operations - before).reads == 4  # two blocks, two messages
 
 
 def test_single_messages_after_the_range_are_not_read(ledger: CountingLedger) -> None:
     start = FakeClock().now
-    store = MessageStore(ledger)
+    store = BlockStore(ledger)
     store.create([record(f"msg_later_{n}", ME, start + 100 + n) for n in range(60)])
     before = ledger.operations
     found = store.find_by_person(person_key(ME), limit=5, until=start + 50)
@@ -147,5 +148,5 @@ def test_a_block_that_went_on_after_days_is_found(ledger: CountingLedger) -> Non
     start, days = FakeClock().now, 3 * 24 * 3600.0
     paused = block_of(7, in_block(7, 0, ME, start + 5), in_block(7, 1, ME, start + 5 + days))
     ledger.commit([paused.to_write()])
-    found = MessageStore(ledger).find_by_person(person_key(ME), limit=5, since=start + 5, until=start + 6)
+    found = BlockStore(ledger).find_by_person(person_key(ME), limit=5, since=start + 5, until=start + 6)
     assert ids(found) == ["block 175"]

@@ -14,8 +14,8 @@ from sms_connector.model.send_request import OnUnknown
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Document, Ledger, Query, Version, Write
 from sms_connector.provider import Capabilities
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import CampaignState, MessageLocation
-from sms_connector.store.message_store import MessageStore
 from sms_connector.store.status_events import report_of, write_status_event
 from tests.fixtures.campaign_world import CampaignWorld, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
@@ -118,7 +118,7 @@ def test_read_is_not_lost_while_a_round_notes_delivered(world: CampaignWorld, st
             world.network.delivered_after = 1.0
         world.clock.sleep(12.0)
         report = DeliveryReport(record.provider_message_id or "", MessageStatus.READ, "read")
-        ledger.before[step] = lambda: MessageStore(world.ledger).record_event(
+        ledger.before[step] = lambda: BlockStore(world.ledger).record_event(
             record.id, report, at=world.clock.time(), source="callback"
         )
         node.engine.maintenance.run_maintenance()

@@ -7,7 +7,7 @@ import pytest
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.model.status import MessageStatus
-from tests.fixtures.campaign_world import CampaignWorld, Node, number, run_in
+from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.memory_ledger import Fate, Killed
 
@@ -19,7 +19,7 @@ def world() -> CampaignWorld:
 
 def request(tracking: Tracking) -> SendRequest:
     return SendRequest(
-        [Draft(0, number(0), "Hello", measure("Hello"))], SendOptions("+15551234567", tracking), "n", "req"
+        [Draft(0, number(0), SENDER, "Hello", measure("Hello"))], SendOptions(SENDER, tracking), "n", "req"
     )
 
 

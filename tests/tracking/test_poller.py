@@ -41,7 +41,9 @@ class Scene:
         send_at: datetime | None = None,
     ) -> MessageRecord:
         at = self.world.clock.now - ago
-        record = new_record(draft(index), SendOptions(sender, tracking, send_at=send_at), f"msg_{index}", at=at)
+        record = new_record(
+            draft(index, sender=sender), SendOptions(sender, tracking, send_at=send_at), f"msg_{index}", at=at
+        )
         message = OutboundMessage(record.id, record.to, sender, f"Hello {index}")
         stored = Stored(f"SM{index}", message, at, S.SENT, body=message.text)
         self.world.network.stored.append(stored)

@@ -36,7 +36,7 @@ class Scene:
         self, id_: str, *, to: str | None = None, later: float = 0.0, text: str = TEXT, **values: object
     ) -> MessageRecord:
         at = self.world.clock.now + later
-        record = new_record(draft(0, to=to, text=text), SendOptions(self.sender), id_, at=at)
+        record = new_record(draft(0, to=to, text=text, sender=self.sender), SendOptions(self.sender), id_, at=at)
         record.mark_unknown("no answer within 15 s", at=at, window=self.world.policy.unknown_window)
         for name, value in values.items():
             setattr(record, name, value)

@@ -50,8 +50,10 @@ _OF_NAME: dict[str, Any] = {
     "url": "https://crm.example.com/sms",
     "warnings": [],
 }
+_OF_SENDER = {"name": "Orders", "businessUnit": "Retail", "kind": "long_code", "countries": ["US", "CA"]}
 # Of a type's own fields: they are shown although they may be absent.
 _OF_TYPE: dict[str, dict[str, Any]] = {
+    "CallbackAddressInfo": {"kind": "status"},
     "CallbackInfo": {"id": f"cb_{0:026}", "message": _MESSAGE_ID, "state": "given_up", "lastError": "410 Gone"},
     "CampaignInfo": {
         "id": _CAMPAIGN_ID,
@@ -75,6 +77,7 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     "Health": {"status": "ok", "connection": "sms"},
     "HistoryEntry": {"source": "send", "providerStatus": "queued"},
     "InboundInfo": {"id": f"SM{0:032}", "sender": _TO, "to": _SENDER, "text": "Stop", "keyword": "stop"},
+    "ListedSender": _OF_SENDER,
     "Message": {"id": _MESSAGE_ID},
     "Nodes": {"min": 2, "max": 50},
     "PreviewAnswer": {"placeholders": ["prénom"]},
@@ -84,7 +87,8 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     "RefusedOptOut": {"index": 1, "number": "0123", "line": 3},
     "SendAnswer": {"duplicates": 0},
     "SendResult": {"id": _MESSAGE_ID},
-    "SenderInfo": {"kind": "long_code"},
+    "SenderAbilities": {"channels": ["sms"], "segmentsPerSecond": 1.0, "queueSeconds": 36000, "refusedBy": []},
+    "SenderInfo": _OF_SENDER,
     "TemplateInfo": {
         "name": "order-shipped",
         "message": _MESSAGE,

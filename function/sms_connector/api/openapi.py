@@ -166,13 +166,13 @@ def _content(kind: type, example: Any = None, *also_as: str) -> dict[str, Any]:
 
 
 # Resources of another's module, and what is none.
-_BELONGS_TO = {"limits": "connection", "health": "service", "openapi.json": "service"}
+_BELONGS_TO = {"limits": "connection", "senders": "connection", "health": "service", "openapi.json": "service"}
 
 TAGS = {
     "messages": "Send, preview, look up, list, cancel and redact messages.",
     "campaigns": "Send up to 1 000 000 records, carried out by workers.",
     "templates": "Messages with their mapping, sender and options, saved under a name.",
-    "connection": "Describe, test, suspend and resume the connection; show its limits.",
+    "connection": "Describe, test, suspend and resume the connection; show its senders and limits.",
     "optOuts": "Recipients who receive no messages.",
     "inboundMessages": "Messages that recipients sent.",
     "customChannel": "This connector as a custom channel of Customer Insights - Journeys.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from sms_connector.campaigns.sources import NO_SOURCES
-from sms_connector.model.phone_number import Sender
+from sms_connector.model.senders import Senders
 from sms_connector.ports import ObjectSource
 from sms_connector.provider import Capabilities
 from sms_connector.structured_log import StructuredLog
@@ -38,7 +38,8 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
     proxy_url: str | None = None
     proxy_auth: str = "none"
     proxy_ssl: str = "auto"
-    sender: Sender | None = None
+    senders: Senders = Senders()
+    business_unit: str | None = None
     default_country: str | None = None
     retry_interval_millis: int = 10_000
     retry_attempts: int = 6

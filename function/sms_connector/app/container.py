@@ -39,7 +39,7 @@ from sms_connector.provider import Provider
 from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING, SPARE, SQLITE_TIMING, ConnectionRate
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
-from sms_connector.store.message_store import MessageStore
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.opt_outs import OptOuts
 from sms_connector.tracking.schedule import MaintenanceSchedule
 from sms_connector.transport.http import Gate
@@ -158,7 +158,7 @@ def _build_notifications(
     transport = HttpTransport(timing, clock=clock, secrets=secrets, resolve=guard)
     return NotificationDispatcher(
         ledger=ledger,
-        store=MessageStore(ledger),
+        store=BlockStore(ledger),
         queue=queue,
         transport=transport,
         signer=Signer(secrets),
@@ -179,7 +179,7 @@ def _build_events(
     clock: Clock,
 ) -> CallbackHandler:
     opt_outs = OptOuts(ledger, clock=clock)
-    store = MessageStore(ledger, outbox, opt_outs)
+    store = BlockStore(ledger, outbox, opt_outs)
     inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words, outbox)
     return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 
@@ -201,6 +201,7 @@ def make_profile(settings: Settings) -> ConnectionProfile:
     """Return what the API shows of the settings; a field that is named like a setting has its value."""
     derived: dict[str, Any] = {
         "name": settings.connection,
+        "senders": settings.all_senders,
         "proxy_url": settings.proxy.url if settings.proxy else None,
         "callbacks": settings.webhook_url is not None,
         "has_queue": settings.queue is not None,

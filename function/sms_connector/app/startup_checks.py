@@ -13,8 +13,9 @@ from sms_connector.app.adapters import make_transport_settings
 from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import NotSent, StartError
 from sms_connector.local.secrets import FileSecrets
+from sms_connector.model.senders import Senders
 from sms_connector.ports import Clock
-from sms_connector.provider import ProviderSettings
+from sms_connector.provider import Provider, ProviderSettings
 from sms_connector.settings import Settings, load
 from sms_connector.transport.http import NoTransport
 from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsafe_route
@@ -30,7 +31,8 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
         raise StartError([*error.problems, *checks.secret_problems(clock)]) from None
     problems = settings_problems(make_transport_settings(settings), settings.provider_url or "https:")
     problems += registry.provider_class(settings.provider).setting_problems(provider_settings(settings))
-    problems += StartupChecks.of(settings).secret_problems(clock)
+    checks = StartupChecks.of(settings)
+    problems += [*checks.sender_problems(settings.all_senders, clock), *checks.secret_problems(clock)]
     if problems:
         raise StartError(problems)
     return settings
@@ -91,13 +93,26 @@ class StartupChecks(msgspec.Struct, frozen=True):
             bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
         )
 
+    def sender_problems(self, senders: Senders, clock: Clock) -> list[str]:
+        """Return which senders are of a kind that the provider does not have."""
+        capabilities = self._make_provider(FileSecrets(self.secrets_dir, clock=clock), clock).capabilities
+        name = "SMS_SENDERS[{}].address" if senders.complete else "SMS_SENDER"
+        return [
+            f"{name.format(index)} (environment): {problem}"
+            for index, sender in enumerate(senders.listed)
+            if (problem := capabilities.sender_problem(sender)) is not None
+        ]
+
+    def _make_provider(self, secrets: FileSecrets, clock: Clock) -> Provider:
+        return registry.make_provider(
+            self.provider, self.settings, secrets=secrets, transport=NoTransport(), clock=clock
+        )
+
     def secret_problems(self, clock: Clock) -> list[str]:
         if self.provider not in registry.PROVIDERS:
             return []  # a problem of the settings already
         secrets = FileSecrets(self.secrets_dir, clock=clock)
-        provider = registry.make_provider(
-            self.provider, self.settings, secrets=secrets, transport=NoTransport(), clock=clock
-        )
+        provider = self._make_provider(secrets, clock)
         wanted = [KEY_SECRETS[0]] if self.callbacks else []
         wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
         try:

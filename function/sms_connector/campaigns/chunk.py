@@ -30,7 +30,8 @@ MAX_ROW = 16_000
 
 class AcceptedRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A checked record: `values` in the order of the template's placeholders. `index` is its position in the campaign,
-    `line` that in the caller's file. `gc=False`: a million of them are made, and none holds a cycle."""
+    `line` that in the caller's file; `sender` is None where it is that of the whole campaign. `gc=False`: a million of
+    them are made, and none holds a cycle."""
 
     index: int
     to: str
@@ -41,6 +42,7 @@ class AcceptedRecord(msgspec.Struct, frozen=True, gc=False, array_like=True):
     reference: str | None = None
     row: tuple[str, ...] = ()
     line: int | None = None
+    sender: str | None = None
 
 
 class RefusedRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -83,7 +85,7 @@ class Chunk(msgspec.Struct):
         if isinstance(record, AcceptedRecord):
             self.accepted.append(record)
             texts = (*record.values, *record.row, record.key or "", record.reference or "")
-            self.size += 60 + 6 * len("".join(texts))
+            self.size += 80 + 6 * len("".join(texts))
         else:
             self.refused.append(record)
             texts = (*record.row, record.message, record.field, record.key or "", record.reference or "")
@@ -106,10 +108,11 @@ class Chunk(msgspec.Struct):
 
     def drafts(self, campaign: Campaign) -> Iterator[Draft]:
         """Yield the drafts in order, rendered and measured."""
-        template = Template.parse(campaign.text)
+        template, sender = Template.parse(campaign.text), campaign.options.sender or ""
         for kept in self.accepted:
             text = template.render(dict(zip(template.placeholders, kept.values, strict=True)))
-            yield Draft(kept.index, kept.to, text, measure(text), kept.key, kept.reference, kept.line)
+            segments, labels = measure(text), (kept.key, kept.reference, kept.line)
+            yield Draft(kept.index, kept.to, kept.sender or sender, text, segments, *labels)
 
 
 class Columns:

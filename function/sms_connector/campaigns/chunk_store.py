@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.ports import Ledger
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block, read_blocks, records_of
 from sms_connector.store.campaign_record import (
     BLOCK_RECORDS,
@@ -26,14 +27,14 @@ from sms_connector.store.campaign_record import (
     block_id,
 )
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import Changes, MessageStore, Outbox
+from sms_connector.store.message_store import Changes, Outbox
 from sms_connector.store.opt_outs import OptOuts
 from sms_connector.store.status_events import merge_events, read_status_events
 
 Count = Callable[[Progress], None]
 
 
-class ChunkStore(MessageStore):
+class ChunkStore(BlockStore):
     """The messages of one chunk. Thread-safe. Raises Conflict if another worker has reclaimed the chunk: this one must
     stop.
 

@@ -17,10 +17,14 @@ all released at that time: then w = t, and handing over has to end before the pr
 Other campaigns are ahead (`ahead_of`): M messages have yet to be handed over, m of them for the same sender, for which
 S segments have yet to be sent. They go first, so T = (M + n) / R, t = (S + s) / r, and w = t - (m + n) / R. Their
 shares and ours mix in fact; no message waits longer for that.
+
+A campaign whose senders are chosen by country has an n and an s for each. Handing over takes T for all of them
+together; w is the longest of theirs, each as if its messages came one after another.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from math import ceil
 
 import msgspec
@@ -30,7 +34,7 @@ from sms_connector.model.phone_number import parse_sender
 from sms_connector.model.send_request import SendOptions
 from sms_connector.ports import Ledger
 from sms_connector.provider import Capabilities
-from sms_connector.store.campaign_record import Campaign, CampaignState
+from sms_connector.store.campaign_record import Campaign, CampaignState, SenderLoad
 
 # Newest first; a campaign older than this many others has usually ended.
 CAMPAIGNS_EXAMINED = 100
@@ -50,19 +54,31 @@ class Pace(msgspec.Struct, frozen=True):
 
 
 class Ahead(msgspec.Struct, frozen=True):
-    """What other campaigns have left: `messages` to be handed over, `of_sender` of these for our sender, which has
-    `segments` to send."""
+    """What other campaigns have left: `messages` to be handed over; `senders`: of them for each sender, and the
+    segments that it has yet to send."""
 
     messages: int = 0
-    of_sender: int = 0
-    segments: int = 0
+    senders: Mapping[str, SenderLoad] = msgspec.field(default_factory=dict)
 
 
 NOTHING = Ahead()
 
 
+class SenderForecast(msgspec.Struct, frozen=True):
+    """One sender's part of a forecast. `ahead` are the segments of other campaigns that it sends first."""
+
+    sender: str
+    messages: int
+    segments: int
+    rate: float | None
+    longest_wait_seconds: float
+    ends_at: float
+    ahead: int = 0
+
+
 class Forecast(msgspec.Struct, frozen=True):
-    """Seconds and rates as in the module's docstring; `sender_rate` None where the provider publishes none.
+    """Seconds and rates as in the module's docstring; `sender_rate` is that of the sender whose messages wait longest,
+    None where the provider publishes none.
 
     `ends_at` is epoch seconds. `ahead` are the messages that go first. `refusal` is why the campaign can't be taken,
     `for_good` says that more records would not change that.
@@ -73,6 +89,7 @@ class Forecast(msgspec.Struct, frozen=True):
     sender_rate: float | None
     longest_wait_seconds: float
     ends_at: float
+    senders: tuple[SenderForecast, ...] = ()
     ahead: int = 0
     refusal: str | None = None
     for_good: bool = False
@@ -84,42 +101,67 @@ class Forecaster(msgspec.Struct, frozen=True):
     pace: Pace
     capabilities: Capabilities
 
-    def sender_rate(self, options: SendOptions) -> float | None:
-        return self.capabilities.sender_rates.get(parse_sender(options.sender).kind)
+    def sender_rate(self, sender: str) -> float | None:
+        return self.capabilities.sender_rates.get(parse_sender(sender).kind)
 
     def forecast(
         self,
+        loads: Mapping[str, SenderLoad],
         *,
-        messages: int,
-        segments: int,
         one_text: bool,
         options: SendOptions,
         now: float,
         ahead: Ahead = NOTHING,
     ) -> Forecast:
-        """Return the forecast; `one_text`: all messages have the same text."""
+        """Return the forecast; `loads`: what each sender gets; `one_text`: all messages have the same text."""
         capabilities = self.capabilities
         together = capabilities.recipients_per_call if one_text or not capabilities.same_text_per_call else 1
         rate = float(self.pace.calls_per_second() * together)
-        handing_over = (ahead.messages + messages) / rate
-        sender_rate = self.sender_rate(options)
-        sending = (ahead.segments + segments) / sender_rate if sender_rate else 0.0
-        begin = options.send_at.timestamp() if options.send_at else now + (ahead.messages - ahead.of_sender) / rate
-        wait = max(0.0, sending - (0.0 if options.send_at else (ahead.of_sender + messages) / rate))
-        ends_at = max(now + handing_over, begin + sending)
-        too_slow = self._refusal(wait, sender_rate, options, ahead=ahead)
-        refusal = too_slow or self._too_late(now + handing_over, options)
+        handed_over = now + (ahead.messages + sum(load.messages for load in loads.values())) / rate
+        send_at = options.send_at.timestamp() if options.send_at else None
+        parts = [
+            self._of_sender(sender, load, ahead, rate=rate, handed_over=handed_over, send_at=send_at)
+            for sender, load in loads.items()
+        ]
+        slowest = max(parts, key=lambda part: part.longest_wait_seconds, default=None)
+        too_slow = self._refusal(slowest, options, several=len(parts) > 1) if slowest else None
+        refusal = too_slow or self._too_late(handed_over, options)
+        sender_rate = slowest.rate if slowest else None
         for_good = too_slow is None or options.send_at is not None or (sender_rate or 0.0) <= rate
-        for_good = for_good and refusal is not None
-        return Forecast(rate, handing_over, sender_rate, wait, ends_at, ahead.messages, refusal, for_good)
+        return Forecast(
+            rate,
+            handed_over - now,
+            sender_rate,
+            slowest.longest_wait_seconds if slowest else 0.0,
+            max([handed_over, *(part.ends_at for part in parts)]),
+            tuple(parts),
+            ahead.messages,
+            refusal,
+            for_good and refusal is not None,
+        )
 
-    def _refusal(self, wait: float, sender_rate: float | None, options: SendOptions, *, ahead: Ahead) -> str | None:
-        if not sender_rate:
+    def _of_sender(
+        self, sender: str, load: SenderLoad, ahead: Ahead, *, rate: float, handed_over: float, send_at: float | None
+    ) -> SenderForecast:
+        """Times are epoch seconds: when all messages are handed over, and when they are to be sent, if later."""
+        first = ahead.senders.get(sender, SenderLoad())
+        sender_rate = self.sender_rate(sender)
+        sending = (first.segments + load.segments) / sender_rate if sender_rate else 0.0
+        if send_at is None:
+            wait = max(0.0, sending - (first.messages + load.messages) / rate)
+            ends_at = handed_over + wait
+        else:
+            wait, ends_at = sending, max(handed_over, send_at + sending)
+        return SenderForecast(sender, load.messages, load.segments, sender_rate, wait, ends_at, first.segments)
+
+    def _refusal(self, part: SenderForecast, options: SendOptions, *, several: bool) -> str | None:
+        if not part.rate:
             return None
-        most, life = self.capabilities.sender_queue_seconds, options.validity_seconds
-        speed = "1 segment" if sender_rate == 1 else f"{sender_rate:g} segments"
-        others = f" and has {ahead.segments:,} of other campaigns to send first" if ahead.segments else ""
-        slow = f"the sender sends {speed} a second{others}, so the last messages would wait {_say(wait)}"
+        wait, most, life = part.longest_wait_seconds, self.capabilities.sender_queue_seconds, options.validity_seconds
+        who = "one of the senders" if several else "the sender"
+        speed = "1 segment" if part.rate == 1 else f"{part.rate:g} segments"
+        others = f" and has {part.ahead:,} of other campaigns to send first" if part.ahead else ""
+        slow = f"{who} sends {speed} a second{others}, so the last messages would wait {_say(wait)}"
         if most and wait > most:
             return f"{slow} at the provider, which queues at most {_say(most)}; {_FASTER}"
         if life is not None and wait > life:
@@ -141,33 +183,47 @@ def _say(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def ahead_of(campaigns: Campaigns, options: SendOptions, sender_rate: float | None) -> Ahead:
-    """Return what goes before a campaign with these options; `sender_rate` in segments a second.
+def ahead_of(campaigns: Campaigns, options: SendOptions, rate_of: Callable[[str], float | None]) -> Ahead:
+    """Return what goes before a campaign with these options; `rate_of` a sender in segments a second.
 
     An estimate from whole chunks, of two counts a campaign: of chunks that are not sent, every record is left. What was
     handed over since a campaign began to run, and its sender can't have sent in that time, waits in the provider's
     queue.
     """
-    messages = of_sender = segments = 0
+    messages, senders = 0, dict[str, SenderLoad]()
     for campaign in campaigns.page(limit=CAMPAIGNS_EXAMINED)[0]:
-        is_same = _queue_of(campaign.options) == _queue_of(options)
-        waiting = _at_provider(campaign, sender_rate, campaigns.clock.time()) if is_same and sender_rate else 0
-        if campaign.state is CampaignState.RUNNING or waiting:
-            left = _left(campaigns.ledger, campaign)
-            to_hand_over = left * campaign.segments // max(1, campaign.valid)
-            segments += max(0, waiting - to_hand_over)
-            if campaign.state is CampaignState.RUNNING:
-                messages += left
-                of_sender += left * is_same
-                segments += to_hand_over * is_same
-    return Ahead(messages, of_sender, segments)
+        waiting = _at_provider(campaign, options, rate_of, campaigns.clock.time())
+        is_running = campaign.state is CampaignState.RUNNING
+        if not is_running and not any(waiting.values()):
+            continue
+        left = _left(campaigns.ledger, campaign)
+        messages += left * is_running
+        for sender, segments in waiting.items():
+            load, ahead = campaign.loads[sender], senders.setdefault(sender, SenderLoad())
+            messages_left = left * load.messages // max(1, campaign.valid)
+            segments_left = messages_left * load.segments // max(1, load.messages)
+            ahead.messages += messages_left * is_running
+            ahead.segments += max(0, segments - segments_left) + segments_left * is_running
+    return Ahead(messages, senders)
 
 
-def _at_provider(campaign: Campaign, sender_rate: float, now: float) -> int:
-    """Return the segments that its sender can't have sent since it began."""
-    begun = campaign.options.send_at.timestamp() if campaign.options.send_at else campaign.running_since
-    sent = max(0.0, now - begun) * sender_rate if begun is not None else 0.0
-    return max(0, round(campaign.segments - sent))
+def _at_provider(
+    campaign: Campaign, options: SendOptions, rate_of: Callable[[str], float | None], now: float
+) -> dict[str, int]:
+    """Return, for each sender that both may have, the segments that it can't have sent since the campaign began.
+
+    Scheduled messages wait in a queue of their own.
+    """
+    send_at = campaign.options.send_at
+    if (send_at is None) != (options.send_at is None):
+        return {}
+    begun = send_at.timestamp() if send_at else campaign.running_since
+    seconds = max(0.0, now - begun) if begun is not None else 0.0
+    return {
+        sender: max(0, round(load.segments - seconds * rate)) if (rate := rate_of(sender)) else 0
+        for sender, load in campaign.loads.items()
+        if options.sender in (None, sender)
+    }
 
 
 def _left(ledger: Ledger, campaign: Campaign) -> int:
@@ -176,7 +232,3 @@ def _left(ledger: Ledger, campaign: Campaign) -> int:
         return 0
     chunks = sum(ledger.count(in_state(campaign.id, state)) for state in ("pending", "running"))
     return min(campaign.valid, -(-campaign.valid * chunks // campaign.chunks))
-
-
-def _queue_of(options: SendOptions) -> tuple[str, bool]:
-    return options.sender, options.send_at is not None  # scheduled messages wait in a queue of their own

@@ -31,6 +31,7 @@ from sms_connector.store.campaign_record import (
     Campaign,
     CampaignState,
     Progress,
+    SenderLoad,
     chunk_id,
 )
 from sms_connector.store.node_lease import NodeLease
@@ -63,11 +64,12 @@ class CampaignOrder(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct):
-    """Counts of the accepted records."""
+    """Counts of the accepted records. `senders` has those whose sender was chosen for each."""
 
     total: int = 0
     refused: int = 0
     segments: int = 0
+    senders: dict[str, SenderLoad] = msgspec.field(default_factory=dict)
     encodings: Counter[str] = msgspec.field(default_factory=Counter)
     refusals: list[RefusedRecord] = msgspec.field(default_factory=list)
 
@@ -79,6 +81,10 @@ class Totals(msgspec.Struct):
         if isinstance(record, AcceptedRecord):
             self.segments += record.segments
             self.encodings[record.encoding] += 1
+            if record.sender is not None:
+                load = self.senders.setdefault(record.sender, SenderLoad())
+                load.messages += 1
+                load.segments += record.segments
         else:
             self.refused += 1
             if len(self.refusals) < REFUSALS_SHOWN:
@@ -88,6 +94,10 @@ class Totals(msgspec.Struct):
         for record in records:
             self.add(record)
             yield record
+
+    def loads(self, only: str | None) -> dict[str, SenderLoad]:
+        """Return what each sender has to send; `only` is the sender of records that name none."""
+        return self.senders if only is None else {only: SenderLoad(self.total - self.refused, self.segments)}
 
     def require_records(self) -> None:
         """Raises InvalidRequest without any record."""
@@ -186,6 +196,7 @@ class Intake(msgspec.Struct, frozen=True):
             raise
         campaign.total, campaign.refused = totals.total, totals.refused
         campaign.segments, campaign.encodings = totals.segments, dict(totals.encodings)
+        campaign.senders = totals.senders
         campaign.columns = order.columns.names
         campaign.duplicates, campaign.warnings = order.notes.duplicates, order.notes.to_json()
 
@@ -198,12 +209,11 @@ class Intake(msgspec.Struct, frozen=True):
         [campaign.version] = self.ledger.commit([campaign.to_write()])
 
     def _ahead(self, order: CampaignOrder) -> Ahead:
-        return ahead_of(self.campaigns, order.options, self.forecaster.sender_rate(order.options))
+        return ahead_of(self.campaigns, order.options, self.forecaster.sender_rate)
 
     def _forecast(self, order: CampaignOrder, totals: Totals, ahead: Ahead) -> Forecast:
         return self.forecaster.forecast(
-            messages=totals.total - totals.refused,
-            segments=totals.segments,
+            totals.loads(order.options.sender),
             one_text=not order.placeholders,
             options=order.options,
             now=self.clock.time(),

@@ -10,9 +10,9 @@ from sms_connector.campaigns.chunk import Chunk, RefusedRecord
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 from sms_connector.sending.send import new_record
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import CAMPAIGNS, Campaign, CampaignState, MessageLocation
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import MessageStore
 
 # Chunks that a page of one status reads at most, however few of their messages have it.
 CHUNKS_PER_PAGE = 40
@@ -23,6 +23,7 @@ class WaitingRecord(msgspec.Struct, frozen=True):
 
     index: int
     to: str
+    sender: str | None
     message_id: str
     canceled: bool
     key: str | None = None
@@ -45,7 +46,7 @@ class CampaignResults(msgspec.Struct, frozen=True):
     """Reads chunks and the messages made of them."""
 
     ledger: Ledger
-    store: MessageStore
+    store: BlockStore
 
     def page(
         self,
@@ -119,7 +120,8 @@ def _lines(campaign: Campaign, chunk: Chunk) -> list[Line]:
     canceled, lines = campaign.state is CampaignState.CANCELED, list[Line]()
     for position, kept in enumerate(chunk.accepted):
         id_ = MessageLocation(campaign.id, chunk.number, position).message_id
-        waiting = WaitingRecord(kept.index, kept.to, id_, canceled, kept.key, kept.reference, kept.line)
+        sender = kept.sender or campaign.options.sender
+        waiting = WaitingRecord(kept.index, kept.to, sender, id_, canceled, kept.key, kept.reference, kept.line)
         lines.append((waiting, kept.row))
     lines += [(refused, refused.row) for refused in chunk.refused]
     return sorted(lines, key=lambda line: line[0].index)

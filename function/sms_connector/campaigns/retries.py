@@ -22,8 +22,8 @@ from sms_connector.model.send_request import SendOptions
 from sms_connector.model.template import Template
 from sms_connector.ports import Clock, Ledger
 from sms_connector.sending.idempotency import RecordKeys
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.campaign_record import Campaign, CampaignState, MessageLocation
-from sms_connector.store.message_store import MessageStore
 
 # Between the plan of a retry and its last call at a usual size; larger campaigns are held against the notice by their
 # forecast.
@@ -35,7 +35,7 @@ class Retries(msgspec.Struct, frozen=True):
     messages, in seconds."""
 
     ledger: Ledger
-    store: MessageStore
+    store: BlockStore
     campaigns: Campaigns
     intake: Intake
     keys: RecordKeys

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE, PhoneMetadata, PhoneNumber
 from phonenumbers import phonenumberutil as library
@@ -19,6 +19,15 @@ _SHORTEST, _LONGEST = 8, 16
 _TEXTED = frozenset({library.PhoneNumberType.MOBILE, library.PhoneNumberType.FIXED_LINE_OR_MOBILE})
 # A date or a short number has fewer national digits.
 _SURE_LENGTH = 9
+# Country code → how many digits after it decide the region. Within North America that is the area code's three; the
+# small regions of other shared codes (Guernsey, Åland, Cocos Islands) are known by five, as their metadata has it.
+_DECIDING_DIGITS = {
+    str(code): 0 if len(regions) == 1 else 3 if code == 1 else 5
+    for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
+}
+_LONGEST_CODE = len("+999")
+# The rest of a number that stands for its area.
+_ANY_DIGITS = "23456789012345"
 _LENGTHS = {
     library.ValidationResult.TOO_SHORT: "too few digits",
     library.ValidationResult.TOO_LONG: "too many digits",
@@ -84,6 +93,30 @@ def find_region(number: str) -> str | None:
     if parsed is None:
         return None
     region = library.region_code_for_number(parsed) or library.region_code_for_country_code(parsed.country_code or 0)
+    return region if region in library.SUPPORTED_REGIONS else None
+
+
+def block_of(number: str) -> str:
+    """Return what a number in E.164 form has in common with all of its region: the country code alone or, where regions
+    share that, a number of the same area.
+
+    It is a million times cheaper to remember by: a country has one block, the United States and Canada one for each
+    area code. Empty for what has no country code.
+    """
+    for end in (2, 3, 4):
+        digits = _DECIDING_DIGITS.get(number[1:end])
+        if digits is not None:
+            cut = end + digits
+            return number[:end] if digits == 0 else number[:cut] + _ANY_DIGITS[: len(number) - cut]
+    return ""
+
+
+@lru_cache(maxsize=20_000)
+def region_of_block(block: str) -> str | None:
+    """Return the region of a block; None for satellite networks and other codes of no country."""
+    if len(block) > _LONGEST_CODE:
+        return find_region(block)
+    region = library.region_code_for_country_code(int(block or 0))
     return region if region in library.SUPPORTED_REGIONS else None
 
 

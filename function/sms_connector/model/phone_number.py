@@ -57,10 +57,14 @@ _SENDER_FIX = (
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """The sender of messages."""
+    """The sender of messages; with `name` and the rest where the connection lists it (`senders`)."""
 
     address: str
     kind: SenderKind
+    name: str | None = None
+    business_unit: str | None = None
+    countries: tuple[str, ...] = ()
+    default: bool = False
 
 
 class NumberError(InvalidValueError):

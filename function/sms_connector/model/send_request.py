@@ -30,12 +30,14 @@ class Tracking(msgspec.Struct, frozen=True, rename="camel"):
 class Draft(msgspec.Struct, frozen=True):
     """One record of a request: recipient checked, text rendered and measured.
 
-    `key` is the record's own idempotency key, `reference` the caller's name for it, `line` where it begins in the
-    caller's file: returned with every result.
+    `sender` is the address that was chosen for it; empty where a preview has none. `key` is the record's own
+    idempotency key, `reference` the caller's name for it, `line` where it begins in the caller's file: returned with
+    every result.
     """
 
     index: int
     to: str
+    sender: str
     text: str
     segments: Segments
     key: str | None = None
@@ -44,10 +46,11 @@ class Draft(msgspec.Struct, frozen=True):
 
 
 class SendOptions(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Options for every record of a request. `template` is the saved template it was made from, with its version
-    (`name@3`), `channel` the channel definition of Journeys that it came by."""
+    """Options for every record of a request. `sender` is the address that all records have, None where it is chosen for
+    each. `template` is the saved template it was made from, with its version (`name@3`), `channel` the channel
+    definition of Journeys that it came by."""
 
-    sender: str
+    sender: str | None = None
     tracking: Tracking = msgspec.field(default_factory=Tracking)
     on_unknown: OnUnknown = OnUnknown.REPORT
     media_urls: tuple[str, ...] = ()

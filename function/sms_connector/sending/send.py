@@ -300,7 +300,7 @@ class SendSteps:
         return OutboundMessage(
             id=job.record.id,
             to=job.draft.to,
-            sender=options.sender,
+            sender=job.record.sender,
             text=job.draft.text,
             media_urls=options.media_urls,
             validity_seconds=options.validity_seconds,
@@ -317,7 +317,7 @@ def new_record(
     return MessageRecord(
         id=message_id,
         to=draft.to,
-        sender=options.sender,
+        sender=draft.sender,
         text_digest=text_digest(draft.text),
         created_at=at,
         updated_at=at,

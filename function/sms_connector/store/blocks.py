@@ -9,7 +9,7 @@ change in one commit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -21,7 +21,7 @@ from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocati
 from sms_connector.store.message_record import MessageRecord
 
 BLOCKS = "blocks"
-# Fields that all messages of a block share: stored once.
+# Fields that the messages of a block share: stored once. A message from another sender than its first keeps its own.
 _SHARED = ("campaign", "interval", "attemptsAllowed", "from", "callbackUrl")
 
 
@@ -50,7 +50,7 @@ class Block(msgspec.Struct, rename="camel"):
         return Write(BLOCKS, self.id, self._to_document(owned), self.version)
 
     def _to_document(self, owned: bool) -> Json:
-        items = {str(position): _item(record) for position, record in sorted(self.records.items())}
+        items = {str(position): self._item(record) for position, record in sorted(self.records.items())}
         data = document_data(replace(self, records={}, created_at=self._latest_intent(), owned=owned))
         del data["records"]
         data |= {
@@ -64,6 +64,10 @@ class Block(msgspec.Struct, rename="camel"):
         # When a maintenance run has to check its messages; those of an owned block are its worker's.
         times = [record.next_check_at for record in self.records.values() if record.next_check_at is not None]
         return data | {"nextCheckAt": min(times)} if times and not owned else data
+
+    def _item(self, record: MessageRecord) -> Json:
+        own = {"from": record.sender} if record.sender != self.sender else {}
+        return {name: value for name, value in record.to_data().items() if name not in (*_SHARED, "expiresAt")} | own
 
     def _latest_intent(self) -> float:
         return max([self.created_at, *(record.created_at for record in self.records.values())])
@@ -81,17 +85,8 @@ class Block(msgspec.Struct, rename="camel"):
         return block
 
 
-def _item(record: MessageRecord) -> Json:
-    return {name: value for name, value in record.to_data().items() if name not in (*_SHARED, "expiresAt")}
-
-
 def records_of(blocks: Iterable[Block]) -> list[MessageRecord]:
     return [record for block in blocks for record in block.records.values()]
-
-
-def message_at(blocks: Mapping[str, Block], location: MessageLocation) -> MessageRecord | None:
-    block = blocks.get(location.block_id)
-    return block.records.get(location.position) if block is not None else None
 
 
 def by_chunk(blocks: Iterable[Block]) -> list[list[Block]]:

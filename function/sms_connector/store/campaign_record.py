@@ -76,8 +76,16 @@ def block_id(campaign: str, chunk: int, block: int) -> str:
     return f"{campaign}-{chunk:06d}-{block:02d}"
 
 
+class SenderLoad(msgspec.Struct, array_like=True):
+    """What one sender has to send."""
+
+    messages: int = 0
+    segments: int = 0
+
+
 class Campaign(msgspec.Struct, rename="camel"):
-    """Times are epoch seconds. `counts` are the totals of complete chunks (`aggregated` of them), by status."""
+    """Times are epoch seconds. `counts` are the totals of complete chunks (`aggregated` of them), by status. `senders`
+    is empty where all messages have the one of the options."""
 
     id: str
     state: CampaignState
@@ -99,6 +107,7 @@ class Campaign(msgspec.Struct, rename="camel"):
     total: int = 0
     refused: int = 0
     segments: int = 0
+    senders: dict[str, SenderLoad] = msgspec.field(default_factory=dict)
     encodings: dict[str, int] = msgspec.field(default_factory=dict)
     chunks: int = 0
     aggregated: int = 0
@@ -112,6 +121,12 @@ class Campaign(msgspec.Struct, rename="camel"):
     @property
     def valid(self) -> int:
         return self.total - self.refused
+
+    @property
+    def loads(self) -> dict[str, SenderLoad]:
+        """What each sender has to send."""
+        only = self.options.sender
+        return self.senders if only is None else {only: SenderLoad(self.valid, self.segments)}
 
     @property
     def keep_until(self) -> float:

@@ -13,9 +13,9 @@ from functools import partial
 import msgspec
 
 from sms_connector.ports import Document, Ledger
+from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block, by_chunk, read_blocks, records_of
 from sms_connector.store.campaign_record import Tally
-from sms_connector.store.message_store import MessageStore
 from sms_connector.store.status_events import (
     change_of,
     delete_events,
@@ -31,7 +31,7 @@ LATE_SECONDS = 15.0
 LATE_PER_RUN = 500
 
 
-def merge_due(ledger: Ledger, store: MessageStore, blocks: Mapping[str, Block]) -> None:
+def merge_due(ledger: Ledger, store: BlockStore, blocks: Mapping[str, Block]) -> None:
     """Merge what was reported of these blocks since the last run."""
     events: dict[str, list[Document]] = {}
     # Any event settles an unknown outcome; of the others only a final one is worth a write.
@@ -42,7 +42,7 @@ def merge_due(ledger: Ledger, store: MessageStore, blocks: Mapping[str, Block]) 
     _merge(ledger, store, blocks, events)
 
 
-def merge_late(ledger: Ledger, store: MessageStore, now: float) -> set[str]:
+def merge_late(ledger: Ledger, store: BlockStore, now: float) -> set[str]:
     """Merge final events that have been waiting, except those of blocks whose worker still holds them.
 
     Return the campaigns that were changed.
@@ -55,7 +55,7 @@ def merge_late(ledger: Ledger, store: MessageStore, now: float) -> set[str]:
 
 
 def _merge(
-    ledger: Ledger, store: MessageStore, blocks: Mapping[str, Block], events: Mapping[str, Sequence[Document]]
+    ledger: Ledger, store: BlockStore, blocks: Mapping[str, Block], events: Mapping[str, Sequence[Document]]
 ) -> None:
     awaited = {id_: _awaited(blocks[id_], some) for id_, some in events.items()}
     changes = [(blocks[id_].records[each.data["position"]], change_of(each)) for id_ in events for each in awaited[id_]]

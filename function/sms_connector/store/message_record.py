@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from msgspec.structs import fields, replace
+from msgspec.structs import replace
 
 from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
@@ -304,10 +304,3 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
     def to_write(self, *, expect: Version | Absent | None = None) -> Write:
         data = self.to_data() | {"person": person_key(self.to)}
         return Write(COLLECTION, self.id, data, self.version if expect is None else expect)
-
-
-def become(record: MessageRecord, other: MessageRecord) -> None:
-    """Make the record equal to the stored one, but for its index in the current request."""
-    for field in fields(MessageRecord):
-        if field.name not in ("index", "replayed"):
-            setattr(record, field.name, getattr(other, field.name))

@@ -25,8 +25,8 @@ from sms_connector.model.send_request import Tracking
 from sms_connector.ports import Clock
 from sms_connector.provider import Provider, ReportQuery
 from sms_connector.store.apply_report import ApplyReport
-from sms_connector.store.message_record import SLOW_CHECK_SECONDS, MessageRecord, Phase, become
-from sms_connector.store.message_store import MessageStore
+from sms_connector.store.message_record import SLOW_CHECK_SECONDS, MessageRecord, Phase
+from sms_connector.store.message_store import MessageStore, become
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.tracking.reconciler import Reconciler, store_unsolicited_reports
 

@@ -61,7 +61,7 @@ def test_messages_behind_scheduled_ones_are_found() -> None:
     provider = make_twilio(None, CannedSecrets(dict(wire.SECRETS)), twilio)
     records = []
     for n in range(4):
-        draft = Draft(n, f"+1555867000{n}", f"Hello {n}", measure("x"))
+        draft = Draft(n, f"+1555867000{n}", wire.SENDER, f"Hello {n}", measure("x"))
         record = new_record(draft, SendOptions(wire.SENDER), f"msg_{n}", at=wire.NOW.timestamp())
         record.mark_unknown("no answer within 15 s", at=wire.NOW.timestamp() + 20, window=900)
         records.append(record)

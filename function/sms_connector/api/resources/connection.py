@@ -1,4 +1,4 @@
-"""`/v1/connection` and `/v1/limits`: describe, test, suspend and resume the connection."""
+"""`/v1/connection`, `/v1/senders` and `/v1/limits`: describe, test, suspend and resume the connection."""
 
 from __future__ import annotations
 
@@ -57,6 +57,11 @@ def list_callback_addresses(services: Services, _call: ParsedRequest) -> Answer:
     return Answer(payloads.CallbackAddresses(found))
 
 
+def list_senders(services: Services, _call: ParsedRequest) -> Answer:
+    """List the senders, with what the provider can do for each."""
+    return Answer(payloads.write_senders(services.profile, services.capabilities))
+
+
 def get_limits(services: Services, _call: ParsedRequest) -> Answer:
     """Show the limits and what is left of them."""
     return Answer(payloads.write_limits(services.engine.connection.limits()))
@@ -73,5 +78,6 @@ ROUTES = (
     Route("POST", "/v1/connection:suspend", suspend_connection, payloads.ConnectionInfo, body=ReasonBody),
     Route("POST", "/v1/connection:resume", resume_connection, payloads.ConnectionInfo, body=EmptyBody, errors=(422,)),
     Route("GET", "/v1/connection/addresses", list_callback_addresses, payloads.CallbackAddresses),
+    Route("GET", "/v1/senders", list_senders, payloads.SenderList),
     Route("GET", "/v1/limits", get_limits, payloads.LimitsAnswer),
 )

@@ -31,7 +31,7 @@ from sms_connector.api.uploads.record_stream import read_upload
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import Drafts, ReadFile, read_drafts
 from sms_connector.api.validation.message_filter import read_filter
-from sms_connector.api.validation.options import read_options, recipient_rules
+from sms_connector.api.validation.options import find_senders, read_options, read_senders, recipient_rules
 from sms_connector.api.validation.preview import write_preview
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
@@ -118,11 +118,13 @@ def _check_send(
     read_file: ReadFile | None = None,
     key: str | None = None,
 ) -> Ordered:
+    senders = None
     with problems.collect():
-        options = read_options(body, services, template=template)
+        senders = read_senders(body, services)
     with problems.collect():
-        rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
-        read = read_drafts(body, rules, read_file)
+        options = read_options(body, services, senders, template=template)
+    with problems.collect():
+        read = read_drafts(body, recipient_rules(body, services, senders), read_file)
         for refused in read.refused if body.on_invalid == "refuse" else ():
             skipped = body.duplicates == "skip" and refused.problems[0].kind is ErrorKind.DUPLICATE
             problems += () if skipped else refused.problems
@@ -157,7 +159,7 @@ def preview_messages(services: Services, call: ParsedRequest) -> Answer:
     """
     fields = PreviewBody.__struct_encode_fields__
     body, template, read_file = _read_body(services, call, fields=fields, most=PREVIEWED_RECORDS)
-    rules = recipient_rules(services, body.default_country, has_media=True)
+    rules = recipient_rules(body, services, find_senders(body, services), preview=True)
     return Answer(write_preview(body, rules, template=template, read_file=read_file))
 
 

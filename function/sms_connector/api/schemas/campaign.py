@@ -30,7 +30,7 @@ from sms_connector.store.message_record import MessageRecord
 
 if TYPE_CHECKING:
     from sms_connector.campaigns.control import CampaignProgress
-    from sms_connector.campaigns.forecast import Forecast
+    from sms_connector.campaigns.forecast import Forecast, SenderForecast
     from sms_connector.campaigns.intake import Totals
     from sms_connector.campaigns.results import Result
     from sms_connector.model.record_warnings import RecordWarnings
@@ -47,7 +47,8 @@ class CampaignInfo(Payload):
     reference: str | None
     state: CampaignState
     reason: Annotated[str | None, Meta(description="Why it was paused (also by itself), resumed or canceled, if said.")]
-    sender: str
+    sender: Annotated[str | None, Meta(description="Of all messages; null where it is chosen for each recipient.")]
+    senders: Annotated[dict[str, int], Meta(description="Messages by sender.")]
     message: str
     mapping: dict[str, str]
     source: str | None
@@ -92,17 +93,29 @@ class RefusedInfo(ProblemInfo, kw_only=True):
     to: str | None
 
 
+class SenderForecastInfo(Payload):
+    """One sender's part: its messages, and how fast it sends them."""
+
+    sender: str
+    messages: int
+    segments: int
+    rate: Annotated[float | None, Meta(description="Segments a second of this kind of sender; null: not published.")]
+    longest_wait_seconds: float
+    estimated_end: Time
+
+
 class ForecastInfo(Payload):
     """The expected duration. Messages go out at `rate`; what the sender can't send at once waits at the provider."""
 
     rate: Annotated[float, Meta(description="Messages a second: workers, node's rate, connection's rate.")]
     hand_over_seconds: Annotated[float, Meta(description="Until the last message is handed to the provider.")]
     sender_rate: Annotated[
-        float | None, Meta(description="Segments a second of this kind of sender; null: not published.")
+        float | None, Meta(description="Segments a second of the sender that takes longest; null: not published.")
     ]
     longest_wait_seconds: Annotated[float, Meta(description="Of the last message, at the provider.")]
     estimated_end: Time
     ahead: Annotated[int, Meta(description="Messages of campaigns that run already: they go first.")]
+    senders: list[SenderForecastInfo]
 
 
 class CampaignPlan(Payload):
@@ -155,6 +168,7 @@ def write_campaign(campaign: Campaign, *progress: CampaignProgress, **counted: A
         campaign,
         reason=campaign.state_reason,
         sender=campaign.options.sender,
+        senders={sender: load.messages for sender, load in campaign.loads.items()},
         message=campaign.text,
         template=write_template_use(campaign.options.template),
         **{**_NOT_COUNTED, **counted},
@@ -189,9 +203,15 @@ def write_plan(totals: Totals, forecast: Forecast, notes: RecordWarnings) -> Cam
             hand_over_seconds=round(forecast.hand_over_seconds, 3),
             longest_wait_seconds=round(forecast.longest_wait_seconds, 3),
             estimated_end=write_time(forecast.ends_at),
+            senders=[_write_sender_forecast(part) for part in forecast.senders],
         ),
         would_be_refused=forecast.refusal if notes.refusal is None else str(notes.refusal),
     )
+
+
+def _write_sender_forecast(part: SenderForecast) -> SenderForecastInfo:
+    wait = round(part.longest_wait_seconds, 3)
+    return payload_of(SenderForecastInfo, part, longest_wait_seconds=wait, estimated_end=write_time(part.ends_at))
 
 
 def write_result_page(results: Sequence[Result], next_page_token: str | None) -> CampaignResultList:

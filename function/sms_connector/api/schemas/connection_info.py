@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, TypeVar
 
 from msgspec import Meta
 
 from sms_connector.api.schemas.base import Payload, Time, payload_of, write_time
 from sms_connector.model.connection_status import ConnectionState
+from sms_connector.model.phone_number import Sender, SenderKind
+from sms_connector.model.senders import WITHOUT_ALPHANUMERIC, channel_of
 from sms_connector.provider import Capabilities
 
 if TYPE_CHECKING:
     from sms_connector.api.services import ConnectionProfile
     from sms_connector.connection_control import Limits, Suspension
+
+
+S = TypeVar("S", bound="SenderInfo")
 
 
 class Nodes(Payload):
@@ -34,8 +39,38 @@ class SenderInfo(Payload):
     """A sender of the connection."""
 
     address: str
-    kind: str
-    default: bool
+    name: Annotated[str | None, Meta(description="Requests may name it so.")]
+    business_unit: Annotated[str | None, Meta(description="Its own, else the connection's.")]
+    kind: SenderKind
+    countries: Annotated[
+        list[str], Meta(description="ISO 3166: recipients there get it, where the request names none.")
+    ]
+    default: Annotated[bool, Meta(description="Recipients of all other countries get it.")]
+
+
+class SenderAbilities(Payload):
+    """What the provider can do for a sender of this kind."""
+
+    channels: Annotated[list[str], Meta(description="Of its recipients; `sms` is none in particular.")]
+    inbound: Annotated[bool, Meta(description="Recipients can answer.")]
+    schedule: Annotated[bool, Meta(description="It takes `sendAt`.")]
+    segments_per_second: Annotated[float | None, Meta(description="null: the provider publishes no rate.")]
+    queue_seconds: Annotated[
+        int | None, Meta(description="How long its queue at the provider may grow; null: unknown.")
+    ]
+    refused_by: Annotated[list[str], Meta(description="Countries that take no sender of this kind.")]
+
+
+class ListedSender(SenderInfo):
+    """A sender, and what it can do."""
+
+    can: SenderAbilities
+
+
+class SenderList(Payload):
+    """All senders of the connection, in the order in which they are chosen."""
+
+    senders: list[ListedSender]
 
 
 class ScheduleInfo(Payload):
@@ -82,6 +117,7 @@ class ConnectionInfo(Payload):
     """`state` is what we do (ACTIVE: messages are sent); what the provider says is `connection:test`."""
 
     name: str
+    business_unit: str | None
     description: str
     labels: dict[str, str]
     provider: str
@@ -134,18 +170,43 @@ class LimitsAnswer(Payload):
 def write_connection(
     profile: ConnectionProfile, capabilities: Capabilities, suspension: Suspension | None
 ) -> ConnectionInfo:
-    url, sender = profile.proxy_url, profile.sender
+    url = profile.proxy_url
     return payload_of(
         ConnectionInfo,
         profile,
         labels=dict(profile.labels),
         nodes=Nodes(profile.nodes_min, profile.nodes_max),
         proxy=Proxy(url, profile.proxy_auth, profile.proxy_ssl) if url else None,
-        senders=[payload_of(SenderInfo, sender, default=True)] if sender else [],
+        senders=[_write_sender(SenderInfo, sender, profile) for sender in profile.senders.listed],
         capabilities=write_capabilities(capabilities),
         state="SUSPENDED" if suspension else "ACTIVE",
         reason=suspension.reason if suspension else None,
         since=write_time(suspension.since) if suspension and suspension.since else None,
+    )
+
+
+def write_senders(profile: ConnectionProfile, capabilities: Capabilities) -> SenderList:
+    listed = profile.senders.listed
+    abilities = [_write_abilities(sender, capabilities) for sender in listed]
+    pairs = zip(listed, abilities, strict=True)
+    return SenderList([_write_sender(ListedSender, sender, profile, can=can) for sender, can in pairs])
+
+
+def _write_sender(kind: type[S], sender: Sender, profile: ConnectionProfile, **own: object) -> S:
+    unit = sender.business_unit or profile.business_unit
+    return payload_of(kind, sender, business_unit=unit, countries=list(sender.countries), **own)
+
+
+def _write_abilities(sender: Sender, capabilities: Capabilities) -> SenderAbilities:
+    kind, rate = sender.kind, capabilities.sender_rates.get(sender.kind)
+    is_pool, is_alphanumeric = kind is SenderKind.POOL, kind is SenderKind.ALPHANUMERIC
+    return SenderAbilities(
+        channels=["sms", *sorted(capabilities.channels)] if is_pool else [channel_of(sender) or "sms"],
+        inbound=capabilities.inbound and not is_alphanumeric,  # no phone can answer to letters
+        schedule=capabilities.schedule_window is not None and (is_pool or not capabilities.schedule_needs_pool),
+        segments_per_second=rate,
+        queue_seconds=capabilities.sender_queue_seconds or None,
+        refused_by=sorted(WITHOUT_ALPHANUMERIC) if is_alphanumeric else [],
     )
 
 

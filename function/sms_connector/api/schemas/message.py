@@ -71,6 +71,7 @@ class SendResult(Payload):
     to: str | None
     status: MessageStatus
     final: Annotated[bool, Meta(description="false: the tracking has ended, a later callback may still change it.")]
+    sender: Annotated[str | None, Meta(description="The one named, or chosen for this recipient.")] = None
     provider_message_id: str | None = None
     segments: int = 0
     encoding: str | None = None
@@ -159,6 +160,7 @@ class PreviewResult(Payload):
 
     index: int
     to: str | None
+    sender: Annotated[str | None, Meta(description="The one it would be sent from.")] = None
     text: str | None = None
     characters: int = 0
     encoding: Encoding | None = None

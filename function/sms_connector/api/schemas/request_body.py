@@ -70,6 +70,14 @@ DefaultCountry = Annotated[
         "connection's, if it has one.",
     ),
 ]
+SenderText = Annotated[
+    str,
+    Meta(
+        max_length=200,
+        description="A number, short code, alphanumeric id, channel address, pool, or the friendly name of one of the "
+        "connection's senders; left out: chosen by each recipient's country.",
+    ),
+]
 Records = Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
 
 
@@ -135,11 +143,7 @@ class Options(Body):
     """What every request, and a saved template, may say of all its messages."""
 
     default_country: DefaultCountry = ""
-    sender: Maybe[
-        Annotated[
-            str, Meta(max_length=200, description="A number, short code, alphanumeric id, channel address or pool.")
-        ]
-    ] = UNSET
+    sender: Maybe[SenderText] = UNSET
     on_unknown: Annotated[
         Literal["report", "resend"],
         Meta(description="An outcome that stays unknown: `report` (at most once) or `resend` (at least once)."),
@@ -223,6 +227,7 @@ class PreviewBody(Body):
     records: Maybe[Records] = UNSET
     mapping: Maybe[Mapping] = UNSET
     default_country: DefaultCountry = ""
+    sender: Maybe[SenderText] = UNSET
     strict: Strict = False
 
 

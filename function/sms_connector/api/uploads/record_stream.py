@@ -46,7 +46,12 @@ def read_rows(file: BinaryIO, form: FileForm, mapping: FieldMapping) -> Iterator
 def check_records(
     raw: Iterable[Located], reader: RecordReader, columns: Columns, notes: RecordWarnings
 ) -> Iterator[Record]:
-    """Yield each record, accepted or refused for its first problem. Fills `columns` and `notes`."""
+    """Yield each record, accepted or refused for its first problem. Fills `columns` and `notes`.
+
+    A record keeps its sender where the campaign has more than one.
+    """
+    senders = reader.rules.senders
+    keeps_sender = senders is not None and senders.only is None
     for record, checked in check_rows(raw, reader, notes):
         row = () if isinstance(record, RecordProblem) else columns.cells(record)
         if isinstance(checked, Refused):
@@ -65,6 +70,7 @@ def check_records(
                 draft.reference,
                 row,
                 draft.line,
+                draft.sender if keeps_sender else None,
             )
 
 

@@ -31,7 +31,7 @@ from sms_connector.api.validation.drafts import (
     make_reader,
     read_policy,
 )
-from sms_connector.api.validation.options import read_options, recipient_rules
+from sms_connector.api.validation.options import read_options, read_senders, recipient_rules
 from sms_connector.campaigns.chunk import Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -126,14 +126,15 @@ def _source_form(body: CampaignBody) -> Format | None:
 
 
 def _check(services: Services, body: CampaignBody, template: str | None) -> tuple[RecordReader, SendOptions]:
-    problems = Problems()
+    problems, senders = Problems(), None
     if body.tracking.wait:
         problems.add("tracking.wait", "a campaign is answered at once; ask for its results instead")
     with problems.collect():
-        options = read_options(body, services, template=template)
+        senders = read_senders(body, services)
     with problems.collect():
-        rules = recipient_rules(services, body.default_country, has_media=bool(body.media_urls))
-        reader, wrong = make_reader(body, rules)
+        options = read_options(body, services, senders, template=template)
+    with problems.collect():
+        reader, wrong = make_reader(body, recipient_rules(body, services, senders))
         problems += wrong or reader.check_own_text()
     problems.refuse()
     return reader, options

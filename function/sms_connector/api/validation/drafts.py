@@ -23,6 +23,7 @@ from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country,
 from sms_connector.model.record_warnings import Duplicates, RecordWarnings
 from sms_connector.model.segments import Encoding, Segments, measure, utf16_length
 from sms_connector.model.send_request import Draft
+from sms_connector.model.senders import SenderChoice
 from sms_connector.model.template import Template
 
 _KEY = re.compile(rf"[^\x00-\x1f\x7f]{{1,{MAX_KEY}}}")
@@ -46,10 +47,11 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class RecipientRules(msgspec.Struct, frozen=True):
-    """Rules of recipients: the provider's channels, the country that reads national forms, and where one is probably
-    from."""
+    """Rules of recipients: the provider's channels, who sends to them, the country that reads national forms, and where
+    one is probably from."""
 
     channels: frozenset[str]
+    senders: SenderChoice | None = None
     region: str | None = None
     country: str | None = None
     text_limit: int = MAX_TEXT
@@ -85,6 +87,7 @@ class RecordReader(msgspec.Struct, frozen=True):
             mapped = None
             problems += [replace(problem, field=prefix + problem.field) for problem in error.problems]
         recipient = self._read_recipient(record, prefix, mapped, problems)
+        sender = self._choose_sender(recipient, prefix, problems)
         text = self.template.render(mapped.values) if mapped else ""
         if mapped and self.template.placeholders:
             problems += check_text(text, prefix[:-1], self.rules)
@@ -94,7 +97,8 @@ class RecordReader(msgspec.Struct, frozen=True):
             to = shown[:100] if isinstance(shown, str) else None
             placed = tuple(replace(problem, line=line) for problem in problems)
             return Refused(index, to, placed, key, reference, line)
-        draft = Draft(index, recipient.address, text, self.measured or measure(text), key, reference, line)
+        segments = self.measured or measure(text)
+        draft = Draft(index, recipient.address, sender, text, segments, key, reference, line)
         if draft.segments.encoding is Encoding.UCS_2 and "\x00" in text:
             return refuse_draft(draft, FieldProblem(prefix[:-1], _NUL, ErrorKind.INVALID_MESSAGE, line))
         return CheckedRecord(draft, mapped.values, recipient.country)
@@ -135,6 +139,15 @@ class RecordReader(msgspec.Struct, frozen=True):
             problems.append(FieldProblem(prefix + self.mapping.to_field, message, ErrorKind.INVALID_RECIPIENT))
             return None
         return recipient
+
+    def _choose_sender(self, recipient: Recipient | None, prefix: str, problems: list[FieldProblem]) -> str:
+        if recipient is None or self.rules.senders is None:
+            return ""
+        try:
+            return self.rules.senders.choose(recipient.address)
+        except InvalidValueError as error:
+            problems += [replace(problem, field=prefix + self.mapping.to_field) for problem in error.problems]
+            return ""
 
 
 class Drafts(msgspec.Struct, frozen=True):

@@ -9,26 +9,28 @@ from urllib.parse import SplitResult, urlsplit
 
 from msgspec import UNSET
 
-from sms_connector.api.problem_list import Problems
+from sms_connector.api.problem_list import Problems, reading
 from sms_connector.api.schemas.base import read_time, value_or
 from sms_connector.api.schemas.request_body import MAX_TEXT, RequestBody, TrackingBody
 from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.api.validation.drafts import RecipientRules, read_country
-from sms_connector.errors import ErrorKind, InvalidRequest
+from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.invalid_value import quote
-from sms_connector.model.phone_number import Sender, SenderKind, parse_sender, region_of
+from sms_connector.model.phone_number import NumberError, SenderKind, region_of
 from sms_connector.model.send_request import OnUnknown, SendOptions, Tracking
+from sms_connector.model.senders import SenderChoice
 from sms_connector.provider import Capabilities
 
 # The connector's requests end after an hour (infra/components/functions.py); sending takes its part of that.
 MAX_WAIT_SECONDS = 3400
 
 
-def read_options(body: RequestBody, services: Services, *, template: str | None = None) -> SendOptions:
+def read_options(
+    body: RequestBody, services: Services, senders: SenderChoice | None, *, template: str | None = None
+) -> SendOptions:
     """Raises InvalidRequest naming every option that is wrong or that the provider can't do."""
     problems = Problems()
     profile, capabilities = services.profile, services.capabilities
-    sender = _read_sender(body, services, problems)
     _check_media(body, capabilities, problems)
     wanted, longest = value_or(body.validity_seconds, 0), capabilities.max_validity_seconds
     if wanted and not longest:
@@ -36,14 +38,14 @@ def read_options(body: RequestBody, services: Services, *, template: str | None 
     elif wanted > longest:
         problems.add("validitySeconds", f"must be at most {longest} with this provider")
     send_at = _read_send_at(body, services, problems)
-    if send_at and capabilities.schedule_needs_pool and sender and sender.kind is not SenderKind.POOL:
+    possible = senders.possible if senders else ()
+    if send_at and capabilities.schedule_needs_pool and any(each.kind is not SenderKind.POOL for each in possible):
         problems.add("sendAt", "needs a messaging service as 'sender' with this provider", ErrorKind.UNSUPPORTED)
     _check_callback_url(body, profile, problems)
     tracking = _read_tracking(body.tracking, profile, problems)
-    if problems or sender is None:
-        raise InvalidRequest(*problems)
+    problems.refuse()
     return SendOptions(
-        sender=sender.address,
+        sender=senders.only if senders else None,
         tracking=tracking,
         on_unknown=OnUnknown(body.on_unknown),
         media_urls=tuple(body.media_urls),
@@ -67,32 +69,28 @@ def _read_tracking(body: TrackingBody, profile: ConnectionProfile, problems: Pro
     return tracking
 
 
-def _read_sender(body: RequestBody, services: Services, problems: Problems) -> Sender | None:
-    default = services.profile.sender
+def find_senders(body: RequestBody, services: Services) -> SenderChoice | None:
+    """Return the choice of senders; None where neither the request names one nor the connection has any. Raises
+    InvalidRequest."""
+    senders, country = services.profile.senders, None
     if body.sender is UNSET:
-        if default is None:
-            message = "is missing, and the connection has no default one: name a sender, or set SMS_SENDER"
-            problems.add("sender", message, ErrorKind.INVALID_SENDER)
-        return default
-    country = sender = None
+        return SenderChoice(senders.listed) if senders.listed else None
     with Problems().collect():  # what is wrong with the country is reported with the recipients
         country = read_country(body.default_country, services.profile.default_country)
-    with problems.collect("sender"):
-        sender = parse_sender(body.sender, country=country)
-        if problem_text := _find_sender_problem(sender, services.capabilities):
-            problems.add("sender", problem_text, ErrorKind.INVALID_SENDER)
-    return sender
+    with reading("sender"):
+        named = senders.find(body.sender, country=country)
+        if problem_text := services.capabilities.sender_problem(named):
+            raise NumberError(problem_text, kind=ErrorKind.INVALID_SENDER)
+    return SenderChoice([named], by_name=True)
 
 
-def _find_sender_problem(sender: Sender, capabilities: Capabilities) -> str | None:
-    if capabilities.sender_kinds and sender.kind not in capabilities.sender_kinds:
-        known = ", ".join(sorted(capabilities.sender_kinds))
-        return f"{quote(sender.address)} is a {sender.kind}, which the provider does not have; it has: {known}"
-    channel = sender.address.partition(":")[0]
-    if sender.kind is SenderKind.CHANNEL and channel not in capabilities.channels:
-        known = ", ".join(sorted(capabilities.channels)) or "none"
-        return f"the provider has no channel {quote(channel)}; it has: {known}"
-    return None
+def read_senders(body: RequestBody, services: Services) -> SenderChoice:
+    """Return the choice of senders. Raises InvalidRequest, also without any."""
+    senders = find_senders(body, services)
+    if senders is None:
+        message = "is missing, and the connection has no default one: name a sender, or set SMS_SENDER"
+        raise InvalidRequest(FieldProblem("sender", message, ErrorKind.INVALID_SENDER))
+    return senders
 
 
 def _check_media(body: RequestBody, capabilities: Capabilities, problems: Problems) -> None:
@@ -168,18 +166,22 @@ def _is_loopback(parts: SplitResult) -> bool:
         return host == "localhost"
 
 
-def recipient_rules(services: Services, default_country: str = "", *, has_media: bool = False) -> RecipientRules:
+def recipient_rules(
+    body: RequestBody, services: Services, senders: SenderChoice | None = None, *, preview: bool = False
+) -> RecipientRules:
     """Return how recipients are read: national forms by the request's `defaultCountry`, else the connection's.
 
     Without either, a national number is probably from where the default sender is, which helps its refusal only.
-    Raises InvalidRequest.
+    Without `senders` none is chosen; a preview may be of media alone. Raises InvalidRequest.
     """
-    sender, capabilities = services.profile.sender, services.capabilities
+    capabilities = services.capabilities
+    default = next((sender for sender in services.profile.senders.listed if sender.default), None)
     return RecipientRules(
         channels=capabilities.channels,
-        region=region_of(sender.address) if sender else None,
-        country=read_country(default_country, services.profile.default_country),
+        senders=senders,
+        region=region_of(default.address) if default else None,
+        country=read_country(body.default_country, services.profile.default_country),
         text_limit=min(MAX_TEXT, capabilities.text_limit),
         basic_plane_only=capabilities.basic_plane_only,
-        needs_text=not has_media,
+        needs_text=not (preview or body.media_urls),
     )

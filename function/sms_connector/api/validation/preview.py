@@ -19,6 +19,7 @@ from sms_connector.api.validation.drafts import (
 )
 from sms_connector.errors import FieldProblem
 from sms_connector.model.segments import Segments, measure
+from sms_connector.model.send_request import Draft
 
 
 def write_preview(
@@ -34,13 +35,18 @@ def write_preview(
         warnings = find_warnings(body)
     else:
         read = read_drafts(body, rules, read_file)
-        results = [_write_text(it.text, it.segments, index=it.index, to=it.to, line=it.line) for it in read.drafts]
+        results = [_write_draft(draft) for draft in read.drafts]
         results += [payload_of(PreviewResult, it, errors=_write_errors(it.problems)) for it in read.refused]
         warnings = read.notes.warnings
     ordered = sorted(results, key=lambda result: result.index)
     segments = sum(result.segments for result in ordered)
     warned = write_warnings(warnings)
     return PreviewAnswer(list(parsed.placeholders), ordered, segments, warned, write_template_use(template))
+
+
+def _write_draft(draft: Draft) -> PreviewResult:
+    own = {"index": draft.index, "to": draft.to, "sender": draft.sender or None, "line": draft.line}
+    return _write_text(draft.text, draft.segments, **own)
 
 
 def _write_text(text: str, measured: Segments, **own: object) -> PreviewResult:
