@@ -53,6 +53,32 @@ def facts(pairs: Iterable[tuple[str, str | Text]]) -> Table:
     return made
 
 
+def sender(row: Mapping[str, Any]) -> str:
+    """Return a sender in a few words: `Orders +15551234567 (long_code)`."""
+    named = f"{row['name']} {row['address']}" if row["name"] else row["address"]
+    return f"{named} ({row['kind']})"
+
+
+def senders(rows: Iterable[Mapping[str, Any]]) -> Table:
+    """Of a connection: one line a sender, in the order in which they are chosen."""
+    return table(
+        ("name", "address", "kind", "business unit", "for", "channels", "#segments/s", "replies"),
+        (
+            (
+                row["name"] or "",
+                row["address"],
+                row["kind"],
+                row["businessUnit"] or "",
+                ", ".join([*row["countries"], *(["all others"] if row["default"] else [])]) or "requests that name it",
+                ", ".join(row["can"]["channels"]),
+                "" if row["can"]["segmentsPerSecond"] is None else f"{row['can']['segmentsPerSecond']:g}",
+                "yes" if row["can"]["inbound"] else "no",
+            )
+            for row in rows
+        ),
+    )
+
+
 def results(rows: Iterable[Mapping[str, Any]], *, ids: bool = True) -> Table:
     """Of a send: one line a record."""
     listed = list(rows)
@@ -84,11 +110,12 @@ def _place_title(rows: Sequence[Mapping[str, Any]]) -> str:
 def preview(rows: Sequence[Mapping[str, Any]]) -> Table:
     """Return what each record becomes, and what is wrong with it."""
     return table(
-        (_place_title(rows), "to", "#segments", "encoding", "text", "remarks"),
+        (_place_title(rows), "to", "sender", "#segments", "encoding", "text", "remarks"),
         (
             (
                 place(row),
                 row["to"] or "",
+                row["sender"] or "",
                 str(row["segments"]),
                 row["encoding"] or "",
                 row["text"] or "",
@@ -175,7 +202,7 @@ def campaign(row: Mapping[str, Any]) -> Table:
         ("id", row["id"]),
         *((label, row[label]) for label in ("name", "reference", "origin") if row.get(label)),
         ("state", Text.assemble(state(row["state"]), because)),
-        ("sender", row["sender"]),
+        ("sender", _senders_of(row)),
         *([("message", row["message"])] if row.get("message") else []),
         *([("mapping", _mapping(row["mapping"]))] if row.get("mapping") else []),
         ("records", Text.assemble(f"{row['total']:,}: ", summary(row["counts"] | _waiting(row)))),
@@ -188,6 +215,11 @@ def campaign(row: Mapping[str, Any]) -> Table:
         pairs.append(("rate", f"{row['rate']:.1f} messages a second"))
     ends = [("done", row["doneAt"]), ("estimated end", row["estimatedEnd"])]
     return facts([*pairs, *((name, moment(at)) for name, at in ends if at)])
+
+
+def _senders_of(row: Mapping[str, Any]) -> str:
+    """Return a campaign's sender; of several, how many messages each has."""
+    return row["sender"] or ", ".join(f"{sender} ({count:,})" for sender, count in row["senders"].items()) or "–"
 
 
 def _mapping(entries: Mapping[str, str]) -> str:
@@ -210,7 +242,7 @@ def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
                 f"{row['total']:,}",
                 f"{row['refused']:,}",
                 f"{row['segments']:,}",
-                row["sender"],
+                _senders_of(row),
                 row["reason"] or "",
             )
             for row in rows
@@ -237,6 +269,7 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
             if sender_rate
             else "at a rate that is not published",
         ),
+        *([("senders", _senders_of(_loads(forecast["senders"])))] if len(forecast["senders"]) > 1 else []),
         ("longest wait", duration(forecast["longestWaitSeconds"])),
         ("estimated end", moment(forecast["estimatedEnd"])),
     ]
@@ -258,6 +291,10 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     shown: list[RenderableType] = [refusals] if answer["refusals"] else []
     shown += [f"… and {more:,} more"] if more else []
     return [*shown, facts(pairs), f"{right:,} messages; nothing was sent"]
+
+
+def _loads(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {"sender": None, "senders": {part["sender"]: part["messages"] for part in parts}}
 
 
 def _field_name(path: str) -> str:

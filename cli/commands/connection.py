@@ -1,4 +1,4 @@
-"""`test`, `connection`, `limits`, `suspend`, `resume`."""
+"""`test`, `connection`, `senders`, `limits`, `suspend`, `resume`."""
 
 from __future__ import annotations
 
@@ -92,6 +92,13 @@ def rotate(
     run.output.show(answer, *(f"{mark:<5} {stage}" for mark, stage in zip(marks, stages, strict=True)), summary)
 
 
+def senders(ctx: typer.Context) -> None:
+    """List the senders, and what the provider can do for each."""
+    run = context_of(ctx)
+    answer = run.client.get("/v1/senders")
+    run.output.show(answer, render.senders(answer["senders"]))
+
+
 def limits(ctx: typer.Context) -> None:
     """Show what is left of the rates, in calls to the provider."""
     run = context_of(ctx)
@@ -133,6 +140,7 @@ def _describe(answer: Mapping[str, Any]) -> Table:
     return render.facts(
         (
             ("name", answer["name"]),
+            ("business unit", answer["businessUnit"] or "–"),
             ("state", state),
             ("description", answer["description"] or "–"),
             ("labels", ", ".join(f"{name}={value}" for name, value in answer["labels"].items()) or "–"),
@@ -142,7 +150,7 @@ def _describe(answer: Mapping[str, Any]) -> Table:
             ("proxy", f"{proxy['url']} (auth {proxy['auth']}, ssl {proxy['ssl']})" if proxy else "none"),
             (
                 "senders",
-                ", ".join(f"{each['address']} ({each['kind']})" for each in answer["senders"]) or "none by default",
+                ", ".join(render.sender(each) for each in answer["senders"]) or "none by default",
             ),
             ("statuses by", "callbacks" if answer["callbacks"] else "polling"),
             ("can", ", ".join(sorted(name for name, value in can.items() if value is True)) or "–"),

@@ -51,7 +51,9 @@ Duplicates = Annotated[
     typer.Option(help="A person who comes twice: send both (default), skip the second, or refuse the file."),
 ]
 Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would be a warning, such as {name} in the text.")]
-SenderAddress = Annotated[str | None, typer.Option(help="Instead of the connection's default one.")]
+SenderAddress = Annotated[
+    str | None, typer.Option(help="Number, id or friendly name, instead of the one chosen by country.")
+]
 Interval = Annotated[float | None, typer.Option(help="Seconds between two status questions.")]
 Attempts = Annotated[int | None, typer.Option(help="Status polls at most.")]
 Validity = Annotated[int | None, typer.Option(help="Seconds after which delivery is no longer tried.")]

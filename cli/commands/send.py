@@ -135,6 +135,7 @@ def preview(
     mapping: Map = None,
     encoding: Encoding = None,
     default_country: Country = None,
+    sender: SenderAddress = None,
     strict: Strict = False,
 ) -> None:
     """Show what would be sent, its encoding and segments, and everything that is wrong with it. A file's first 100 records only.
@@ -143,7 +144,7 @@ def preview(
     """
     run = context_of(ctx)
     text = name_text(message, template)
-    options = given({**text, "defaultCountry": default_country, "strict": strict or None})
+    options = given({**text, "defaultCountry": default_country, "sender": sender, "strict": strict or None})
     if to is None and csv is None and ndjson is None:
         answer = run.client.post(PREVIEW, options)
     else:
@@ -196,7 +197,7 @@ def _plan(run: Context, upload: Upload, query: Mapping[str, Any]) -> Any:
 
 def _show_dry(run: Context, upload: Upload, query: Mapping[str, Any]) -> None:
     plan = _plan(run, upload, query)
-    kept = ("message", "template", "mapping", "charset", "defaultCountry", "strict")
+    kept = ("message", "template", "mapping", "charset", "defaultCountry", "sender", "strict")
     shown = _preview_file(run, upload, {name: query[name] for name in kept if name in query})["results"]
     texts = [result for result in shown if not result["errors"]][: render.SHOWN_TEXTS]
     run.output.show({**plan, "results": texts}, render.preview(texts), *render.plan(plan))

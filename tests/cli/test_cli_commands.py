@@ -255,7 +255,7 @@ class TestConnection:
         ran = sms("--json", "test")
         assert (ran.code, ran.document["state"]) == (0, "ACTIVE")
 
-    @pytest.mark.parametrize("command", ["connection", "limits", "inbound"])
+    @pytest.mark.parametrize("command", ["connection", "senders", "limits", "inbound"])
     def test_shown(self, sms: Run, command: str) -> None:
         assert sms(command).code == 0
         assert sms("--json", command).document
