@@ -115,7 +115,7 @@ def preview(rows: Sequence[Mapping[str, Any]]) -> Table:
             (
                 place(row),
                 row["to"] or "",
-                row["sender"] or "",
+                row.get("sender") or "",
                 str(row["segments"]),
                 row["encoding"] or "",
                 row["text"] or "",
@@ -219,7 +219,8 @@ def campaign(row: Mapping[str, Any]) -> Table:
 
 def _senders_of(row: Mapping[str, Any]) -> str:
     """Return a campaign's sender; of several, how many messages each has."""
-    return row["sender"] or ", ".join(f"{sender} ({count:,})" for sender, count in row["senders"].items()) or "–"
+    shares = row.get("senders", {}).items()
+    return row["sender"] or ", ".join(f"{sender} ({count:,})" for sender, count in shares) or "–"
 
 
 def _mapping(entries: Mapping[str, str]) -> str:
@@ -253,7 +254,7 @@ def campaigns(rows: Iterable[Mapping[str, Any]]) -> Table:
 def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     """Return what a campaign would be: its refusals first."""
     forecast, right = answer["forecast"], answer["total"] - answer["refused"]
-    sender_rate = forecast["senderRate"]
+    sender_rate, parts = forecast["senderRate"], forecast.get("senders", ())
     pairs: list[tuple[str, str | Text]] = [
         ("records", f"{answer['total']:,}, {answer['refused']:,} of them can't be sent"),
         *(
@@ -269,7 +270,7 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
             if sender_rate
             else "at a rate that is not published",
         ),
-        *([("senders", _senders_of(_loads(forecast["senders"])))] if len(forecast["senders"]) > 1 else []),
+        *([("senders", _loads(parts))] if len(parts) > 1 else []),
         ("longest wait", duration(forecast["longestWaitSeconds"])),
         ("estimated end", moment(forecast["estimatedEnd"])),
     ]
@@ -293,8 +294,8 @@ def plan(answer: Mapping[str, Any]) -> list[RenderableType]:
     return [*shown, facts(pairs), f"{right:,} messages; nothing was sent"]
 
 
-def _loads(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-    return {"sender": None, "senders": {part["sender"]: part["messages"] for part in parts}}
+def _loads(parts: Iterable[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{part['sender']} ({part['messages']:,})" for part in parts)
 
 
 def _field_name(path: str) -> str:

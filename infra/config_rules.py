@@ -37,6 +37,7 @@ NEEDS = {
 EXCLUDES = {
     "is set beside network.vpc; egress takes one way": ("network.connector", "network.vpc"),
     "is set beside network.subnet; one of them is enough": ("network.range", "network.subnet"),
+    "is set beside senders; it is short for a list of one": ("sender", "senders"),
 }
 # Keys of which each is of no use without the others.
 WHOLE = ("network.serviceAttachment network.serviceHost", "callbacks.format callbacks.journeysOrganizationId")

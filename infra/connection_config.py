@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 import providers
 from countries import COUNTRIES
-from senders import FORMS, SENDER_RULE, with_plus
+from senders import FORMS, SENDER_RULE, channel_of, with_plus
 
 
 def decoded(value: object) -> object:
@@ -106,6 +106,39 @@ ProxyUrl = Annotated[str, form(PROXY_RULE, "http://proxy.example.com:3128", rf"h
 Sender = Annotated[str, form(SENDER_RULE, "+15551234567", FORMS), BeforeValidator(with_plus)]
 COUNTRY_RULE = "a country in two letters of ISO 3166, such as DE; for UK write GB"
 Country = Annotated[str, form(COUNTRY_RULE, "DE"), Predicate(COUNTRIES.__contains__)]
+UnitName = Annotated[str, form(LINE(100), "Retail"), Predicate(lambda text: _is_line(text, 100))]
+SenderName = Annotated[str, form(LINE(100), "Orders"), Predicate(lambda text: _is_line(text, 100))]
+
+
+class ListedSender(BaseModel):
+    """One of several senders (docs/senders.md), by the names that the functions read."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", coerce_numbers_to_str=True, regex_engine="python-re", alias_generator=to_camel
+    )
+
+    address: Sender
+    name: SenderName | None = None
+    business_unit: UnitName | None = None
+    kind: Literal["long_code", "toll_free", "short_code", "alphanumeric", "pool", "channel"] | None = None
+    countries: tuple[Country, ...] = ()
+    default: Flag = False
+
+
+def refuse_alike(listed: tuple[ListedSender, ...]) -> tuple[ListedSender, ...]:
+    """Refuse what only one sender may have: an address, a name, being the default of its channel."""
+    for problem, marks in (
+        ("the address of another one", [sender.address for sender in listed]),
+        ("the name of another one", [sender.name and " ".join(sender.name.split()).casefold() for sender in listed]),
+        ("a second default", [sender.default and channel_of(sender.address) + ":" for sender in listed]),
+    ):
+        for place, mark in enumerate(marks):
+            if mark and mark in marks[:place]:
+                raise PydanticCustomError("own", "has {problem}", {"problem": problem, "entry": place})
+    return listed
+
+
+ListedSenders = Annotated[tuple[ListedSender, ...], AfterValidator(refuse_alike)]
 Network = Annotated[str, form("a VPC network's name", "company-vpc", rf"({PROJECT}/global/networks/)?{RESOURCE}")]
 Subnet = Annotated[str, form("a subnetwork's name", "run-egress", rf"({PROJECT}/{REGIONS}/subnetworks/)?{RESOURCE}")]
 PRIVATE_RANGE = Predicate(lambda net: any(IPv4Network(net).subnet_of(IPv4Network(block)) for block in PRIVATE))
@@ -158,6 +191,8 @@ class ConnectionConfig(BaseModel):
     provider_options: Options = key("What only this provider knows (docs/providers).", {})
     provider_url: ProviderUrl | None = key("Base URL of the provider's API; without it the public one.")
     sender: Sender | None = key("Default sender: number, short code, alphanumeric id, messaging service.")
+    senders: ListedSenders = key("Several senders instead of `sender`: list of address, name, countries, …", ())
+    business_unit: UnitName | None = key("The connection's business unit; shown.")
     default_country: Country | None = key("Country of recipients in national form (`0171 3920017`).")
     nodes_min: Whole = key("Instances of `connector` that are kept warm.", 2, ge=0, le=1000)
     nodes_max: Whole = key("Instances of `connector` at most.", 50, ge=1, le=1000)
@@ -261,11 +296,21 @@ _SECRETS: dict[str, Any] = {
     for spec in providers.configured_secrets()
 }
 WITH_SECRETS = create_model("WithSecrets", __base__=ConnectionConfig, **_SECRETS)
-# JSON schema by key; of a value that may be missing, the schema of the value.
-SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    key: {**schema, **schema.get("anyOf", [{}])[0]}
-    for key, schema in WITH_SECRETS.model_json_schema()["properties"].items()
-}
+_SCHEMA = WITH_SECRETS.model_json_schema()
+
+
+def _plain(schema: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the schema without references; of a value that may be missing, the schema of the value."""
+    found = {**schema, **schema.get("anyOf", [{}])[0]}
+    if "$ref" in found:
+        found |= _SCHEMA["$defs"][found["$ref"].rpartition("/")[2]]
+    if "items" in found:
+        found["items"] = _plain(found["items"])
+    return {**found, "properties": {name: _plain(inner) for name, inner in found.get("properties", {}).items()}}
+
+
+# JSON schema by key.
+SCHEMAS: Mapping[str, Mapping[str, Any]] = {key: _plain(schema) for key, schema in _SCHEMA["properties"].items()}
 # Of these a text is taken as it is; of all others as JSON.
 TEXTS = frozenset(key for key, schema in SCHEMAS.items() if schema["type"] == "string")
 DEFAULTS = {key: schema["default"] for key, schema in SCHEMAS.items()}

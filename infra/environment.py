@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pulumi
 
-from connection_config import ConnectionConfig
+from connection_config import ConnectionConfig, ListedSender
 
 SECRETS_DIR = "/secrets"
 
@@ -36,6 +37,8 @@ def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, p
         "SMS_PROVIDER_URL": config.provider_url,
         "SMS_PROVIDER_OPTIONS": _named(config.provider_options),
         "SMS_SENDER": config.sender,
+        "SMS_SENDERS": _write_senders(config.senders),
+        "SMS_BUSINESS_UNIT": config.business_unit,
         "SMS_DEFAULT_COUNTRY": config.default_country,
         "SMS_CONNECTION_RATE": config.rate_connection,
         "SMS_LABELS": _named(config.labels),
@@ -77,3 +80,8 @@ def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, p
 
 def _named(values: Mapping[str, str]) -> str:
     return ",".join(f"{name}={value}" for name, value in values.items())
+
+
+def _write_senders(senders: Sequence[ListedSender]) -> str | None:
+    documents = [sender.model_dump(mode="json", by_alias=True, exclude_defaults=True) for sender in senders]
+    return json.dumps(documents, ensure_ascii=False) if documents else None

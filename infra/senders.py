@@ -15,6 +15,11 @@ SENDER_RULE = (
 )
 
 
+def channel_of(address: str) -> str:
+    """Return the channel of a sender's address, "" for SMS."""
+    return address.rpartition(":")[0]
+
+
 def with_plus(value: object) -> object:
     """Give a whole number its plus back: `pulumi config set --path` makes one of `+15551234567` below `connections`."""
     if not isinstance(value, int) or isinstance(value, bool):

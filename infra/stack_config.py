@@ -27,7 +27,10 @@ PROJECT_NAME = "sms-connector"
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 # By pydantic's name of the error, else by the kind of value; in braces what the key's JSON schema says.
 PROBLEMS = {
+    "missing": "is missing",
+    "extra_forbidden": "is of an unknown field; allowed are {properties}",
     "dict_type": "is not a map",
+    "model_type": "is not a map; set its first field, the address",
     "too_long": "has too many entries; at most {maxProperties} are allowed",
     "tuple_type": "is not a list; set its first entry with the index [0]",
     "literal_error": "is not known; allowed are {enum}",
@@ -149,30 +152,47 @@ def _refusal(where: str, key: str, errors: list[ErrorDetails]) -> Problem:
         near = difflib.get_close_matches(key, SCHEMAS, n=1)
         hint = f"did you mean {where}{near[0]}?" if near else "docs/deploy.md lists every key"
         return key, f"unknown key; {hint}", f"pulumi config rm --path {full}"
-    error, entry = errors[0], _entry(errors[0])
-    problem = "; ".join(f"{_entry(each)} {_explain(each, SCHEMAS[key])}".strip() for each in errors)
-    if "entry" in error.get("ctx", {}) or error["loc"][-1] == "[key]":
-        return key, problem, f"pulumi config rm --path '{full}{entry}'"
-    remove = f"pulumi config rm --path {full} && " if error["type"] in ("tuple_type", "dict_type") else ""
-    return key, problem, remove + _command(where, key, entry)
+    error, place = errors[0], _place(errors[0])
+    problem = "; ".join(f"{_path(_place(each))} {_explain(each, key)}".strip() for each in errors)
+    if "entry" in error.get("ctx", {}) or error["loc"][-1] == "[key]" or error["type"] == "extra_forbidden":
+        return key, problem, f"pulumi config rm --path '{full}{_path(place)}'"
+    wrong_type = error["type"] in ("tuple_type", "dict_type") and len(error["loc"]) == 1
+    remove = f"pulumi config rm --path {full} && " if wrong_type else ""
+    return key, problem, remove + _command(where, key, place)
 
 
-def _entry(error: ErrorDetails) -> str:
-    """Return the wrong entry of a list or a map as a command names it, "" where the whole value is wrong."""
-    place = error.get("ctx", {}).get("entry", next(iter(error["loc"][1:]), ""))
-    return f"[{json.dumps(place)}]" if isinstance(place, int) or "." in place else f".{place}" if place else ""
+def _place(error: ErrorDetails) -> tuple[int | str, ...]:
+    """Return where in the key's value the error is."""
+    inner = tuple(part for part in error["loc"][1:] if part != "[key]")
+    return (error["ctx"]["entry"], *inner) if "entry" in error.get("ctx", {}) else inner
 
 
-def _explain(error: ErrorDetails, schema: Mapping[str, Any]) -> str:
+def _path(place: Iterable[int | str]) -> str:
+    """Return an entry of a list or a map as a command names it."""
+    return "".join(f"[{json.dumps(at)}]" if isinstance(at, int) or "." in at else f".{at}" for at in place)
+
+
+def _schema_at(key: str, place: Iterable[int | str]) -> Mapping[str, Any]:
+    schema = SCHEMAS[key]
+    for at in place:
+        schema = schema.get("items", schema) if isinstance(at, int) else schema["properties"].get(at, schema)
+    return schema
+
+
+def _explain(error: ErrorDetails, key: str) -> str:
     """Say what is wrong with a value: pydantic's own messages say what a validator wanted, not what to type."""
     if error["type"] == "own":
         return error["msg"]
+    schema = _schema_at(key, _place(error))
     kind = schema.get("items", schema)
     problem = PROBLEMS.get(error["type"]) or PROBLEMS.get(kind["type"], "is not {title}")
-    problem = problem.format_map({**kind, "enum": ", ".join(kind.get("enum", ()))})
+    lists = {name: ", ".join(kind.get(name, ())) for name in ("enum", "properties")}
+    problem = problem.format_map({**kind, **lists})
     # What may be a password in an address is cut out.
     shown = re.sub(r"//[^/@]*@", "//***@", repr(error["input"]))
-    return problem if "writeOnly" in kind else f"{shown if len(shown) <= 80 else shown[:77] + '…'} {problem}"
+    if "writeOnly" in kind or error["type"] == "missing":
+        return problem
+    return f"{shown if len(shown) <= 80 else shown[:77] + '…'} {problem}"
 
 
 def _report(where: str, dotted: Collection[str], found: Problem) -> str:
@@ -186,14 +206,19 @@ def _report(where: str, dotted: Collection[str], found: Problem) -> str:
     return f"{(where + key).rstrip('.')}: {problem}; fix: {command}"
 
 
-def _command(where: str, key: str, wrong_entry: str = "") -> str:
-    """Return the command that sets a key, or the wrong entry of it, to its example."""
-    schema, place = SCHEMAS[key], where + key
-    [example, *_] = schema.get("examples") or schema.get("items", {}).get("examples") or [schema["default"]]
-    entry = "[0]" if schema["type"] == "array" else ""
+def _command(where: str, key: str, wrong: tuple[int | str, ...] = ()) -> str:
+    """Return the command that sets a key, or what is wrong in it, to its example."""
+    place, schema = wrong, _schema_at(key, wrong)
+    if schema["type"] == "array":
+        place, schema = (*place, 0), schema["items"]
+    if schema["properties"]:
+        name, schema = next(iter(schema["properties"].items()))
+        place = (*place, name)
+    default = schema.get("default")
+    [example, *_] = schema.get("examples") or ([default] if default is not None else schema["enum"])
     if schema["type"] == "object":
         [(name, example)] = example.items()
-        entry = f".{name}"
-    flags = ("--path " if entry or "." in place else "") + ("--secret " if key in SECRET_KEYS else "")
-    place = f"'{place}{wrong_entry or entry}'" if entry else place
-    return f"pulumi config set {flags}{place} {example if isinstance(example, str) else json.dumps(example)}".rstrip()
+        place = place or (name,)
+    flags = ("--path " if place or "." in key or where else "") + ("--secret " if key in SECRET_KEYS else "")
+    full = f"'{where}{key}{_path(place)}'" if place else where + key
+    return f"pulumi config set {flags}{full} {example if isinstance(example, str) else json.dumps(example)}".rstrip()

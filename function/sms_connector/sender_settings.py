@@ -39,13 +39,13 @@ def _read_sender(entry: Any, place: str, problems: list[FieldProblem]) -> Sender
         problems.append(FieldProblem(place, f"it has to be an object, such as {EXAMPLE[1:-1]}"))
         return None
     problems += [
-        FieldProblem(f"{place}.{name[:40]}", f"unknown field; a sender has {', '.join(_READERS)}")
-        for name in sorted(entry.keys() - _READERS.keys())
+        FieldProblem(f"{place}.{name[:40]}", f"unknown field; a sender has {', '.join(FIELDS)}")
+        for name in sorted(entry.keys() - FIELDS.keys())
     ]
     if "address" not in entry:
         problems.append(FieldProblem(f"{place}.address", "is missing; write the sender's number, code or id"))
     read: dict[str, Any] = {}
-    for name, reader in _READERS.items():
+    for name, reader in FIELDS.items():
         if name not in entry:
             continue
         try:
@@ -141,7 +141,7 @@ def _problem(message: str) -> InvalidValueError:
     return InvalidValueError(FieldProblem("", message))
 
 
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+FIELDS: Final[dict[str, Callable[[Any], Any]]] = {
     "address": _address,
     "name": _text,
     "businessUnit": _text,

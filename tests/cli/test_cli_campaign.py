@@ -164,6 +164,21 @@ class TestCreate:
         assert query_of(at.adapter.requests[0])["dryRun"] == "true"
         assert "Idempotency-Key" not in at.adapter.requests[0].headers
 
+    def test_a_dry_run_of_several_senders_shows_their_parts(self, customers: Path) -> None:
+        parts = [{"sender": "+15551234567", "messages": 2000}, {"sender": "ACME", "messages": 898}]
+        at = desk(Scripted(200, PLAN.body | {"forecast": PLAN.body["forecast"] | {"senders": parts}}))
+        ran = run(at, "campaign", "create", str(customers), "--message", "Hi", "--dry-run")
+        assert "+15551234567 (2,000), ACME (898)" in ran.out
+
+    def test_a_campaign_of_several_senders_shows_how_many_messages_each_has(self) -> None:
+        several = {"sender": None, "senders": {"+15551234567": 1500, "ACME": 2}}
+        shown = Scripted(200, campaign("done", delivered=1502).body | several)
+        assert "+15551234567 (1,500), ACME (2)" in run(desk(shown), "campaign", "show", ID).out
+        assert (
+            "+15551234567 (1,500), ACME (2)"
+            in run(desk(Scripted(200, {"campaigns": [shown.body], "nextPageToken": None})), "campaign", "list").out
+        )
+
     def test_a_bucket_is_named_in_a_document(self) -> None:
         at = desk(campaign("done", delivered=1))
         assert run(at, "campaign", "create", "gs://b/a.csv", "--message", "Hi", "--attempts", "3").code == 0

@@ -260,6 +260,14 @@ class TestConnection:
         assert sms(command).code == 0
         assert sms("--json", command).document
 
+    def test_senders_are_shown_with_what_they_can(self, sms: Run) -> None:
+        [sender] = sms("--json", "senders").document["senders"]
+        assert f"{sender['address']} (long_code)" in sms("connection").out
+        shown = sms("senders").out
+        assert (sender["address"] in shown, "all others" in shown) == (True, True)
+        assert sender["address"] in sms("preview", "--to", ANN, "--message", "Hi").out
+        assert "17122661" in sms("preview", "--to", ANN, "--message", "Hi", "--sender", "+15017122661").out
+
     @pytest.fixture
     def suspended(self, sms: Run) -> Iterator[None]:
         assert "stocktaking" in sms("suspend", "--reason", "stocktaking").out

@@ -39,7 +39,12 @@ EVERYTHING = {
     "labels": {"cost-center": "4711"},
     "provider": "twilio",
     "providerUrl": "https://api.example.com",
-    "sender": "+15551234567",
+    "senders": [
+        # `pulumi config set --path` makes a whole number of a number.
+        {"address": 15551234567, "name": "Orders", "businessUnit": "Retail", "countries": ["US", "CA"]},
+        {"address": "ACME", "kind": "alphanumeric", "default": True},
+    ],
+    "businessUnit": "Head office",
     "defaultCountry": "DE",
     "nodes": {"min": 1, "max": 20},
     "workers": {"max": 30},

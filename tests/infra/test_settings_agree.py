@@ -17,12 +17,12 @@ import indexes
 import providers
 from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
-from sms_connector import ports, registry, settings, settings_values
+from sms_connector import ports, registry, sender_settings, settings, settings_values
 from sms_connector.app import startup_checks
 from sms_connector.callbacks import callback_address
 from sms_connector.local.clock import SystemClock
 from sms_connector.model import standard_webhooks
-from sms_connector.model.phone_number import parse_country, parse_sender
+from sms_connector.model.phone_number import Sender, SenderKind, parse_country, parse_sender
 from sms_connector.notifications import signature as callback_signature
 from sms_connector.provider import ProviderSettings
 from sms_connector.providers.twilio import credentials
@@ -80,14 +80,20 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert loaded.callback_private_hosts == ("*.internal", "10.1.0.0/16")
     assert (loaded.callback_format, loaded.journeys_organization_id) == ("journeys", "4c1f0a52-an-organization")
     assert loaded.default_country == "DE"
+    assert loaded.business_unit == "Head office"
+    assert loaded.senders == (
+        Sender("+15551234567", SenderKind.LONG_CODE, "Orders", "Retail", ("US", "CA")),
+        Sender("ACME", SenderKind.ALPHANUMERIC, default=True),
+    )
     assert loaded.stop_words == ("STOPP", "NO MORE")
     assert loaded.help_reply == "Help: support@example.com, or 555"
     assert loaded.ca_file is not None
 
 
 def test_infrastructure_sets_every_setting_there_is() -> None:
-    """What the loader reads, and what the fullest configuration declares, over all three functions."""
-    functions = configurations.stack("everything").of("gcp:cloudfunctionsv2/function:Function")
+    """What the loader reads, and what the fullest configurations declare, over all three functions."""
+    stacks = (configurations.stack(name) for name in ("everything", "two keys"))  # `senders` excludes `sender`
+    functions = [f for stack in stacks for f in stack.of("gcp:cloudfunctionsv2/function:Function")]
     declared = {name for f in functions for name in f.inputs["serviceConfig"]["environmentVariables"]}
     declared |= {"SMS_PROVIDER_OPTIONS"}  # of a provider that has options: below
     assert set(settings.READERS) == {name for name in declared if name.startswith("SMS_")}
@@ -127,6 +133,12 @@ def test_what_infrastructure_takes_the_functions_take(key: str, accepts: Any, va
         config = connection_config.WITH_SECRETS.model_validate({key: value})
         [read] = [getattr(config, name) for name, field in type(config).model_fields.items() if field.alias == key]
         assert accepts(",".join(read) if isinstance(read, tuple) else read) == read
+
+
+def test_the_same_kinds_of_senders_and_fields_of_one_are_known() -> None:
+    fields = connection_config.SCHEMAS["senders"]["items"]["properties"]
+    assert list(fields) == list(sender_settings.FIELDS)
+    assert fields["kind"]["enum"] == list(SenderKind)
 
 
 def test_the_webhook_needs_no_file_it_does_not_get(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,11 @@ def test_a_list_with_everything() -> None:
     acme = Sender("ACME", SenderKind.ALPHANUMERIC, default=True)
     assert settings.senders == settings.all_senders.listed == (orders, acme)
     assert settings.all_senders.complete
+
+
+def test_the_example_can_be_used_as_it_is() -> None:
+    example = Path(__file__).parents[2] / "examples" / "senders.json"
+    assert [sender.name for sender in read(raw=example.read_text()).senders] == ["Orders", "Acme Europe"]
 
 
 def test_a_sender_alone_is_the_short_form_for_one() -> None:
