@@ -289,6 +289,12 @@ def test_what_is_read() -> None:
         '<mtMessageResponse messageId="x"/>',
         "<mtMessageResponse><type>Handset</type></mtMessageResponse>",
         '<x><mtMessageResponse messageId="x"><type>Handset</type></mtMessageResponse></x>',
+        wire.receipt("x" * 256, "Handset"),
+        wire.receipt("a b", "Handset"),
+        wire.receipt(ID, "x" * 41),
+        wire.receipt(ID, "Handset", part=("x" * 256, 1, 2)),
+        wire.receipt(ID, "Handset", part=(ID, 1000, 2)),
+        wire.receipt(ID, "Handset", part=(ID, -1, 2)),
     ],
 )
 def test_what_is_no_receipt(text: str) -> None:
@@ -304,6 +310,27 @@ def test_an_inbound_message() -> None:
     (message,) = Vibes().provider.read_inbound(wire.callback(wire.INBOUND, text))
     assert (message.provider_message_id, message.sender, message.to) == ("mo-1", wire.RECIPIENT, wire.SENDER)
     assert (message.text, message.received_at, message.keyword) == ("Stop & <go>", wire.NOW, None)
+
+
+def test_a_long_reason_is_cut() -> None:
+    report = Vibes().read(wire.receipt(ID, "System", wire.status_xml(error=True, text="x" * 10_000)))
+    assert report.failure
+    assert report.failure.message == "x" * 500
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        wire.inbound("+" + "1" * 64, "x"),
+        wire.inbound(wire.RECIPIENT, "x" * 10_001),
+        wire.inbound(wire.RECIPIENT, "x", to="9" * 65),
+        wire.inbound(wire.RECIPIENT, "x", vibes_id="x" * 256),
+    ],
+    ids=["sender", "text", "recipient", "id"],
+)
+def test_an_inbound_message_that_is_too_long(text: str) -> None:
+    with pytest.raises(InvalidRequest):
+        Vibes().provider.read_inbound(wire.callback(wire.INBOUND, text))
 
 
 @pytest.mark.parametrize("gone", ["source", "destination", "messageId", "address"])

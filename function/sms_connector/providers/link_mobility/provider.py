@@ -55,6 +55,10 @@ class LinkMobilityProvider(HttpProvider):
     consent_words = STANDARD_WORDS  # no list of LINK's own: STOP is a keyword like any other (Keyword API 1.1)
     secret_names = credentials.SECRET_NAMES
     callback_headers = webhooks.HEADERS
+    steps_by_hand = (
+        "have LINK's support set a new password or client secret",
+        "have LINK's support end the old one, where both were good",
+    )
     options: ClassVar[Mapping[str, Option]] = {
         "platformId": Option(required=True),
         "platformPartnerId": Option(required=True),

@@ -64,6 +64,10 @@ class VibesProvider(HttpProvider):
     consent_words = STANDARD_WORDS
     secret_names = (USERNAME, PASSWORD, *WEBHOOK_SECRETS)
     callback_headers = webhooks.HEADERS
+    steps_by_hand = (
+        "have your account manager set a new password",
+        "have your account manager end the old one, where both were good",
+    )
     options: ClassVar[Mapping[str, Option]] = {"carrierReceipts": Option(values=("true", "false"), default="true")}
 
     def problems(self, *, callbacks: bool = False) -> list[str]:

@@ -8,6 +8,7 @@ come with HTTP Basic.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
+from sms_connector.model.phone_number import find_number
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.provider import RawCallback
 from sms_connector.providers.common import echoed_id
@@ -26,6 +28,9 @@ from sms_connector.providers.vibes.wire import to_code
 from sms_connector.providers.vibes.xml_reader import NotXmlError, parse
 
 HEADERS = ("authorization",)
+# What a stranger who knows the address could put into the ledger is bounded.
+_ID, _ADDRESS, _STAGE, _NUMBER = map(re.compile, ("[!-~]{1,255}", ".{1,64}", ".{1,40}", "[0-9]{1,3}"))
+LONGEST_TEXT, LONGEST_REASON = 10_000, 500
 RECEIPT, RECEIPTS, INBOUND = "mtMessageResponse", "mtMessageResponses", "moMessage"
 
 
@@ -38,7 +43,8 @@ def read_receipt(callback: RawCallback, *, carrier_receipts: bool) -> DeliveryRe
     """Raises InvalidRequest for what is no receipt."""
     report = _read_receipt(_root(callback, RECEIPT), carrier_receipts=carrier_receipts, at=callback.received_at)
     if report is None:
-        raise InvalidRequest(FieldProblem("messageId, type", "are missing; this is no receipt of Vibes'"))
+        problem = "are missing or too long; this is no receipt of Vibes'"
+        raise InvalidRequest(FieldProblem("messageId, type", problem))
     return report
 
 
@@ -47,11 +53,18 @@ def read_message(callback: RawCallback) -> InboundMessage:
     root = _root(callback, INBOUND)
     source, destination = root.find("source"), root.find("destination")
     sender, to = ("" if each is None else each.get("address", "") for each in (source, destination))
-    message_id = root.get("messageId", "")
-    if not (message_id and sender and to):
-        problem = "are missing; this is no inbound message of Vibes'"
-        raise InvalidRequest(FieldProblem("messageId, source, destination", problem))
-    return InboundMessage(message_id, sender, to, text=root.findtext("message") or "", received_at=callback.received_at)
+    message_id, text = root.get("messageId", ""), root.findtext("message") or ""
+    addressed = _ADDRESS.fullmatch(sender) and _ADDRESS.fullmatch(to)
+    if not (_ID.fullmatch(message_id) and addressed and len(text) <= LONGEST_TEXT):
+        problem = "are missing or too long; this is no inbound message of Vibes'"
+        raise InvalidRequest(FieldProblem("messageId, source, destination, message", problem))
+    return InboundMessage(
+        message_id,
+        find_number(sender) or sender,
+        find_number(to) or to,
+        text=text,
+        received_at=callback.received_at,
+    )
 
 
 def read_receipts(body: bytes, message_id: str, *, carrier_receipts: bool) -> DeliveryReport | None:
@@ -83,19 +96,21 @@ def _slowest(reports: Sequence[DeliveryReport]) -> DeliveryReport | None:
 
 def _read_receipt(element: Element, *, carrier_receipts: bool, at: datetime | None = None) -> DeliveryReport | None:
     message_id, stage = element.get("messageId", ""), (element.findtext("type") or "").strip()
-    if not (message_id and stage):
-        return None
     status, multipart = element.find("status"), element.find("multipart")
-    is_error = status is not None and status.get("isError") == "true"
+    part = None
+    if multipart is not None and multipart.get("isMultipart") == "true":
+        message_id, part = multipart.get("originalMessageId") or message_id, multipart.get("partNumber", "")
+    if not (_ID.fullmatch(message_id) and _STAGE.fullmatch(stage) and (part is None or _NUMBER.fullmatch(part))):
+        return None
     failure = None
-    if status is not None and is_error:
+    if status is not None and status.get("isError") == "true":
         internal, carrier = (to_code(status.findtext(name)) for name in ("internalErrorCode", "errorCode"))
-        failure = receipt_failure(stage, status.findtext("description") or "", internal=internal, carrier=carrier)
-    part = None if multipart is None or multipart.get("isMultipart") != "true" else multipart.get("partNumber")
+        reason = (status.findtext("description") or "")[:LONGEST_REASON]
+        failure = receipt_failure(stage, reason, internal=internal, carrier=carrier)
     return DeliveryReport(
-        message_id if multipart is None or part is None else multipart.get("originalMessageId") or message_id,
-        to_status(stage, is_error=is_error, carrier_receipts=carrier_receipts),
-        f"{stage} error" if is_error else stage,
+        message_id,
+        to_status(stage, is_error=failure is not None, carrier_receipts=carrier_receipts),
+        stage if failure is None else f"{stage} error",
         failure=failure,
         message_id=echoed_id(element.get("submitterMessageId")),
         updated_at=at,
