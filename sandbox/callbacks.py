@@ -153,9 +153,10 @@ class Callbacks:
                 self._scheduler.at(due, partial(self._start, webhook))
 
     def post_now(self, webhooks: Sequence[Webhook]) -> asyncio.Future[list[Outcome]]:
-        """Post all of them without delay; the future ends when each has had its last attempt."""
-        behaviour = self.behaviour
-        return asyncio.gather(*(self.post(webhook) for webhook in webhooks for _ in range(self._copies(behaviour))))
+        """Post all of them without delay; the future ends when each has had its last attempt, or its first where
+        repeats are hours away."""
+        copies = [webhook for webhook in webhooks for _ in range(self._copies(self.behaviour))]
+        return asyncio.gather(*(self.post_first(each) if each.pauses else self.post(each) for each in copies))
 
     def post(self, webhook: Webhook) -> asyncio.Task[Outcome]:
         """Post now, with retries; the task ends with the last outcome."""
@@ -164,7 +165,8 @@ class Callbacks:
     def post_first(self, webhook: Webhook) -> asyncio.Future[Outcome]:
         """Post now, with retries; the future ends with the first outcome."""
         first: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._begin(webhook, lambda outcome: None if first.done() else first.set_result(outcome))
+        task = self._begin(webhook, lambda outcome: None if first.done() else first.set_result(outcome))
+        task.add_done_callback(lambda _: first.cancel())  # of one that was cleared before any outcome
         return first
 
     def clock_moved(self) -> None:

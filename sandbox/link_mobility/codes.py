@@ -1,7 +1,7 @@
 """LINK's numbers: result codes of messages, and error codes of calls.
 
 SMS REST API MT/DLR 1.18 ("Result Codes", "Error Result Codes") and Common Gate API 1.2 ("Error Codes"), from LINK's
-developer pages, https://www.linkmobility.com/developer/; copies are in https://github.com/deveel/deveel.lm.client (docs/).
+developer pages, https://www.linkmobility.com/developer/; copies: https://github.com/deveel/deveel.lm.client (docs/).
 """
 
 from __future__ import annotations

@@ -22,18 +22,20 @@ from sandbox.link_mobility.numbers import Outcome
 from sandbox.wire import JSON_TYPE
 
 OPERATOR = "no.telenor"
+# Seconds before each repeat, of our own choice; the last one holds for all that follow.
+PAUSES = (2.0, 10.0, 60.0, 600.0, 1800.0)
 
 
 @dataclass(frozen=True, slots=True)
 class GatePolicy:
-    """LINK repeats until acknowledged or the gate's ttl ends; at which intervals is not documented. Here: at once, a few
-    times. `acknowledge`: a 2xx without a body counts as none."""
+    """LINK repeats until acknowledged or the gate's ttl (48 hours) ends; at which intervals is not documented.
+    `acknowledge`: a 2xx without a body counts as none."""
 
     acknowledge: bool = False
     connect_seconds: float = 5.0
     read_seconds: float = 15.0
-    total_seconds: float = 30.0
-    retries: int = 4
+    total_seconds: float = 172_800.0
+    retries: int = 100
 
     def retries_on(self, outcome: Answer) -> bool:
         accepted = outcome.status is not None and 200 <= outcome.status < 300
@@ -172,7 +174,7 @@ def webhooks(gate: Gate, document: Mapping[str, Any], *, subject: str, label: st
     """Return what is posted to the gate's destinations."""
     body, policy = json.dumps(document, ensure_ascii=False).encode(), GatePolicy(acknowledge=gate.acknowledge)
     return [
-        Webhook(subject, label, "POST", each.url, (), partial(_headers, each), policy, body=body)
+        Webhook(subject, label, "POST", each.url, (), partial(_headers, each), policy, body=body, pauses=PAUSES)
         for each in gate.destinations
     ]
 

@@ -39,8 +39,9 @@ REPORTED: Mapping[str, int] = {
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`code`: the final result; one that is not final is reported half-way, before DELIVERED. `pace`: how many times the
-    usual delivery time it takes. `last_part`: the result of the last part alone. `expires`: at the end of the validity."""
+    """`code`: the final result; one that is not final is reported half-way, before DELIVERED. `pace`: how many times
+    the usual delivery time it takes. `last_part`: the result of the last part alone. `expires`: at the end of the
+    validity."""
 
     code: int = DELIVERED
     pace: float = 1.0

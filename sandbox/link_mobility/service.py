@@ -185,7 +185,7 @@ class LinkMobility:
         return gates.gate_document(gate)
 
     def _take_inbound(self, body: Mapping[str, Any]) -> Awaitable[dict[str, Any]]:
-        """`to`, `from`, `body`: a person texts one of our numbers. LINK keeps no consent, STOP is an inbound message."""
+        """`to`, `from`, `body`: a person texts one of our numbers. LINK keeps no consent."""
         to, sender = str(body.get("to", "")), str(body.get("from", ""))
         if to not in NUMBERS:
             raise AdminError(f"to: {to!r} is none of the account's numbers: {', '.join(NUMBERS)}")
@@ -201,7 +201,7 @@ class LinkMobility:
         return self._post_inbound(message, hooks)
 
     async def _post_inbound(self, message: Message, hooks: list[Webhook]) -> dict[str, Any]:
-        outcomes = await asyncio.gather(*(self._callbacks.post(hook) for hook in hooks))
+        outcomes = await asyncio.gather(*(self._callbacks.post_first(hook) for hook in hooks))
         said = {"status": outcomes[0].status, "error": outcomes[0].error} if outcomes else None
         return {"id": message.id, "webhook": said, "replies": []}
 

@@ -1,10 +1,10 @@
 """Vibes' numbers: errors of its own system, and errors that a carrier returned.
 
 Internal: https://developer-aggregation.vibes.com/reference/delivery-receipt-response-codes (1 to 20; 26 is named on
-https://developer-aggregation.vibes.com/reference/response-codes). Carrier: wording and order of the SMPP receipts' table,
-https://developer.vibes.com/pages/viewpage.action?pageId=29164422; its numbers could be read nowhere, but 107 is in an
-example (https://developer-aggregation.vibes.com/reference/retrieve-message-responses) with the eighth wording: the others
-are counted from it, UNVERIFIED.
+https://developer-aggregation.vibes.com/reference/response-codes). Carrier: wording and order of the SMPP receipts'
+table, https://developer.vibes.com/pages/viewpage.action?pageId=29164422; its numbers could be read nowhere, but 107 is
+in an example (https://developer-aggregation.vibes.com/reference/retrieve-message-responses) with the eighth wording:
+the others are counted from it, UNVERIFIED.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Messages, and what Vibes posts about them: receipts, and inbound messages.
 
-Receipts: https://developer-aggregation.vibes.com/reference/callbacks. Each part of a long message is a message of its own
-with an id of its own, and refers to the original ("individually recorded, tracked, and billed",
+Receipts: https://developer-aggregation.vibes.com/reference/callbacks. Each part of a long message is a message of its
+own with an id of its own, and refers to the original ("individually recorded, tracked, and billed",
 https://developer-aggregation.vibes.com/reference/version-31-features); the first part's id is the original's.
 """
 
@@ -173,7 +173,7 @@ def bundle_xml(bundle: str, submitter: str | None) -> str:
 
 
 def failure_xml(tag: str, text: str, code: int | None, reference: str | None) -> str:
-    """The XML "that indicates success or failure"; of a failure its form is UNVERIFIED, here with a receipt's status."""
+    """The XML "that indicates success or failure"; its form is UNVERIFIED, here a receipt's status."""
     number = "" if code is None else f"<internalErrorCode>{code}</internalErrorCode>"
     status = f'<status isError="true"><description>{escape(text)}</description>{number}</status>'
     return f"<{tag}{_attributes(submitterMessageId=reference)}>{status}</{tag}>"

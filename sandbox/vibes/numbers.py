@@ -10,7 +10,7 @@ from sandbox.vibes.codes import BLOCKED, CARRIER, INTERNAL
 
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 SYSTEM, AT_CARRIER, HANDSET = "System", "Carrier", "Handset"
-# An internal code in the last four digits: at once, or by a receipt. A carrier's code: by its receipt, or the handset's.
+# An internal code in the last four digits: at once, or by a receipt. A carrier's code: by its or the handset's receipt.
 REFUSED_PREFIX, SYSTEM_PREFIX, CARRIER_PREFIX, HANDSET_PREFIX = "+1500556", "+1500557", "+1500558", "+1500559"
 
 # The numbers of the other simulators, with Vibes' nearest code.
@@ -19,8 +19,8 @@ REFUSED: Mapping[str, int] = {"+15005550001": 26, "+15005550009": 26}
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Where a message ends: the stage of its last receipt, and the code of an error there. `pace`: how many times the usual
-    delivery time it takes. `last_part`: the code of the last part alone, at the handset."""
+    """Where a message ends: the stage of its last receipt, and the code of an error there. `pace`: how many times the
+    usual delivery time it takes. `last_part`: the code of the last part alone, at the handset."""
 
     stage: str | None = HANDSET
     code: int | None = None

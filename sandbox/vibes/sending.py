@@ -1,7 +1,7 @@
 """Requests to send, read and checked: `mtMessage`, `mtMessageBundle`.
 
 https://developer-aggregation.vibes.com/reference/send-an-sms-message and, for bundles,
-https://developer.vibes.com/pages/diffpagesbyversion.action?pageId=26869776&selectedPageVersions=51&selectedPageVersions=52
+https://developer.vibes.com/pages/viewpage.action?pageId=26869776
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ Element = ElementTree.Element
 MAX_ID, MAX_TEXT, MAX_UNSPLIT = 40, 900, 160
 MAX_DESTINATIONS, MAX_BUNDLE_BYTES = 100, 500_000
 SOURCES = {"98765": "SC", "+15551234567": "LC"}
-# `true` is what the documents ask for (https://developer-aggregation.vibes.com/reference/callbacks); the others are what
-# Vibes' own Ruby library sends, and the examples.
+# `true` is what the documents ask for (https://developer-aggregation.vibes.com/reference/callbacks); the others are
+# what Vibes' own Ruby library sends, and the examples.
 ALL, ERRORS = ("true", "ALL", "SMSC_ALL"), ("ERROR", "SMSC_ERROR")
 
 
@@ -67,8 +67,8 @@ def _read_message(element: Element) -> Draft:
 
 
 def read_bundle(root: Element) -> list[Draft]:
-    """Read a bundle, which is answered before its destinations are looked at: one that can't be is told by its receipt (here;
-    UNVERIFIED). Raises Failure for what is no bundle."""
+    """Read a bundle, which is answered before its destinations are looked at: one that can't be is told by its receipt
+    (here; UNVERIFIED). Raises Failure for what is no bundle."""
     drafts = [*_listed(root), *(_read_message(element) for element in root.iter("mtMessage"))]
     if not 1 <= len(drafts) <= MAX_DESTINATIONS:
         raise Failure(f"{len(drafts)} destinations; 1 to {MAX_DESTINATIONS} are supported")

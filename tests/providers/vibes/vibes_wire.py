@@ -59,11 +59,12 @@ def receipt(
 ) -> str:
     """As the page shows it; `part` is the original's id, the part's number and how many there are."""
     reference = "" if ours is None else f' submitterMessageId="{ours}"'
-    parts = (
-        ""
-        if part is None
-        else f'<multipart isMultipart="true" originalMessageId="{part[0]}" noOfParts="{part[2]}" partNumber="{part[1]}"/>'
-    )
+    parts = ""
+    if part is not None:
+        original, number, count = part
+        parts = (
+            f'<multipart isMultipart="true" originalMessageId="{original}" noOfParts="{count}" partNumber="{number}"/>'
+        )
     return (
         f'<mtMessageResponse messageId="{vibes_id}"{reference} receiptDate="2026-07-06T12:00:00.000+00:00">'
         f"{parts}<type>{stage}</type>{status or status_xml()}</mtMessageResponse>"
