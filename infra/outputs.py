@@ -8,7 +8,7 @@ import webhook_access
 from components.connection import Connection
 from components.platform import Platform
 from connection_check import Check, not_deployed, verify
-from providers import Origin, SecretSpec
+from providers import PROVIDERS, Origin, SecretSpec
 from webhook_access import Switch
 
 Result = dict[str, pulumi.Input[object]]
@@ -38,6 +38,7 @@ def of_connection(connection: Connection, platform: Platform, check: Check, swit
         "missingSecrets": {
             spec.name: add_command(platform, secrets.names.secret(spec.name)) for spec in secrets.missing
         },
+        "callbackAddresses": _callback_addresses(connection, platform),
         "commands": _commands(connection, platform),
     }
 
@@ -92,8 +93,8 @@ def _commands(connection: Connection, platform: Platform) -> Result:
         "rotate": _rotate(connection, platform),
         "endOverlap": _end_overlap(connection, platform),
         "watch": logs,
+        "inboundAddress": _print_address(connection, platform, "inbound"),
         "callbackSecret": read_command(platform, connection.secrets.names.secret("callback-secret")),
-        "inboundAddress": _inbound_address(connection, platform),
     }
     if uri is not None:
         commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
@@ -101,13 +102,31 @@ def _commands(connection: Connection, platform: Platform) -> Result:
     return commands
 
 
-def _inbound_address(connection: Connection, platform: Platform) -> pulumi.Output[str]:
-    """Prints where the provider brings inbound messages. Its token is a digest under `webhook-key`, which only its
-    readers see, so it is no output itself."""
-    config, key = connection.config, read_command(platform, connection.secrets.names.secret("webhook-key"))
-    digest = f'printf %s inbound:{config.name} | openssl dgst -sha256 -hmac "$({key})" -r | cut -c1-24'
+def _callback_addresses(connection: Connection, platform: Platform) -> dict[str, Result]:
+    """By what is called back: the address, where it is entered at the provider, and the command that prints it whole."""
+    config = connection.config
+    return {
+        kind: {
+            "url": pulumi.Output.concat(_address(connection, kind), "{token}"),
+            "enterAt": place,
+            "command": _print_address(connection, platform, kind),
+        }
+        for kind, place in PROVIDERS[config.provider].places.items()
+        if config.webhook_public != "none"
+    }
+
+
+def _address(connection: Connection, kind: str) -> pulumi.Output[str]:
     webhook = connection.functions.address("webhook")
-    return webhook.apply(lambda url: f'echo "{url}/webhooks/{config.provider}/inbound/$({digest})"')
+    return pulumi.Output.concat(webhook, f"/webhooks/{connection.config.provider}/{kind}/")
+
+
+def _print_address(connection: Connection, platform: Platform, kind: str) -> pulumi.Output[str]:
+    """Prints a callback address with its token. That is a digest under `webhook-key`, which only its readers see, so it
+    is no output itself."""
+    key = read_command(platform, connection.secrets.names.secret("webhook-key"))
+    digest = f'printf %s {kind}:{connection.config.name} | openssl dgst -sha256 -hmac "$({key})" -r | cut -c1-24'
+    return pulumi.Output.concat('echo "', _address(connection, kind), f'$({digest})"')
 
 
 def _rotate(connection: Connection, platform: Platform) -> dict[str, pulumi.Output[str]]:

@@ -87,7 +87,8 @@ class Provider:
     `secrets` are all it has: those for calls, those that only callbacks need, and those of a value before. `logins` are
     groups of them, by name, of which one that is complete is enough; the first is the usual one. `pairs` are optional;
     one of a pair is of no use without the other. Without `url`, the address that is the same for everybody,
-    `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may have.
+    `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may have; `places` say where the callback
+    addresses (`status`, `inbound`) are entered at the provider.
     """
 
     secrets: tuple[SecretSpec, ...]
@@ -95,6 +96,7 @@ class Provider:
     pairs: tuple[tuple[str, ...], ...] = ()
     url: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def owned(self) -> tuple[SecretSpec, ...]:
@@ -162,13 +164,27 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         logins=(("auth-token",), ("api-key-sid", "api-key-secret")),
         url="https://api.twilio.com",
+        places={
+            "status": "nowhere: each message names it",
+            "inbound": "Twilio Console: the number (or the messaging service), A message comes in, Webhook, HTTP POST",
+        },
     ),
-    "azure": Provider((SecretSpec("access-key", "access key of the resource", required=True, rotates=True),)),
+    "azure": Provider(
+        (SecretSpec("access-key", "access key of the resource", required=True, rotates=True),),
+        places={
+            "status": "Azure portal: the resource, Events, a Web Hook for SMS Delivery Report Received",
+            "inbound": "Azure portal: the resource, Events, a Web Hook for SMS Received",
+        },
+    ),
     "infobip": Provider(
         # With a login a message names no address for its reports, so who sends has to know of it.
         (replace(API_KEY, required=True), *_webhook_login(SENDERS)),
         pairs=(WEBHOOK_PAIR,),
         options={"entityId": Option(), "applicationId": Option()},
+        places={
+            "status": "nowhere: each message names it; with HTTP Basic a subscription for Delivery does",
+            "inbound": "Infobip portal: Channels and Numbers, the number, SMS, Forward to HTTP, MO_JSON_2, POST",
+        },
     ),
     "link-mobility": Provider(
         (
@@ -185,6 +201,10 @@ PROVIDERS: Mapping[str, Provider] = {
             "platformPartnerId": Option(required=True),
             "gateId": Option(),
         },
+        places={
+            "status": "the destination of the gate that the option gateId names (gate API, or LINK's support)",
+            "inbound": "the destination of the gate for inbound messages (gate API, or LINK's support)",
+        },
     ),
     "telesign": Provider(
         (
@@ -193,12 +213,20 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         url="https://rest-api.telesign.com",
         options={"messageType": Option(("ARN", "OTP", "MKT")), "authentication": Option(("digest", "basic"))},
+        places={
+            "status": "nowhere: each message names it; without that override, the account's callback URL",
+            "inbound": "Telesign portal: SMS, Manage settings, SMS 2-Way Inbound, the webhook's address",
+        },
     ),
     "vibes": Provider(
         (replace(USERNAME, required=True), replace(PASSWORD, required=True), *_webhook_login()),
         pairs=(WEBHOOK_PAIR,),
         url="https://messageapi.vibesapps.com",
         options={"carrierReceipts": Option(TRUTH)},
+        places={
+            "status": "nowhere: each message names it",
+            "inbound": "Vibes' account manager enters it for the short code, with the Basic credentials",
+        },
     ),
     "custom": Provider(
         (
@@ -221,6 +249,10 @@ PROVIDERS: Mapping[str, Provider] = {
             "textLimit": Option(form=r"[1-9][0-9]{0,3}", described="a whole number from 1 to 9999"),
             "supportsStatus": Option(TRUTH),
             "supportsInbound": Option(TRUTH),
+        },
+        places={
+            "status": "your own endpoint posts its reports there, signed",
+            "inbound": "your own endpoint posts inbound messages there, signed",
         },
     ),
 }

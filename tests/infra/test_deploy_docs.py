@@ -37,6 +37,7 @@ def test_the_outputs_named_exist() -> None:
         "commands",
         "callbackSecret",
         "inboundAddress",
+        "callbackAddresses",
     ):
         assert f'"{name}"' in text
         assert name in PAGE

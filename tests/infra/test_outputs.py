@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import providers
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.local.clock import SystemClock
 from sms_connector.local.secrets import FileSecrets
@@ -102,18 +103,33 @@ def test_a_connection_that_waits_for_values_says_for_which() -> None:
     assert set(connection["commands"]) == {"rotate", "endOverlap", "watch", "callbackSecret", "inboundAddress"}
 
 
+@pytest.mark.parametrize("kind", ["status", "inbound"])
 @pytest.mark.parametrize("key", ["a-key", "k+/=$`'", "S3Yp6t2cFBGpOzRzmUwpH8lT3v0Zf1l5x9K2nQ7aY4w="])
-def test_the_inbound_address_is_the_one_that_the_webhook_takes(key: str, tmp_path: Path) -> None:
+def test_an_address_is_the_one_that_the_webhook_takes(key: str, kind: str, tmp_path: Path) -> None:
     """Run as it is pasted, with a stand-in for gcloud that tells the key."""
     gcloud = tmp_path / "gcloud"
     gcloud.write_text(f"#!/bin/sh\nprintf %s {shlex.quote(key)}\n")
     gcloud.chmod(0o755)
-    command = told("smallest that sends")["sms"]["commands"]["inboundAddress"]
+    connection = told("smallest that sends")["sms"]
+    command = connection["callbackAddresses"][kind]["command"]
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     printed = subprocess.run(["sh", "-c", command], env=environment, capture_output=True, text=True, check=True).stdout
     (tmp_path / "webhook-key").write_text(key)
     secrets = FileSecrets(tmp_path, clock=SystemClock())
     url = "https://sms-webhook-123456789012.us-central1.run.app"
-    assert printed.strip() == CallbackAddress(url, provider="twilio", connection="sms", secrets=secrets).of_kind(
-        "inbound"
-    )
+    address = CallbackAddress(url, provider="twilio", connection="sms", secrets=secrets).of_kind(kind)
+    assert printed.strip() == address
+    assert connection["callbackAddresses"][kind]["url"] == address.rpartition("/")[0] + "/{token}"
+
+
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_where_each_address_is_entered_is_told(name: str) -> None:
+    addresses = told(f"provider {name}")[name]["callbackAddresses"]
+    assert {kind: entry["enterAt"] for kind, entry in addresses.items()} == providers.PROVIDERS[name].places
+    assert set(addresses) == {"status", "inbound"}
+    assert all(f".run.app/webhooks/{name}/{kind}/" in entry["url"] for kind, entry in addresses.items())
+
+
+def test_where_nothing_can_come_in_no_address_is_told() -> None:
+    stack = harness.run({"webhook": '{"public": "none"}'})
+    assert stack.outputs["connections"]["sms"]["callbackAddresses"] == {}

@@ -171,6 +171,7 @@ def test_the_secrets_that_are_made_are_those_that_are_read(name: str) -> None:
 def test_addresses_and_options_are_those_of_the_functions(name: str) -> None:
     entry, provider = providers.PROVIDERS[name], registry.provider_class(name)
     assert (entry.url or None) == provider.default_url
+    assert entry.places == provider.callback_places
     ours = {key: (o.values, o.form, o.described, o.required) for key, o in entry.options.items()}
     assert ours == {key: (o.values, o.form, o.described, o.required) for key, o in provider.options.items()}
 
