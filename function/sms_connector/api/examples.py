@@ -53,7 +53,10 @@ _OF_NAME: dict[str, Any] = {
 _OF_SENDER = {"name": "Orders", "businessUnit": "Retail", "kind": "long_code", "countries": ["US", "CA"]}
 # Of a type's own fields: they are shown although they may be absent.
 _OF_TYPE: dict[str, dict[str, Any]] = {
-    "CallbackAddressInfo": {"kind": "status"},
+    "CallbackAddressInfo": {
+        "kind": "status",
+        "url": "https://sms.example.com/webhooks/example/status/a0d5ee9db0810cd77787cbf4",
+    },
     "CallbackInfo": {"id": f"cb_{0:026}", "message": _MESSAGE_ID, "state": "given_up", "lastError": "410 Gone"},
     "CampaignInfo": {
         "id": _CAMPAIGN_ID,
@@ -74,6 +77,8 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     },
     "CapabilitiesInfo": {"textLimit": 1600, "senderKinds": ["long_code", "pool"], "channels": ["whatsapp"]},
     "ConnectionInfo": {"name": "sms", "description": "Order updates", "provider": "example", "reason": None},
+    "CustomChannelAnswer": {"MessageId": _MESSAGE_ID, "Status": "Sent"},
+    "CustomChannelBody": {"To": _TO, "From": _SENDER, "Message": {"text": "Your code is 1234"}},
     "Health": {"status": "ok", "connection": "sms"},
     "HistoryEntry": {"source": "send", "providerStatus": "queued"},
     "InboundInfo": {"id": f"SM{0:032}", "sender": _TO, "to": _SENDER, "text": "Stop", "keyword": "stop"},
@@ -82,7 +87,11 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     "Nodes": {"min": 2, "max": 50},
     "PreviewAnswer": {"placeholders": ["prénom"]},
     "PreviewResult": {"text": "Bonjour François", "encoding": "UCS-2", "reason": "'ç' (U+00E7) is not in GSM-7"},
-    "Problem": {"code": 400, "status": "INVALID_ARGUMENT"},
+    "Problem": {
+        "code": 400,
+        "status": "INVALID_ARGUMENT",
+        "message": "records[3].to: '0123' is not a phone number in E.164 form; write + and the country code",
+    },
     "ProblemDetail": {"field": "records[3].to"},
     "RefusedOptOut": {"index": 1, "number": "0123", "line": 3},
     "SendAnswer": {"duplicates": 0},
@@ -104,7 +113,7 @@ _OF_SCHEMA = {"boolean": True, "integer": 1, "number": 1.0, "string": "text", "o
 
 def example_of(schema: Mapping[str, Any], components: Mapping[str, Any], name: str = "") -> Any:
     """Return an example of what a schema describes: each field that is always there, and those that have one."""
-    if name in _OF_NAME:
+    if name in _OF_NAME and _OF_NAME[name] in schema.get("enum", (_OF_NAME[name],)):
         return _OF_NAME[name]
     if "$ref" in schema:
         return example_of(components[schema["$ref"].rpartition("/")[2]], components)
