@@ -58,12 +58,11 @@ def check_records(
             index, to, (problem, *_), key, reference, line = structs.astuple(checked)
             yield RefusedRecord(index, to, problem.field, problem.kind, problem.message, key, reference, row, line)
         else:
-            draft, values, _ = checked
-            segments = draft.segments
+            draft, segments = checked.draft, checked.draft.segments
             yield AcceptedRecord(
                 draft.index,
                 draft.to,
-                tuple(values.values()),
+                tuple(checked.values.values()),
                 segments.count,
                 segments.encoding,
                 draft.key,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET
@@ -59,7 +58,7 @@ class RecipientRules(msgspec.Struct, frozen=True):
     needs_text: bool = True
 
 
-class CheckedRecord(NamedTuple):
+class CheckedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that can be sent, its placeholders' values, and the country, if any, by which the recipient's national
     number was read."""
 
@@ -201,8 +200,8 @@ def check_rows(
         prefix = "" if single else f"records[{index}]."
         checked = reader.check(index, record, prefix, line=line)
         if isinstance(checked, CheckedRecord):
-            draft, _, country = checked
-            repeated = notes.check(draft.to, country, prefix + reader.mapping.to_field, index=index, line=line)
+            draft = checked.draft
+            repeated = notes.check(draft.to, checked.country, prefix + reader.mapping.to_field, index=index, line=line)
             yield record, refuse_draft(draft, repeated) if repeated else checked
         else:
             yield record, checked
