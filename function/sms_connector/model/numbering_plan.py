@@ -26,8 +26,8 @@ _DECIDING_DIGITS = {
     for code, regions in COUNTRY_CODE_TO_REGION_CODE.items()
 }
 _LONGEST_CODE = len("+999")
-# The rest of a number that stands for its area.
-_ANY_DIGITS = "23456789012345"
+# The rest of a number that stands for its area, by how many digits are left.
+_REST = tuple("23456789012345"[:count] for count in range(_LONGEST))
 _LENGTHS = {
     library.ValidationResult.TOO_SHORT: "too few digits",
     library.ValidationResult.TOO_LONG: "too many digits",
@@ -107,7 +107,7 @@ def block_of(number: str) -> str:
         digits = _DECIDING_DIGITS.get(number[1:end])
         if digits is not None:
             cut = end + digits
-            return number[:end] if digits == 0 else number[:cut] + _ANY_DIGITS[: len(number) - cut]
+            return number[:end] if digits == 0 else number[:cut] + _REST[max(0, len(number) - cut)]
     return ""
 
 

@@ -7,7 +7,7 @@ pool, which may have one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -24,6 +24,11 @@ from sms_connector.model.phone_number import NumberError, Sender, SenderKind, pa
 WITHOUT_ALPHANUMERIC = frozenset(
     "AR BR CA CL CN CO CR DO EC GT GU HN KR KY MX MY NI NZ PA PR SV US UY VE ZA".split()  # noqa: SIM905 - reads better
 )
+
+
+# So many characters of a number decide its region, where its country code is not shared or is North America's: +4915,
+# +1416.
+DECISIVE = 5
 
 
 class Senders(msgspec.Struct, frozen=True):
@@ -68,7 +73,8 @@ class SenderChoice:
         self.only = self.possible[0].address if len(self.possible) == 1 else None
         self._by_name = by_name
         self._for_all = self._find_unrestricted()
-        self._chosen: dict[tuple[str, str], str | FieldProblem] = {}
+        self._block_of = _import_block_of()
+        self._chosen: dict[str, str | FieldProblem] = {}
 
     def _find_unrestricted(self) -> str | None:
         """Return the only sender, if it depends on no country."""
@@ -79,25 +85,32 @@ class SenderChoice:
     def choose(self, to: str) -> str:
         """Return the address of the sender for a recipient. Raises InvalidValueError (INVALID_SENDER).
 
-        The choice is remembered for a block of numbers: a campaign asks for a million.
+        The choice is remembered by how numbers begin: a campaign asks for a million.
         """
         if self._for_all is not None:
             return self._for_all
-        from sms_connector.model.numbering_plan import block_of
-
-        channel, _, number = to.rpartition(":")
-        block = channel, block_of(number)
-        chosen = self._chosen.get(block)
-        if chosen is None:
-            chosen = self._chosen[block] = self._find(*block)
+        chosen = self._chosen.get(to[:DECISIVE]) or self._remember(to)
         if isinstance(chosen, FieldProblem):
             raise InvalidValueError(chosen)
         return chosen
 
-    def _find(self, channel: str, block: str) -> str | FieldProblem:
+    def _remember(self, to: str) -> str | FieldProblem:
+        block = self._block_of(to)
+        if not block:
+            channel, _, number = to.rpartition(":")
+            block = f"{channel}:{self._block_of(number)}"
+        chosen = self._chosen.get(block)
+        if chosen is None:
+            chosen = self._chosen[block] = self._find(block)
+        if len(block) < DECISIVE or block.startswith("+1"):
+            self._chosen[to[:DECISIVE]] = chosen
+        return chosen
+
+    def _find(self, block: str) -> str | FieldProblem:
         from sms_connector.model.numbering_plan import region_of_block
 
-        region = region_of_block(block)
+        channel, _, number = block.rpartition(":")
+        region = region_of_block(number)
         fitting = [sender for sender in self.possible if self.only is not None or _fits_channel(sender, channel)]
         for_region = [sender for sender in fitting if region in sender.countries]
         others = [sender for sender in fitting if sender not in for_region and (self._by_name or sender.default)]
@@ -107,6 +120,13 @@ class SenderChoice:
                 return sender.address
             refused.append(sender)
         return FieldProblem("", _explain(region, channel, refused), ErrorKind.INVALID_SENDER)
+
+
+def _import_block_of() -> Callable[[str], str]:
+    """Import it once for a choice: that takes longer than all the rest of one."""
+    from sms_connector.model.numbering_plan import block_of
+
+    return block_of
 
 
 def is_refused(kind: SenderKind, country: str | None) -> bool:
