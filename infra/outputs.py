@@ -21,6 +21,7 @@ def of_connection(connection: Connection, platform: Platform, check: Check, swit
         "database": connection.ledger.database.name,
         "connectorUrl": connection.uri("connector"),
         "workerUrl": connection.uri("worker"),
+        "rotatorUrl": connection.uri("rotator"),
         "webhookUrl": connection.functions.address("webhook"),
         "webhookAccess": webhook_access.verify(
             connection.functions.service("webhook"),
@@ -85,7 +86,7 @@ def _state(connection: Connection, check: Check) -> pulumi.Output[dict[str, obje
 
 
 def _commands(connection: Connection, platform: Platform) -> Result:
-    uri, name = connection.uri("connector"), connection.config.name
+    uri, rotator, name = connection.uri("connector"), connection.uri("rotator"), connection.config.name
     header = '-H "Authorization: Bearer $(gcloud auth print-identity-token)"'
     message = """-H 'Content-Type: application/json' -d '{"to": "+15558675310", "message": "Hello"}'"""
     logs = f"gcloud logging read 'jsonPayload.connection=\"{name}\"' --project={platform.project} --freshness=1h --order=asc"
@@ -99,6 +100,15 @@ def _commands(connection: Connection, platform: Platform) -> Result:
     if uri is not None:
         commands["send"] = uri.apply(lambda u: f"curl -X POST {header} {message} {u}/v1/messages:send")
         commands["test"] = uri.apply(lambda u: f"curl -X POST -d '' {header} {u}/v1/connection:test")
+    if rotator is not None:
+        json = "-H 'Content-Type: application/json'"
+        commands["rotateNow"] = {
+            secret: pulumi.Output.concat(
+                f'curl -X POST {header} {json} -d \'{{"secret": "{secret}"}}\' ', rotator, "/v1/rotations:run"
+            )
+            for secret in connection.secrets.noticed
+            if secret in PROVIDERS[connection.config.provider].rotated
+        }
     return commands
 
 
@@ -155,7 +165,7 @@ def _rotation(spec: SecretSpec, connection: Connection, platform: Platform) -> p
     keep = f"{read_command(platform, secrets.secret(spec.name))} | {_add(platform, secrets.secret(spec.previous))} && "
     made = f'VALUE="{spec.prefix}$(openssl rand -base64 32)"; ' if spec.origin is Origin.MADE else ""
     seen = f"{project} --time=$(date -u +%Y-%m-%dT%H:%M:%SZ)"
-    inbox = connection.secrets.inboxes.get(spec.name)
+    inbox = connection.rotation.inboxes.get(spec.name)
     done = (" && gcloud pubsub subscriptions seek ", inbox.name, f" {seen}") if inbox else ()
     return pulumi.Output.concat(
         made, keep if spec.previous else "", add_command(platform, secrets.secret(spec.name)), *done

@@ -15,6 +15,8 @@ from enum import Enum
 from pydantic.alias_generators import to_camel
 
 SENDERS = ("connector", "worker")
+# The rotator calls the provider too, and starts with the secrets that calls take.
+CALLERS = (*SENDERS, "rotator")
 # Callbacks are checked, applied and posted where the queue `events` brings them: by the connector alone.
 CALLBACKS = ("connector",)
 # As Standard Webhooks writes a secret: receivers hand it to their library as it is.
@@ -48,7 +50,7 @@ class SecretSpec:
     required: bool = False
     rotates: bool = False
     origin: Origin = Origin.OWNER
-    readers: tuple[str, ...] = SENDERS
+    readers: tuple[str, ...] = CALLERS
     previous: str = ""
     prefix: str = ""
 
@@ -88,7 +90,8 @@ class Provider:
     groups of them, by name, of which one that is complete is enough; the first is the usual one. `pairs` are optional;
     one of a pair is of no use without the other. Without `url`, the address that is the same for everybody,
     `providerUrl` is required. `options` are the names SMS_PROVIDER_OPTIONS may have; `places` say where the callback
-    addresses (`status`, `inbound`) are entered at the provider.
+    addresses (`status`, `inbound`) are entered at the provider; `rotations` are the groups of secrets that the rotator
+    changes without an operator.
     """
 
     secrets: tuple[SecretSpec, ...]
@@ -97,11 +100,17 @@ class Provider:
     url: str = ""
     options: Mapping[str, Option] = field(default_factory=dict)
     places: Mapping[str, str] = field(default_factory=dict)
+    rotations: tuple[tuple[str, ...], ...] = ()
 
     @property
     def owned(self) -> tuple[SecretSpec, ...]:
         """The secrets whose values the owner gives."""
         return tuple(spec for spec in self.secrets if spec.origin is Origin.OWNER)
+
+    @property
+    def rotated(self) -> frozenset[str]:
+        """The secrets that the rotator adds versions to."""
+        return frozenset(name for group in self.rotations for name in group)
 
     @property
     def wholes(self) -> tuple[tuple[str, ...], ...]:
@@ -156,7 +165,7 @@ PROVIDERS: Mapping[str, Provider] = {
                 # Beside an API key too: callbacks are signed with it (https://www.twilio.com/docs/usage/security).
                 SecretSpec("auth-token", "signs callbacks, and calls without an API key", required=True, rotates=True),
                 OVERLAP,
-                CALLBACKS,
+                (*CALLBACKS, "rotator"),
             ),
             SecretSpec("api-key-sid", "the API key that signs calls, 'SK…'", prefix="SK"),
             SecretSpec("api-key-secret", "secret of that API key", rotates=True),
@@ -164,6 +173,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         logins=(("auth-token",), ("api-key-sid", "api-key-secret")),
         url="https://api.twilio.com",
+        rotations=(("auth-token", "auth-token-previous"), ("api-key-secret", "api-key-sid")),
         places={
             "status": "nowhere: each message names it",
             "inbound": "Twilio Console: the number (or the messaging service), A message comes in, Webhook, HTTP POST",
@@ -288,12 +298,6 @@ PROXY_SECRETS = (
     SecretSpec("proxy-password", "password at the proxy", required=True, rotates=True),
 )
 CA_CERTIFICATES = SecretSpec("ca-certificates", "certificate authorities trusted beside the public ones", required=True)
-
-
-def rotating_secrets() -> tuple[str, ...]:
-    """Return every secret that notices are sent for, over all providers."""
-    specs = [*(s for p in PROVIDERS.values() for s in p.secrets), *OWN_SECRETS, *PROXY_SECRETS]
-    return tuple(sorted({spec.name for spec in specs if spec.rotates}))
 
 
 def configured_secrets() -> tuple[SecretSpec, ...]:

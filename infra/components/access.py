@@ -16,8 +16,9 @@ from connection_config import ConnectionConfig
 
 
 class ConnectionAccess(Component):
-    """Owns the invoker grants: callers and the check on `connector`, the queues on `connector` and `worker`, the
-    maintenance job on `worker`, and anyone on `webhook` where that is the way it is public (`webhook_access.py`).
+    """Owns the invoker grants: callers, the check and the maintenance job on `connector`, the queues on `connector` and
+    `worker`, callers and rotation notices on `rotator`, and anyone on `webhook` where that is the way it is public
+    (`webhook_access.py`).
 
     Refuses paths: the platform grants a whole service, so what is public is a service of its own. A grant lies on the
     Run service behind the function and goes when that is replaced, so it is replaced with it.
@@ -35,14 +36,16 @@ class ConnectionAccess(Component):
     ) -> None:
         super().__init__(name, opts)
         self._config, self._platform = config, platform
+        callers = {caller_slug(member): member for member in config.callers}
         members: Mapping[str, Mapping[str, pulumi.Input[str]]] = {
             "connector": {
                 "tasks": accounts["tasks"].member,
                 "check": accounts["check"].member,
                 "scheduler": accounts["scheduler"].member,
-                **{caller_slug(member): member for member in config.callers},
+                **callers,
             },
             "worker": {"tasks": accounts["tasks"].member},
+            "rotator": {"push": accounts["push"].member, **callers},
             "webhook": {"everyone": "allUsers"} if config.webhook_public == "grant" else {},
         }
         self.grants = {

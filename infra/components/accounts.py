@@ -15,19 +15,21 @@ ROLES = {
     "connector": "runs the private API",
     "worker": "carries out campaigns",
     "webhook": "takes callbacks from the public",
+    "rotator": "makes new credentials at the provider and adds them as versions of secrets",
     "tasks": "is the account by which the queues call the private functions",
     "check": "is the account by which the connection check calls the connector",
     "scheduler": "is the account by which the scheduled maintenance job calls the connector",
+    "push": "is the account by which rotation notices call the rotator",
 }
 
 MINTS_TOKENS = "roles/iam.serviceAccountOpenIdTokenCreator"
 # Accounts that a service calls as, and the service.
-CALLED_BY = {"tasks": "cloudtasks", "check": "cloudscheduler", "scheduler": "cloudscheduler"}
+CALLED_BY = {"tasks": "cloudtasks", "check": "cloudscheduler", "scheduler": "cloudscheduler", "push": "pubsub"}
 
 
 class ConnectionAccounts(Component):
-    """Owns one account for each of the connection's roles, who may act as those that call, and that connector and
-    worker may use the connection's database.
+    """Owns one account for each of the connection's roles, who may act as those that call, and that connector, worker
+    and rotator may use the connection's database.
 
     Refuses to make keys: every identity here is attached, or impersonated for minutes.
     """
@@ -78,7 +80,7 @@ class ConnectionAccounts(Component):
                 ),
                 opts=self.child(),
             )
-            for role in ("connector", "worker")
+            for role in ("connector", "worker", "rotator")
         ]
         self.register_outputs({})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -13,7 +14,7 @@ from components.platform import Platform
 from connection_config import ConnectionConfig
 from labels import own_labels
 from naming import ConnectionNames
-from providers import rotating_secrets
+from providers import DEFAULT, OWN_SECRETS, PROVIDERS, PROXY_SECRETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +70,9 @@ def series(name: str, more: str = "") -> str:
     return f"{name}{{{','.join(filter(None, (KIND, more)))}}}"
 
 
-def alerts(names: ConnectionNames) -> tuple[Alert, ...]:
+def alerts(names: ConnectionNames, provider: str = DEFAULT) -> tuple[Alert, ...]:
     """Return the alert table of a connection."""
-    return (*_traffic_alerts(names), *_upkeep_alerts(names))
+    return (*_traffic_alerts(names), *_rotation_alerts(names, provider), *_upkeep_alerts(names))
 
 
 REQUESTS = "run_googleapis_com:request_count"
@@ -112,20 +113,42 @@ def _traffic_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
     )
 
 
+def _rotation_alerts(names: ConnectionNames, provider: str) -> tuple[Alert, ...]:
+    """A notice is unacknowledged until its secret was rotated. A rotation by the rotator takes an hour and a half, most
+    of it the overlap of old and new."""
+    specs = [*PROVIDERS[provider].secrets, *OWN_SECRETS, *PROXY_SECRETS]
+    by_itself = sorted(spec.name for spec in specs if spec.rotates and spec.name in PROVIDERS[provider].rotated)
+    by_hand = sorted(spec.name for spec in specs if spec.rotates and spec.name not in PROVIDERS[provider].rotated)
+    overdue = Alert(
+        "rotation-overdue",
+        "a secret is due for rotation for three days",
+        _noticed_before(names, by_hand, 3 * 24),
+        "300s",
+        "WARNING",
+        "Rotate as the stack's output `commands.rotate` says; its last part takes the notice out of the inbox.",
+    )
+    stuck = Alert(
+        "rotation-stuck",
+        "a rotation is under way for four hours",
+        _noticed_before(names, by_itself, 4),
+        "300s",
+        "ERROR",
+        "The rotator's log says why (`rotation_waits` with the stage, or an error). It goes on with each delivery of the "
+        "notice; every credential in use is good meanwhile. Where the provider refuses, rotate as `commands.rotate` says.",
+    )
+    return (overdue, stuck) if by_itself else (overdue,)
+
+
+def _noticed_before(names: ConnectionNames, secrets: Sequence[str], hours: int) -> str:
+    subscriptions = "|".join(names.rotation(secret) for secret in secrets)
+    age = "pubsub_googleapis_com:subscription_oldest_unacked_message_age"
+    return f'max by (subscription_id) ({age}{{subscription_id=~"{subscriptions}"}}) > {hours * 3600}'
+
+
 def _upkeep_alerts(names: ConnectionNames) -> tuple[Alert, ...]:
     unsigned, given_up = counted(names, "callbacks-rejected", 'why="signature"'), counted(names, "callbacks-given-up")
-    inboxes = "|".join(names.rotation(secret) for secret in rotating_secrets())
     queues = f'{{queue_id=~"{names.queue("chunks")}|{names.queue("events")}"}}'
     return (
-        Alert(
-            "rotation-overdue",
-            "a secret is due for rotation for three days",
-            "max by (subscription_id) (pubsub_googleapis_com:subscription_oldest_unacked_message_age"
-            f'{{subscription_id=~"{inboxes}"}}) > {3 * 24 * 3600}',
-            "300s",
-            "WARNING",
-            "Rotate as the stack's output `commands.rotate` says; its last part takes the notice out of the inbox.",
-        ),
         Alert(
             "not-active",
             "the provider doesn't accept the connection",
@@ -177,7 +200,11 @@ class ConnectionAlerts(Component):
         self.metrics = [self._metric(key, text) for key, text in log_filters(self._names).items()]
         made = [channel.id for channel in map(self._channel, config.alerts_emails)]
         self.channels: list[pulumi.Input[str]] = [*made, *config.alerts_channels]
-        watched = [a for a in alerts(self._names) if config.webhook_public != "none" or a.key != "no-callbacks"]
+        watched = [
+            a
+            for a in alerts(self._names, config.provider)
+            if config.webhook_public != "none" or a.key != "no-callbacks"
+        ]
         self.policies = [self._policy(alert, self.channels) for alert in watched]
         self.register_outputs({})
 

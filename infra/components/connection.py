@@ -71,6 +71,9 @@ class Connection(Component):
         self.access = ConnectionAccess(
             f"{name}-access", config, platform, accounts=self.accounts, functions=self.functions, opts=inside
         )
+        self.rotation.subscribe(
+            self.secrets.noticed, rotator=self.functions.get("rotator"), caller=self.accounts["push"]
+        )
         connector = self.functions.get("connector")
         if connector:
             ConnectionJobs(f"{name}-jobs", config, platform, accounts=self.accounts, connector=connector, opts=inside)

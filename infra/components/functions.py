@@ -1,4 +1,4 @@
-"""A connection's three functions."""
+"""A connection's functions."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from components.database import LedgerDatabase
 from components.network import PrivateConnectivity
 from components.platform import Platform
 from components.queues import ConnectionQueues
+from components.rotation import ROTATOR_SECONDS
 from components.secrets import ConnectionSecrets
 from config_rules import WEBHOOK_MAX
 from connection_config import ConnectionConfig
@@ -24,6 +25,8 @@ from naming import ConnectionNames, function_address
 from providers import CA_CERTIFICATES
 
 RUNTIME = "python312"
+# The rotator takes no callbacks, so it needs none of their secrets.
+NOT_FOR_THE_ROTATOR = frozenset({"SMS_WEBHOOK_URL"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +47,16 @@ def shapes(config: ConnectionConfig) -> dict[str, Shape]:
         "connector": Shape(80, "512Mi", 3600, config.nodes_min, config.nodes_max),
         "worker": Shape(1, "512Mi", 1800, 0, config.workers_max),
         "webhook": Shape(80, "512Mi", 30, 0, WEBHOOK_MAX),
+        "rotator": Shape(4, "512Mi", ROTATOR_SECONDS, 0, 2),
     }
 
 
 class ConnectionFunctions(Component):
-    """Owns `connector`, `worker` and `webhook`, all three from one archive. Refuses to own who may call them
+    """Owns `connector`, `worker`, `webhook` and `rotator`, all from one archive. Refuses to own who may call them
     (`access.py`).
 
-    A function whose required secrets have no value can't start, so `connector` and `worker` wait for them; once they
-    are there they stay, whatever becomes of the secrets.
+    A function whose required secrets have no value can't start, so all but `webhook` wait for them; once they are there
+    they stay, whatever becomes of the secrets.
     """
 
     def __init__(
@@ -178,8 +182,9 @@ class ConnectionFunctions(Component):
     def _environment(self, role: str, shape: Shape) -> dict[str, pulumi.Input[str]]:
         """Set the number of threads: the platform's server has four by default."""
         trusted = CA_CERTIFICATES.name in self._secrets.mounts(role)
+        left_out = NOT_FOR_THE_ROTATOR if role == "rotator" else ()
         return {
-            **self._variables,
+            **{name: value for name, value in self._variables.items() if name not in left_out},
             "THREADS": str(shape.concurrency),
             **({"SMS_CA_FILE": environment.secret_file(CA_CERTIFICATES.name)} if trusted else {}),
         }

@@ -16,10 +16,10 @@ from labels import own_labels
 from naming import StackNames
 from stack_config import StackConfig
 
-# Secret Manager sends rotation notices; Cloud Functions and Cloud Run read the functions' images; Cloud Tasks and Cloud
-# Scheduler make the tokens they call with. What else an agent needs is in the role that Google grants it on the
-# project, as for Cloud Build's.
-AGENTS = ("secretmanager", "cloudfunctions", "run", "cloudtasks", "cloudscheduler")
+# Secret Manager sends rotation notices; Cloud Functions and Cloud Run read the functions' images; Cloud Tasks, Cloud
+# Scheduler and Pub/Sub make the tokens they call with. What else an agent needs is in the role that Google grants it on
+# the project, as for Cloud Build's.
+AGENTS = ("secretmanager", "cloudfunctions", "run", "cloudtasks", "cloudscheduler", "pubsub")
 
 
 class Platform(Component):

@@ -7,6 +7,7 @@ import secrets as randomness
 from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pulumi
 import pulumi_gcp as gcp
@@ -22,10 +23,12 @@ from lookups import Lookups, Newest
 from naming import ConnectionNames
 from providers import CA_CERTIFICATES, PROVIDERS, Origin, SecretSpec
 
+GRANTED = {"read": "roles/secretmanager.secretAccessor", "rotate": "roles/secretmanager.secretVersionManager"}
+
 
 class ConnectionSecrets(Component):
-    """Owns the containers, who may read each, when a notice is due, and the first version of what the configuration
-    gives.
+    """Owns the containers, who may read and who may rotate each, when a notice is due, and the first version of what
+    the configuration gives.
 
     Refuses to own versions that were added by hand: it takes no version away, ever, and reads none. A secret without
     any value stays without a version and is not mounted (a function that mounts a missing version can't be deployed);
@@ -50,9 +53,6 @@ class ConnectionSecrets(Component):
         self._granted = wait_for_grants(config, "secrets")
         self.specs = config.secret_specs
         self.by_name = {spec.name: self._secret(spec) for spec in self.specs}
-        self.inboxes = {
-            spec.name: rotation.inbox(spec.name, self.by_name[spec.name].name) for spec in self.specs if spec.rotates
-        }
         self.versions = {spec.name: made for spec in self.specs if (made := self._first_version(spec))}
         self.newest = {
             spec.name: lookups.newest_version(platform.project, self.names.secret(spec.name)) for spec in self.specs
@@ -62,10 +62,19 @@ class ConnectionSecrets(Component):
         self.missing = [spec for spec in self.specs if spec.name in needed.difference(self.mounted)]
         self._refuse_disabled()
         self.grants = {
-            role: [self._reader(spec, role, accounts) for spec in self.specs if role in spec.readers]
-            for role in ("connector", "worker", "webhook")
+            role: [self._grant(spec, role, accounts, to="read") for spec in self.specs if role in spec.readers]
+            for role in ("connector", "worker", "webhook", "rotator")
         }
+        rotated = [spec for spec in self.specs if spec.name in PROVIDERS[config.provider].rotated]
+        # It adds, lists and disables versions; a role that can't destroy them as well is none of Google's:
+        # https://cloud.google.com/iam/docs/roles-permissions/secretmanager
+        self.grants["rotator"] += [self._grant(spec, "rotator", accounts, to="rotate") for spec in rotated]
         self.register_outputs({})
+
+    @property
+    def noticed(self) -> dict[str, gcp.secretmanager.Secret]:
+        """The secrets whose rotation notices count: those that rotate and have a value."""
+        return {s.name: self.by_name[s.name] for s in self.specs if s.rotates and s.name in self.mounted}
 
     def ready(self, role: str) -> list[pulumi.Resource]:
         """Return what has to exist before a function of this role can be deployed."""
@@ -148,12 +157,14 @@ class ConnectionSecrets(Component):
         given = self._config.secrets.get(spec.name)
         return (given.get_secret_value(), _mark(given.get_secret_value())) if given else (None, 0)
 
-    def _reader(self, spec: SecretSpec, role: str, accounts: ConnectionAccounts) -> gcp.secretmanager.SecretIamMember:
+    def _grant(
+        self, spec: SecretSpec, role: str, accounts: ConnectionAccounts, *, to: Literal["read", "rotate"]
+    ) -> gcp.secretmanager.SecretIamMember:
         return gcp.secretmanager.SecretIamMember(
-            f"{self._config.name}-{role}-reads-{spec.name}",
+            f"{self._config.name}-{role}-{to}s-{spec.name}",
             project=self._platform.project,
             secret_id=self.by_name[spec.name].secret_id,
-            role="roles/secretmanager.secretAccessor",
+            role=GRANTED[to],
             member=accounts[role].member,
             opts=self.child(),
         )

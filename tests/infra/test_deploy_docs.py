@@ -38,6 +38,8 @@ def test_the_outputs_named_exist() -> None:
         "callbackSecret",
         "inboundAddress",
         "callbackAddresses",
+        "rotatorUrl",
+        "rotateNow",
     ):
         assert f'"{name}"' in text
         assert name in PAGE
@@ -49,8 +51,9 @@ def test_the_picture_has_the_sizes_of_the_code() -> None:
     assert f"connector<br/>{sizes['connector'].low} to {sizes['connector'].high} nodes" in PAGE
     assert f"worker<br/>{sizes['worker'].low} to {sizes['worker'].high}, one chunk each" in PAGE
     assert f"webhook<br/>{sizes['webhook'].low} to {sizes['webhook'].high}" in PAGE
-    assert len(alerts(ConnectionNames("sms"))) == 8
-    assert "eight alerts" in PAGE
+    assert f"rotator<br/>{sizes['rotator'].low} to {sizes['rotator'].high}" in PAGE
+    assert len(alerts(ConnectionNames("sms"))) == 9
+    assert "nine alerts" in PAGE
 
 
 def test_every_alert_is_listed() -> None:

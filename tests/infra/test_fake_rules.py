@@ -172,6 +172,21 @@ def test_a_task_takes_the_right_to_enqueue_and_to_act_as_whom_it_calls(google: C
     assert create() == 200
 
 
+# --- pushes ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "deadline", "expected"),
+    [("https://rotator", 300, 200), ("http://rotator", 300, 400), ("https://rotator", 601, 400)],
+)
+def test_a_push_takes_https_and_ten_minutes_at_most(
+    google: Client, endpoint: str, deadline: int, expected: int
+) -> None:
+    google.done("PUT", f"pubsub/v1/{OWN}/topics/rotation", {})
+    body = {"topic": f"{OWN}/topics/rotation", "ackDeadlineSeconds": deadline, "pushConfig": {"pushEndpoint": endpoint}}
+    assert google("PUT", f"pubsub/v1/{OWN}/subscriptions/pushed", body)[0] == expected
+
+
 # --- secrets and their notices -------------------------------------------------------------------------------------------
 
 SECRETS = f"secretmanager/v1/{OWN}/secrets"

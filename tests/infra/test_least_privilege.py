@@ -6,12 +6,14 @@ import re
 
 import pytest
 
+from components.accounts import ROLES
 from tests.infra import configurations
 from tests.infra.harness import NUMBER, PROJECT, ROOT, Registration
 
 Grant = tuple[str, str, str]  # who, role, on
 
 CONNECTION = "orders"
+READS = "roles/secretmanager.secretAccessor"
 ONLY_WITH = {"campaign buckets": "campaigns.buckets", "callers": "callers"}
 
 
@@ -35,6 +37,7 @@ def who(member: str) -> str:
         "serverless-robot-prod": "Cloud Run",
         "gcp-sa-cloudtasks": "Cloud Tasks",
         "gcp-sa-cloudscheduler": "Cloud Scheduler",
+        "gcp-sa-pubsub": "Pub/Sub",
     }
     for agent, name in agents.items():
         if agent in member:
@@ -43,7 +46,7 @@ def who(member: str) -> str:
     role = account[1].removeprefix(f"{CONNECTION}-") if account else ""
     if role.startswith("sms-build"):
         return "build"
-    return role if role in ("connector", "worker", "webhook", "tasks", "check", "scheduler") else "callers"
+    return role if role in ROLES else "callers"
 
 
 def place(grant: Registration) -> str:
@@ -59,7 +62,7 @@ def place(grant: Registration) -> str:
     if short == "BucketIAMMember":
         return "source bucket" if "sms-connector" in inputs["bucket"] else "campaign buckets"
     if short == "SecretIamMember":
-        return "each secret it reads"
+        return "each secret it reads" if inputs["role"] == READS else "each secret it rotates"
     if short == "RepositoryIamMember":
         return "image repository"
     kind, key = {
@@ -99,9 +102,21 @@ def test_no_row_is_there_twice() -> None:
     assert len(rows) == len(set(rows))
 
 
+def granted() -> list[tuple[str, str, str]]:
+    """Secret, who, role: of each grant on a secret."""
+    grants = configurations.stack("everything").of("gcp:secretmanager/secretIamMember:SecretIamMember")
+    names = [(g.inputs["secretId"].removeprefix(f"{CONNECTION}-"), who(g.inputs["member"])) for g in grants]
+    return [(*name, grant.inputs["role"]) for name, grant in zip(names, grants, strict=True)]
+
+
+def test_only_the_rotator_may_change_secrets_and_only_what_it_rotates() -> None:
+    found = {(secret, who) for secret, who, role in granted() if role != READS}
+    rotated = ("auth-token", "auth-token-previous", "api-key-sid", "api-key-secret")
+    assert found == {(secret, "rotator") for secret in rotated}
+
+
 def test_who_reads_which_secret_is_documented() -> None:
-    granted = configurations.stack("everything").of("gcp:secretmanager/secretIamMember:SecretIamMember")
-    found = {(g.inputs["secretId"].removeprefix(f"{CONNECTION}-"), who(g.inputs["member"])) for g in granted}
+    found = {(secret, who) for secret, who, role in granted() if role == READS}
     rows = table("| secret | read by | why |")
     assert found == {(row[0].strip("`"), role) for row in rows for role in row[1].split(", ")}
     assert all(len(row[2]) > 10 for row in rows)

@@ -33,8 +33,10 @@ def test_the_maintenance_run_is_no_send() -> None:
     assert 'NOT httpRequest.requestUrl=~"/tasks/maintenance$"' in log_filters(NAMES)["sends"]
 
 
-def test_each_secret_has_its_own_alert() -> None:
-    query = QUERIES["rotation-overdue"]
-    assert query.startswith("max by (subscription_id) (")
-    for secret in providers.rotating_secrets():
-        assert re.search(rf'["|]sms-rotation-{secret}["|]', query)
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_each_secret_that_rotates_has_its_alert(name: str) -> None:
+    queries = [alert.query for alert in alerts(NAMES, name) if alert.key.startswith("rotation-")]
+    assert all(query.startswith("max by (subscription_id) (") for query in queries)
+    for spec in (*providers.PROVIDERS[name].secrets, *providers.PROXY_SECRETS):
+        watched = [query for query in queries if re.search(rf'["|]sms-rotation-{spec.name}["|]', query)]
+        assert len(watched) == spec.rotates, spec.name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from naming import ACCOUNT_LIMIT, FUNCTION_LIMIT, ConnectionNames, StackNames, fit, function_address, slug
 
 NAMES = st.from_regex(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", fullmatch=True)
-ROLES = ("connector", "worker", "webhook", "tasks", "check", "scheduler")
+ROLES = ("connector", "worker", "webhook", "rotator", "tasks", "check", "scheduler", "push")
 
 
 @given(NAMES, st.sampled_from(ROLES))

@@ -34,7 +34,16 @@ def test_the_outputs_of_a_connection() -> None:
     connection = told("smallest that sends")["sms"]
     assert connection["webhookUrl"] == "https://sms-webhook-123456789012.us-central1.run.app"
     assert connection["connectorUrl"].endswith("/sms-connector")
-    assert set(connection["accounts"]) == {"connector", "worker", "webhook", "tasks", "check", "scheduler"}
+    assert set(connection["accounts"]) == {
+        "connector",
+        "worker",
+        "webhook",
+        "rotator",
+        "tasks",
+        "check",
+        "scheduler",
+        "push",
+    }
     assert connection["queues"] == {"chunks": "sms-chunks", "events": "sms-events"}
     assert set(connection["state"]) == {"state", "description", "latencyMillis"}
     assert connection["missingSecrets"] == {}

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import components.rotation
 import connection_config
 import countries
 import indexes
@@ -18,6 +19,7 @@ import providers
 from components.alerts import LOG_LABELS, log_filters
 from naming import ConnectionNames
 from sms_connector import ports, registry, sender_settings, settings, settings_values
+from sms_connector.api.resources import rotations
 from sms_connector.app import startup_checks
 from sms_connector.callbacks import callback_address
 from sms_connector.local.clock import SystemClock
@@ -91,7 +93,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
 
 
 def test_infrastructure_sets_every_setting_there_is() -> None:
-    """What the loader reads, and what the fullest configurations declare, over all three functions."""
+    """What the loader reads, and what the fullest configurations declare, over all functions."""
     stacks = (configurations.stack(name) for name in ("everything", "two keys"))  # `senders` excludes `sender`
     functions = [f for stack in stacks for f in stack.of("gcp:cloudfunctionsv2/function:Function")]
     declared = {name for f in functions for name in f.inputs["serviceConfig"]["environmentVariables"]}
@@ -233,7 +235,27 @@ def test_who_reads_which_secret_of_callbacks() -> None:
     }
     assert {name for name, roles in readers.items() if "webhook" in roles} == set(callback_address.KEY_SECRETS)
     alone = {*callback_signature.SECRETS, *credentials.CALLBACK_SECRETS} - {credentials.AUTH_TOKEN}
-    assert {name for name, roles in readers.items() if roles == {"connector"}} == alone
+    # The old token is checked against while a rotation that the rotator carries out overlaps.
+    by_rotator = {"auth-token-previous"}
+    assert {name for name, roles in readers.items() if roles == {"connector"}} == alone - by_rotator
+    assert {name for name, roles in readers.items() if roles == {"connector", "rotator"}} == by_rotator
+
+
+@pytest.mark.parametrize("name", providers.PROVIDERS)
+def test_the_rotator_may_change_what_it_rotates(name: str) -> None:
+    clock = SystemClock()
+    secrets, transport = CannedSecrets({}), NoTransport()
+    made = registry.make_provider(name, ProviderSettings(), secrets=secrets, transport=transport, clock=clock)
+    entry = providers.PROVIDERS[name]
+    assert set(entry.rotations) == {rotation.secrets for rotation in made.rotations()}
+    specs = {spec.name: spec for spec in entry.secrets}
+    for rotation in entry.rotations:
+        assert all("rotator" in specs[each].readers for each in rotation)
+        assert [each for each in rotation if specs[each].rotates], "a notice that begins it"
+
+
+def test_the_rotators_paths_are_those_of_the_functions() -> None:
+    assert components.rotation.PUSHED_TO == rotations.NOTICE_PATH
 
 
 def test_a_made_callback_secret_is_one_that_receivers_can_read() -> None:

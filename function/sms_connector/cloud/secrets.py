@@ -3,11 +3,16 @@ follow the newest version; this is for the rotator, which adds and disables vers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 
 import google_crc32c
+import grpc
 from google.api_core import exceptions, retry
+from google.auth.credentials import AnonymousCredentials
 from google.cloud.secretmanager_v1 import SecretManagerServiceClient
+from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 from google.cloud.secretmanager_v1.types import (
     AccessSecretVersionRequest,
     AddSecretVersionRequest,
@@ -31,14 +36,22 @@ _repeated = retry.Retry(
 class ManagedVersions:
     """`ports.SecretVersions` of one connection, whose secrets are named `<connection>-<name>` in the project."""
 
-    def __init__(self, client: SecretManagerServiceClient, *, project: str, connection: str) -> None:
-        self._client = client
+    def __init__(self, make_client: Callable[[], SecretManagerServiceClient], *, project: str, connection: str) -> None:
+        self._make_client = make_client
         self._prefix = f"projects/{project}/secrets/{connection}-"
 
     @classmethod
-    def connect(cls, project: str, connection: str) -> ManagedVersions:
-        """Connect with the function's own credentials."""
-        return cls(SecretManagerServiceClient(), project=project, connection=connection)
+    def connect(cls, project: str, connection: str, *, environ: Mapping[str, str] = os.environ) -> ManagedVersions:
+        """Connect with the function's own credentials, or to the emulator that `SECRET_MANAGER_EMULATOR_HOST` names."""
+        emulator = environ.get("SECRET_MANAGER_EMULATOR_HOST")
+        make_client = partial(_emulator_client, emulator) if emulator else SecretManagerServiceClient
+        return cls(make_client, project=project, connection=connection)
+
+    @cached_property
+    def _client(self) -> SecretManagerServiceClient:
+        """Make it at the first call, hence after the server has forked: a channel does not survive a fork
+        (grpc/grpc#41725)."""
+        return self._make_client()
 
     def read(self, name: str, number: int | None = None) -> Secret | None:
         request = AccessSecretVersionRequest(name=f"{self._prefix}{name}/versions/{number or 'latest'}")
@@ -65,3 +78,9 @@ class ManagedVersions:
     def disable(self, name: str, number: int) -> None:
         request = DisableSecretVersionRequest(name=f"{self._prefix}{name}/versions/{number}")
         self._client.disable_secret_version(request, retry=_repeated, timeout=SECONDS)
+
+
+def _emulator_client(address: str) -> SecretManagerServiceClient:
+    anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
+    transport = SecretManagerServiceGrpcTransport(channel=grpc.insecure_channel(address), credentials=anonymous)
+    return SecretManagerServiceClient(transport=transport)

@@ -7,12 +7,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import google_crc32c
-import grpc
 import pytest
 from google.api_core import exceptions
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import secretmanager_v1 as v1
-from google.cloud.secretmanager_v1.services.secret_manager_service.transports import SecretManagerServiceGrpcTransport
 
 from sms_connector.cloud.secrets import ManagedVersions
 from sms_connector.errors import NotSent
@@ -90,11 +87,8 @@ def manager() -> FakeSecretManager:
 @pytest.fixture
 def managed(manager: FakeSecretManager) -> Iterator[SecretVersions]:
     with serving("google.cloud.secretmanager.v1.SecretManagerService", manager.methods()) as address:
-        anonymous = AnonymousCredentials()  # type: ignore[no-untyped-call] # google-auth has no types here
-        with grpc.insecure_channel(address) as channel:
-            transport = SecretManagerServiceGrpcTransport(channel=channel, credentials=anonymous)
-            client = v1.SecretManagerServiceClient(transport=transport)
-            yield ManagedVersions(client, project="p", connection="sms")
+        environ = {"SECRET_MANAGER_EMULATOR_HOST": address}
+        yield ManagedVersions.connect("p", "sms", environ=environ)
 
 
 @pytest.fixture(params=["folder", "managed"])

@@ -64,7 +64,7 @@ def test_a_secret_that_is_added_later_by_hand(new_project: Callable[..., Project
     add_version(fake, "sms-auth-token", "by-hand")
     changes = project.run("up")
     assert set(changes.changed) == {"create"}
-    assert functions(fake) == {"sms-webhook", "sms-connector", "sms-worker"}
+    assert functions(fake) == {"sms-webhook", "sms-connector", "sms-worker", "sms-rotator"}
     assert "/secrets/auth-token" in volumes(fake, "sms-worker")
     assert "/secrets/auth-token" not in volumes(fake, "sms-webhook")
     assert project.connection()["missingSecrets"] == {}
@@ -112,7 +112,7 @@ def test_a_second_connection_changes_nothing_of_the_first(
     assert set(changes.changed) == {"create"}
     assert {k: v for k, v in fake.cloud.shown().items() if k in of_first} == of_first
     assert set(project.outputs()["connections"]) == {"retail", "alarms"}
-    assert len(functions(fake)) == 6
+    assert len(functions(fake)) == 8
     assert "a-value-of-telesign" not in project.written()
 
     project.pulumi("config", "rm", "--path", "connections.alarms")

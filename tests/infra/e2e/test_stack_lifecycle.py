@@ -13,7 +13,7 @@ from tests.infra.fake_google.http import FakeGoogle
 
 pytestmark = [pytest.mark.real, pytest.mark.deploy]
 
-ONLY_FUNCTIONS = {"update": ("Function", "Function", "Function")}
+ONLY_FUNCTIONS = {"update": ("Function",) * 4}
 MADE = 5  # webhook-key, callback-secret, and three that take a value before
 ENABLED = "serviceusage/"  # APIs stay on: other workloads of the project may live on them
 

@@ -7,7 +7,7 @@ import json
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.infra.fake_google import tokens
 from tests.infra.fake_google.front_door import FrontDoor
 from tests.infra.fake_google.http import FakeGoogle
 from tests.infra.fake_google.running import Runner
+from tests.infra.fake_google.secret_versions import serving_versions
 from tests.infra.harness import PROJECT, REGION
 
 QUEUES = f"projects/{PROJECT}/locations/{REGION}/queues"
@@ -67,23 +68,31 @@ class World:
 
 
 @contextlib.contextmanager
-def around(fake: FakeGoogle, folder: Path, *, firestore: str, environments: Path) -> Iterator[World]:
+def around(
+    fake: FakeGoogle, folder: Path, *, firestore: str, environments: Path, connections: Iterable[str] = ("sms",)
+) -> Iterator[World]:
     """Queues are made in the emulator under the names the stack gives them: the fake's control plane has no dispatcher."""
     limits = tasks_v2.RateLimits(max_concurrent_dispatches=10)
     retries = tasks_v2.RetryConfig(max_attempts=-1, min_backoff={"nanos": 100_000_000}, max_backoff={"seconds": 2})
     queues = [
-        tasks_v2.Queue(name=f"{QUEUES}/sms-{role}", rate_limits=limits, retry_config=retries)
+        tasks_v2.Queue(name=f"{QUEUES}/{connection}-{role}", rate_limits=limits, retry_config=retries)
+        for connection in connections
         for role in ("chunks", "events")
     ]
     authority = Authority(folder / "authority")
     with (
         fronting(firestore) as database,
+        serving_versions(fake.cloud) as versions,
         emulating(*queues, mint=partial(_token, fake), ca_file=authority.ca_file) as tasks,
         sandbox_process(SSL_CERT_FILE=authority.ca_file) as sandbox,
     ):
         provider = FrontDoor(lambda _who: True, authority.server_context())
         provider.backend = urlsplit(sandbox.url).port
-        extra = {"FIRESTORE_EMULATOR_HOST": database, "CLOUD_TASKS_EMULATOR_HOST": tasks}
+        extra = {
+            "FIRESTORE_EMULATOR_HOST": database,
+            "CLOUD_TASKS_EMULATOR_HOST": tasks,
+            "SECRET_MANAGER_EMULATOR_HOST": versions,
+        }
         runner = fake.serve_functions(folder, extra, authority=authority, environments=environments)
         yield World(fake, runner, sandbox, provider.address)
         provider.close()

@@ -91,6 +91,9 @@ def needed(call: Call) -> list[str]:
         and "invokerIamDisabled" not in call.body
     ):
         own.append("iam.serviceAccounts.actAs")
+    push = call.body.get("pushConfig", call.body.get("subscription", {}).get("pushConfig", {}))
+    if collection == "subscriptions" and push.get("oidcToken"):
+        own.append("iam.serviceAccounts.actAs")  # as whom it calls: google.pubsub.v1.PushConfig.OidcToken
     if "invokerIamDisabled" in call.body:
         own.append("run.services.setIamPolicy")  # switching the check off is a change of who may call
     if (

@@ -85,7 +85,11 @@ class Rules(Store):
 
     def fill_subscriptions(self, name: str, res: Json) -> None:
         res.setdefault("expirationPolicy", {"ttl": "2678400s"})  # an empty policy means: never expires
-        res.setdefault("pushConfig", {}).get("attributes", {}).pop("x-goog-version", None)  # accepted, not kept
+        push = res.setdefault("pushConfig", {})
+        push.get("attributes", {}).pop("x-goog-version", None)  # accepted, not kept
+        endpoint = push.get("pushEndpoint", "https://")
+        need(endpoint.startswith("https://"), 400, f"Invalid push endpoint given (endpoint={endpoint}).")
+        need(10 <= res["ackDeadlineSeconds"] <= 600, 400, "The ack deadline has to be between 10 and 600 seconds.")
 
     def fill_functions(self, name: str, res: Json) -> None:
         _, project, _, location, _, short = name.split("/")

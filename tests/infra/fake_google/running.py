@@ -180,14 +180,14 @@ class Runner:
         return process, port
 
     def _variables(self, declaration: Declaration, folder: Path, python: Path) -> dict[str, str]:
-        declared = {key: self._resolved(value) for key, value in declaration.environment.items()}
+        declared = {key: self.resolved(value) for key, value in declaration.environment.items()}
         roots = {mount.split("/")[1] for mount in declaration.mounts}
         for root in roots:
             declared = {k: re.sub(rf"^/{root}(?=/|$)", f"{folder}/root/{root}", v) for k, v in declared.items()}
         machine = {"PATH": f"{python.parent}:/usr/bin:/bin", "HOME": str(folder), "TMPDIR": str(folder / "tmp")}
         return {**machine, **declared, **self.extra}
 
-    def _resolved(self, value: str) -> str:
+    def resolved(self, value: str) -> str:
         return PREDICTABLE.sub(lambda found: self.address(found[1]), value)
 
     def _environment_of(self, runtime: str, requirements: Path) -> Path:

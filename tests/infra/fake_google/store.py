@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from tests.infra.fake_google import tokens
 from tests.infra.fake_google.catalog import AGENTS, FILLED, KINDS, NUMBER, NUMBERS, PROJECT, Json, ResourceKind
+from tests.infra.fake_google.pushing import push
 from tests.infra.fake_google.running import Runner
 from tests.infra.fake_google.traits import GRANT_SECONDS, TOMBSTONES, Passing, Switches, due, wants
 from tests.infra.fake_google.values import digest, fill, need, stamp
@@ -104,8 +105,10 @@ class Store:
     def publish(self, topic: str, attributes: Json) -> None:
         for key, subscription in self.resources.items():
             if key.startswith("pubsub/") and subscription.get("topic") == topic and wants(subscription, attributes):
-                at = self.passing.messages.setdefault(subscription["name"], [])
-                at.append({"at": self.now(), "attributes": dict(attributes)})
+                message: Json = {"at": self.now(), "attributes": dict(attributes), "statuses": []}
+                self.passing.messages.setdefault(subscription["name"], []).append(message)
+                if subscription["pushConfig"].get("pushEndpoint"):
+                    threading.Thread(target=push, args=(self, subscription["name"], message), daemon=True).start()
 
     def drop(self, key: str) -> None:
         """Removes a resource, what lies below it, and their policies and payloads."""

@@ -50,7 +50,9 @@ class Passing:
     unread: dict[str, int] = field(default_factory=dict)  # key of what was made → how often it reads as absent
     busy: dict[str, str] = field(default_factory=dict)  # database → the operation on its fields that is not done
     granted: dict[tuple[str, str, str], float] = field(default_factory=dict)  # (key, role, member) → since
-    messages: dict[str, list[Json]] = field(default_factory=dict)  # subscription → [{at, attributes}]
+    messages: dict[str, list[Json]] = field(
+        default_factory=dict
+    )  # subscription → [{at, attributes, statuses of pushes}]
 
 
 def check_location(service: str, parts: list[str]) -> None:
