@@ -11,10 +11,9 @@ from rich.table import Table
 
 from cli import render
 from cli.context import context_of
-from cli.errors import NOT_DELIVERED
+from cli.errors import NOT_DELIVERED, Misused
 
 ACTIVE = "ACTIVE"
-ROTATOR_URL = "http://127.0.0.1:8090"
 
 connection = typer.Typer(help="The connection: what it is, and its addresses.")
 
@@ -68,15 +67,17 @@ def rotate(
     wait: Annotated[
         bool, typer.Option("--wait", help="Stay until it is done; the old credential is kept an hour.")
     ] = False,
-    rotator_url: Annotated[
-        str, typer.Option(envvar="SMS_CLI_ROTATOR_URL", help="The rotator's address.")
-    ] = ROTATOR_URL,
+    rotator_url: Annotated[str, typer.Option(envvar="SMS_CLI_ROTATOR_URL", help="The rotator's address.")] = "",
 ) -> None:
     """Make a new credential at the provider and put it in the old one's place, with no failed send and no gap.
 
     It goes on with each call and each notice of Secret Manager; one that broke off is carried on.
     """
     run = context_of(ctx)
+    if not rotator_url:
+        raise Misused(
+            "name the rotator's address with --rotator-url or SMS_CLI_ROTATOR_URL; `make serve` prints it, a stack has it as an output"
+        )
     client = run.client_of(rotator_url)
     while True:
         answer = client.call("POST", "/v1/rotations:run", document={"secret": secret, "dryRun": dry_run})

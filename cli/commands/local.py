@@ -15,7 +15,7 @@ from cli.errors import NOT_DELIVERED, Misused, Unavailable
 if TYPE_CHECKING:
     from cli.stack import Stack
 
-PORT, SANDBOX_PORT, ROTATOR_PORT = 8080, 8800, 8090
+PORT, SANDBOX_PORT = 8080, 8800
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
 PROVIDER = "twilio"
 Provider = Annotated[str, typer.Option(help="The simulated provider.")]
@@ -40,7 +40,7 @@ def serve(
     sandbox_port: Annotated[int, typer.Option(help="Of the sandbox; 0 takes a free one.")] = SANDBOX_PORT,
     worker_port: Annotated[int, typer.Option(help="Of the worker, which carries campaigns out.")] = 0,
     webhook_port: Annotated[int, typer.Option(help="Of the webhook, which the provider calls back.")] = 0,
-    rotator_port: Annotated[int, typer.Option(help="Of the rotator, which rotates credentials.")] = ROTATOR_PORT,
+    rotator_port: Annotated[int, typer.Option(help="Of the rotator, which rotates credentials.")] = 0,
     delivery_seconds: Annotated[float, typer.Option(min=0, help="How long the sandbox takes to deliver.")] = 2.0,
     folder: Annotated[
         Path | None, typer.Option(help="For ledger, queue, secrets and logs, kept; else a temporary one, thrown away.")

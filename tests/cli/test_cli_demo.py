@@ -59,9 +59,9 @@ def test_serve_ends_with_all_it_started(tmp_path: Path, number: signal.Signals) 
     document = process.stdout.readline()
     while not document.rstrip().endswith("}\n}"):
         document += process.stdout.readline()
-    assert set(json.loads(document)["urls"]) == {"connector", "worker", "webhook", "sandbox", "inbound"}
+    assert set(json.loads(document)["urls"]) == {"connector", "worker", "webhook", "rotator", "sandbox", "inbound"}
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    assert len(children) == 3
+    assert len(children) == 4
     process.send_signal(number)
     process.communicate(timeout=30)
     assert process.returncode == 130

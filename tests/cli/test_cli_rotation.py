@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import re
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, run_command
+
+
+def test_without_an_address_it_says_where_one_is_found() -> None:
+    ran = run_command("rotate", "auth-token")
+    assert ran.code == 2
+    assert "SMS_CLI_ROTATOR_URL" in ran.err
 
 
 def test_a_plan_shows_the_stages_and_does_nothing(sms: Run) -> None:
