@@ -10,9 +10,7 @@ from typing import Any
 
 from sandbox.infobip.numbers import Plan, digits
 from sandbox.infobip.statuses import (
-    CANCELED_ERROR,
     NO_ERROR,
-    NOT_SENT,
     STATUS_GROUPS,
     STATUSES,
     error_document,
@@ -26,16 +24,11 @@ Stage = tuple[float, int, int]
 
 @dataclass(slots=True)
 class Bulk:
-    """The messages of one send request. `revision` changes with its schedule, so that callbacks of an older one end."""
+    """The messages of one send request."""
 
     id: str
     send_at: float
-    canceled: bool = False
-    revision: int = 0
     messages: list[Message] = field(default_factory=list)
-
-    def status(self, now: float) -> str:
-        return "CANCELED" if self.canceled else "FINISHED" if now >= self.send_at else "PENDING"
 
 
 @dataclass(slots=True)
@@ -58,8 +51,6 @@ class Message:
 
     def stage(self, now: float) -> Stage:
         """Return since when (epoch seconds), the status and the error."""
-        if self.bulk.canceled and not self.rejected:
-            return self.accepted_at, NOT_SENT, CANCELED_ERROR
         start = self.bulk.send_at
         reached = [each for each in self.plan if each[0] * self.span <= now - start] or [self.plan[0]]
         fraction, status, error = reached[-1]
@@ -84,7 +75,6 @@ class Book:
     everything: list[Message | Inbound] = field(default_factory=list)
     by_id: defaultdict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
     by_bulk: defaultdict[str, list[Message]] = field(default_factory=lambda: defaultdict(list))
-    bulks: dict[str, Bulk] = field(default_factory=dict)
 
     def next_sequence(self) -> int:
         return len(self.everything) + 1

@@ -1,16 +1,4 @@
-"""Addresses, and the numbers reserved to choose an outcome.
-
-| recipient | what becomes of a message |
-|---|---|
-| `+15005550001` … `+15005550009` | its status in the answer is one of the group REJECTED, by the table below |
-| `+1500553` and four digits of an error id | accepted, then ends with that error: `+15005530007`, `+15005532052`, … |
-| `+15005540001` | PENDING_WAITING_DELIVERY, and nothing after that |
-| `+15005540002` | delivered, but ten times slower |
-| `+15005540003` | PENDING_ACCEPTED until its validity period ends, then EXPIRED |
-| `+15005540004` | EXPIRED_DLR_UNKNOWN |
-| `+15005540005` | DELIVERED_TO_OPERATOR, and nothing after that |
-| `+15005540006` | delivered and reported, but missing in the logs |
-"""
+"""Addresses, and the numbers reserved to choose an outcome (the table is in README.md)."""
 
 from __future__ import annotations
 

@@ -42,17 +42,11 @@ class Outbox:
         span = 0.0 if before_answer else settings.delivery_seconds + spread
         # A repeat of the id is a bulk of its own: what was sent before keeps its times.
         bulk = Bulk(envelope.bulk_id or str(self._context.dice.getrandbits(62)), max(envelope.send_at or now, now))
-        self._book.bulks[bulk.id] = bulk
         bulk.messages = [self._accept(draft, bulk, span=span, now=now) for draft in envelope.drafts]
         if before_answer:
             return bulk, self._callbacks.post_now([webhook for _, webhook in self._reports(bulk)])
         self._callbacks.plan(list(self._reports(bulk)))
         return bulk, None
-
-    def replan(self, bulk: Bulk) -> None:
-        """Post the reports of a bulk whose schedule changed; those of the old one are given up."""
-        bulk.revision += 1
-        self._callbacks.plan(list(self._reports(bulk)))
 
     async def receive(self, *, to: str, sender: str, body: str) -> tuple[Inbound, Outcome | None]:
         """Take a message to one of our numbers, keep the blocklist, and post it."""
@@ -120,13 +114,10 @@ class Outbox:
         size = self._account.subscription.bucket
         for (at, status, url), found in sorted(groups.items()):
             for start in range(0, len(found), size):
-                yield at, self._webhook(bulk, found[start : start + size], url=url, label=statuses.STATUSES[status][1])
+                yield at, self._webhook(found[start : start + size], url=url, label=statuses.STATUSES[status][1])
 
     def _reported(self, message: Message) -> Iterator[Stage]:
         """Return the stages of a message that are reported: what is not pending, and the rest where it is asked for."""
-        if message.bulk.canceled:
-            yield message.stage(self._clock.now())
-            return
         wanted = self._callbacks.behaviour.statuses
         for fraction, status, error in message.plan:
             group, name, _ = statuses.STATUSES[status]
@@ -134,14 +125,13 @@ class Outbox:
             if status != statuses.ACCEPTED and asked_for and (wanted is None or name in wanted):
                 yield message.bulk.send_at + fraction * message.span, status, error
 
-    def _webhook(self, bulk: Bulk, found: Sequence[tuple[Message, Stage]], *, url: str, label: str) -> Webhook:
+    def _webhook(self, found: Sequence[tuple[Message, Stage]], *, url: str, label: str) -> Webhook:
         document = {"results": [report_document(message, stage) for message, stage in found]}
-        subscription, revision = self._account.subscription, bulk.revision
+        subscription = self._account.subscription
         # Only a subscription has credentials; an address that a message names is called without (UNVERIFIED).
         credentials = subscription.headers if url == subscription.delivery_url else dict
         headers, content = partial(_headers, credentials), json.dumps(document).encode()
-        wanted = lambda: bulk.revision == revision  # noqa: E731
-        return Webhook(found[0][0].id, label, "POST", url, (), headers, POLICY, wanted, content)
+        return Webhook(found[0][0].id, label, "POST", url, (), headers, POLICY, body=content)
 
 
 def _headers(credentials: Any) -> Mapping[str, str]:

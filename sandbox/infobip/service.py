@@ -13,7 +13,7 @@ from sandbox.infobip import management, numbers
 from sandbox.infobip.account import default_account
 from sandbox.infobip.errors import InfobipError
 from sandbox.infobip.logs import Query, list_logs
-from sandbox.infobip.models import Book, Bulk, witness_document
+from sandbox.infobip.models import Book, witness_document
 from sandbox.infobip.outbox import Outbox
 from sandbox.infobip.statuses import status_document
 from sandbox.infobip.validation import read_envelope, read_fields
@@ -91,15 +91,12 @@ class Infobip:
                 yield witness_document(message, now)
 
     def _all_routes(self) -> tuple[Route, ...]:
-        logs, bulks = ("sms:manage", "sms:logs:read"), ("sms:message:send", "sms:manage")
-        keys = "/settings/2/api-keys"
+        logs, keys = ("sms:manage", "sms:logs:read"), "/settings/2/api-keys"
         one_key = rf"{keys}/(?P<id>\w+)"
         return (
             Route("POST", "/sms/3/messages", SEND_SCOPES, self._send),
             Route("GET", "/sms/3/logs", logs, self._logs),
             Route("POST", "/sms/1/preview", ("sms:manage",), _preview),
-            Route("GET", "/sms/1/bulks/status", bulks, lambda request: self._bulk_status(self._bulk(request))),
-            Route("PUT", "/sms/1/bulks/status", ("sms:manage",), self._cancel),
             Route("GET", "/account/1/balance", MANAGE, lambda _: {"balance": self._account.balance, "currency": "EUR"}),
             Route("GET", keys, MANAGE, self._list_keys, takes_keys=False),
             Route("POST", keys, MANAGE, self._create_key, takes_keys=False),
@@ -140,24 +137,6 @@ class Infobip:
         now = self._clock.now()
         self._account.logs.take(now)
         return list_logs(self._book, Query(request.query), now=now)
-
-    def _bulk(self, request: Request) -> Bulk:
-        bulk = self._book.bulks.get(Query(request.query).one("bulkId") or "")
-        if bulk is None:
-            raise InfobipError(404)
-        return bulk
-
-    def _bulk_status(self, bulk: Bulk) -> dict[str, str]:
-        return {"bulkId": bulk.id, "status": bulk.status(self._clock.now())}
-
-    def _cancel(self, request: Request) -> dict[str, str]:
-        """Cancel a bulk that was not sent yet. Pausing is not simulated."""
-        bulk, wanted = self._bulk(request), read_fields(request.body).text("status")
-        if wanted != "CANCELED" or bulk.status(self._clock.now()) == "FINISHED":
-            raise InfobipError(400, [("status", f"{bulk.status(self._clock.now())} can't become {wanted}")])
-        bulk.canceled = True
-        self._outbox.replan(bulk)
-        return self._bulk_status(bulk)
 
     def _list_keys(self, request: Request) -> dict[str, Any]:
         return management.list_keys(self._account, Query(request.query))

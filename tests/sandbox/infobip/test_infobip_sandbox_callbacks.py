@@ -3,7 +3,6 @@ from __future__ import annotations
 import json
 import time
 from base64 import b64encode
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -91,20 +90,6 @@ def test_a_report_is_repeated_until_it_is_taken(infobip: InfobipApi, admin: Admi
     admin.settings(callbacks=AT_ONCE)
     infobip.sent(TO, **report_to(receiver.url))
     assert [attempt["status"] for attempt in admin.callbacks()] == [503, 200]
-
-
-def test_a_canceled_bulk_is_reported_as_not_sent(infobip: InfobipApi, admin: AdminClient, receiver: Receiver) -> None:
-    at = datetime.fromtimestamp(admin.get("clock")["now"] + 1000, UTC).isoformat(timespec="milliseconds")
-    options = {"schedule": {"bulkId": "b", "sendAt": at}}
-    infobip.send(TO, options=options, **report_to(receiver.url))
-    infobip.call("PUT", "/sms/1/bulks/status", params={"bulkId": "b"}, json={"status": "CANCELED"})
-    posted(admin, 1)
-    admin.advance(2000)
-    # The next message's report is the proof that the canceled one had no more.
-    admin.settings(callbacks=AT_ONCE)
-    infobip.sent(TO, **report_to(receiver.url))
-    reports = [report for body in posted(admin) for report in body["results"]]
-    assert [(report["status"]["id"], report["error"]["id"]) for report in reports] == [(31, 4100), (5, 0)]
 
 
 def test_a_message_to_us_is_posted(admin: AdminClient, receiver: Receiver, infobip: InfobipApi) -> None:

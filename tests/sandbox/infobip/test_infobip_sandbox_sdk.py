@@ -71,9 +71,5 @@ def test_a_refusal_is_the_sdks_exception(client: Any, sandbox: Sandbox) -> None:
     assert unknown.value.status == 401
 
 
-def test_preview_and_a_scheduled_bulk(client: Any) -> None:
+def test_preview(client: Any) -> None:
     assert client.preview_sms_message(sdk.SmsPreviewRequest(text="x" * 161)).previews[0].message_count == 2
-    client.send_sms_messages(request(TO, bulk_id="later", send_at=datetime.now(UTC) + timedelta(hours=1)))
-    assert client.get_scheduled_sms_messages_status("later").status == "PENDING"
-    canceled = client.update_scheduled_sms_messages_status("later", sdk.SmsUpdateStatusRequest(status="CANCELED"))
-    assert canceled.status == "CANCELED"
