@@ -70,10 +70,12 @@ def test_on_demand_it_tells_how_far_it_is(ask: Any, tmp_path: Path) -> None:
     assert (tmp_path / "secrets" / "auth-token").read_text() != AUTH_TOKEN
 
 
-def test_a_notice_comes_again_until_it_is_done(ask: Any, tmp_path: Path) -> None:
+def test_a_notice_comes_again_until_it_is_done(ask: Any, capfd: pytest.CaptureFixture[str]) -> None:
     answer = ask("/tasks/rotation", notice("sms-auth-token"))
     assert answer.status_code == 503
     assert int(answer.headers["Retry-After"]) > 0
+    output = capfd.readouterr()
+    assert '"rotation": "auth-token"' in output.out + output.err, "the log names what waits"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.functions import RUNTIME
 from providers import PROVIDERS, key_of
 from sandbox.providers import simulator
 from sandbox.twilio.accounts import AUTH_TOKEN
@@ -43,6 +44,7 @@ def deployment(
         strict_fake() as fake,
         around(fake, folder, firestore=firestore_emulator, environments=environments, connections=PROVIDERS) as world,
     ):
+        world.runner.prepare(RUNTIME, ROOT / "function" / "requirements.txt")
         project = Project(folder, fake, ROOT / "function")
         for name in PROVIDERS:
             configure(project, world, name)
@@ -149,6 +151,8 @@ def test_a_notice_rotates_the_token(world: World, twilio_ledger: FirestoreLedger
     assert [version["state"] for _, version in cloud.below(f"{TOKEN}/versions")] == ["DISABLED", "ENABLED"]
     eventually(lambda: inbox("twilio", "auth-token", world) == [], within=30, what="the notice was not taken")
     logs = world.logs()
+    assert '"message": "rotation_done"' in logs
+    assert '"rotation": "auth-token"' in logs
     assert [value for value in (AUTH_TOKEN, new) if value in logs] == []
     send(world, "twilio")
 

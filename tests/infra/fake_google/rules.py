@@ -133,13 +133,15 @@ class Rules(Store):
         }
         source = next(data for name, data in self.sources.items() if name.endswith(f"/functions/{short}"))
         variables = service.get("environmentVariables", {})
+        memory = size(service["availableMemory"])
+        wanted = Declaration(short, build["runtime"], build["entryPoint"], memory, variables, mounts, source)
+        self.lock.release()  # the rest of the cloud goes on while it starts
         try:
-            memory = size(service["availableMemory"])
-            return self.runner.deploy(
-                Declaration(short, build["runtime"], build["entryPoint"], memory, variables, mounts, source)
-            )
+            return self.runner.deploy(wanted)
         except StartFailed as failure:
             raise ApiError(400, f"Container failed to start. {failure}", STATE) from None
+        finally:
+            self.lock.acquire()
 
     def check_function(self, name: str, build: Json, service: Json) -> None:
         need(build.get("runtime") and build.get("source"), 400, "build_config needs runtime and source.")

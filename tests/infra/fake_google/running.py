@@ -36,6 +36,7 @@ from tests.infra.fake_google.front_door import FrontDoor
 from tests.infra.fake_google.instances import interpreter, memory_of, platform_variables
 
 START_SECONDS = 60.0
+AT_ONCE = 3  # starts; each takes a processor for some seconds
 MEASURED_EVERY = 0.2
 PREDICTABLE = re.compile(r"https://([a-z0-9-]+)-\d{12}\.[a-z0-9-]+\.run\.app")
 MayCall = Callable[[str, str | None], bool]  # (service, e-mail or None for nobody): does a grant say so?
@@ -83,6 +84,7 @@ class Runner:
     environments: Path | None = None
     lock: threading.RLock = field(default_factory=threading.RLock)
     served: dict[str, Served] = field(default_factory=dict)
+    starts: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(AT_ONCE))
 
     def address(self, name: str) -> str:
         """Where a service is reached, whether or not it was deployed yet."""
@@ -102,7 +104,8 @@ class Runner:
         service.declaration = declaration
         self.refresh_secrets(declaration.name)
         old = service.process
-        self._run(service, declaration, revision)
+        with self.starts:
+            self._run(service, declaration, revision)
         _end(old)
         return address
 
@@ -189,6 +192,10 @@ class Runner:
 
     def resolved(self, value: str) -> str:
         return PREDICTABLE.sub(lambda found: self.address(found[1]), value)
+
+    def prepare(self, runtime: str, requirements: Path) -> None:
+        """Make the environment that archives with these requirements will need: it takes longer than calls wait."""
+        self._environment_of(runtime, requirements)
 
     def _environment_of(self, runtime: str, requirements: Path) -> Path:
         """An environment made from the archive's requirements and nothing else; one for all archives that say the same."""

@@ -18,7 +18,7 @@ from tests.infra.fake_google.values import digest, fill, need, stamp
 
 
 class Store:
-    """State, and the checks of references between resources. Callers hold `lock`."""
+    """State, and the checks of references between resources. Callers hold `lock`, but for what the running services ask."""
 
     def __init__(self, strict: bool = False) -> None:
         self.lock = threading.RLock()
@@ -146,7 +146,7 @@ class Store:
         """Every (resource, role, member[, condition]) over all policies."""
         return [
             {"resource": key, "role": b["role"], "member": m} | {k: v for k, v in b.items() if k == "condition"}
-            for key, policy in self.policies.items()
+            for key, policy in list(self.policies.items())
             for b in policy.get("bindings", [])
             for m in b["members"]
         ]
@@ -154,16 +154,20 @@ class Store:
     def may_call(self, service: str, email: str | None) -> bool:
         """Whether a grant on the Run service lets the account in, or everybody."""
         member = f"serviceAccount:{email}" if email else "allUsers"
-        if any(v.get("invokerIamDisabled") for k, v in self.resources.items() if k.endswith(f"/services/{service}")):
+        # Without the lock: a job that is run holds it while the service that it calls asks here.
+        if any(
+            v.get("invokerIamDisabled") for k, v in list(self.resources.items()) if k.endswith(f"/services/{service}")
+        ):
             return True
         held = [g for g in self.grants() if g["resource"].endswith(f"/services/{service}") and self.acts(g)]
         return any(g["role"] == "roles/run.invoker" and g["member"] in (member, "allUsers") for g in held)
 
     def latest_payload(self, secret: str) -> bytes | None:
         """The value of a secret's newest version, None where that is disabled or there is none."""
-        versions = self.below(f"{secret}/versions")
-        key, newest = versions[-1] if versions else ("", {"state": ""})
-        return self.payloads.get(key) if newest["state"] == "ENABLED" else None
+        with self.lock:
+            versions = self.below(f"{secret}/versions")
+            key, newest = versions[-1] if versions else ("", {"state": ""})
+            return self.payloads.get(key) if newest["state"] == "ENABLED" else None
 
     def granted(self, role: str, email: str, key: str) -> bool:
         """Whether a grant on a resource, or on the project, acts by now."""

@@ -70,9 +70,9 @@ def rotation_routes(rotator: Rotator, connection: str, read_time: Callable[[str]
         try:
             progress = rotator.rotate(secret, notice_at=read_time(message.publish_time))
         except UnsupportedOperation as by_hand:
-            services.log.warning("rotation_due", secret=secret, steps=str(by_hand))
+            services.log.warning("rotation_due", rotation=secret, steps=str(by_hand))
             return Answer(NoticeTaken())
-        services.log.info("rotation_done" if progress.done else "rotation_waits", secret=secret, stage=progress.stage)
+        services.log.info("rotation_done" if progress.done else "rotation_waits", rotation=secret, stage=progress.stage)
         if progress.done:
             return Answer(NoticeTaken())
         # Pub/Sub delivers the notice again, later each time, until it is taken.
