@@ -1,1 +1,1 @@
-"""Twilio's 2010 API, messaging part, and the auth token calls of accounts.twilio.com."""
+"""Twilio's 2010 API, the senders of its messaging services, and the auth token calls of accounts.twilio.com."""

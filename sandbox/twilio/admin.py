@@ -10,7 +10,10 @@ from sandbox.clock import Clock
 from sandbox.service import AdminAction, AdminError
 from sandbox.twilio import numbers
 from sandbox.twilio.accounts import ACCOUNT_SID, Account, AccountBook, Key, MessagingService, Number, Rights
+from sandbox.twilio.exceptions import TwilioError
 from sandbox.twilio.inbound import Inbox, parse_text
+from sandbox.twilio.outbox import Outbox
+from sandbox.twilio.validation import Form, read_draft
 
 Row = TypeVar("Row", Account, MessagingService, Number)
 # camelCase names an admin call may set, and the field each sets.
@@ -34,9 +37,10 @@ SERVICE_FIELDS = {
 class TwilioAdmin:
     """Every write is "make it so": it creates what is missing and changes only what is named."""
 
-    def __init__(self, book: AccountBook, inbox: Inbox, clock: Clock) -> None:
+    def __init__(self, book: AccountBook, *, inbox: Inbox, outbox: Outbox, clock: Clock) -> None:
         self._book = book
         self._inbox = inbox
+        self._outbox = outbox
         self._clock = clock
 
     def actions(self) -> Mapping[tuple[str, str], AdminAction]:
@@ -48,6 +52,7 @@ class TwilioAdmin:
             ("GET", "opt-outs"): self._opt_outs,
             ("POST", "inbound"): self._inbound,
             ("POST", "twilio/inbound"): self._inbound,
+            ("POST", "twilio/messages"): self._put_message,
         }
 
     def _put_account(self, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -86,6 +91,17 @@ class TwilioAdmin:
     def _inbound(self, body: Mapping[str, Any]) -> Awaitable[dict[str, Any]]:
         account = self._account(body)
         return self._inbox.take(account, parse_text(account, body), now=self._clock.now())
+
+    def _put_message(self, body: Mapping[str, Any]) -> dict[str, str]:
+        """`sid`, `to`, `from`, `body`, `accountSid`: a message with an id of the caller's choice."""
+        account = self._account(body)
+        form = Form([(name, str(body.get(name.lower(), ""))) for name in ("To", "From", "Body")])
+        try:
+            draft = read_draft(form, account, now=self._clock.now())
+        except TwilioError as refusal:
+            raise AdminError(f"the API refuses such a message with {refusal.code}") from refusal
+        message, _ = self._outbox.accept(account, draft, sid=_required(body, "sid"))
+        return {"sid": message.sid}
 
     def _account(self, body: Mapping[str, Any]) -> Account:
         sid = str(body.get("accountSid", ACCOUNT_SID))

@@ -30,6 +30,23 @@ REFUSALS: Mapping[int, Refusal] = {
     20429: Refusal(429, "Too Many Requests"),  # (recorded)
     20500: Refusal(500, "Internal Server Error"),
     20503: Refusal(503, "Service unavailable"),
+    # Calls, numbers and services: UNVERIFIED statuses, wording after the dictionary's titles.
+    21210: Refusal(
+        400,
+        "The source phone number provided, {sender}, is not yet verified for your account. You may only make calls from "
+        "phone numbers that you've verified or purchased from Twilio.",
+    ),
+    21214: Refusal(400, "The phone number you are attempting to call, {to}, cannot be reached."),
+    21215: Refusal(400, "Account not authorized to call {to}."),
+    21216: Refusal(400, "Account not allowed to call {to}."),
+    21217: Refusal(400, "The phone number you are attempting to call, {to}, is not valid."),
+    21220: Refusal(400, "Invalid call state"),
+    21401: Refusal(400, "Invalid phone number {number}"),
+    21421: Refusal(400, "{number} is not a valid number"),
+    21422: Refusal(400, "{number} is not available"),
+    21450: Refusal(400, "Phone number already validated for your account"),
+    21451: Refusal(400, "Invalid area code {area}"),
+    21452: Refusal(400, "No phone numbers found in area code {area}"),
     21211: Refusal(400, "The 'To' number {to} is not a valid phone number."),  # (recorded)
     21212: Refusal(
         400, "The 'From' number {sender} is not a valid phone number, shortcode, or alphanumeric sender ID."
@@ -67,6 +84,8 @@ REFUSALS: Mapping[int, Refusal] = {
     21655: Refusal(400, "The ContentSid {value} is invalid"),
     21701: Refusal(404, "The Messaging Service {sid} does not exist"),
     21704: Refusal(400, "The Messaging Service contains no phone numbers"),
+    21709: Refusal(400, "Invalid alphanumeric sender ID"),  # UNVERIFIED status
+    21710: Refusal(409, "Phone Number or Short Code is already in the Messaging Service."),  # UNVERIFIED status
     21910: Refusal(400, "Invalid From and To pair. From and To should be of the same channel"),
     30409: Refusal(409, "This message cannot be canceled"),  # UNVERIFIED status
     35111: Refusal(400, "SendAt timestamp is missing"),
@@ -102,7 +121,7 @@ FAILURES: Mapping[int, Failure] = {
 
 
 class TwilioError(Exception):
-    """A request that is answered with an error; `code` is a key of REFUSALS."""
+    """A request that is answered with an error; `code` is a key of REFUSALS. The value `message` replaces its wording."""
 
     def __init__(self, code: int, /, **values: str) -> None:
         super().__init__(code)
@@ -114,7 +133,7 @@ def error_body(code: int, values: Mapping[str, str] | None = None) -> dict[str, 
     refusal = REFUSALS[code]
     return {
         "code": code,
-        "message": refusal.message.format_map(values or {}),
+        "message": (values or {}).get("message") or refusal.message.format_map(values or {}),
         "more_info": f"{MORE_INFO}{code}",
         "status": refusal.status,
     }

@@ -147,7 +147,7 @@ def _place(message: Message, now: float) -> tuple[int, int]:
 def parse_request(account_sid: str, query: Sequence[tuple[str, str]]) -> PageRequest:
     """Raises TwilioError for a page size or a date that cannot be read."""
     given = dict(query)
-    size = _whole("PageSize", given.get("PageSize", str(DEFAULT_PAGE_SIZE)))
+    size = read_whole("PageSize", given.get("PageSize", str(DEFAULT_PAGE_SIZE)))
     if not 1 <= size <= MAX_PAGE_SIZE:
         raise TwilioError(20007)
     bounds = [_bounds(name, given[name]) for name in FILTERS[2:] if given.get(name)]
@@ -158,7 +158,7 @@ def parse_request(account_sid: str, query: Sequence[tuple[str, str]]) -> PageReq
         sender=numbers.sender(sender) if sender else None,
         sent=sent,
     )
-    return PageRequest(account_sid, wanted, size, _whole("Page", given.get("Page", "0")), given.get("PageToken"))
+    return PageRequest(account_sid, wanted, size, read_whole("Page", given.get("Page", "0")), given.get("PageToken"))
 
 
 def envelope(path: str, query: Sequence[tuple[str, str]], *, request: PageRequest, page: Page) -> dict[str, object]:
@@ -183,7 +183,7 @@ def envelope(path: str, query: Sequence[tuple[str, str]], *, request: PageReques
 
 def _bounds(name: str, text: str) -> Span:
     """Return what a date filter takes: a day means all of it, a time its second; `<` and `>` include what they name."""
-    moment, whole_day = _moment(name, text)
+    moment, whole_day = read_moment(name, text)
     start = math.floor(moment.timestamp())
     end = start + (86_400 if whole_day else 1)
     if name.endswith("<"):
@@ -191,7 +191,7 @@ def _bounds(name: str, text: str) -> Span:
     return Span(start, math.inf) if name.endswith(">") else Span(start, end)
 
 
-def _moment(name: str, text: str) -> tuple[datetime, bool]:
+def read_moment(name: str, text: str) -> tuple[datetime, bool]:
     """Return a day, an ISO date-time or an RFC 2822 date (both seen in Twilio's examples); without a zone it is UTC."""
     try:
         if DAY.fullmatch(text):
@@ -205,7 +205,7 @@ def _moment(name: str, text: str) -> tuple[datetime, bool]:
         raise TwilioError(20001, name=name, value=text) from None
 
 
-def _whole(name: str, text: str) -> int:
+def read_whole(name: str, text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise TwilioError(20001, name=name, value=text)
     return int(text)

@@ -88,3 +88,9 @@ def sender(text: str) -> str:
     """Return a sender in normal form: a number without its plus gets it, anything else stays."""
     digits = PUNCTUATION.sub("", text)
     return f"+{digits}" if digits.isdigit() and not SHORT_CODE.fullmatch(digits) else text
+
+
+def national(address: str) -> str:
+    """Return a North American number as Twilio shows it to people: `(415) 555-0100`; others stay."""
+    local = NANP.fullmatch(address.removeprefix("+"))
+    return f"({local[1][:3]}) {local[1][3:6]}-{local[1][6:]}" if local else address

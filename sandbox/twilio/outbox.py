@@ -29,7 +29,7 @@ class Outbox:
         self._callbacks = callbacks
 
     def accept(
-        self, account: Account, draft: Draft, *, direction: str = "outbound-api"
+        self, account: Account, draft: Draft, *, direction: str = "outbound-api", sid: str | None = None
     ) -> tuple[Message, asyncio.Future[Any] | None]:
         """Return the accepted message, and what to wait for before the answer (None: nothing)."""
         now, outcome = self._clock.now(), outcome_for(draft.to)
@@ -37,7 +37,7 @@ class Outbox:
         before_answer = url is not None and draft.send_at is None and self._callbacks.settles_first()
         stuck = outcome.course is Course.STAYS_QUEUED
         message = Message(
-            sid=self._sid("MM" if draft.media_urls else "SM"),
+            sid=sid or self._sid("MM" if draft.media_urls else "SM"),
             account_sid=account.sid,
             sequence=self._book.next_sequence(),
             direction=direction,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,24 +12,41 @@ from sandbox.twilio import documents
 from sandbox.twilio.accounts import Account, AccountBook, Caller, Key, Rights
 from sandbox.twilio.exceptions import TwilioError
 from sandbox.twilio.lifecycle import FINAL
-from sandbox.twilio.listing import DEFAULT_PAGE_SIZE, Filter, Page, PageRequest, envelope, parse_request, read_page
+from sandbox.twilio.listing import envelope, parse_request, read_page
 from sandbox.twilio.models import Media, Message, MessageBook
 from sandbox.twilio.outbox import Outbox
+from sandbox.twilio.resources.description import FieldType, Schema
+from sandbox.twilio.resources.forms import read_filters
+from sandbox.twilio.resources.pages import frame_2010, number_pages, read_page_query
 from sandbox.twilio.validation import Form, read_draft
 from sandbox.wire import Reply, Request, json_reply, list_reply
 
 NO_CONTENT = Reply(204)
+ACCOUNT_STATUSES = ("active", "suspended", "closed")
+NO_FILTERS: Schema = {}
+ACCOUNT_FILTERS: Schema = {
+    "FriendlyName": FieldType("string", False, ()),
+    "Status": FieldType("string", False, ACCOUNT_STATUSES),
+}
+MEDIA_FILTERS: Schema = {f"DateCreated{sign}": FieldType("date-time", False, ()) for sign in ("", "<", ">")}
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request with its caller, the account of its path, and the ids in it (empty where the path has none)."""
+    """One request with its caller, the account of its path, and what stands in the places of the path."""
 
     request: Request
     caller: Caller
     account: Account
-    sid: str
-    child_sid: str
+    places: Mapping[str, str]
+
+    @property
+    def sid(self) -> str:
+        return self.places["sid"]
+
+    @property
+    def child_sid(self) -> str:
+        return self.places["child"]
 
     def form(self) -> Form:
         return Form(self.request.form_pairs())
@@ -60,8 +77,10 @@ class MessageResponses:
         request = parse_request(call.account.sid, query)
         page = read_page(self._book, request, now=now)
         found = (documents.message_document(message, now) for message in page.messages)
-        frame = _frame(call, len(page.messages), request=request, page=page, query=query)
-        return list_reply(frame, "messages", found)
+        start = request.number * request.size
+        frame = envelope(call.request.path, query, request=request, page=page)
+        ends = {"start": start, "end": start + max(len(page.messages) - 1, 0)}
+        return list_reply({**frame, **ends}, "messages", found)
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.message_document(self._find(call), self._clock.now()))
@@ -99,8 +118,9 @@ class MessageResponses:
 
     def list_media(self, call: Call) -> Reply:
         message = self._find(call)
-        found = [documents.media_document(message, media) for media in message.media]
-        return list_reply(_frame(call, len(found)), "media_list", found)
+        takes = read_filters(MEDIA_FILTERS, dict(call.request.query_pairs()))
+        media = message.media if takes({"date_created": message.accepted_at}) else ()
+        return _listed(call, "media_list", [documents.media_document(message, each) for each in media], MEDIA_FILTERS)
 
     def fetch_media(self, call: Call) -> Reply:
         message = self._find(call)
@@ -135,8 +155,26 @@ class AccountResponses:
     def list(self, call: Call) -> Reply:
         own = call.caller.account.sid
         reached = [account for account in self._book.accounts.values() if own in (account.sid, account.owner_sid)]
-        found = [documents.account_document(one) for one in reached]
-        return list_reply(_frame(call, len(found)), "accounts", found)
+        takes = read_filters(ACCOUNT_FILTERS, dict(call.request.query_pairs()))
+        found = [each for each in map(documents.account_document, reached) if takes(each)]
+        return _listed(call, "accounts", found, ACCOUNT_FILTERS)
+
+    def create(self, call: Call) -> Reply:
+        """Make a sub-account of the caller's."""
+        owner, now = call.caller.account, self._clock.now()
+        account = Account(f"AC{self._hex()}", self._hex(), now, owner_sid=owner.sid, type=owner.type)
+        account.friendly_name = call.form().get("FriendlyName") or f"SubAccount Created at {documents.iso8601(now)}"
+        self._book.add([account])
+        return json_reply(201, documents.account_document(account))
+
+    def update(self, call: Call) -> Reply:
+        """Rename, suspend or close; a closed account stays closed."""
+        account, form = call.account, call.form()
+        status = form.get("Status") or account.status
+        if status not in ACCOUNT_STATUSES or (account.status == "closed" and status != "closed"):
+            raise TwilioError(20001, name="Status", value=status)
+        account.status, account.friendly_name = status, form.get("FriendlyName") or account.friendly_name
+        return self.fetch(call)
 
     def fetch(self, call: Call) -> Reply:
         return json_reply(200, documents.account_document(call.account))
@@ -145,8 +183,9 @@ class AccountResponses:
         return json_reply(200, documents.balance_document(call.account))
 
     def list_keys(self, call: Call) -> Reply:
+        """List API keys, which are the signing keys of the older name (UNVERIFIED that both lists show the same)."""
         found = [documents.key_document(key) for key in call.account.keys.values()]
-        return list_reply(_frame(call, len(found)), "keys", found)
+        return _listed(call, "signing_keys" if "/SigningKeys" in call.request.path else "keys", found)
 
     def create_key(self, call: Call) -> Reply:
         name = call.form().get("FriendlyName") or ""
@@ -199,16 +238,8 @@ def _find_media(call: Call, message: Message) -> Media:
     return media
 
 
-def _frame(
-    call: Call,
-    found: int,
-    *,
-    request: PageRequest | None = None,
-    page: Page | None = None,
-    query: Sequence[tuple[str, str]] = (),
-) -> dict[str, Any]:
-    """Return a list answer, all but its list of so many; without a page everything is on the first."""
-    request = request or PageRequest(call.account.sid, Filter(), DEFAULT_PAGE_SIZE, 0, None)
-    start = request.number * request.size
-    frame = envelope(call.request.path, query, request=request, page=page or Page((), None, None))
-    return {**frame, "start": start, "end": start + max(found - 1, 0)}
+def _listed(call: Call, key: str, found: Sequence[Mapping[str, Any]], filters: Schema = NO_FILTERS) -> Reply:
+    """Return a page of a list that is short enough to be made whole each time."""
+    query = read_page_query(call.request.path, call.request.query_pairs(), filters=list(filters))
+    page = number_pages(found, query)
+    return list_reply(frame_2010(query, page), key, page.items)

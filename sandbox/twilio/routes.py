@@ -39,13 +39,19 @@ def routes(messages: MessageResponses, accounts: AccountResponses) -> Sequence[R
         _route(f"{one}/Media.json", {"GET": messages.list_media}),
         _route(f"{one}/Media/{{media}}.json", {"GET": messages.fetch_media, "DELETE": messages.delete_media}),
         _route(f"{base}/Balance.json", {"GET": accounts.fetch_balance}),
-        _route(f"{base}.json", {"GET": accounts.fetch}, guarded=True, open_when_inactive=True),
-        _route("/2010-04-01/Accounts.json", {"GET": accounts.list}, guarded=True),
-        _route(f"{base}/Keys.json", {"GET": accounts.list_keys, "POST": accounts.create_key}, guarded=True),
-        _route(
-            f"{base}/Keys/{{key}}.json",
-            {"GET": accounts.fetch_key, "POST": accounts.update_key, "DELETE": accounts.delete_key},
-            guarded=True,
+        _route(f"{base}.json", {"GET": accounts.fetch, "POST": accounts.update}, guarded=True, open_when_inactive=True),
+        _route("/2010-04-01/Accounts.json", {"GET": accounts.list, "POST": accounts.create}, guarded=True),
+        *(
+            route
+            for name in ("Keys", "SigningKeys")
+            for route in (
+                _route(f"{base}/{name}.json", {"GET": accounts.list_keys, "POST": accounts.create_key}, guarded=True),
+                _route(
+                    f"{base}/{name}/{{key}}.json",
+                    {"GET": accounts.fetch_key, "POST": accounts.update_key, "DELETE": accounts.delete_key},
+                    guarded=True,
+                ),
+            )
         ),
         _route(
             "/v1/AuthTokens/Secondary",

@@ -16,11 +16,18 @@ from sandbox.twilio.exceptions import REFUSALS, TwilioError, error_body
 from sandbox.twilio.inbound import Inbox
 from sandbox.twilio.models import MessageBook
 from sandbox.twilio.outbox import Outbox
+from sandbox.twilio.resources.admin import ResourceAdmin
+from sandbox.twilio.resources.behaviour import World
+from sandbox.twilio.resources.feedback import CallFeedback
+from sandbox.twilio.resources.kinds import behaviours
+from sandbox.twilio.resources.responses import Resources
+from sandbox.twilio.resources.searches import Searches
+from sandbox.twilio.resources.store import Store
 from sandbox.twilio.responses import AccountResponses, Call, MessageResponses, Responder
 from sandbox.twilio.routes import Route, routes
 from sandbox.wire import Reply, Request, json_reply
 
-PREFIXES = ("/2010-04-01/", "/v1/AuthTokens/")
+PREFIXES = ("/2010-04-01/", "/v1/AuthTokens/", "/v1/Services")
 # Seen in recordings of Twilio's answers.
 STANDING_HEADERS = {
     "X-Home-Region": "us1",
@@ -46,10 +53,16 @@ class Twilio:
         self._accounts, self._book = AccountBook(), MessageBook()
         self._accounts.add([default_account(clock.now())])
         outbox = Outbox(self._book, context=context, clock=clock, callbacks=self._callbacks)
-        self._routes = routes(
-            MessageResponses(self._book, outbox, clock), AccountResponses(self._accounts, context, clock)
+        world = World(Store(), self._accounts, self._book, context, clock)
+        kinds, feedback = behaviours(world), CallFeedback(world)
+        self._routes = (
+            *routes(MessageResponses(self._book, outbox, clock), AccountResponses(self._accounts, context, clock)),
+            *feedback.routes(),
+            *Searches(world).routes(),
+            *Resources(world, kinds).routes(),
         )
-        self._admin = TwilioAdmin(self._accounts, Inbox(outbox, self._callbacks), clock)
+        self._admin = TwilioAdmin(self._accounts, inbox=Inbox(outbox, self._callbacks), outbox=outbox, clock=clock)
+        self._resource_admin = ResourceAdmin(world, kinds, feedback)
 
     def owns(self, path: str) -> bool:
         return path.startswith(PREFIXES)
@@ -78,7 +91,7 @@ class Twilio:
         return _refused(code, status=status, retry_after=retry_after)
 
     def admin_actions(self) -> Mapping[tuple[str, str], AdminAction]:
-        return self._admin.actions()
+        return {**self._admin.actions(), **self._resource_admin.actions()}
 
     def messages(self, since: int = 0) -> Iterator[Mapping[str, Any]]:
         now = self._clock.now()
@@ -95,7 +108,7 @@ class Twilio:
                 responder = route.methods.get(request.method)
                 if responder is None:
                     raise TwilioError(20004)
-                return responder, Call(request, caller, account, places.get("sid", ""), places.get("child", ""))
+                return responder, Call(request, caller, account, places)
         raise TwilioError(20404, path=request.path)
 
     def _authenticated(self, request: Request) -> Caller:

@@ -38,7 +38,9 @@ class OpenApiDocuments:
         method = (answer.request.method or "").lower()
         path = (answer.request.path_url or "").partition("?")[0]
         for document in self._documents:
-            template = next((one for one in document["paths"] if _pattern(one).fullmatch(path)), None)
+            # Fixed words before places: /Local.json is no /{Sid}.json.
+            templates = sorted(document["paths"], key=lambda one: one.replace("{", "~"))
+            template = next((one for one in templates if _pattern(one).fullmatch(path)), None)
             if template is not None:
                 return self._check(document, template, method, answer)
         return [f"{path} is in no document"]

@@ -1,0 +1,1 @@
+"""Twilio's data beside messages: calls, recordings, numbers, conferences, usage and the rest, from its own description."""
