@@ -173,6 +173,7 @@ PROVIDERS: Mapping[str, Provider] = {
         ),
         logins=(("auth-token",), ("api-key-sid", "api-key-secret")),
         url="https://api.twilio.com",
+        options={"messagingUrl": Option(form=r"https?://[!-~]{1,200}", described="the base URL of the messaging API")},
         rotations=(("auth-token", "auth-token-previous"), ("api-key-secret", "api-key-sid")),
         places={
             "status": "nowhere: each message names it",
@@ -190,7 +191,6 @@ PROVIDERS: Mapping[str, Provider] = {
         # With a login a message names no address for its reports, so who sends has to know of it.
         (replace(API_KEY, required=True), *_webhook_login(SENDERS)),
         pairs=(WEBHOOK_PAIR,),
-        rotations=(("api-key",),),
         options={"entityId": Option(), "applicationId": Option()},
         places={
             "status": "nowhere: each message names it; with HTTP Basic a subscription for Delivery does",

@@ -26,6 +26,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from sms_connector.entity import EntitySource
 from sms_connector.errors import CredentialsMissing, NotSent, OutcomeUnknown, UnsupportedOperation
 from sms_connector.model.connection_status import ConnectionStatus
 from sms_connector.model.consent_words import ConsentWords
@@ -155,8 +156,7 @@ class RotationStage(msgspec.Struct, frozen=True):
     """A stage of a credential's rotation. `act` runs again after a death in the middle of it, and finds what it did.
 
     `spreads`: secrets whose newest versions every node has to use before the next stage. `overlaps`: then both
-    credentials are good for a while, for what is under way. Where the provider refuses it to this connection, the first
-    stage raises UnsupportedOperation before it changes anything.
+    credentials are good for a while, for what is under way.
     """
 
     name: str
@@ -167,11 +167,10 @@ class RotationStage(msgspec.Struct, frozen=True):
 
 class CredentialRotation(msgspec.Struct, frozen=True):
     """How a new credential is made and takes the place of the old one; `secrets` are those it changes. At no point is
-    there a moment without a working credential. `is_allowed` asks the provider whether the connection may."""
+    there a moment without a working credential."""
 
     secrets: tuple[str, ...]
     stages: tuple[RotationStage, ...]
-    is_allowed: Callable[[SecretVersions], bool] = lambda _: True
 
 
 class RotatedSecrets(msgspec.Struct, frozen=True):
@@ -291,6 +290,10 @@ class Provider(ABC):
         """Return the credentials that can be rotated without an operator; none where the provider lets nobody make
         one."""
         return ()
+
+    def entities(self) -> EntitySource:
+        """Return what reads and writes the provider's data as entities. Called once, by the first request for them."""
+        raise self._unsupported("show its data as entities")
 
     @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:

@@ -395,7 +395,13 @@ BAD: list[tuple[str, dict[str, object], dict[str, str], str, str]] = [
         "providerOptions.messageType",
         "'otp' is not one of ARN, OTP, MKT",
     ),
-    ("a provider without options", {"providerOptions": {"a": "b"}}, {}, "providerOptions.a", "the provider has none"),
+    (
+        "a provider without options",
+        {"provider": "azure", "providerUrl": "https://x.communication.azure.com", "providerOptions": {"a": "b"}},
+        {},
+        "providerOptions.a",
+        "the provider has none",
+    ),
     (
         "an option that has to be there",
         {"provider": "link-mobility", "providerOptions": {"platformId": "7"}},

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
+from sms_connector.entity import EntitySource
 from sms_connector.errors import ErrorKind, ProviderRefused, StateRefused
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.delivery_report import DeliveryReport
@@ -20,6 +21,7 @@ from sms_connector.provider import (
     CallbackAnswer,
     Capabilities,
     CredentialRotation,
+    Option,
     ProviderSettings,
     RawCallback,
     ReportPage,
@@ -67,6 +69,9 @@ class TwilioProvider(HttpProvider):
         "inbound": "Twilio Console: the number (or the messaging service), A message comes in, Webhook, HTTP POST",
     }
     default_url = wire.DEFAULT_BASE_URL
+    options: ClassVar[Mapping[str, Option]] = {
+        "messagingUrl": Option(form=r"https?://[!-~]{1,200}", described="the base URL of the messaging API")
+    }
     capabilities = CAPABILITIES
     consent_words = CONSENT_WORDS
     secret_names = credentials.SECRET_NAMES
@@ -86,6 +91,16 @@ class TwilioProvider(HttpProvider):
         from sms_connector.providers.twilio.rotation import TwilioRotations  # only the rotator pays for it
 
         return TwilioRotations(self._accounts.removesuffix("/Accounts/"), self._transport).all()
+
+    def entities(self) -> EntitySource:
+        """Entity types of the messaging host are offered where that host is known: a simulator may have none."""
+        from sms_connector.providers.twilio.entities import API_HOST, MESSAGING_HOST, TwilioEntities  # at the first use
+
+        hosts = {API_HOST: self._accounts.removesuffix("/2010-04-01/Accounts/")}
+        messaging = self._option("messagingUrl") or (None if self._settings.base_url else f"https://{MESSAGING_HOST}")
+        if messaging is not None:
+            hosts[MESSAGING_HOST] = messaging.rstrip("/")
+        return TwilioEntities(self._call_at, hosts)
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
@@ -190,12 +205,28 @@ class TwilioProvider(HttpProvider):
         repeatable: bool = False,
         before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
-        """Send it; after a 401 (not processed) once more where the secrets have changed meanwhile."""
+        def address(account: str) -> str:
+            return f"{self._accounts}{account}{path}"
+
+        return self._call_at(method, address, form, lane=lane, repeatable=repeatable, before_attempt=before_attempt)
+
+    def _call_at(
+        self,
+        method: str,
+        address: Callable[[str], str],
+        form: bytes | None = None,
+        *,
+        lane: Lane = Lane.POLL,
+        repeatable: bool = False,
+        before_attempt: BeforeAttempt | None = None,
+    ) -> HttpResponse:
+        """Send it to the address for the account's SID; after a 401 (not processed) once more where the secrets have
+        changed meanwhile."""
 
         def send(account: Account) -> HttpResponse:
             request = HttpRequest(
                 method,
-                f"{self._accounts}{account.sid}{path}",
+                address(account.sid),
                 _QUERY if form is None else _FORM,
                 form,
                 account.authorization,
