@@ -157,14 +157,14 @@ NAMED = Predicate(lambda h: bool(re.fullmatch(HOST_NAME, h) or ("%" not in h and
 PrivateHost = Annotated[str, form(HOST_RULE, "crm.internal"), NAMED]
 WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
 Word = Annotated[str, form("a word of at most 40 characters without a comma", "STOPP", WORD)]
+WRITE, WRITE_RULE = r"[A-Za-z][A-Za-z0-9]{0,62}\.(CREATE|UPDATE|DELETE)", "an entity type and CREATE, UPDATE or DELETE"
+EntityWrite = Annotated[str, form(WRITE_RULE, "IncomingPhoneNumbers.CREATE", WRITE)]
 Member = Annotated[str, form(MEMBER_RULE, "user:ann@example.com", MEMBER)]
 Email = Annotated[str, form("an e-mail address", "ops@example.com", r"[^\s@]+@[^\s@]+\.[^\s@]+")]
 CHANNEL, CHANNEL_RULE = rf"{PROJECT}/notificationChannels/\d+", "projects/…/notificationChannels/…"
 Channel = Annotated[str, form(CHANNEL_RULE, "projects/p/notificationChannels/1234", CHANNEL)]
 
-GROUP = (
-    "nodes|workers|rate|tracking|proxy|network|campaigns|callbacks|consent|alerts|logs|rotation|webhook|backup|grants"
-)
+GROUP = "nodes|workers|rate|tracking|proxy|network|campaigns|callbacks|consent|entities|alerts|logs|rotation|webhook|backup|grants"
 
 
 def path_of(field: str) -> str:
@@ -234,6 +234,9 @@ class ConnectionConfig(BaseModel):
     callbacks_journeys_organization_id: Organization | None = key("The organization's id in those documents.")
     consent_stop_words: Many[Word] = key("Words that end consent, beside the provider's own.", ())
     consent_help_reply: Reply | None = key("Reply to HELP.")
+    entities_writes: Many[EntityWrite] = key(
+        "Risky operations on the provider's data that are switched on, such as `IncomingPhoneNumbers.CREATE`.", ()
+    )
     callers: Many[Member] = key("IAM members who may call `connector`.", ())
     alerts_emails: Many[Email] = key("Who receives alerts.", ())
     alerts_channels: Many[Channel] = key("Existing notification channels.", ())

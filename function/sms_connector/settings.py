@@ -91,6 +91,7 @@ class Settings(msgspec.Struct, frozen=True):
     callback_private_hosts: tuple[str, ...] = ()
     callback_format: Literal["standard", "journeys"] = "standard"
     journeys_organization_id: str | None = None
+    entity_writes: tuple[str, ...] = ()
     on_platform: bool = False
     project: str | None = None
 
@@ -162,6 +163,7 @@ READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "SMS_CALLBACK_PRIVATE_HOSTS": values.list_of(values.host),
     "SMS_CALLBACK_FORMAT": values.one_of("standard", "journeys"),
     "SMS_JOURNEYS_ORGANIZATION_ID": values.text(100),
+    "SMS_ENTITY_WRITES": values.list_of(values.entity_write),
 }
 
 

@@ -86,6 +86,11 @@ connection_name = matching(
     "or digit, at most 63 characters",
     shown=64,
 )
+entity_write = matching(
+    r"[A-Za-z][A-Za-z0-9]{0,62}\.(?:CREATE|UPDATE|DELETE)",
+    "is not an entity type and an operation, such as IncomingPhoneNumbers.CREATE",
+    shown=80,
+)
 region = matching(r"[a-z]+-[a-z]+[0-9]+", "is not a region, such as europe-west3", shown=40)
 service_account = matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "it has to be a service account's e-mail address")
 

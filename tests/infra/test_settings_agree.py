@@ -89,6 +89,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     )
     assert loaded.stop_words == ("STOPP", "NO MORE")
     assert loaded.help_reply == "Help: support@example.com, or 555"
+    assert loaded.entity_writes == ("IncomingPhoneNumbers.CREATE", "Keys.DELETE")
     assert loaded.ca_file is not None
 
 
@@ -283,7 +284,7 @@ def test_filters_listen_to_lines_that_are_written() -> None:
             fields = set(re.findall(r"jsonPayload\.(\w+)", " ".join([text, *LOG_LABELS.get(key, {}).values()])))
             assert fields - {"message"} <= events[name], f"{key} asks for fields that {name!r} doesn't have"
             heard[key] = name
-    assert set(heard.values()) == {"connection test", "callback_rejected", "notification_given_up", "rotation_due"}
+    assert set(heard.values()) == {"connection test", "callback_rejected", "notification_given_up"}
     assert set(LOG_LABELS) <= set(heard)
 
 

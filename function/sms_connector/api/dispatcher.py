@@ -41,6 +41,9 @@ ROUTES = (
     *health.ROUTES,
 )
 
+# The wire of Google's Integration Connectors.
+GOOGLE_PREFIX = "/v2/"
+
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
     """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are
@@ -60,6 +63,10 @@ class Dispatcher(msgspec.Struct, frozen=True):
     router: Router
 
     def respond(self, context: RequestContext) -> Answer:
+        if context.request.path.startswith(GOOGLE_PREFIX) and self.services.make_entities is not None:
+            from sms_connector.api import google  # the first request for the provider's data loads it
+
+            return google.respond(self.services, context)
         route, path = self.router.match(context.request.method, context.request.path)
         context.route = route.path
         try:

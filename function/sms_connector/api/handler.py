@@ -29,12 +29,14 @@ Handle = Callable[[flask.Request], flask.Response]
 
 
 class RequestContext(msgspec.Struct):
-    """A request and its log. The log names the `route` and not the path, which may hold a number or a token."""
+    """A request and its log. The log names the `route` and not the path, which may hold a number or a token.
+    `write_problem` writes an error in the route's form."""
 
     request: flask.Request
     request_id: str
     log: StructuredLog
     route: str | None = None
+    write_problem: Callable[[ConnectorError], Answer] = write_problem
 
 
 class RequestHandler(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class RequestHandler(msgspec.Struct, frozen=True):
             answer = self.respond(context)
         except ConnectorError as error:
             ours = error.http_status == 500
-            answer = write_internal_error(request_id) if ours else write_problem(error)
+            answer = write_internal_error(request_id) if ours else context.write_problem(error)
             kind = getattr(error, "kind", None)
             if answer.status >= 500:
                 log_failure(log, "request failed", error, kind=kind)

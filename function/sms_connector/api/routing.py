@@ -19,7 +19,7 @@ from sms_connector.api.services import Services
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.structured_log import StructuredLog
 
-Method = Literal["GET", "POST", "PUT", "DELETE"]
+Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 SMALL_BODY = 64 * 1024
 
 
@@ -77,6 +77,14 @@ PARAMETERS = {
         description="A number in E.164 form, or a channel address.",
         segment="[^/]+",
     ),
+    "project": PathParameter("^[^/]+$", "my-project", segment="[^/]+"),
+    "location": PathParameter("^[^/]+$", "europe-west3"),
+    "connection": PathParameter("^[^/]+$", "sms"),
+    "entity_type": PathParameter("^[^/]+$", "Messages"),
+    "entity_id": PathParameter("^[^/]+$", f"SM{0:032}", segment="[^/]+"),
+    "action": PathParameter("^[^/]+$", "SendMessage"),
+    "tool": PathParameter("^[^/]+$", "list_entities"),
+    "resource": PathParameter("^.+$", "recordings/1", segment=".+"),
 }
 PARAMETER = re.compile(r"{(\w+)}")
 

@@ -17,6 +17,7 @@ from sms_connector.structured_log import StructuredLog
 if TYPE_CHECKING:
     from sms_connector.callbacks.callback_address import CallbackAddress
     from sms_connector.engine import Engine
+    from sms_connector.entities.service import Entities
     from sms_connector.notifications.delivery import NotificationDispatcher
 
 
@@ -50,7 +51,8 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
 
 
 class Services(msgspec.Struct, frozen=True):
-    """The services of the routes' functions. `now` is epoch seconds."""
+    """The services of the routes' functions. `now` is epoch seconds. `make_entities` is called by the first request for
+    the provider's data."""
 
     engine: Engine
     profile: ConnectionProfile
@@ -61,3 +63,4 @@ class Services(msgspec.Struct, frozen=True):
     objects: ObjectSource = NO_SOURCES
     callbacks: CallbackAddress | None = None
     callback_places: Mapping[str, str] = msgspec.field(default_factory=dict)
+    make_entities: Callable[[], Entities] | None = None

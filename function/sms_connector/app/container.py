@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec.structs import replace
@@ -46,6 +46,9 @@ from sms_connector.transport.http import Gate
 from sms_connector.transport.outgoing import OUTGOING, GuardedResolver
 from sms_connector.transport.session import HttpTransport
 from sms_connector.transport.settings import TransportSettings
+
+if TYPE_CHECKING:
+    from sms_connector.entities.service import Entities
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -194,7 +197,14 @@ def make_services(node: Node) -> Services:
         objects=open_sources(node.settings),
         callbacks=node.callbacks,
         callback_places=node.provider.callback_places,
+        make_entities=cache(partial(_make_entities, node)),
     )
+
+
+def _make_entities(node: Node) -> Entities:
+    from sms_connector.entities.service import Entities  # at the first use, as the catalogue
+
+    return Entities(node.provider.entities(), writes=frozenset(node.settings.entity_writes), now=node.clock.monotonic)
 
 
 def make_profile(settings: Settings) -> ConnectionProfile:

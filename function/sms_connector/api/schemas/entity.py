@@ -1,0 +1,259 @@
+"""Google's Integration Connectors on the wire, version 2: requests, and answers as their clients read them.
+
+Source: the discovery document `connectors` v2, revision 20260617.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sms_connector.api.schemas.base import MAX_PAGE_SIZE, PAGE_SIZE
+from sms_connector.entity import OPERATIONS, Action, Column, EntityType, Row
+
+# A JSON schema's type of each data type. Standard ones only: others made connectors unusable for agents
+# (github.com/google/adk-python issues 3107 and 3108).
+_JSON_TYPES = {"INTEGER": "integer", "DECIMAL": "number", "BOOLEAN": "boolean", "STRUCT": "object", "ARRAY": "array"}
+_FORMATS = {"DATE": "date", "TIMESTAMP": "date-time"}
+Object = dict[str, Any]
+Whole = int | Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]  # a 64-bit number is a text on Google's wire
+
+
+class ConfigQuery(msgspec.Struct, rename="camel"):
+    """What every method takes."""
+
+    headers: str = msgspec.field(name="executionConfig.headers", default="")
+
+
+class PageQuery(ConfigQuery):
+    page_size: Annotated[int, Meta(ge=0)] = 0
+    page_token: str = ""
+
+
+class ViewQuery(PageQuery):
+    view: str = ""
+    context_metadata: str = ""
+
+
+class ToolQuery(PageQuery):
+    tool_names: list[str] = msgspec.field(default_factory=list)
+
+
+class EntityQuery(PageQuery):
+    conditions: str = ""
+    sort_by: list[str] = msgspec.field(default_factory=list)
+    sort_order: list[str] = msgspec.field(default_factory=list)
+
+
+class ConditionQuery(ConfigQuery):
+    conditions: str = ""
+
+
+class ExecutionConfig(msgspec.Struct, rename="camel"):
+    headers: str = ""
+
+
+class EntityBody(msgspec.Struct, rename="camel"):
+    """An entity: its fields."""
+
+    fields: Object = msgspec.field(default_factory=dict)
+    name: str = ""
+    metadata: Object | None = None
+
+
+class ActionBody(msgspec.Struct, rename="camel"):
+    parameters: Object = msgspec.field(default_factory=dict)
+    execution_config: ExecutionConfig | None = None
+
+
+class ToolBody(ActionBody):
+    tool_definition: Object | None = None
+
+
+class ToolsBody(msgspec.Struct, rename="camel"):
+    page_size: Annotated[int, Meta(ge=0)] = 0
+    page_token: str = ""
+    tool_names: list[str] = msgspec.field(default_factory=list)
+    execution_config: ExecutionConfig | None = None
+    tool_spec: Object | None = None
+
+
+class ToolName(msgspec.Struct, rename="camel"):
+    name: str = ""
+    entity_name: str = ""
+    operation: str = ""
+
+
+class ToolNamesBody(msgspec.Struct, rename="camel"):
+    tool_names: list[ToolName] = msgspec.field(default_factory=list)
+
+
+class SqlParameter(msgspec.Struct, rename="camel"):
+    value: str | int | float | bool | None = None
+    data_type: str = ""
+
+
+class SqlQuery(msgspec.Struct, rename="camel"):
+    query: str
+    max_rows: Whole = 0
+    timeout: Whole = 0
+    query_parameters: list[SqlParameter] = msgspec.field(default_factory=list)
+
+
+class SqlBody(msgspec.Struct, rename="camel"):
+    query: SqlQuery
+    execution_config: ExecutionConfig | None = None
+
+
+class AnyBody(msgspec.Struct, rename="camel"):
+    """The body of a method that is refused."""
+
+
+def page_size(asked: int) -> int:
+    return min(asked or PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+# --- types ------------------------------------------------------------------------------------------------------------
+
+
+def write_type(entity: EntityType, *, fields: bool = True, enriched: bool = False) -> Object:
+    """Write an EntityType; BASIC of a list has names only."""
+    if not fields:
+        return {"name": entity.name}
+    columns = [column for column in entity.columns if not column.filter_only]
+    return {
+        "name": entity.name,
+        "fields": [_write_field(entity, column, enriched=enriched) for column in columns],
+        "operations": [operation for operation in OPERATIONS if operation in entity.operations],
+        "jsonSchema": write_schema(columns, entity),
+    }
+
+
+def _write_field(entity: EntityType, column: Column, *, enriched: bool) -> Object:
+    field: Object = {
+        "name": column.name,
+        "description": describe(column, entity),
+        "dataType": column.type,
+        "key": column.name in entity.key,
+        "nullable": column.name not in entity.key,
+    }
+    if enriched:
+        details = {
+            "filters": [each.op for each in column.filters] or None,
+            "enum": list(column.enum) or None,
+            "writeOnly": column.write_only or None,
+            "requiredOnCreate": (column.create is not None and column.create.required) or None,
+            "risk": dict(entity.risk) or None,
+        }
+        field["additionalDetails"] = {name: value for name, value in details.items() if value is not None}
+    return field
+
+
+def write_schema(columns: Iterable[Column], entity: EntityType | None = None) -> Object:
+    """Write a JSON schema (draft 07) of columns."""
+    properties = {column.name: _write_property(column, entity) for column in columns}
+    return {"$schema": "http://json-schema.org/draft-07/schema#", "type": ["object"], "properties": properties}
+
+
+def _write_property(column: Column, entity: EntityType | None) -> Object:
+    own = _JSON_TYPES.get(column.type, "string")
+    is_key = entity is not None and column.name in entity.key
+    written: Object = {"type": [own] if is_key else [own, "null"], "description": describe(column, entity)}
+    if column.type in _FORMATS:
+        written["format"] = _FORMATS[column.type]
+    if column.type == "ARRAY":
+        written["items"] = {"type": ["string"]}
+    elif column.enum:
+        written["enum"] = list(column.enum)
+    if column.write_only:
+        written["writeOnly"] = True
+    elif column.create is None and column.update is None:
+        written["readOnly"] = True
+    return written
+
+
+def describe(column: Column, entity: EntityType | None) -> str:
+    """Describe a column in words: agents read nothing else."""
+    said = []
+    if column.create is not None and column.create.required:
+        said.append("required on create")
+    if column.create is None and column.update is None and not column.filter_only:
+        said.append("set by the provider")
+    if column.write_only:
+        said.append("given when written, never read")
+    if column.update is not None and column.update.only:
+        said.append(f"can be updated to {' or '.join(map(repr, column.update.only))}")
+    if column.enum:
+        said.append(f"one of {', '.join(column.enum)}")
+    if column.filters:
+        said.append("conditions on it are narrowed by the provider")
+    if entity is not None and any(parent.column == column.name and parent.required for parent in entity.parents):
+        said.append("conditions of a list have to give it by =")
+    return "; ".join(said)
+
+
+# --- entities ---------------------------------------------------------------------------------------------------------
+
+
+def write_entity(entity: EntityType, row: Row, connection: str) -> Object:
+    """Write a row; `connection` is the connection's resource name."""
+    fields = {column.name: value for column, value in zip(entity.readable, row, strict=True)}
+    if not entity.key:
+        return {"fields": fields}
+    return {"name": entity_name(connection, entity.name, entity.id_of(row)), "fields": fields}
+
+
+def entity_name(connection: str, entity: str, entity_id: str) -> str:
+    return f"{connection}/entityTypes/{entity}/entities/{entity_id}"
+
+
+# --- actions ----------------------------------------------------------------------------------------------------------
+
+
+def write_action(action: Action, columns: Mapping[str, Column], *, fields: bool = True) -> Object:
+    """Write an Action; `columns` are those of its entity type."""
+    if not fields:
+        return {"name": action.name}
+    inputs = [_column_of(name, columns) for name in action.inputs]
+    results = [_column_of(name, columns) for name in action.results]
+    return {
+        "name": action.name,
+        "displayName": action.name,
+        "description": action.description,
+        "inputParameters": [_write_parameter(column) for column in inputs],
+        "resultMetadata": [_write_parameter(column) for column in results],
+        "inputJsonSchema": write_schema(inputs),
+        "resultJsonSchema": write_schema(results),
+    }
+
+
+def _column_of(name: str, columns: Mapping[str, Column]) -> Column:
+    return columns.get(name) or Column(name, "VARCHAR")
+
+
+def _write_parameter(column: Column) -> Object:
+    required = column.create is not None and column.create.required
+    return {
+        "name": column.name,
+        "description": describe(column, None),
+        "dataType": column.type,
+        "nullable": not required,
+    }
+
+
+# --- tools ------------------------------------------------------------------------------------------------------------
+
+
+def write_tool(
+    name: str, description: str, properties: Mapping[str, Object], *, required: Sequence[str], hints: Mapping[str, bool]
+) -> Object:
+    """Write a Tool, as MCP has it too."""
+    return {
+        "name": name,
+        "description": description,
+        "inputSchema": {"type": "object", "properties": dict(properties), "required": list(required)},
+        "annotations": {"title": name.replace("_", " "), **hints, "openWorldHint": True},
+    }

@@ -1,0 +1,51 @@
+"""Google's own client, unchanged, against the function in this process; each request is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+import httplib2
+from googleapiclient.discovery import build
+from werkzeug.test import Client
+
+PARENT = "projects/my-project/locations/europe-west3/connections/sms"
+
+
+@dataclass
+class Wire:
+    """What `httplib2.Http` does, over a client of the function."""
+
+    client: Client
+    requests: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    answers: list[Any] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def request(
+        self,
+        uri: str,
+        method: str = "GET",
+        body: Any = None,
+        headers: dict[str, str] | None = None,
+        redirections: int = 1,
+        connection_type: Any = None,
+    ) -> tuple[httplib2.Response, bytes]:
+        parts = urlsplit(uri)
+        sent = {**(headers or {}), **self.headers}
+        sent.pop("content-length", None)
+        path = parts.path + (f"?{parts.query}" if parts.query else "")
+        self.requests.append((method, path, sent))
+        answer = self.client.open(path, method=method, data=body, headers=sent)
+        self.answers.append(answer)
+        return httplib2.Response({"status": answer.status_code, **dict(answer.headers.items())}), answer.data
+
+    def close(self) -> None: ...
+
+
+def make_client(client: Client) -> tuple[Any, Wire]:
+    """Return the resource `connections`, and what goes over its wire."""
+    wire = Wire(client)
+    options = {"api_endpoint": "http://connector.example"}
+    service = build("connectors", "v2", http=wire, client_options=options, static_discovery=True)
+    return service.projects().locations().connections(), wire

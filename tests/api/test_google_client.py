@@ -1,0 +1,391 @@
+"""Google's client for Integration Connectors, unchanged: every method, errors as it reads them, nothing made twice."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from googleapiclient.errors import HttpError
+from msgspec.structs import replace
+
+from sms_connector.api.services import Services
+from sms_connector.entities.service import Entities
+from sms_connector.entity import Action
+from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
+from sms_connector.structured_log import StructuredLog
+from tests.api.conftest import CAPABILITIES, PROFILE, make_app
+from tests.api.google_client import PARENT, Wire, make_client
+from tests.entities.entity_world import LETTERS, World, make_letters
+from tests.fixtures.engine_double import NOW, EngineDouble
+
+ROWS = make_letters(450)
+TYPE = f"{PARENT}/entityTypes/Letters"
+SENT = {"To": "to", "Sender": "sender", "Body": "message"}
+ACTIONS = (
+    Action(
+        "SendMessage", "Send a message", "Letters", "CREATE", ("To", "Sender", "Body"), ("Sid", "Status", "MessageId")
+    ),
+    Action("RedactMessage", "Delete a text", "Letters", "UPDATE", ("Sid",), ("Sid",), {"Body": ""}),
+)
+
+
+@dataclass
+class Stage:
+    connections: Any
+    wire: Wire
+    world: World
+    double: EngineDouble
+    log: io.StringIO
+
+    @property
+    def types(self) -> Any:
+        return self.connections.entityTypes()
+
+    @property
+    def entities(self) -> Any:
+        return self.types.entities()
+
+
+def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", **world: Any) -> Stage:
+    source = World(list(ROWS), **world)
+    if sends:
+        source.types = {**source.types, "Letters": replace(LETTERS, send_fields=SENT, create_rules=(("Body",),))}
+        source.message_type = "Letters"
+        source.actions = ACTIONS
+    entities = Entities(source, writes=frozenset(writes.split()), now=lambda: 0.0)
+    double, log = EngineDouble(), io.StringIO()
+    services = Services(
+        engine=double.engine,
+        profile=PROFILE,
+        capabilities=CAPABILITIES,
+        log=StructuredLog("sms", "info", "a-project", stream=log, now=lambda: NOW),
+        notifications=double.notifications,
+        now=lambda: NOW,
+        make_entities=lambda: entities,
+    )
+    connections, wire = make_client(make_app(services).test_client())
+    return Stage(connections, wire, source, double, log)
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return make_stage()
+
+
+@pytest.fixture
+def sending() -> Stage:
+    return make_stage(sends=True)
+
+
+def run(request: Any) -> Any:
+    return request.execute(num_retries=3)
+
+
+def refused(request: Any) -> HttpError:
+    with pytest.raises(HttpError) as error:
+        run(request)
+    return error.value
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client's own pause between its repetitions."""
+    monkeypatch.setattr("googleapiclient.http.time.sleep", lambda seconds: None)
+
+
+class TestConnection:
+    def test_state(self, stage: Stage) -> None:
+        assert run(stage.connections.checkStatus(name=PARENT))["state"] == "ACTIVE"
+        assert run(stage.connections.checkReadiness(name=PARENT)) == {"status": "READY"}
+
+    def test_what_is_not_offered(self, stage: Stage) -> None:
+        for method in ("exchangeAuthCode", "refreshAccessToken", "executeHttpRequest"):
+            error = refused(getattr(stage.connections, method)(name=PARENT, body={}))
+            assert (error.status_code, error.error_details[0]["reason"]) == (501, "UNSUPPORTED")
+
+    def test_what_there_is_none_of(self, stage: Stage) -> None:
+        assert run(stage.connections.listCustomToolNames(name=PARENT)) == {}
+        assert run(stage.connections.resources().list(parent=PARENT)) == {}
+        assert refused(stage.connections.resources().get(name=f"{PARENT}/resources/a/b")).status_code == 404
+        request = stage.connections.resources().getResourcePost(name=f"{PARENT}/resources/a", body={})
+        assert refused(request).status_code == 404
+
+    def test_another_connection(self, stage: Stage) -> None:
+        other = PARENT.replace("connections/sms", "connections/other")
+        error = refused(stage.types.list(parent=other))
+        assert error.status_code == 404
+        assert "this is sms" in error.reason
+
+
+class TestTypes:
+    def test_they_are_listed_by_pages(self, stage: Stage) -> None:
+        request = stage.types.list(parent=PARENT, pageSize=2, view="ENTITY_TYPE_VIEW_BASIC")
+        names = []
+        while request is not None:
+            answer = run(request)
+            names += [each["name"] for each in answer["types"]]
+            request = stage.types.list_next(request, answer)
+        assert names == ["Letters", "Pages", "Events"]
+
+    def test_a_type_is_described(self, stage: Stage) -> None:
+        letters = run(stage.types.get(name=TYPE))
+        assert letters["operations"] == ["LIST", "GET", "CREATE", "UPDATE", "DELETE"]
+        fields = {each["name"]: each for each in letters["fields"]}
+        assert (fields["Sid"]["key"], fields["DateSent"]["dataType"]) == (True, "TIMESTAMP")
+        assert "required on create" in fields["To"]["description"]
+        assert "additionalDetails" not in fields["To"]
+        properties = letters["jsonSchema"]["properties"]
+        assert properties["Sid"] == {"type": ["string"], "description": "set by the provider", "readOnly": True}
+        assert properties["ErrorCode"]["type"] == ["integer", "null"]
+        enriched = run(stage.types.get(name=TYPE, view="ENTITY_TYPE_SCHEMA_VIEW_ENRICHED"))
+        assert enriched["fields"][1]["additionalDetails"]["requiredOnCreate"] is True
+
+    def test_an_unknown_type(self, stage: Stage) -> None:
+        assert "did you mean Letters?" in refused(stage.types.get(name=f"{TYPE[:-1]}")).reason
+
+
+class TestEntities:
+    def test_they_are_listed_by_pages(self, stage: Stage) -> None:
+        request = stage.entities.list(
+            parent=TYPE, pageSize=200, conditions="Status='sent'", sortBy="Sid", sortOrder="DESC"
+        )
+        ids = []
+        while request is not None:
+            answer = run(request)
+            ids += [each["fields"]["Sid"] for each in answer["entities"]]
+            request = stage.entities.list_next(request, answer)
+        assert ids == sorted((row[0] for row in ROWS if row[4] == "sent"), reverse=True)
+        assert stage.wire.answers[-1].headers["X-Provider-Calls"] == "2"
+
+    def test_an_entity_has_its_name_and_fields(self, stage: Stage) -> None:
+        found = run(stage.entities.get(name=f"{TYPE}/entities/L013"))
+        assert found["name"] == f"{TYPE}/entities/L013"
+        assert found["fields"]["DateSent"] is None
+        assert set(found["fields"]) == {column.name for column in LETTERS.readable}
+
+    def test_a_long_condition_is_a_list_and_no_create(self, stage: Stage) -> None:
+        conditions = " OR ".join(f"Sid || '' = 'L{number:03}'" for number in range(150))
+        found = run(stage.entities.list(parent=TYPE, conditions=conditions, pageSize=200))
+        assert stage.wire.requests[-1][0] == "POST"
+        assert len(found["entities"]) == 150
+        assert {name for name, _ in stage.world.calls} == {"list"}
+
+    def test_every_standard_parameter_is_taken(self, stage: Stage) -> None:
+        more = {
+            "fields": "name",
+            "key": "k",
+            "quotaUser": "q",
+            "prettyPrint": True,
+            "access_token": "t",
+            "x__xgafv": "1",
+        }
+        run(stage.entities.get(name=f"{TYPE}/entities/L013", executionConfig_headers='{"a":"b"}', **more))
+        assert "access_token" not in stage.log.getvalue()
+        assert refused(stage.entities.get(name=f"{TYPE}/entities/L013", callback="x")).status_code == 400
+
+    def test_a_create(self, stage: Stage) -> None:
+        made = run(stage.entities.create(parent=TYPE, body={"fields": {"To": "+1", "Body": "x"}}))
+        assert made == {"name": f"{TYPE}/entities/L999", "fields": {"Sid": "L999"}}
+
+    def test_an_update(self, stage: Stage) -> None:
+        made = run(stage.entities.patch(name=f"{TYPE}/entities/L001", body={"fields": {"Body": ""}}))
+        assert made["fields"] == {"Sid": "L001"}
+
+    def test_a_delete(self, stage: Stage) -> None:
+        assert run(stage.entities.delete(name=f"{TYPE}/entities/L001")) == {}
+        assert refused(stage.entities.delete(name=f"{TYPE}/entities/L999")).status_code == 404
+
+    def test_by_condition(self, stage: Stage) -> None:
+        update, delete = stage.entities.updateEntitiesWithConditions, stage.entities.deleteEntitiesWithConditions
+        body = {"fields": {"Body": ""}}
+        assert run(update(entityType=TYPE, conditions="L001", body=body)) == {"response": {"Sid": "L001"}}
+        found = run(update(entityType=TYPE, conditions="Sid IN ('L001', 'L002')", body=body))
+        assert found == {"response": {"updated": 2}}
+        assert run(delete(entityType=TYPE, conditions="Sid = 'L001'")) == {}
+        for conditions in (None, "", "1=1"):
+            assert refused(delete(entityType=TYPE, conditions=conditions)).status_code == 400
+
+    def test_sql(self, stage: Stage) -> None:
+        query = {
+            "query": "SELECT count(*) AS n FROM Letters WHERE Status = ?",
+            "maxRows": "10",
+            "timeout": "5",
+            "queryParameters": [{"value": "sent", "dataType": "VARCHAR"}],
+        }
+        assert run(stage.connections.executeSqlQuery(connection=PARENT, body={"query": query})) == {
+            "results": [{"n": 150}]
+        }
+        error = refused(stage.connections.executeSqlQuery(connection=PARENT, body={"query": {"query": "DROP TABLE x"}}))
+        assert error.error_details[0]["fieldViolations"][0]["field"] == "query.query"
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("failure", "status", "code", "reason"),
+        [
+            (OutcomeUnknown("lost"), 409, "ABORTED", "OUTCOME_UNKNOWN"),
+            (ProviderRefused("no", kind=ErrorKind.OTHER, code=21201), 400, "INVALID_ARGUMENT", "PROVIDER_REFUSED"),
+            (ProviderRefused("no", kind=ErrorKind.OTHER, status=409), 409, "ABORTED", "PROVIDER_REFUSED"),
+            (ProviderRefused("no", kind=ErrorKind.NOT_FOUND, status=404), 404, "NOT_FOUND", "PROVIDER_REFUSED"),
+        ],
+    )
+    def test_what_is_not_repeated(self, failure: Exception, status: int, code: str, reason: str) -> None:
+        stage = make_stage(fails_at=0, failure=failure)
+        error = refused(stage.entities.create(parent=TYPE, body={"fields": {"To": "+1", "Body": "x"}}))
+        assert (error.status_code, error.error_details[-1]["reason"]) == (status, reason)
+        assert json.loads(error.content)["error"]["status"] == code
+        assert len(stage.wire.requests) == 1
+
+    @pytest.mark.parametrize(
+        ("failure", "status", "code"),
+        [
+            (Throttled("busy", retry_after=3.0), 429, "RESOURCE_EXHAUSTED"),
+            (NotSent("429", kind=ErrorKind.RATE_LIMITED), 429, "RESOURCE_EXHAUSTED"),
+            (NotSent("slow", kind=ErrorKind.TIMEOUT), 504, "DEADLINE_EXCEEDED"),
+            (NotSent("no way"), 502, "UNAVAILABLE"),
+            (ProviderRefused("no", kind=ErrorKind.AUTHENTICATION, status=401), 502, "UNAVAILABLE"),
+        ],
+    )
+    def test_what_is_repeated(self, failure: Exception, status: int, code: str) -> None:
+        stage = make_stage(fails_at=0, failure=failure)
+        error = refused(stage.entities.get(name=f"{TYPE}/entities/L001"))
+        assert (error.status_code, json.loads(error.content)["error"]["status"]) == (status, code)
+        assert len(stage.wire.requests) == 4
+
+    def test_every_detail_has_a_type(self, stage: Stage) -> None:
+        error = refused(stage.entities.list(parent=TYPE, conditions="From='a'"))
+        assert error.reason == "conditions: at position 1: From is called Sender here"
+        assert [each["@type"].rpartition(".")[2] for each in error.error_details] == ["BadRequest", "ErrorInfo"]
+
+    def test_what_is_switched_off(self) -> None:
+        stage = make_stage(writes="")
+        error = refused(stage.entities.delete(name=f"{TYPE}/entities/L001"))
+        assert error.status_code == 403
+        assert "SMS_ENTITY_WRITES=Letters.DELETE" in error.reason
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"pageSize": -1},
+            {"pageToken": "x"},
+            {"sortBy": ["Sid", "To"]},
+            {"sortOrder": ["ASC"]},
+            {"sortBy": "Sid", "sortOrder": "UP"},
+            {"conditions": "Status ="},
+        ],
+    )
+    def test_arguments_that_are_wrong(self, stage: Stage, arguments: dict[str, Any]) -> None:
+        assert refused(stage.entities.list(parent=TYPE, **arguments)).status_code == 400
+        assert stage.world.calls == []
+
+    def test_a_suspended_connection(self, stage: Stage) -> None:
+        from sms_connector.errors import PreconditionFailed
+
+        stage.double.fail_with["require_active"] = PreconditionFailed("suspended", kind=ErrorKind.SUSPENDED)
+        error = refused(stage.entities.get(name=f"{TYPE}/entities/L001"))
+        assert (error.status_code, json.loads(error.content)["error"]["status"]) == (400, "FAILED_PRECONDITION")
+
+
+class TestMessages:
+    def create(self, stage: Stage, **fields: Any) -> Any:
+        return stage.entities.create(parent=TYPE, body={"fields": {"To": "+15558675310", "Body": "Hello", **fields}})
+
+    def test_creating_one_is_a_send(self, sending: Stage) -> None:
+        made = run(self.create(sending, Sender="+15551234567", Body="<b>Hello</b>"))
+        [request] = sending.double.requests
+        assert [draft.text for draft in request.drafts] == ["<b>Hello</b>"]
+        assert request.options.sender == "+15551234567"
+        assert made["fields"]["Sid"]
+        assert sending.world.calls == []
+
+    def test_a_key_makes_it_once(self, sending: Stage) -> None:
+        sending.wire.headers["Idempotency-Key"] = "order-1"
+        first, second = run(self.create(sending)), run(self.create(sending))
+        assert first == second
+        assert len(sending.double.requests) == 1
+
+    def test_what_is_wrong_is_named_as_it_was_written(self, sending: Stage) -> None:
+        error = refused(self.create(sending, To="123"))
+        assert error.error_details[0]["fieldViolations"][0]["field"] == "fields.To"
+        assert refused(self.create(sending, Price=1)).status_code == 400
+
+    def test_an_unknown_outcome_is_no_reason_to_repeat(self, sending: Stage) -> None:
+        sending.double.fail_with["send"] = OutcomeUnknown("lost")
+        assert refused(self.create(sending)).status_code == 409
+        assert len(sending.double.requests) == 1
+
+    def test_actions(self, sending: Stage) -> None:
+        actions = sending.connections.actions()
+        listed = run(actions.list(parent=PARENT))["actions"]
+        assert [each["name"] for each in listed] == ["SendMessage", "RedactMessage", "ExecuteCustomQuery"]
+        described = run(actions.get(name=f"{PARENT}/actions/SendMessage"))
+        assert set(described["inputJsonSchema"]["properties"]) == {"To", "Sender", "Body"}
+
+        def execute(name: str, **parameters: Any) -> Any:
+            return run(actions.execute(name=f"{PARENT}/actions/{name}", body={"parameters": parameters}))["results"]
+
+        [sent] = execute("SendMessage", To="+15558675310", Body="Hello")
+        assert sent["MessageId"].startswith("msg_")
+        assert execute("RedactMessage", Sid="L001") == [{"Sid": "L001"}]
+        assert execute("ExecuteCustomQuery", query="SELECT count(*) AS n FROM Letters", timeout=120) == [{"n": 450}]
+        error = refused(actions.execute(name=f"{PARENT}/actions/SendMessage", body={"parameters": {"X": 1}}))
+        assert error.status_code == 400
+
+    def test_tools(self, sending: Stage) -> None:
+        tools = sending.connections.tools()
+        names = [each["name"] for each in run(tools.list(parent=PARENT))["tools"]]
+        assert names == [
+            "list_entity_types",
+            "describe_entity_type",
+            "list_entities",
+            "get_entity",
+            "query",
+            "send_message",
+            "redact_message",
+        ]
+        named = run(tools.list(parent=PARENT, toolNames=["list_letters", "delete_letters"]))["tools"]
+        assert [each["annotations"].get("destructiveHint") for each in named] == [None, True]
+
+        def execute(name: str, **parameters: Any) -> Any:
+            return run(tools.execute(name=f"{PARENT}/tools/{name}", body={"parameters": parameters}))["result"]
+
+        assert execute("list_entities", entityType="Letters", conditions="Sid='L001'")["rows"][0]["Sid"] == "L001"
+        assert execute("list_letters", pageSize=2)["nextPageToken"]
+        assert execute("get_entity", entityType="Letters", entityId="L001")["fields"]["Sid"] == "L001"
+        assert execute("get_letters", entityId="L001")["fields"]["Sid"] == "L001"
+        assert execute("query", query="SELECT 1 AS a") == {"rows": [{"a": 1}]}
+        assert execute("send_message", To="+15558675310", Body="Hello")["Sid"]
+        assert execute("create_letters", fields={"To": "+15558675310", "Body": "Hello"})["Sid"]
+        assert execute("update_letters", entityId="L001", fields={"Body": ""}) == {"Sid": "L001"}
+        assert execute("delete_letters", entityId="L001") == {}
+        assert len(execute("list_entity_types")["entityTypes"]) == 3
+        assert execute("describe_entity_type", entityType="Pages")["name"] == "Pages"
+        for name, given in (("query", {}), ("query", {"query": 1}), ("query", {"query": "SELECT 1", "x": 1})):
+            error = refused(tools.execute(name=f"{PARENT}/tools/{name}", body={"parameters": given}))
+            assert error.status_code == 400
+        assert refused(tools.execute(name=f"{PARENT}/tools/nothing", body={})).status_code == 404
+
+    def test_tools_in_a_body_which_the_client_can_t_ask_for(self, sending: Stage) -> None:
+        answer = sending.wire.client.post(f"/v2/{PARENT}/tools", json={"toolNames": ["query"]})
+        assert [each["name"] for each in answer.json["tools"]] == ["query"]
+
+    def test_a_specification_of_tools(self, sending: Stage) -> None:
+        body = {"toolNames": [{"entityName": "Letters", "operation": "GET"}, {"name": "query"}]}
+        spec = run(sending.connections.generateConnectionToolspecOverride(name=PARENT, body=body))["toolSpec"]
+        assert [each["name"] for each in spec["toolDefinitions"]] == ["get_letters", "query"]
+
+
+def test_an_override_of_something_else_is_no_list() -> None:
+    stage = make_stage()
+    answer = stage.wire.client.post(f"/v2/{TYPE}/entities", json={}, headers={"X-HTTP-Method-Override": "GET"})
+    assert answer.status_code == 400
+    assert stage.world.calls == []
+
+
+def test_a_path_that_is_none() -> None:
+    stage = make_stage()
+    assert stage.wire.client.get(f"/v2/{PARENT}/nothing").json["error"]["status"] == "NOT_FOUND"
+    assert stage.wire.client.put(f"/v2/{TYPE}").status_code == 405
