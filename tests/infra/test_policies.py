@@ -100,7 +100,9 @@ def test_the_public_reaches_the_webhook_alone(stack: Stack) -> None:
 def test_secrets_are_granted_one_by_one(stack: Stack) -> None:
     reading = [g for g in grants(stack) if "secretmanager" in g.inputs["role"]]
     assert {g.type for g in reading} == {"gcp:secretmanager/secretIamMember:SecretIamMember"}
-    assert {g.inputs["role"] for g in reading} == {"roles/secretmanager.secretAccessor"}
+    more = [g for g in reading if g.inputs["role"] != "roles/secretmanager.secretAccessor"]
+    assert {g.inputs["role"] for g in more} <= {"roles/secretmanager.secretVersionManager"}
+    assert all("-rotator-rotates-" in g.name for g in more), "only the rotator changes versions"
 
 
 def test_the_webhook_reads_its_own_keys_alone(stack: Stack) -> None:
