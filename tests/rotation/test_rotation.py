@@ -185,6 +185,15 @@ def test_the_rotator_may_die_at_any_step(tmp_path: Path, secret: str) -> None:
         assert len(FolderVersions(scene.folder).numbers(secret)) == 1
 
 
+def test_keys_of_others_are_left_alone(tmp_path: Path) -> None:
+    """Of another connection on the same account, in the middle of a rotation of its own."""
+    scene = Scene(tmp_path, with_key=True)
+    other = accounts.Key("SK" + "7" * 32, "secret", accounts.Rights.STANDARD, "sms-connector 0123456789abcdef", 0.0)
+    scene.account.keys[other.sid] = other
+    scene.run(scene.rotator(), "api-key-secret")
+    assert other.sid in scene.account.keys
+
+
 def test_it_waits_for_a_node_that_still_uses_the_old_one(scene: Scene, secret: str) -> None:
     slow = FileSecrets(scene.folder, clock=scene.clock, max_age=1e9)
     for name in scene.nodes[0].secret_names:

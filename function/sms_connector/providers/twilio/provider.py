@@ -90,7 +90,8 @@ class TwilioProvider(HttpProvider):
     def rotations(self) -> Sequence[CredentialRotation]:
         from sms_connector.providers.twilio.rotation import TwilioRotations  # only the rotator pays for it
 
-        return TwilioRotations(self._accounts.removesuffix("/Accounts/"), self._transport).all()
+        root = self._accounts.removesuffix("/Accounts/")
+        return TwilioRotations(root, self._transport, self._settings.connection).all()
 
     def entities(self) -> EntitySource:
         """Entity types of the messaging host are offered where that host is known: a simulator may have none."""

@@ -11,6 +11,7 @@ node has the new SID too.
 
 from __future__ import annotations
 
+import hashlib
 from urllib.parse import urlencode
 
 import msgspec
@@ -29,7 +30,6 @@ from sms_connector.providers.twilio.credentials import (
 from sms_connector.transport.http import HttpRequest, HttpResponse, Transport
 
 PUBLIC_TOKENS = "https://accounts.twilio.com"
-KEY_NAME = "sms-connector"
 _HEADERS = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
 
@@ -57,10 +57,12 @@ _keys_decoder = msgspec.json.Decoder(_Keys)
 
 
 class TwilioRotations(msgspec.Struct, frozen=True):
-    """`root` is the address of the API with its version segment."""
+    """`root` is the address of the API with its version segment. `connection` names the keys that are made: another
+    connection may use the same account."""
 
     root: str
     transport: Transport
+    connection: str
 
     def all(self) -> tuple[CredentialRotation, CredentialRotation]:
         token = CredentialRotation(
@@ -125,7 +127,7 @@ class TwilioRotations(msgspec.Struct, frozen=True):
             return
         sid, manager = secrets.read(ACCOUNT_SID), self._manager(secrets)
         self._delete_unused(secrets)
-        form = urlencode({"FriendlyName": KEY_NAME}).encode()
+        form = urlencode({"FriendlyName": self._key_name(secrets)}).encode()
         response = self._call("POST", self._keys(sid), manager, form)
         made = wire.decode(_new_key_decoder, response, repeatable=False)
         self._check(sid, (made.sid, made.secret))
@@ -137,8 +139,13 @@ class TwilioRotations(msgspec.Struct, frozen=True):
         kept = {secrets.read(API_KEY_SID), *secrets.older(API_KEY_SID)}
         listed = wire.decode(_keys_decoder, self._call("GET", self._keys(sid), manager), repeatable=True)
         for key in listed.keys:
-            if key.friendly_name == KEY_NAME and key.sid not in kept:
+            if key.friendly_name == self._key_name(secrets) and key.sid not in kept:
                 self._delete_key(secrets, key.sid)
+
+    def _key_name(self, secrets: RotatedSecrets) -> str:
+        """Return a name that only keys of this very rotation have."""
+        old = f"{self.connection}:{secrets.read(API_KEY_SID)}"
+        return f"sms-connector {hashlib.sha256(old.encode()).hexdigest()[:16]}"
 
     def _delete_keys(self, secrets: RotatedSecrets) -> None:
         for old in secrets.older(API_KEY_SID):
