@@ -130,14 +130,12 @@ def _chosen(path: str, parents: list[Document]) -> Iterator[str]:
 
 def _address(document: Document, path: str) -> dict[str, Any]:
     item = document["paths"][path]
-    parameters = {
-        p["name"]: p for m in METHODS if m in item for p in item[m].get("parameters", []) if p["in"] == "path"
-    }
-    places = {
-        name: kind
-        for name, each in parameters.items()
-        if (kind := _type(document, each["schema"])[0]).startswith("sid:")
-    }
+    given = [p for m in METHODS if m in item for p in item[m].get("parameters", []) if p["in"] == "path"]
+    kinds: dict[str, set[str]] = {}
+    for each in given:
+        kinds.setdefault(each["name"], set()).add(_type(document, each["schema"])[0])
+    # An update of a recording takes `Twilio.CURRENT` too: a place is an id only where every method says so.
+    places = {name: kind for name, (kind, *others) in kinds.items() if kind.startswith("sid:") and not others}
     return {
         "path": path,
         "places": places,
