@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -115,7 +116,7 @@ class TwilioEntities(EntitySource):
         self._call = call
         self._hosts = hosts
         self.types = {each.name: each for each in read_catalogue() if each.host in hosts}
-        self._readers = {name: [_reader(column) for column in each.readable] for name, each in self.types.items()}
+        self._readers = {name: _row_reader(each.readable) for name, each in self.types.items()}
 
     def list_rows(
         self,
@@ -178,7 +179,7 @@ class TwilioEntities(EntitySource):
         return wire.decode(_document, self._call(endpoint.method, address, form, repeatable=False), repeatable=False)
 
     def _row(self, entity: EntityType, document: Mapping[str, Any], values: Mapping[str, str]) -> Row:
-        return tuple([read(document, values) for read in self._readers[entity.name]])
+        return self._readers[entity.name](document, values)
 
     def _required(self, entity: EntityType, endpoint: Endpoint, values: Mapping[str, str]) -> Callable[[str], str]:
         address = self._address(entity, endpoint, values)
@@ -318,34 +319,53 @@ def _answer(
     entity: EntityType, names: Sequence[str], document: Mapping[str, Any], known: Mapping[str, str]
 ) -> dict[str, Any]:
     """Return the columns of an answer, some of which no row has."""
-    columns = entity.by_name
-    return {
-        name: known[name]
-        if name in known
-        else _reader(columns.get(name) or Column(name, "VARCHAR", _snake_case(name)))(document, known)
-        for name in names
-    }
+    absent = [name for name in names if name not in known]
+    columns = [entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent]
+    read = dict(zip(absent, _row_reader(columns)(document, known), strict=True))
+    return {name: known[name] if name in known else read[name] for name in names}
 
 
 def _snake_case(name: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
 
 
-def _reader(column: Column) -> Callable[[Mapping[str, Any], Mapping[str, str]], Any]:
-    """Return what reads the column from a document; what is part of the path is echoed."""
-    name = column.name
-    convert: Callable[[Any], Any] = _CONVERSIONS.get(column.type, _text)
-    if column.path_only or column.field is None:
-        return lambda _, known: known.get(name)
-    field, *inner = column.field.split(".")
+RowReader = Callable[[Mapping[str, Any], Mapping[str, str]], Row]
 
-    def read(document: Mapping[str, Any], _: Mapping[str, str]) -> Any:
-        value = document.get(field)
-        for each in inner:
-            value = value.get(each) if isinstance(value, dict) else None
-        return None if value is None else convert(value)
+
+def _row_reader(columns: Sequence[Column]) -> RowReader:
+    """Return what reads a row from a document; what is part of the path is echoed. Most columns are a field that has
+    its type already."""
+    plain = [_how(column) for column in columns]
+    special = {
+        place: column for place, column in enumerate(columns) if column.path_only or "." in (column.field or ".")
+    }
+
+    def read(document: Mapping[str, Any], known: Mapping[str, str]) -> Row:
+        get = document.get
+        values = [
+            value if (value := get(field)) is None or value.__class__ is own else convert(value)
+            for field, own, convert in plain
+        ]
+        for place, column in special.items():
+            values[place] = _read_special(column, document, known)
+        return tuple(values)
 
     return read
+
+
+def _how(column: Column) -> tuple[str, type | None, Callable[[Any], Any]]:
+    own, convert = _CONVERSIONS.get(column.type, (str, _text))
+    return column.field or "", own, convert
+
+
+def _read_special(column: Column, document: Mapping[str, Any], known: Mapping[str, str]) -> Any:
+    """Read what is part of the path, or a field of an inner object (`capabilities.sms`)."""
+    if column.path_only or column.field is None:
+        return known.get(column.name)
+    value: Any = document
+    for name in column.field.split("."):
+        value = value.get(name) if isinstance(value, dict) else None
+    return None if value is None else _how(column)[2](value)
 
 
 def _text(value: Any) -> str:
@@ -370,6 +390,7 @@ def _boolean(value: Any) -> bool | None:
     return value if isinstance(value, bool) else {"true": True, "false": False}.get(str(value).lower())
 
 
+@lru_cache(maxsize=4096)
 def _timestamp(value: Any) -> str:
     """Return `2026-07-06T12:00:00Z` of `Mon, 06 Jul 2026 12:00:00 +0000`, cut by position: it is most of the time that
     a row takes."""
@@ -384,10 +405,11 @@ def _array(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-_CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
-    "INTEGER": _integer,
-    "DECIMAL": _decimal,
-    "BOOLEAN": _boolean,
-    "TIMESTAMP": _timestamp,
-    "ARRAY": _array,
+# Of each data type that is no text: the type that needs no conversion, and the conversion.
+_CONVERSIONS: Mapping[str, tuple[type | None, Callable[[Any], Any]]] = {
+    "INTEGER": (int, _integer),
+    "DECIMAL": (float, _decimal),
+    "BOOLEAN": (bool, _boolean),
+    "TIMESTAMP": (None, _timestamp),
+    "ARRAY": (list, _array),
 }
