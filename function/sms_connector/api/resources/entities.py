@@ -241,7 +241,14 @@ def send(services: Services, call: ParsedRequest, values: Mapping[str, Any]) -> 
     entities = get_entities(services)
     entity = entities.offered(str(entities.source.message_type), "CREATE")
     checked = check_create(entity, values)
-    document = _write_send({entity.send_fields[name]: value for name, value in checked.items()})
+    fields: dict[str, Any] = {}
+    for name, value in checked.items():
+        if entity.send_fields[name] in fields:
+            raise InvalidRequest(
+                FieldProblem(f"fields.{name}", "says what another field says already; send one of them")
+            )
+        fields[entity.send_fields[name]] = value
+    document = _write_send(fields)
     request = replace(call, document=document, body=convert(document, SendBody), given={})
     try:
         answer = messages.send_messages(services, request)

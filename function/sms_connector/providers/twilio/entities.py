@@ -235,7 +235,7 @@ def _adapt(entity: EntityType) -> EntityType:
         entity,
         columns=tuple(column for column in columns if not column.write_only or column.create),
         send_fields=_SEND_FIELDS,
-        create_rules=(("Sender", "MessagingServiceSid"), ("Body", "MediaUrl")),
+        create_rules=(("Body", "MediaUrl"),),  # the connection may have a sender
         risk={},
     )
 
