@@ -43,6 +43,8 @@ ROUTES = (
 
 # The wire of Google's Integration Connectors.
 GOOGLE_PREFIX = "/v2/"
+# The Model Context Protocol.
+AGENTS_PATH = "/mcp"
 
 
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
@@ -63,10 +65,16 @@ class Dispatcher(msgspec.Struct, frozen=True):
     router: Router
 
     def respond(self, context: RequestContext) -> Answer:
-        if context.request.path.startswith(GOOGLE_PREFIX) and self.services.make_entities is not None:
-            from sms_connector.api import google  # the first request for the provider's data loads it
+        if self.services.make_entities is not None:
+            # The first request for the provider's data loads what answers it.
+            if context.request.path.startswith(GOOGLE_PREFIX):
+                from sms_connector.api import google
 
-            return google.respond(self.services, context)
+                return google.respond(self.services, context)
+            if context.request.path == AGENTS_PATH:
+                from sms_connector.api import mcp
+
+                return mcp.respond(self.services, context)
         route, path = self.router.match(context.request.method, context.request.path)
         context.route = route.path
         try:

@@ -114,13 +114,13 @@ def generate_toolspec(services: Services, call: ParsedRequest) -> Answer:
     """Return the definitions of the tools that are asked for."""
     entities = described(services)
     names = [each.name or _name(each.operation.lower(), each.entity_name) for each in call.body.tool_names]
-    definitions = [_find(entities, name).write() for name in names]
+    definitions = [find_tool(entities, name).write() for name in names]
     return Answer({"toolSpec": {"toolDefinitions": definitions, "toolSpecVersion": "1"}})
 
 
 def run_tool(services: Services, call: ParsedRequest, name: str, given: Given) -> tuple[Mapping[str, Any], int]:
     """Execute a tool, and return its result and how many calls it took. Raises NotFound and InvalidRequest."""
-    tool = _find(described(services), name)
+    tool = find_tool(described(services), name)
     problems = [FieldProblem(f"parameters.{each[:80]}", "unknown") for each in given if each not in tool.properties]
     problems += [FieldProblem(f"parameters.{each}", "is missing") for each in tool.required if not given.get(each)]
     for each, value in given.items():
@@ -150,7 +150,8 @@ def _kind(schema: Mapping[str, Any]) -> str:
     return own if isinstance(own, str) else own[0]
 
 
-def _find(entities: Entities, name: str) -> Tool:
+def find_tool(entities: Entities, name: str) -> Tool:
+    """Raises NotFound."""
     for tools in (general_tools, type_tools):
         for tool in tools(entities):
             if tool.name == name:
