@@ -42,7 +42,7 @@ ROUTES = (
 )
 
 # The wire of Google's Integration Connectors.
-GOOGLE_PREFIX = "/v2/"
+GOOGLE_PREFIXES = ("/v2/", "/v1/projects/")
 # The Model Context Protocol.
 AGENTS_PATH = "/mcp"
 
@@ -67,7 +67,7 @@ class Dispatcher(msgspec.Struct, frozen=True):
     def respond(self, context: RequestContext) -> Answer:
         if self.services.make_entities is not None:
             # The first request for the provider's data loads what answers it.
-            if context.request.path.startswith(GOOGLE_PREFIX):
+            if context.request.path.startswith(GOOGLE_PREFIXES):
                 from sms_connector.api import google
 
                 return google.respond(self.services, context)

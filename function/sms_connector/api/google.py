@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode
 from sms_connector.api.body import parse_json, read_body, read_file
 from sms_connector.api.dispatcher import Router
 from sms_connector.api.handler import RequestContext
-from sms_connector.api.resources import entities, entity_actions, entity_tools
+from sms_connector.api.resources import entities, entity_actions, entity_agents, entity_tools
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.conversion import convert, convert_query
 from sms_connector.api.services import Services
@@ -45,7 +45,7 @@ _TYPE = "type.googleapis.com/google.rpc."
 
 @cache
 def _router() -> Router:
-    return Router((*entities.ROUTES, *entity_actions.ROUTES, *entity_tools.ROUTES))
+    return Router((*entities.ROUTES, *entity_actions.ROUTES, *entity_tools.ROUTES, *entity_agents.ROUTES))
 
 
 def respond(services: Services, context: RequestContext) -> Answer:
@@ -70,8 +70,8 @@ def respond(services: Services, context: RequestContext) -> Answer:
 
 
 def _check_connection(services: Services, path: Mapping[str, str]) -> None:
-    if path.get("connection") != services.profile.name:
-        raise NotFound(f"no connection {path.get('connection', '')[:80]!r} here; this is {services.profile.name}")
+    if path.get("connection", services.profile.name) != services.profile.name:
+        raise NotFound(f"no connection {path['connection'][:80]!r} here; this is {services.profile.name}")
 
 
 def _without_standard(query: bytes) -> bytes:

@@ -84,6 +84,8 @@ PARAMETERS = {
     "entity_id": PathParameter("^[^/]+$", f"SM{0:032}", segment="[^/]+"),
     "action": PathParameter("^[^/]+$", "SendMessage"),
     "tool": PathParameter("^[^/]+$", "list_entities"),
+    "operation": PathParameter("^[^/]+$", "entity-Messages"),
+    "integration": PathParameter("^[^/]+$", "ExecuteConnection"),
     "resource": PathParameter("^.+$", "recordings/1", segment=".+"),
 }
 PARAMETER = re.compile(r"{(\w+)}")

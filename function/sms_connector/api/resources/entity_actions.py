@@ -55,8 +55,7 @@ def list_actions(services: Services, call: ParsedRequest) -> Answer:
 
 def get_action(services: Services, call: ParsedRequest) -> Answer:
     """Describe an action."""
-    entities = described(services)
-    return Answer(_write(entities, _find(entities, call.path["action"])))
+    return Answer(describe_action(described(services), call.path["action"]))
 
 
 def execute_action(services: Services, call: ParsedRequest) -> Answer:
@@ -93,6 +92,11 @@ def offered_actions(entities: Entities) -> list[Action]:
     """Return the actions whose operation is switched on."""
     own = [each for each in entities.source.actions if each.operation in entities.types[each.entity].operations]
     return [*own, QUERY_ACTION] if entities.types else []
+
+
+def describe_action(entities: Entities, name: str) -> dict[str, Any]:
+    """Raises NotFound."""
+    return _write(entities, _find(entities, name))
 
 
 def _find(entities: Entities, name: str) -> Action:
