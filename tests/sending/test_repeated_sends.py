@@ -8,11 +8,13 @@ import pytest
 
 from sms_connector.errors import ErrorKind
 from sms_connector.model.message import OutboundMessage
+from sms_connector.model.send_request import SendOptions
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Capabilities
+from sms_connector.sending.send import Job
 from sms_connector.store.message_record import Phase
 from tests.fixtures.fake_provider import BY_OUR_IDS, IDEMPOTENT, SAME_TEXT
-from tests.fixtures.nodes import World, draft, number
+from tests.fixtures.nodes import SENDER, World, draft, number
 
 S = MessageStatus
 
@@ -75,3 +77,15 @@ def test_without_it_nothing_is_repeated_unasked(world: World) -> None:
     node = world.node(capabilities=SAME_TEXT)
     [record] = node.send([draft(0)])
     assert (record.phase, len(node.provider.starts("send"))) == (Phase.UNKNOWN, 1)
+
+
+def test_one_whose_window_has_ended_is_repeated_where_its_text_is_at_hand(world: World) -> None:
+    """A chunk may be carried on long after its worker died."""
+    world.network.fate[number(0)] = deque(["lost before"] * 3)
+    node = world.node(capabilities=IDEMPOTENT)
+    [record] = node.post("key", [draft(0)])  # type: ignore[misc]
+    world.clock.now += world.policy.unknown_window + 1
+    node.reconciler.resolve([record])
+    assert (record.phase, record.status) == (Phase.DONE, S.UNKNOWN)
+    node.sender.settle_unknown([Job(draft(0), record)], SendOptions(SENDER))
+    assert (record.phase, record.status) == (Phase.DONE, S.QUEUED)

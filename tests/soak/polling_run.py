@@ -19,7 +19,7 @@ import requests
 
 from .campaign_client import CampaignClient
 from .campaign_plan import plan_campaigns
-from .campaign_run import TRACKING, provider_counts
+from .campaign_run import OPEN, TRACKING, provider_counts
 from .campaign_stage import Cast, on_sqlite, on_stage
 from .run import Outcome
 from .stage import Killer
@@ -28,7 +28,6 @@ CLIENTS = 4
 RECORDS_EACH = 20
 # Several of the minutes in which a run is started whatever happens.
 SETTLE_SECONDS = 240.0
-OPEN = frozenset({"accepted", "scheduled", "queued", "sending", "sent"})
 
 
 @dataclass(frozen=True, slots=True)

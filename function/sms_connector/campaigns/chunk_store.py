@@ -14,6 +14,7 @@ from contextlib import AbstractContextManager
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
+from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block, read_blocks, records_of
@@ -165,7 +166,7 @@ class ChunkStore(BlockStore):
         return True
 
     def _has_work(self, block: Block) -> bool:
-        has_unknown = any(record.phase == Phase.UNKNOWN for record in block.records.values())
+        has_unknown = any(record.status is MessageStatus.UNKNOWN for record in block.records.values())
         return block.owned or has_unknown or len(block.records) < self._capacity(block)
 
     def _capacity(self, block: Block) -> int:

@@ -24,6 +24,7 @@ from sms_connector.campaigns.control import Campaigns
 from sms_connector.campaigns.stop_monitor import StopMonitor
 from sms_connector.errors import CallError, Conflict, ConnectorError, ProviderRefused, RequestError
 from sms_connector.model.delivery_report import DeliveryReport
+from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Ledger
 from sms_connector.sending.send import Job, SendService, new_record
 from sms_connector.store.apply_report import ApplyReport
@@ -174,7 +175,7 @@ class ChunkWorker:
         steps = ChunkSend(
             sender, campaign, new, store=store, must_stop=lambda: self._stop_monitor.must_stop(campaign.id)
         )
-        abandoned = [job for job in jobs if job.record.phase == Phase.UNKNOWN]
+        abandoned = [job for job in jobs if job.record.status is MessageStatus.UNKNOWN]
         try:
             if abandoned:  # before the new ones: their windows are running
                 sender.settle_unknown(abandoned, campaign.options)

@@ -111,32 +111,35 @@ class SendService(msgspec.Struct, frozen=True):
         "resend"`, send again what the provider does not have."""
         records = [job.record for job in jobs]
         self.poller.mark_abandoned(records)
-        self.reconciler.resolve(records)
-        if options.on_unknown is OnUnknown.RESEND or self.provider.capabilities.idempotent_send:
+        harmless = self.provider.capabilities.idempotent_send
+        self.reconciler.resolve(records, close=not harmless)
+        if options.on_unknown is OnUnknown.RESEND or harmless:
             self._resend([job for job in jobs if not job.record.replayed], options)
 
     def _resend(self, jobs: Sequence[Job], options: SendOptions) -> None:
         """Wait before each attempt: the provider's list may show a message some seconds late, and a provider that gave
         no answer may need them to recover."""
-        policy, is_harmless = self.context.policy, self.provider.capabilities.idempotent_send
+        policy = self.context.policy
         for _ in range(policy.resends):
-            jobs = [job for job in jobs if job.record.phase == Phase.UNKNOWN and job.record.resends < policy.resends]
+            resend = self._make_resend()
+            jobs = [job for job in jobs if resend.is_due(job.record)]
             if not jobs:
                 return
             self.context.clock.sleep(policy.resend_after)
-            absent = self.reconciler.resolve([job.record for job in jobs])
-            again = [
-                job for job in jobs if job.record.id in absent or (is_harmless and job.record.phase == Phase.UNKNOWN)
-            ]
+            absent = self.reconciler.resolve([job.record for job in jobs], close=not resend.harmless)
+            again = [job for job in jobs if job.record.id in absent or (resend.harmless and resend.is_due(job.record))]
             self.carry_out(again, SendSteps(self, options, intend=self._renew_intents), patient=True)
         self.reconciler.resolve([job.record for job in jobs])
+
+    def _make_resend(self) -> Resend:
+        harmless = self.provider.capabilities.idempotent_send
+        return Resend(self.lease.name(), self.context.clock.time(), self.context.policy.resends, harmless)
 
     def _renew_intents(self, jobs: Sequence[Job]) -> list[Job]:
         """Return the jobs whose messages this node may send again."""
         opted_out = self.opt_outs.among(job.draft.to for job in jobs)
         jobs = [job for job in jobs if job.draft.to not in opted_out]
-        holder, now = self.lease.name(), self.context.clock.time()
-        changes = [(job.record, Resend(holder, now, self.context.policy.resends)) for job in jobs]
+        changes = [(job.record, self._make_resend()) for job in jobs]
         self.store.apply_all(changes)
         return [job for job, (_, resend) in zip(jobs, changes, strict=True) if resend.taken]
 

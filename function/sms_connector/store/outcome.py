@@ -19,6 +19,7 @@ from sms_connector.errors import (
     RetrySafety,
 )
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendOutcome, SendReceipt
 from sms_connector.store.message_record import MessageRecord, Phase
 
@@ -70,20 +71,27 @@ class ApplyOutcome(msgspec.Struct, frozen=True):
 
 
 class Resend(msgspec.Struct):
-    """Begin another call of a message whose caller asked for at least once. `taken` is False if another request was
+    """Begin another call of a message whose caller asked for at least once, `most` times. `harmless`: of any whose
+    outcome is unknown, also after its window: the provider takes it once only. `taken` is False if another request was
     quicker or a callback has settled it."""
 
     holder: str
     at: float
     most: int
+    harmless: bool = False
     taken: bool = False
 
     def __call__(self, record: MessageRecord) -> None:
-        self.taken = record.phase == Phase.UNKNOWN and record.resends < self.most
+        self.taken = self.is_due(record)
         if self.taken:
             record.phase, record.holder = Phase.CALLING, self.holder
             record.resends += 1
             record.note(self.at, "connector", "resend")
+
+    def is_due(self, record: MessageRecord) -> bool:
+        if self.harmless:
+            return record.phase != Phase.CALLING and record.status is MessageStatus.UNKNOWN
+        return record.phase == Phase.UNKNOWN and record.resends < self.most
 
 
 def _failure(outcome: FailureReason | ConnectorError) -> FailureReason:

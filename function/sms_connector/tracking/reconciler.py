@@ -74,9 +74,9 @@ class Reconciler(msgspec.Struct, frozen=True):
     clock: Clock
     policy: Policy
 
-    def resolve(self, records: Sequence[MessageRecord]) -> set[str]:
+    def resolve(self, records: Sequence[MessageRecord], *, close: bool = True) -> set[str]:
         """Settle what can be settled now; after its window a message is closed as unknown, if it was examined
-        completely.
+        completely (`close` False: not yet, as its caller is about to repeat it).
 
         Return the ids of those that the provider does not have as far as it can say: its list, read to the end, shows
         no candidate, or it has no list.
@@ -85,7 +85,8 @@ class Reconciler(msgspec.Struct, frozen=True):
         unknown = [record for record in records if record.phase == Phase.UNKNOWN]
         seen, now = _Seen(), self.clock.time()
         self._examine(unknown, seen)
-        self._close_overdue([record for record in unknown if record.id in seen.read], seen, examined_at=now)
+        if close:
+            self._close_overdue([record for record in unknown if record.id in seen.read], seen, examined_at=now)
         return seen.absent
 
     def _examine(self, unknown: Sequence[MessageRecord], seen: _Seen) -> None:
