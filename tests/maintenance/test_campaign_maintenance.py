@@ -10,21 +10,24 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from sms_connector.campaigns.chunk import Record
 from sms_connector.errors import ErrorKind, LedgerUnavailable, NotSent, RetrySafety
 from sms_connector.maintenance import DOCUMENT, STATE
 from sms_connector.model.delivery_report import FailureReason
+from sms_connector.model.message import OutboundMessage
 from sms_connector.model.segments import measure
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest, Tracking
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Query, Write
+from sms_connector.provider import SendReceipt
 from sms_connector.store.campaign_record import CAMPAIGNS, CHUNKS, PROGRESS, CampaignState
 from sms_connector.store.status_events import STATUS_EVENTS
 from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import CONSUMING, NO_PULL
+from tests.fixtures.fake_provider import CONSUMING, NO_LIST, NO_PULL, FakeProvider
 from tests.fixtures.memory_ledger import Fate, Killed
 
 HOUR = 3600.0
@@ -51,6 +54,31 @@ def state(node: Node, campaign: str) -> CampaignState:
 
 
 # --- with callbacks -----------------------------------------------------------------------------------------------------
+
+
+def test_an_id_that_only_a_report_told_is_known_when_the_last_attempt_asks(
+    world: CampaignWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The report is not final, the next one is lost, and the provider is asked once."""
+
+    def take(self: FakeProvider, message: OutboundMessage) -> SendReceipt:
+        self.network.accept(message)
+        return SendReceipt("", MessageStatus.ACCEPTED, "accepted")
+
+    monkeypatch.setattr(FakeProvider, "_take", take)
+
+    def scenario() -> None:
+        node = world.node(callbacks=True, capabilities=replace(NO_LIST, reports_sparingly=True))
+        campaign = send(world, node, 3, tracking=Tracking(10.0, 3))
+        for record in called(node.results(campaign)):
+            world.tell(record.id, MessageStatus.SENT)
+        for stored in world.network.stored:
+            stored.status = MessageStatus.DELIVERED
+        world.run_maintenance(node, until=world.clock.time() + 60)
+        assert counts(node, campaign) == {"delivered": 3}
+        assert len(node.provider.starts("fetch")) == 3
+
+    run_in(world.clock, scenario)
 
 
 def test_news_is_folded_in_without_asking_the_provider(world: CampaignWorld) -> None:

@@ -22,7 +22,8 @@ from .run import STORIES, Outcome
 from .stage import Killer
 from .witness import read_witness
 
-# Longer than the functions' own windows (patience.py), with the looks of several maintenance runs, one each minute.
+# Longer than the functions' own windows (patience.py), with the looks of several maintenance runs, one each minute, and with Vibes'
+# pause of 300 s before it repeats a callback.
 SETTLE_SECONDS = 400.0
 NODE_RATE = 25
 # How long a run may take, in parts of what it would take with nothing in its way.
@@ -111,8 +112,9 @@ def is_settled(document: Json) -> bool:
 @contextmanager
 def _faults(stage: CampaignStage, probability: float) -> Iterator[None]:
     """Every kind of the sandbox's; the one that shuts its door to everybody for a second more seldom, as it strikes all nodes."""
-    # A report that is lost for good is made up for by polling, where the provider can be asked.
-    polled = requests.get(f"{stage.url}/v1/connection", timeout=30).json()["capabilities"]["statusByPolling"]
+    # A report that is lost for good is made up for by polling, where the provider can be asked: Vibes by the id that a report tells.
+    can = requests.get(f"{stage.url}/v1/connection", timeout=30).json()["capabilities"]
+    polled = can["statusByPolling"] and stage.provider != "vibes"
     stage.sandbox.settings(callbacks=CALLBACKS if polled else {**CALLBACKS, "drop": 0.0})
     stage.sandbox.all_faults(probability, refuse_connection=probability / 10)
     for variant in ("html", "empty", "short"):

@@ -34,7 +34,7 @@ LATE_PER_RUN = 500
 def merge_due(ledger: Ledger, store: BlockStore, blocks: Mapping[str, Block]) -> None:
     """Merge what was reported of these blocks since the last run."""
     events: dict[str, list[Document]] = {}
-    # Any event settles an unknown outcome; of the others only a final one is worth a write.
+    # Any event settles an unknown outcome, and may tell an id; of the others only a final one is worth a write.
     for settled in (True, False):
         some = [block for block in blocks.values() if _is_settled(block) is settled]
         for found in store.each(partial(read_status_events, ledger, final_only=settled), by_chunk(some)):
@@ -106,4 +106,4 @@ def _awaited(block: Block, events: Iterable[Document]) -> list[Document]:
 
 
 def _is_settled(block: Block) -> bool:
-    return not any(record.is_unsettled for record in block.records.values())
+    return not any(record.is_unsettled or record.lacks_id for record in block.records.values())

@@ -188,6 +188,12 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
 
     @property
+    def lacks_id(self) -> bool:
+        """Return whether the next poll is the last one, and could ask only by an id that a report has to tell first."""
+        accepted = self.phase == Phase.DONE and not self.final and self.provider_message_id is None
+        return accepted and self.same_as is None and self.attempts + 1 >= self.attempts_allowed
+
+    @property
     def may_yield(self) -> bool:
         """Return whether a report can still change it: it is open, or final as unknown."""
         return not self.final or self.status is MessageStatus.UNKNOWN
