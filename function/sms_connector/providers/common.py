@@ -6,7 +6,8 @@ import hmac
 import re
 from abc import abstractmethod
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import msgspec
@@ -14,15 +15,18 @@ from msgspec.structs import replace
 
 from sms_connector.errors import (
     CallError,
+    ConnectorError,
     CredentialsMissing,
     ErrorKind,
     NotSent,
     OutcomeUnknown,
     ProviderRefused,
     RefusedOnTheWay,
+    RetrySafety,
     Throttled,
 )
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
+from sms_connector.model.delivery_report import FailureReason
 from sms_connector.ports import Clock, Secret, SecretSource
 from sms_connector.provider import Provider, ProviderSettings, RawCallback
 from sms_connector.transport.http import HttpRequest, HttpResponse, Transport
@@ -42,6 +46,17 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.:-]+(?![^/?#])")
 # Statuses by which a server or a proxy says that it did not carry the request out (RFC 9110 section 15.5; 421 and 425
 # expressly). 408 and 409 are not among them: gateways use them for requests they passed on.
 REFUSING = frozenset((*range(400, 408), 410, 411, 413, 414, 415, 417, 421, 425, 426, 428, 431, 451))
+
+# A refusal of a whole call that the provider's own code does not explain better, by its HTTP status.
+HTTP_KINDS: Mapping[int, ErrorKind] = {
+    400: ErrorKind.INVALID_REQUEST,
+    401: ErrorKind.AUTHENTICATION,
+    403: ErrorKind.NOT_PERMITTED,
+    404: ErrorKind.NOT_FOUND,
+    429: ErrorKind.RATE_LIMITED,
+}
+# What an operator fixes, or what passes: nothing was sent, and the same may be sent then.
+PASSING = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE})
 
 
 class HttpProvider(Provider):
@@ -167,6 +182,29 @@ def decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T | None:
         return decoder.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Return an ISO 8601 time, which is UTC where it names no zone; None where there is none that can be read."""
+    try:
+        moment = datetime.fromisoformat(text) if text else None
+        return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        return None
+
+
+def call_refused(kind: ErrorKind, message: str, code: int | str | None, more_info: str | None = None) -> FailureReason:
+    """Return the reason of a call that the provider refused whole, verbatim."""
+    retry = RetrySafety.SAFE if kind in PASSING else RetrySafety.NEVER
+    return FailureReason("provider", kind, message, code, more_info, retry)
+
+
+def query_error(name: str, response: HttpResponse, refused: FailureReason | None) -> ConnectorError:
+    """Return the error of a query that the provider refused for this reason; None: the answer is not the provider's."""
+    if refused is None:
+        return not_from_provider(name, response, repeatable=True)
+    kind, code, link = refused.kind, refused.code, refused.more_info
+    return ProviderRefused(refused.message, kind=kind, code=code, more_info=link, status=response.status)
 
 
 def not_from_provider(name: str, response: HttpResponse, *, repeatable: bool) -> CallError:

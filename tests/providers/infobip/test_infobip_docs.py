@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from sms_connector.model.consent_words import STANDARD_WORDS
-from sms_connector.providers.infobip.credentials import SECRET_NAMES
 from sms_connector.providers.infobip.provider import CAPABILITIES, InfobipProvider
 from sms_connector.providers.infobip.statuses import ERRORS, STATUS_REASONS
 from tests.providers.infobip.contract_case import CASE
@@ -34,7 +33,7 @@ def test_the_codes_and_their_kinds() -> None:
     assert told == {(table, code): tables[table][code].kind for table, code in told}
 
 
-@pytest.mark.parametrize("name", [*SECRET_NAMES, *InfobipProvider.options])
+@pytest.mark.parametrize("name", [*InfobipProvider.secret_names, *InfobipProvider.options])
 def test_every_secret_and_option(name: str) -> None:
     assert name in section("Connect")
 

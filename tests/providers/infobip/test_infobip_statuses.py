@@ -7,8 +7,8 @@ import pytest
 from sms_connector.errors import ErrorKind, RetrySafety
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus
-from sms_connector.providers.infobip import webhooks
-from sms_connector.providers.infobip.statuses import ERRORS, STATUS_REASONS, to_status
+from sms_connector.providers.infobip.statuses import to_status
+from sms_connector.providers.infobip.wire import read_callback, read_reports
 from tests.providers.infobip import infobip_wire as wire
 
 URL = "https://sms.example.com/webhooks/infobip/status/0123456789abcdef"
@@ -34,7 +34,7 @@ def test_the_group_decides(group: int | None, name: str, status: MessageStatus) 
 
 
 def reported(status: str, error: dict[str, object] | None = None) -> DeliveryReport:
-    (report,) = webhooks.read_status(wire.callback(URL, [wire.report("msg_1", status, error)]))
+    (report,) = read_reports(read_callback(wire.callback(URL, [wire.report("msg_1", status, error)])))
     return report
 
 
@@ -97,9 +97,3 @@ def test_without_an_error_that_says_why_the_status_is_the_reason(
 
 def test_an_error_beside_another_status_is_no_failure() -> None:
     assert reported("DELIVERED_TO_HANDSET", wire.error(27, "EC_ABSENT_SUBSCRIBER")).failure is None
-
-
-@pytest.mark.parametrize("table", [ERRORS, STATUS_REASONS], ids=["errors", "statuses"])
-def test_every_row_has_a_title_of_infobips(table: dict[int, tuple[ErrorKind, str, RetrySafety]]) -> None:
-    assert len({title for _, title, _ in table.values()}) == len(table)
-    assert all(title == title.upper() and " " not in title for _, title, _ in table.values())

@@ -11,14 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.errors import InvalidRequest
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.provider import RawCallback
-from sms_connector.providers.infobip import webhooks
+from sms_connector.providers.infobip.wire import read_callback, read_inbound, read_reports
 from tests.contract.providers.case import NOW
 from tests.providers.infobip import infobip_wire as wire
 from tests.providers.infobip.conftest import InfobipWith
 
 URL = "https://sms.example.com/webhooks/infobip/status/0123456789abcdef"
 BASIC = {"webhook-username": "acme", "webhook-password": "new", "webhook-password-previous": "old"}
+
+
+def read_status(callback: RawCallback) -> list[DeliveryReport]:
+    return read_reports(read_callback(callback))
 
 
 def header(user: str, password: str) -> str:
@@ -57,12 +62,12 @@ def test_a_report_of_a_repetition_is_left_out() -> None:
     """It says nothing of the message that was sent under the id, which may be delivered."""
     duplicate = wire.report("msg_1", "REJECTED_DUPLICATE_MESSAGE_ID", wire.error(5492, "EC_DUPLICATE_MESSAGE"))
     delivered = wire.report("msg_1", "DELIVERED_TO_HANDSET")
-    (report,) = webhooks.read_status(wire.callback(URL, [duplicate, delivered]))
+    (report,) = read_status(wire.callback(URL, [duplicate, delivered]))
     assert report.raw_status == "DELIVERED_TO_HANDSET"
 
 
 def test_our_id_comes_back() -> None:
-    (report,) = webhooks.read_status(wire.callback(URL, [wire.report("msg_1", "DELIVERED_TO_HANDSET")]))
+    (report,) = read_status(wire.callback(URL, [wire.report("msg_1", "DELIVERED_TO_HANDSET")]))
     assert (report.message_id, report.provider_message_id, report.updated_at) == ("msg_1", "msg_1", NOW)
 
 
@@ -83,18 +88,18 @@ MALICIOUS: list[tuple[str, object]] = [
 
 @pytest.mark.parametrize("entry", [row[1] for row in MALICIOUS], ids=[row[0] for row in MALICIOUS])
 def test_what_cannot_be_read_is_left_out(entry: object) -> None:
-    assert webhooks.read_status(wire.callback(URL, [entry])) == []
+    assert read_status(wire.callback(URL, [entry])) == []
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"results":' * 5_000, b'{"results": {}}', b'{"results": null}'])
 def test_what_is_no_list_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
-        webhooks.read_status(RawCallback("POST", URL, {}, body, NOW))
+        read_status(RawCallback("POST", URL, {}, body, NOW))
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: json.dumps({"results": [text]}).encode()))
 def test_no_content_breaks_the_reader(body: bytes) -> None:
-    for read in (webhooks.read_status, webhooks.read_inbound):
+    for read in (read_status, read_inbound):
         with suppress(InvalidRequest):
             assert list(read(RawCallback("POST", URL, {}, body, NOW))) == []
 
@@ -102,7 +107,7 @@ def test_no_content_breaks_the_reader(body: bytes) -> None:
 def test_endless_texts_are_cut() -> None:
     """A report is kept in the message's document."""
     status = {"groupId": 2, "id": 9, "name": "N" * 10_000, "description": "d" * 100_000}
-    (report,) = webhooks.read_status(wire.callback(URL, [{"messageId": "msg_1", "status": status}]))
+    (report,) = read_status(wire.callback(URL, [{"messageId": "msg_1", "status": status}]))
     assert report.failure is not None
     assert len(report.raw_status) + len(report.failure.message) < 1500
 

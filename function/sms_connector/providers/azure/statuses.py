@@ -18,6 +18,7 @@ from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.model.status import MessageStatus
+from sms_connector.providers.common import HTTP_KINDS, call_refused
 
 # `deliveryStatus` of a report (REST description 2026-01-23). A message has no status before it is reported.
 STATUSES: Mapping[str, MessageStatus] = {"Delivered": MessageStatus.DELIVERED, "Failed": MessageStatus.FAILED}
@@ -71,15 +72,6 @@ CALL_KINDS: Mapping[str, ErrorKind] = {
     "UnsupportedApiVersion": ErrorKind.INVALID_REQUEST,
     "TooManyRequests": ErrorKind.RATE_LIMITED,
 }
-_STATUS_KINDS: Mapping[int, ErrorKind] = {
-    400: ErrorKind.INVALID_REQUEST,
-    401: ErrorKind.AUTHENTICATION,
-    403: ErrorKind.NOT_PERMITTED,
-    404: ErrorKind.NOT_FOUND,
-    429: ErrorKind.RATE_LIMITED,
-}
-# What an operator mends, or what passes: nothing was sent, and the same may be sent then.
-_MENDED = frozenset({ErrorKind.AUTHENTICATION, ErrorKind.RATE_LIMITED, ErrorKind.UNAVAILABLE})
 
 # The texts that tell more than their status. "Sender blocked for given recipient." is what Azure says of an opt-out
 # (sms-faq); the other is in the recordings of Microsoft's SDKs.
@@ -110,13 +102,12 @@ def to_status(raw_status: str, details: str) -> tuple[MessageStatus, FailureReas
 
 def to_refusal(code: int | str, message: str, http_status: int) -> FailureReason:
     """Return the refusal of a call or of one recipient, verbatim. `code` is Azure's, else the HTTP status."""
-    kind = CALL_KINDS.get(str(code)) or _STATUS_KINDS.get(http_status, ErrorKind.OTHER)
+    kind = CALL_KINDS.get(str(code)) or HTTP_KINDS.get(http_status, ErrorKind.OTHER)
     if _OPTED_OUT.search(message[:500]):
         kind = ErrorKind.OPTED_OUT
     elif _INVALID_RECIPIENT.search(message[:500]):
         kind = ErrorKind.INVALID_RECIPIENT
-    retry = _SAFE if kind in _MENDED else RetrySafety.NEVER
-    return FailureReason("provider", kind, message, code, None, retry)
+    return call_refused(kind, message, code)
 
 
 def foreign_sender(http_status: int) -> FailureReason:

@@ -23,21 +23,20 @@ import re
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
-from sms_connector.errors import ConnectorError, ErrorKind, NotSent, OutcomeUnknown, ProviderRefused
+from sms_connector.errors import ConnectorError, ErrorKind, NotSent, OutcomeUnknown
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import MESSAGE_ID, OutboundMessage, batch_of
 from sms_connector.model.phone_number import find_number
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import SendOutcome, SendReceipt
 from sms_connector.providers.azure.statuses import ACCEPTED, foreign_sender, to_refusal, to_status
-from sms_connector.providers.common import decode, not_from_provider
+from sms_connector.providers.common import decode, not_from_provider, query_error, read_time
 from sms_connector.transport.http import HttpResponse
 
 VERSION = "2026-01-23"
@@ -191,12 +190,9 @@ def _named(errors: Any) -> str:
 def error_of(response: HttpResponse) -> ConnectorError:
     """Return the error of an answer to a query that is not the one asked for: Azure's own, verbatim, or what its status
     means."""
-    refusal = read_refusal(response)
-    if refusal is not None:
-        return ProviderRefused(refusal.message, kind=refusal.kind, code=refusal.code, status=response.status)
     if 200 <= response.status < 300:
         return NotSent(f"Azure answered {response.status} with a body that can't be read")
-    return not_from_provider("Azure", response, repeatable=True)
+    return query_error("Azure", response, read_refusal(response))
 
 
 def read_object(body: bytes) -> dict[str, Any] | None:
@@ -250,11 +246,3 @@ def read_report(document: Mapping[str, Any]) -> DeliveryReport | None:
 def with_plus(address: str) -> str:
     """Return an address of an event in our form: numbers may come without their plus."""
     return find_number(address) or address
-
-
-def read_time(text: str | None) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return moment and (moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -1,6 +1,6 @@
 """Infobip: many messages a call under our ids, statuses from its logs.
 
-`wire` reads answers, `webhooks` callbacks, `statuses` the meaning of a code.
+`wire` reads answers and callbacks, `statuses` the meaning of a code.
 """
 
 from __future__ import annotations
@@ -9,17 +9,29 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import ClassVar
 
-from sms_connector.errors import CallError, NotSent, OutcomeUnknown, ProviderRefused, RequestError, RetrySafety
+from msgspec.structs import replace
+
+from sms_connector.errors import CallError, NotSent, OutcomeUnknown, ProviderRefused, RequestError
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
-from sms_connector.model.delivery_report import DeliveryReport, FailureReason
+from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.model.status import MessageStatus
-from sms_connector.provider import CallbackAnswer, Capabilities, Option, RawCallback, SendOutcome, SendReceipt
-from sms_connector.providers.common import HttpProvider, accepts_basic, decode, not_from_provider, split_array
-from sms_connector.providers.infobip import credentials, webhooks, wire
+from sms_connector.provider import CallbackAnswer, Capabilities, Option, RawCallback, SendOutcome
+from sms_connector.providers.common import (
+    WEBHOOK_SECRETS,
+    WEBHOOK_USERNAME,
+    HttpProvider,
+    accepts_webhook_basic,
+    decode,
+    not_from_provider,
+    required,
+    split_array,
+    webhook_basic_problems,
+)
+from sms_connector.providers.infobip import wire
+from sms_connector.providers.infobip.wire import API_KEY, NAME
 from sms_connector.transport.http import HttpRequest, HttpResponse, Lane
 
 CAPABILITIES = Capabilities(
@@ -30,7 +42,7 @@ CAPABILITIES = Capabilities(
     ids_are_ours=True,
     status_callbacks=True,
     callback_per_message=True,
-    callback_bytes=webhooks.CALLBACK_BYTES,
+    callback_bytes=2 * 1024 * 1024,  # 2 000 reports (the most a notification profile bundles) of up to 1 KB
     inbound=True,
     text_limit=1600,  # 25 parts or 4 000 bytes: 1 675 UTF-16 units, 3 825 characters of GSM-7
     max_validity_seconds=48 * 3600,
@@ -39,7 +51,6 @@ CAPABILITIES = Capabilities(
         {SenderKind.LONG_CODE, SenderKind.TOLL_FREE, SenderKind.SHORT_CODE, SenderKind.ALPHANUMERIC}
     ),
 )
-NAME = "Infobip"
 # Of the logs of 66 bulks with 1 000 messages and some repetitions each; an answer can't keep us for ever.
 MOST_PAGES = 100
 
@@ -54,31 +65,45 @@ class InfobipProvider(HttpProvider):
     }
     capabilities = CAPABILITIES
     consent_words = STANDARD_WORDS  # the words of a keyword rule are the account's own; no list is published
-    secret_names = credentials.SECRET_NAMES
-    callback_headers = webhooks.HEADERS
+    secret_names = (API_KEY, *WEBHOOK_SECRETS)
+    callback_headers = ("authorization",)
     options: ClassVar[Mapping[str, Option]] = {"entityId": Option(), "applicationId": Option()}
     steps_by_hand = (
         "make a second API key with the same scopes in Infobip's portal (Developer tools, API keys)",
         "disable the old key there",
     )
 
-    def problems(self, *, callbacks: bool = False) -> list[str]:  # noqa: ARG002 - Basic is checked where it is set
-        return credentials.problems(self._secrets)
+    def problems(self, *, callbacks: bool = False) -> list[str]:
+        key, found = self._secrets.get(API_KEY) or "", super().problems(callbacks=callbacks)
+        if not (key.isascii() and key.isprintable() and " " not in key):
+            hint = "; write it without 'App'" if key.startswith("App ") else ""
+            where = self._secrets.where(API_KEY)
+            found.append(f"secret {API_KEY!r} is not printable ASCII without spaces (looked at {where}){hint}")
+        return found + webhook_basic_problems(self._secrets)
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
     ) -> Sequence[SendOutcome]:
         """A repetition is answered with status 23, which says that an id was used: the logs tell what for."""
-        response = self._post(messages, before_attempt)
+        platform = {name: value for name in self.options if (value := self._option(name))}
+        # An address that a message names goes before the account's subscription, and only that has Basic credentials.
+        body = wire.send_body(messages, platform, reports=not self._secrets.get(WEBHOOK_USERNAME))
+        response = self._request("POST", "/sms/3/messages", body, lane=Lane.SEND, before_attempt=before_attempt)
         if 200 <= response.status < 300:
-            return self._settle(messages, wire.read_outcomes(response, messages))
-        refusal = wire.read_refusal(response) if response.status >= 400 else None
+            return self._settle(wire.read_outcomes(response, messages), messages)
+        refusal = wire.read_refusal(response)
         if refusal is None:
             raise not_from_provider(NAME, response, repeatable=False)
-        failure = refusal.to_failure()
-        if response.status != 400 or not refusal.places or len(refusal.places) >= len(messages):
+        failure, places = refusal
+        rest = [message for place, message in enumerate(messages) if place not in places]
+        if response.status != 400 or not 0 < len(rest) < len(messages):
             return [failure] * len(messages)
-        return self._send_rest(messages, refusal.places, failure, before_attempt)
+        # Nothing of the call was taken: it is made again without the messages that the refusal names.
+        try:
+            outcomes = iter(self.send(rest, before_attempt))
+        except (NotSent, OutcomeUnknown) as error:
+            outcomes = iter([error] * len(rest))
+        return [failure if place in places else next(outcomes) for place in range(len(messages))]
 
     def fetch_reports(self, provider_message_ids: Sequence[str]) -> Sequence[DeliveryReport]:
         missing, found = set(provider_message_ids), list[DeliveryReport]()
@@ -92,24 +117,22 @@ class InfobipProvider(HttpProvider):
 
     def verify_callback(self, callback: RawCallback) -> bool:
         """Check Basic where it is set; the token in the address is checked already."""
-        return accepts_basic(
-            self._secrets, callback, user=credentials.WEBHOOK_USERNAME, passwords=credentials.CALLBACK_PASSWORDS
-        )
+        return accepts_webhook_basic(self._secrets, callback)
 
     def read_status_callback(self, callback: RawCallback) -> Sequence[DeliveryReport]:
-        return webhooks.read_status(callback)
+        return wire.read_reports(wire.read_callback(callback))
 
     def read_inbound(self, callback: RawCallback) -> Sequence[InboundMessage]:
-        return webhooks.read_inbound(callback)
+        return wire.read_inbound(callback)
 
     def split_callback(self, callback: RawCallback, most_bytes: int) -> Sequence[RawCallback]:
-        return split_array(callback, most_bytes, key=webhooks.RESULTS)
+        return split_array(callback, most_bytes, key="results")
 
     def answer_status(self) -> CallbackAnswer:
         return CallbackAnswer(b"", "text/plain")
 
     def _needed_secrets(self) -> Sequence[str]:
-        return (credentials.API_KEY,)
+        return (API_KEY,)
 
     def _check(self) -> ConnectionStatus:
         """Read the balance; with a key that may not, preview a text, which sends nothing and is free."""
@@ -132,100 +155,43 @@ class InfobipProvider(HttpProvider):
             return ConnectionStatus(ConnectionState.AUTH_ERROR, text)
         return ConnectionStatus(ConnectionState.ACTIVE, f"{NAME} accepts the API key (it may not read the balance)")
 
-    # --- sends --------------------------------------------------------------------------------------------------------
-
-    def _post(self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None) -> HttpResponse:
-        platform = {name: value for name in self.options if (value := self._option(name))}
-        # An address that a message names goes before the account's subscription, and only that has Basic credentials.
-        reports = not self._secrets.get(credentials.WEBHOOK_USERNAME)
-        body = wire.send_body(messages, platform, reports=reports)
-        return self._request("POST", "/sms/3/messages", body, lane=Lane.SEND, before_attempt=before_attempt)
-
-    def _send_rest(
-        self,
-        messages: Sequence[OutboundMessage],
-        refused: frozenset[int],
-        failure: FailureReason,
-        before_attempt: BeforeAttempt | None,
-    ) -> Sequence[SendOutcome]:
-        """Send a refused request without the messages that the refusal names: nothing of it was taken."""
-        rest = [message for place, message in enumerate(messages) if place not in refused]
-        try:
-            outcomes = iter(self.send(rest, before_attempt))
-        except (NotSent, OutcomeUnknown) as error:
-            outcomes = iter([error] * len(rest))
-        return [failure if place in refused else next(outcomes) for place in range(len(messages))]
-
-    def _settle(self, messages: Sequence[OutboundMessage], outcomes: Sequence[SendOutcome]) -> Sequence[SendOutcome]:
+    def _settle(self, outcomes: Sequence[SendOutcome], messages: Sequence[OutboundMessage]) -> Sequence[SendOutcome]:
         """Look up in the logs what the answer leaves open."""
-        is_open = [message.id for message, each in zip(messages, outcomes, strict=True) if _is_open(each)]
-        if not is_open:
-            return outcomes
+        pairs = list(zip(messages, outcomes, strict=True))
+        is_open = [message.id for message, outcome in pairs if isinstance(outcome, OutcomeUnknown)]
         try:
-            logged = {report.provider_message_id: report for report in self.fetch_reports(is_open)}
+            reports = self.fetch_reports(is_open) if is_open else ()
         except (CallError, ProviderRefused, RequestError):
             return outcomes
-        return [
-            _from_log(logged[message.id]) if _is_open(each) and message.id in logged else each
-            for message, each in zip(messages, outcomes, strict=True)
-        ]
-
-    # --- calls --------------------------------------------------------------------------------------------------------
+        logged = {each.provider_message_id: wire.outcome_of(each, repeated=True) for each in reports}
+        return [logged.get(message.id, outcome) for message, outcome in pairs]
 
     def _logs(self, query: str) -> Iterator[DeliveryReport]:
         """Yield the reports of every page, newest first."""
-        page: str | None = query
+        page = query
         for _ in range(MOST_PAGES):
-            if page is None:
-                return
-            answer = decode(wire.logs_decoder, self._call("GET", f"/sms/3/logs?{page}").body)
+            answer = decode(wire.results_decoder, self._call("GET", f"/sms/3/logs?{page}").body)
             if answer is None:
                 raise NotSent(f"{NAME}'s logs can't be read")
-            yield from wire.read_reports(wire.read_messages(answer.results))
-            page = wire.next_page(query, answer)
+            yield from wire.read_reports(answer.results)
+            if not (page := wire.next_page(query, answer)):
+                return
 
     def _call(self, method: str, path: str, body: bytes | None = None) -> HttpResponse:
         """Make a call that sends nothing. Raises ProviderRefused for Infobip's own error."""
-        response = self._request(method, path, body)
-        if 200 <= response.status < 300:
-            return response
-        refusal = wire.read_refusal(response) if response.status >= 400 else None
-        if refusal is None:
-            raise not_from_provider(NAME, response, repeatable=True)
-        raise refusal.to_error(response.status)
+        return wire.checked(self._request(method, path, body))
 
     def _request(
         self,
         method: str,
         path: str,
-        body: bytes | None = None,
+        body: bytes | None,
         *,
         lane: Lane = Lane.POLL,
         before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
-        def make() -> HttpRequest:
-            return HttpRequest(
-                method,
-                self._base_url + path,
-                wire.JSON,
-                body,
-                credentials.authorization(self._secrets),
-                lane,
-                repeatable=True,
-                before_attempt=before_attempt,
-            )
-
-        return self._exchange(make)
-
-
-def _is_open(outcome: SendOutcome) -> bool:
-    return isinstance(outcome, OutcomeUnknown)
-
-
-def _from_log(report: DeliveryReport) -> SendOutcome:
-    """Return the outcome of the first call. A refusal that may pass (no credit) has used the id for good: it ends the
-    message instead of having it sent again in vain, and whoever retries sends another one."""
-    failure = report.failure
-    if failure is not None and report.status is MessageStatus.FAILED and failure.retry is RetrySafety.NEVER:
-        return failure
-    return SendReceipt(report.provider_message_id, report.status, report.raw_status, report.segments, failure)
+        url = self._base_url + path
+        request = HttpRequest(method, url, wire.JSON, body, lane=lane, repeatable=True, before_attempt=before_attempt)
+        return self._exchange(
+            lambda: replace(request, authorization=wire.authorization(required(self._secrets, API_KEY)))
+        )

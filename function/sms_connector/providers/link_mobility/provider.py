@@ -20,7 +20,7 @@ from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
 from sms_connector.ports import Clock, SecretSource
 from sms_connector.provider import Capabilities, Option, ProviderSettings, RawCallback, SendOutcome
-from sms_connector.providers.common import HttpProvider, accepts_webhook_basic, not_from_provider
+from sms_connector.providers.common import HttpProvider, accepts_webhook_basic, not_from_provider, query_error
 from sms_connector.providers.link_mobility import credentials, webhooks, wire
 from sms_connector.providers.link_mobility.credentials import Credentials
 from sms_connector.transport.http import HttpRequest, HttpResponse, Lane, Transport
@@ -104,10 +104,8 @@ class LinkMobilityProvider(HttpProvider):
         """List the account's gates, and look for ours among them."""
         platform, partner = (quote(each, safe="") for each in (self._account.platform, self._account.partner))
         response = self._call("GET", f"/gate/partnergate/platform/{platform}/partner/{partner}")
-        if (refused := wire.read_refusal(response)) is not None:
-            raise ProviderRefused(refused.message, kind=refused.kind, code=refused.code, status=response.status)
         if not 200 <= response.status < 300:
-            raise not_from_provider("LINK Mobility", response, repeatable=True)
+            raise query_error("LINK Mobility", response, wire.read_refusal(response))
         gates, ours = wire.read_gates(response), self._account.gate
         if gates is None:
             raise NotSent(

@@ -7,7 +7,6 @@ refusals included, are one envelope; the code in it counts, not only the HTTP st
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +16,7 @@ from sms_connector.errors import NotSent, OutcomeUnknown, ProviderRefused
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.provider import SendReceipt
-from sms_connector.providers.common import decode, not_from_provider
+from sms_connector.providers.common import decode, not_from_provider, read_time
 from sms_connector.providers.telesign.statuses import CODES, delivery_failure, refusal, to_status
 from sms_connector.transport.http import HttpResponse, Verdict
 
@@ -130,12 +129,3 @@ def read_provider_error(response: HttpResponse) -> Verdict | None:
     if envelope is None or envelope.status.code not in CODES:
         return None
     return Verdict.LATER if envelope.status.code == 10019 else Verdict.FINAL
-
-
-def read_time(text: str | None) -> datetime | None:
-    """Return an RFC 3339 time; None where there is none that can be read."""
-    try:
-        moment = datetime.fromisoformat(text) if text else None
-    except ValueError:
-        return None
-    return moment and (moment if moment.tzinfo else moment.replace(tzinfo=UTC))

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 from urllib.parse import quote
 
-from sms_connector.errors import ErrorKind, NotSent, ProviderRefused
+from sms_connector.errors import NotSent
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
 from sms_connector.model.delivery_report import DeliveryReport
@@ -25,6 +25,7 @@ from sms_connector.providers.common import (
     accepts_webhook_basic,
     basic,
     not_from_provider,
+    query_error,
     required,
     webhook_basic_problems,
 )
@@ -141,8 +142,7 @@ class VibesProvider(HttpProvider):
             lambda: HttpRequest("GET", url, _QUERY, authorization=self._authorization(), repeatable=True)
         )
         if response.status == 401:
-            refused = wire.unauthorized()
-            raise ProviderRefused(refused.message, kind=ErrorKind.AUTHENTICATION, code=401, status=401)
+            raise query_error("Vibes", response, wire.unauthorized())
         if response.status != 404 and not 200 <= response.status < 300:
             raise not_from_provider("Vibes", response, repeatable=True)
         return response
