@@ -191,6 +191,7 @@ PROVIDERS: Mapping[str, Provider] = {
         # With a login a message names no address for its reports, so who sends has to know of it.
         (replace(API_KEY, required=True), *_webhook_login(SENDERS)),
         pairs=(WEBHOOK_PAIR,),
+        rotations=(("api-key",),),
         options={"entityId": Option(), "applicationId": Option()},
         places={
             "status": "nowhere: each message names it; with HTTP Basic a subscription for Delivery does",

@@ -156,7 +156,8 @@ class RotationStage(msgspec.Struct, frozen=True):
     """A stage of a credential's rotation. `act` runs again after a death in the middle of it, and finds what it did.
 
     `spreads`: secrets whose newest versions every node has to use before the next stage. `overlaps`: then both
-    credentials are good for a while, for what is under way.
+    credentials are good for a while, for what is under way. Where the provider refuses it to this connection, the first
+    stage raises UnsupportedOperation before it changes anything.
     """
 
     name: str
@@ -167,10 +168,11 @@ class RotationStage(msgspec.Struct, frozen=True):
 
 class CredentialRotation(msgspec.Struct, frozen=True):
     """How a new credential is made and takes the place of the old one; `secrets` are those it changes. At no point is
-    there a moment without a working credential."""
+    there a moment without a working credential. `is_allowed` asks the provider whether the connection may."""
 
     secrets: tuple[str, ...]
     stages: tuple[RotationStage, ...]
+    is_allowed: Callable[[SecretVersions], bool] = lambda _: True
 
 
 class RotatedSecrets(msgspec.Struct, frozen=True):

@@ -82,7 +82,12 @@ class Rotator(msgspec.Struct, frozen=True):
                     return _progress(rotation, state)  # the notice of the rotation that is done, delivered again
                 state = self._begin(rotation, notice_at)
                 self._save(state)
-            return self._go_on(rotation, state)
+            try:
+                return self._go_on(rotation, state)
+            except UnsupportedOperation as error:
+                if state.stage == 0:  # nothing is changed: the next notice begins from what an operator leaves
+                    self.ledger.commit([Write(COLLECTION, state.id, None)])
+                raise self._by_hand(secret) from error
 
     def _go_on(self, rotation: CredentialRotation, state: RotationState) -> RotationProgress:
         secrets = RotatedSecrets(self.versions, state.before)
@@ -112,11 +117,15 @@ class Rotator(msgspec.Struct, frozen=True):
 
     def _find(self, secret: str) -> CredentialRotation:
         for rotation in self.provider.rotations():
-            if secret in rotation.secrets:
+            if secret in rotation.secrets and rotation.is_allowed(self.versions):
                 return rotation
+        raise self._by_hand(secret)
+
+    def _by_hand(self, secret: str) -> UnsupportedOperation:
+        """Return the error that says the steps of an operator."""
         (make, end), previous = self.provider.steps_by_hand, f"{secret}-previous"
         verifies = f" (as {previous} it still verifies callbacks)" if previous in self.provider.secret_names else ""
-        raise UnsupportedOperation(
+        return UnsupportedOperation(
             f"{self.provider.name} lets nobody make a new {secret} but by its console: {make}, keep the old one good"
             f" meanwhile{verifies}, add the new one as a version of the secret, wait a minute, test with POST"
             f" /v1/connection:test, then {end} and disable its version"

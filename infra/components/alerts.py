@@ -32,7 +32,9 @@ class Alert:
 def log_filters(names: ConnectionNames) -> dict[str, str]:
     """Log metrics by what they count. A test holds the names of events and fields against what the functions write."""
     of = 'resource.type="cloud_run_revision" AND resource.labels.service_name'
-    connector, worker, webhook = (names.function(role) for role in ("connector", "worker", "webhook"))
+    connector, worker, webhook, rotator = (
+        names.function(role) for role in ("connector", "worker", "webhook", "rotator")
+    )
     return {
         # The platform's own request log: sends that were accepted, chunks that were carried out. A log metric also
         # counts lines that are excluded from storage, as these are (`request_log.py`). The maintenance run sends
@@ -47,6 +49,8 @@ def log_filters(names: ConnectionNames) -> dict[str, str]:
         # Nothing of ours: the wrong address, too much of it, or not signed as the provider signs. `why` says which.
         "callbacks-rejected": f'{of}=("{connector}" OR "{webhook}") AND jsonPayload.message="callback_rejected"',
         "callbacks-given-up": f'{of}="{connector}" AND jsonPayload.message="notification_given_up"',
+        # The rotator has taken a notice that only an operator can act on; `steps` says how.
+        "due-by-hand": f'{of}="{rotator}" AND jsonPayload.message="rotation_due"',
     }
 
 
@@ -136,7 +140,15 @@ def _rotation_alerts(names: ConnectionNames, provider: str) -> tuple[Alert, ...]
         "The rotator's log says why (`rotation_waits` with the stage, or an error). It goes on with each delivery of the "
         "notice; every credential in use is good meanwhile. Where the provider refuses, rotate as `commands.rotate` says.",
     )
-    return (overdue, stuck) if by_itself else (overdue,)
+    refused = Alert(
+        "due-by-hand",
+        "a secret is due for rotation, and the provider does not let the rotator make a new one",
+        f"sum(increase({counted(names, 'due-by-hand')}[15m])) > 0",
+        "0s",
+        "WARNING",
+        "Rotate as the rotator's log line `rotation_due` says.",
+    )
+    return (overdue, stuck, refused) if by_itself else (overdue,)
 
 
 def _noticed_before(names: ConnectionNames, secrets: Sequence[str], hours: int) -> str:

@@ -52,8 +52,8 @@ def test_the_picture_has_the_sizes_of_the_code() -> None:
     assert f"worker<br/>{sizes['worker'].low} to {sizes['worker'].high}, one chunk each" in PAGE
     assert f"webhook<br/>{sizes['webhook'].low} to {sizes['webhook'].high}" in PAGE
     assert f"rotator<br/>{sizes['rotator'].low} to {sizes['rotator'].high}" in PAGE
-    assert len(alerts(ConnectionNames("sms"))) == 9
-    assert "nine alerts" in PAGE
+    assert len(alerts(ConnectionNames("sms"))) == 10
+    assert "ten alerts" in PAGE
 
 
 def test_every_alert_is_listed() -> None:

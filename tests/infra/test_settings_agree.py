@@ -284,7 +284,7 @@ def test_filters_listen_to_lines_that_are_written() -> None:
             fields = set(re.findall(r"jsonPayload\.(\w+)", " ".join([text, *LOG_LABELS.get(key, {}).values()])))
             assert fields - {"message"} <= events[name], f"{key} asks for fields that {name!r} doesn't have"
             heard[key] = name
-    assert set(heard.values()) == {"connection test", "callback_rejected", "notification_given_up"}
+    assert set(heard.values()) == {"connection test", "callback_rejected", "notification_given_up", "rotation_due"}
     assert set(LOG_LABELS) <= set(heard)
 
 

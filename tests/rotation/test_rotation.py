@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from sandbox.credentials import basic_header
+from sandbox.infobip import account as infobip
 from sandbox.twilio import accounts
 from sandbox.twilio.signature import sign
 from sms_connector.errors import KeyInProgress, UnsupportedOperation
@@ -21,7 +26,7 @@ from sms_connector.provider import Provider, RawCallback
 from sms_connector.rotation import RotationProgress, Rotator
 from sms_connector.sending.idempotency import IdempotencyKeys
 from sms_connector.store.node_lease import NodeLease
-from sms_connector.transport.http import NoTransport
+from sms_connector.transport.http import HttpRequest, HttpResponse, NoTransport, Transport
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.fake_clock import ThreadedClock
 from tests.fixtures.memory_ledger import Fate, FatedLedger, Killed, MemoryLedger
@@ -30,8 +35,10 @@ from tests.fixtures.simulated import SimulatedTransport, make_service
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
-URL = "https://hooks.example.com/webhooks/twilio/status/token"
+URL = "https://hooks.example.com/webhooks/provider/status/token"
 BASE = "https://api.sandbox.example"
+PUBLIC = ("account-sid", "api-key-sid", "webhook-username")
+TWILIO = {"account-sid": accounts.ACCOUNT_SID, "auth-token": accounts.AUTH_TOKEN}
 
 
 class SteppedVersions(FolderVersions):
@@ -52,17 +59,46 @@ class SteppedVersions(FolderVersions):
         self._step(f"disable {name} after")
 
 
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """`makes`: the stage that makes the new credential, whose spreading is waited for."""
+
+    provider: str
+    secrets: Mapping[str, str]
+    makes: str
+    account: Mapping[str, object] = dataclasses.field(default_factory=dict)
+
+
+CASES = {
+    "auth-token": Case("twilio", TWILIO, "make a secondary token"),
+    "api-key-secret": Case(
+        "twilio",
+        {**TWILIO, "api-key-sid": accounts.KEY_SID, "api-key-secret": accounts.KEY_SECRET},
+        "make a key",
+    ),
+    "api-key": Case(
+        "infobip",
+        {"api-key": infobip.API_KEY, "webhook-username": "user", "webhook-password": "password"},
+        "make a key",
+        {"keys_manage_keys": True},
+    ),
+}
+
+
+def replace_case(name: str, **changes: Any) -> Case:
+    return dataclasses.replace(CASES[name], **changes)
+
+
 class Scene:
     """One account at the simulated provider, a folder of secrets, and nodes that read it."""
 
-    def __init__(self, folder: Path, *, with_key: bool = False) -> None:
-        self.folder, self.clock = folder, ThreadedClock()
+    def __init__(self, folder: Path, case: Case) -> None:
+        self.folder, self.clock, self.case = folder, ThreadedClock(), case
         self.ledger = MemoryLedger(self.clock)
-        self.service = make_service("twilio")
-        secrets = {"account-sid": accounts.ACCOUNT_SID, "auth-token": accounts.AUTH_TOKEN}
-        if with_key:
-            secrets |= {"api-key-sid": accounts.KEY_SID, "api-key-secret": accounts.KEY_SECRET}
-        for name, value in secrets.items():
+        self.service: Any = make_service(case.provider)
+        for name, value in case.account.items():
+            setattr(self.service._account, name, value)
+        for name, value in case.secrets.items():
             (folder / name).write_text(value)
         # One reads at each use, one holds what it has read for thirty seconds.
         self.nodes = [self.node(max_age) for max_age in (0.0, 30.0)]
@@ -72,9 +108,15 @@ class Scene:
         account: accounts.Account = self.service._accounts.accounts[accounts.ACCOUNT_SID]
         return account
 
+    def good_keys(self) -> set[str]:
+        """The API keys that the provider accepts."""
+        if self.case.provider == "twilio":
+            return set(self.account.keys)
+        return {key.secret for key in self.service._account.keys.values() if key.enabled}
+
     def node(self, max_age: float) -> Provider:
         secrets = FileSecrets(self.folder, clock=self.clock, max_age=max_age)
-        return make_provider("twilio", secrets, SimulatedTransport(self.service), BASE)
+        return make_provider(self.case.provider, secrets, SimulatedTransport(self.service), BASE)
 
     def lease(self, secrets: FileSecrets) -> NodeLease:
         """A node's lease, which says what it uses."""
@@ -96,7 +138,7 @@ class Scene:
         secrets = FileSecrets(self.folder, clock=self.clock)
         lease = NodeLease(ledger, clock=self.clock, policy=Policy())
         return Rotator(
-            make_provider("twilio", secrets, SimulatedTransport(self.service, step), BASE),
+            make_provider(self.case.provider, secrets, self.transport(step), BASE),
             SteppedVersions(self.folder, step),
             ledger,
             lease,
@@ -104,16 +146,21 @@ class Scene:
             self.clock,
         )
 
-    def check(self, moment: str = "") -> None:
-        """Every node can send, and takes the callbacks that the provider signs now."""
+    def transport(self, step: Callable[[str], None]) -> Transport:
+        return SimulatedTransport(self.service, step)
+
+    def callback(self) -> RawCallback:
+        """A callback as the provider makes it now."""
+        if self.case.provider == "infobip":
+            headers = {"authorization": basic_header("user", "password")}
+            return RawCallback("POST", URL, headers, b'{"results": []}', datetime.now(UTC))
         signed = sign(self.account.token, URL, form=[("MessageSid", "SM1")])
-        callback = RawCallback(
-            "POST",
-            URL,
-            {"x-twilio-signature": signed, "content-type": "application/x-www-form-urlencoded"},
-            b"MessageSid=SM1",
-            datetime.now(UTC),
-        )
+        headers = {"x-twilio-signature": signed, "content-type": "application/x-www-form-urlencoded"}
+        return RawCallback("POST", URL, headers, b"MessageSid=SM1", datetime.now(UTC))
+
+    def check(self, moment: str = "") -> None:
+        """Every node can send, and takes the callbacks that the provider makes now."""
+        callback = self.callback()
         for place, node in enumerate(self.nodes):
             status = node.check_connection()
             assert status.state is ConnectionState.ACTIVE, f"{moment}: node {place}: {status.description}"
@@ -133,9 +180,6 @@ class Scene:
         return self.clock.run(partial(rotator.rotate, secret, notice_at=notice_at))[0]
 
 
-CASES = {"auth-token": False, "api-key-secret": True}
-
-
 @pytest.fixture(params=CASES)
 def secret(request: pytest.FixtureRequest) -> str:
     return str(request.param)
@@ -143,7 +187,7 @@ def secret(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def scene(tmp_path: Path, secret: str) -> Scene:
-    return Scene(tmp_path, with_key=CASES[secret])
+    return Scene(tmp_path, CASES[secret])
 
 
 def test_the_old_credential_is_dead_in_the_end_and_the_new_one_works(scene: Scene, secret: str) -> None:
@@ -156,9 +200,12 @@ def test_the_old_credential_is_dead_in_the_end_and_the_new_one_works(scene: Scen
     if secret == "auth-token":
         assert scene.account.token == scene.folder.joinpath("auth-token").read_text()
         assert scene.folder.joinpath("auth-token-previous").read_text() == old
-    else:
-        assert accounts.KEY_SID not in scene.account.keys
+    elif secret == "api-key-secret":
+        assert accounts.KEY_SID not in scene.good_keys()
         assert ":" not in scene.folder.joinpath("api-key-secret").read_text()
+    else:
+        assert old not in scene.good_keys()
+        assert scene.folder.joinpath(secret).read_text() in scene.good_keys()
     assert len(FolderVersions(scene.folder).numbers(secret)) == 1
 
 
@@ -166,12 +213,12 @@ def test_the_rotator_may_die_at_any_step(tmp_path: Path, secret: str) -> None:
     def world(step: int) -> Scene:
         folder = tmp_path / str(step)
         folder.mkdir()
-        return Scene(folder, with_key=CASES[secret])
+        return Scene(folder, CASES[secret])
 
     whole = Fate()
     whole_scene = world(0)
     whole_scene.run(whole_scene.rotator(whole), secret)
-    keys = len(whole_scene.account.keys)
+    keys = len(whole_scene.good_keys())
     for step in range(1, whole.steps + 1):
         scene = world(step)
         try:
@@ -181,7 +228,7 @@ def test_the_rotator_may_die_at_any_step(tmp_path: Path, secret: str) -> None:
             scene.clock.now += 60.0  # its lease ends
         scene.run(scene.rotator(), secret)
         scene.check(f"carried on after {step}, {whole.names[step - 1]}")
-        assert len(scene.account.keys) == keys, "a key that nobody uses was left"
+        assert len(scene.good_keys()) == keys, "a key that nobody uses was left"
         assert len(FolderVersions(scene.folder).numbers(secret)) == 1
 
 
@@ -203,7 +250,7 @@ def test_it_waits_for_a_node_that_still_uses_the_old_one(scene: Scene, secret: s
         lease.name()
         progress = scene.once(rotator, secret)
         scene.clock.now += min(progress.retry_after, 20.0)
-    assert progress.stage in ("make a secondary token", "make a key")
+    assert progress.stage == scene.case.makes
     slow.refresh()
     for name in scene.nodes[0].secret_names:
         slow.get(name)
@@ -248,8 +295,59 @@ def test_no_secret_is_in_the_ledger(scene: Scene, secret: str) -> None:
     scene.run(scene.rotator(), secret)
     stored = repr(scene.ledger._documents)
     for path in scene.folder.rglob("*"):
-        if path.is_file() and path.name not in ("account-sid", "api-key-sid") and path.stat().st_size > 8:
+        if path.is_file() and path.name in scene.nodes[0].secret_names and path.name not in PUBLIC:
             assert path.read_text() not in stored
+
+
+# --- Infobip's keys ---------------------------------------------------------------------------------------------------
+
+
+class NoNewKeys(SimulatedTransport):
+    """Infobip, where the key may list keys and make none."""
+
+    def send(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and request.url.endswith("/settings/2/api-keys"):
+            return HttpResponse(403, {}, json.dumps({"errorCode": "E403", "description": "No."}).encode())
+        return super().send(request)
+
+
+class RefusedScene(Scene):
+    def transport(self, step: Callable[[str], None]) -> Transport:
+        return NoNewKeys(self.service, step)
+
+
+SMS_KEY = infobip.Key("SMS", infobip.API_KEY, "sms alone", ("sms:manage",), 0.0, 1e12)
+REFUSALS: dict[str, tuple[type[Scene], Case]] = {
+    "401": (Scene, replace_case("api-key", account={})),
+    "403": (Scene, replace_case("api-key", account={"keys_manage_keys": True, "keys": {"SMS": SMS_KEY}})),
+    "403 to a new one": (RefusedScene, CASES["api-key"]),
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS)
+def test_where_the_key_may_not_manage_keys_the_steps_are_told_and_nothing_is_changed(
+    tmp_path: Path, refusal: str
+) -> None:
+    kind, case = REFUSALS[refusal]
+    scene = kind(tmp_path, case)
+    keys, secrets = scene.good_keys(), [path.name for path in tmp_path.rglob("*")]
+    for _ in range(2):
+        with pytest.raises(
+            UnsupportedOperation, match="make a second API key with the same scopes in Infobip's portal"
+        ):
+            scene.once(scene.rotator(), "api-key")
+    assert (scene.good_keys(), [path.name for path in tmp_path.rglob("*")]) == (keys, secrets)
+    assert "rotation:" not in repr(scene.ledger._documents)
+
+
+def test_the_new_key_has_the_scopes_of_the_old_one(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, CASES["api-key"])
+    account = scene.service._account
+    (old,) = (key for key in account.keys.values() if key.secret == infobip.API_KEY)
+    old.scopes = ("sms:manage", "account-management:manage")
+    scene.run(scene.rotator(), "api-key")
+    (new,) = (key for key in account.keys.values() if key.secret == (tmp_path / "api-key").read_text())
+    assert new.scopes == old.scopes
 
 
 def test_what_only_an_operator_can_rotate_says_how(scene: Scene) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +12,25 @@ import flask
 import pytest
 
 from sandbox import Options, Sandbox
+from sandbox.infobip.account import API_KEY
 from sandbox.twilio.accounts import ACCOUNT_SID, AUTH_TOKEN
 from sms_connector.app.container import start
 from sms_connector.app.rotator import build_rotator
 from sms_connector.rotation import RotationTiming
 
 
-@pytest.fixture
-def ask(tmp_path: Path) -> Any:
+@contextmanager
+def rotator(tmp_path: Path, provider: str, secrets: dict[str, str]) -> Iterator[Any]:
     """A rotator of a connection at the sandbox, which waits for nothing that a test would have to wait for."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    (secrets / "account-sid").write_text(ACCOUNT_SID)
-    (secrets / "auth-token").write_text(AUTH_TOKEN)
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    for name, value in secrets.items():
+        (folder / name).write_text(value)
     with Sandbox(Options()) as sandbox:
         environ = {
+            "SMS_PROVIDER": provider,
             "SMS_LEDGER": f"sqlite:{tmp_path / 'ledger.db'}",
-            "SMS_SECRETS_DIR": str(secrets),
+            "SMS_SECRETS_DIR": str(folder),
             "SMS_PROVIDER_URL": sandbox.url,
             "SMS_CONNECTION": "sms",
         }
@@ -36,6 +41,12 @@ def ask(tmp_path: Path) -> Any:
             with app.test_request_context(path, method="POST", json=document):
                 return handle(flask.request)
 
+        yield post
+
+
+@pytest.fixture
+def ask(tmp_path: Path) -> Iterator[Any]:
+    with rotator(tmp_path, "twilio", {"account-sid": ACCOUNT_SID, "auth-token": AUTH_TOKEN}) as post:
         yield post
 
 
@@ -79,6 +90,17 @@ def test_a_notice_comes_again_until_it_is_done(ask: Any, capfd: pytest.CaptureFi
 def test_a_notice_that_needs_nothing_is_taken(ask: Any, tmp_path: Path, document: object) -> None:
     assert ask("/tasks/rotation", document).status_code == 200
     assert (tmp_path / "secrets" / "auth-token").read_text() == AUTH_TOKEN
+
+
+def test_a_notice_for_a_key_that_may_not_manage_keys_is_taken_and_logged_with_the_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with rotator(tmp_path, "infobip", {"api-key": API_KEY}) as post:
+        assert post("/tasks/rotation", notice("sms-api-key")).status_code == 200
+        assert post("/v1/rotations:run", {"secret": "api-key", "dryRun": True}).status_code == 422
+    (line,) = [json.loads(line) for line in capsys.readouterr().out.splitlines() if "rotation_due" in line]
+    assert "make a second API key with the same scopes in Infobip's portal" in line["steps"]
+    assert (tmp_path / "secrets" / "api-key").read_text() == API_KEY
 
 
 @pytest.mark.parametrize("document", [{}, {"message": "text"}, {"message": {"attributes": 3}}, []], ids=repr)

@@ -1,6 +1,6 @@
 """Infobip: many messages a call under our ids, statuses from its logs.
 
-`wire` reads answers and callbacks, `statuses` the meaning of a code.
+`wire` reads answers and callbacks, `statuses` the meaning of a code, `rotation` makes a new key.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.inbound_message import InboundMessage
 from sms_connector.model.message import BeforeAttempt, OutboundMessage
 from sms_connector.model.phone_number import SenderKind
-from sms_connector.provider import CallbackAnswer, Capabilities, Option, RawCallback, SendOutcome
+from sms_connector.provider import CallbackAnswer, Capabilities, CredentialRotation, Option, RawCallback, SendOutcome
 from sms_connector.providers.common import (
     WEBHOOK_SECRETS,
     WEBHOOK_USERNAME,
@@ -80,6 +80,11 @@ class InfobipProvider(HttpProvider):
             where = self._secrets.where(API_KEY)
             found.append(f"secret {API_KEY!r} is not printable ASCII without spaces (looked at {where}){hint}")
         return found + webhook_basic_problems(self._secrets)
+
+    def rotations(self) -> Sequence[CredentialRotation]:
+        from sms_connector.providers.infobip.rotation import KeyRotation  # only the rotator pays for it
+
+        return (KeyRotation(self._base_url, self._transport).stages(),)
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
