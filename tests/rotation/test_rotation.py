@@ -234,7 +234,7 @@ def test_the_rotator_may_die_at_any_step(tmp_path: Path, secret: str) -> None:
 
 def test_keys_of_others_are_left_alone(tmp_path: Path) -> None:
     """Of another connection on the same account, in the middle of a rotation of its own."""
-    scene = Scene(tmp_path, with_key=True)
+    scene = Scene(tmp_path, CASES["api-key-secret"])
     other = accounts.Key("SK" + "7" * 32, "secret", accounts.Rights.STANDARD, "sms-connector 0123456789abcdef", 0.0)
     scene.account.keys[other.sid] = other
     scene.run(scene.rotator(), "api-key-secret")
