@@ -118,7 +118,7 @@ class Engine:
             planner=planner,
             clock=clock,
             policy=policy,
-            has_events=has_callbacks or can.consuming_reports,
+            has_events=has_callbacks,
             polls_per_run=POLLS_PER_RUN if can.reports_per_page else SINGLE_POLLS_PER_RUN,
             sweep=sweep,
         )

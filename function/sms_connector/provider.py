@@ -48,7 +48,6 @@ class Capabilities(msgspec.Struct, frozen=True):
     reports_by_id         how many ids one `fetch` takes
     reports_sparingly     looking messages up by id is for single ones: where callbacks come, a message is polled once
     reports_per_page      how many messages one page of `list_reports` holds; such a list also settles unknown outcomes
-    consuming_reports     a report is given once only, so its reader must keep it
     idempotent_send       repeating a `send` with the same message ids is harmless: a lost answer is settled by that
     ids_are_ours          the provider's id of a message is ours, so that `fetch_reports` settles a lost answer
     callback_per_message  the provider takes a callback URL with each message
@@ -66,7 +65,6 @@ class Capabilities(msgspec.Struct, frozen=True):
     reports_by_id: int = 0
     reports_sparingly: bool = False
     reports_per_page: int = 0
-    consuming_reports: bool = False
     idempotent_send: bool = False
     ids_are_ours: bool = False
     status_callbacks: bool = False

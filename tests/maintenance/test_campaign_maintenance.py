@@ -27,7 +27,7 @@ from sms_connector.store.status_events import STATUS_EVENTS
 from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import CONSUMING, NO_LIST, NO_PULL, FakeProvider
+from tests.fixtures.fake_provider import NO_LIST, NO_PULL, FakeProvider
 from tests.fixtures.memory_ledger import Fate, Killed
 
 HOUR = 3600.0
@@ -414,28 +414,6 @@ def test_messages_outside_of_campaigns_are_followed_too(world: CampaignWorld) ->
         assert {node.engine.messages.get(r.id).status for r in records} == {MessageStatus.DELIVERED}
         assert [name for _, name in node.provider.calls].count("list") == 1
         assert world.queue.tasks == []
-
-    run_in(world.clock, scenario)
-
-
-@pytest.mark.parametrize("asker", ["alone", "of the campaign"])
-def test_reports_that_are_given_once_are_kept_whoever_they_are_about(world: CampaignWorld, asker: str) -> None:
-    """One is asked for; the list tells of all the others, and never again."""
-
-    def scenario() -> None:
-        node = world.node(capabilities=CONSUMING)
-        world.network.delivered_after = 1.0
-        campaign = send(world, node, 30, tracking=Tracking(600.0 if asker == "alone" else 10.0, 3))
-        drafts = [Draft(index, number(100 + index), SENDER, "Hello", measure("Hello")) for index in range(5)]
-        tracking = Tracking(10.0 if asker == "alone" else 600.0, 3)
-        request = SendRequest(drafts, SendOptions(SENDER, tracking=tracking), "n", "req_1")
-        records = node.engine.sender.send(request)
-        world.clock.sleep(5.0)
-        world.run_maintenance(node, until=world.clock.time() + 60)
-        assert node.provider.starts("list")
-        assert {node.engine.messages.get(r.id).status for r in records} == {MessageStatus.DELIVERED}
-        world.run_maintenance(node, until=world.clock.time() + 700)
-        assert counts(node, campaign) == {"delivered": 30}
 
     run_in(world.clock, scenario)
 

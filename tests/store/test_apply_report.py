@@ -15,7 +15,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.store.message_record import MessageRecord
 from tests.fixtures.campaign_world import SENDER, CampaignWorld, Node, accepted, called, number, run_in
 from tests.fixtures.fake_clock import ThreadedClock
-from tests.fixtures.fake_provider import CONSUMING, OPTED_OUT, Capabilities
+from tests.fixtures.fake_provider import OPTED_OUT, Capabilities
 
 HOUR = 3600.0
 S = MessageStatus
@@ -62,7 +62,6 @@ def cancel(_world: CampaignWorld, node: Node, id_: str) -> None:
 Way = Callable[[CampaignWorld, Node, str], None]
 WAYS = [
     pytest.param(poll, {}, "", id="a maintenance run's poll"),
-    pytest.param(poll, {"capabilities": CONSUMING}, "", id="a list that gives each report once"),
     pytest.param(poll, {}, "lost", id="the list that settles an unknown outcome"),
     pytest.param(look_up, {}, "", id="a look-up"),
     pytest.param(cancel, {}, "", id="the answer to a cancel"),

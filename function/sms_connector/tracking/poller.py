@@ -28,7 +28,7 @@ from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import SLOW_CHECK_SECONDS, MessageRecord, Phase
 from sms_connector.store.message_store import MessageStore, become
 from sms_connector.store.node_lease import NodeLease
-from sms_connector.tracking.reconciler import Reconciler, store_unsolicited_reports
+from sms_connector.tracking.reconciler import Reconciler
 
 MAX_PAGES = 20
 # The polling thread wakes the others. They wake by themselves this often at most.
@@ -236,8 +236,6 @@ class Poller(msgspec.Struct, eq=False):
             answer = self.provider.list_reports(query, page)
             listed = {report.provider_message_id: report for report in answer.reports}
             found.update({id_: report for id_, report in listed.items() if id_ in missing or id_ in others})
-            if self.provider.capabilities.consuming_reports:
-                store_unsolicited_reports(self.store, answer.reports, awaited=found, at=self.clock.time())
             page, left = answer.next_page, sum(id_ not in found for id_ in missing)
             by_id = self.provider.capabilities.reports_by_id
             if page is None or not left or (by_id and pages * by_id >= left):

@@ -11,7 +11,7 @@ without a list, the outcome ends as unknown, with the evidence.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from math import floor, inf
@@ -150,9 +150,6 @@ class Reconciler(msgspec.Struct, frozen=True):
                 break
         missing = [record for record in meant if not self._settle(record, reports)]
         unclear = {record.id for record in missing if self._could_be_meant(record, reports)}
-        if self.provider.capabilities.consuming_reports:
-            adopted = {record.provider_message_id for record in meant}
-            store_unsolicited_reports(self.store, reports, awaited=adopted, at=self.clock.time())
         if page is not None:
             self._note(missing, f"the provider's list is longer than {PAGES} pages; not found in those")
             return
@@ -268,17 +265,3 @@ def _earliest(intent: float) -> float:
 def _recipient_and_pool(record: MessageRecord) -> tuple[str, str | None]:
     """Return the key of a list: it shows a pool's messages only if asked for the pool, a number's always."""
     return record.to, record.sender if parse_sender(record.sender).kind is SenderKind.POOL else None
-
-
-def store_unsolicited_reports(
-    store: MessageStore, reports: Iterable[DeliveryReport], *, awaited: Container[str | None], at: float
-) -> None:
-    """Store reports that a provider gives only once (`Capabilities.consuming_reports`), but for those that the caller
-    applies (`awaited`, provider ids). A report about no message of ours is another application's of the same
-    account."""
-    for report in reports:
-        if report.provider_message_id in awaited:
-            continue
-        owner = report.message_id or store.find_by_provider_id(report.provider_message_id)
-        if owner is not None:
-            store.record_event(owner, report, at=at, source="poll")
