@@ -246,10 +246,9 @@ class Provider(ABC):
     Methods raise `errors.NotSent`, `errors.OutcomeUnknown`, `errors.Throttled` (from the transport), and all but `send`
     raise `errors.ProviderRefused` when the provider answers with its own error.
 
-    `default_url` is where it is called without
-    SMS_PROVIDER_URL; None: that has to be set. `options` are the names SMS_PROVIDER_OPTIONS may have. `callback_places`
-    say where the addresses (`status`, `inbound`) are entered at the provider. `steps_by_hand`:
-    how an operator makes a new credential in the provider's console, and ends the old one.
+    `default_url` is the address without SMS_PROVIDER_URL; None: the setting is required. `options` are the names that
+    SMS_PROVIDER_OPTIONS may have. `callback_places` say where the addresses (`status`, `inbound`) are entered at the
+    provider. `steps_by_hand` say how an operator makes a new credential in the provider's console and ends the old one.
 
     `consent_words` are the provider's documented lists, `secret_names` every secret it may read (`problems` says which
     it needs). `callback_headers` are the headers that `verify_callback` and the readers use, in lower case; one that

@@ -69,7 +69,7 @@ class Rotator(msgspec.Struct, frozen=True):
         """Return where the rotation of this secret stands, and change nothing."""
         rotation = self._find(secret)
         state = self._read(rotation)
-        return _progress(rotation, state) if state and not state.done else _progress(rotation, self._begin(rotation))
+        return _progress(rotation, state if state and not state.done else self._begin(rotation, secret))
 
     def rotate(self, secret: str, *, notice_at: float | None = None) -> RotationProgress:
         """Go on until it is done or has to wait. Raises UnsupportedOperation (with the steps for an operator) for a
@@ -80,7 +80,7 @@ class Rotator(msgspec.Struct, frozen=True):
             if state is None or state.done:
                 if state is not None and notice_at is not None and notice_at <= state.notice_at:
                     return _progress(rotation, state)  # the notice of the rotation that is done, delivered again
-                state = self._begin(rotation, notice_at)
+                state = self._begin(rotation, secret, notice_at)
                 self._save(state)
             try:
                 return self._go_on(rotation, state)
@@ -117,7 +117,7 @@ class Rotator(msgspec.Struct, frozen=True):
 
     def _find(self, secret: str) -> CredentialRotation:
         for rotation in self.provider.rotations():
-            if secret in rotation.secrets and rotation.is_allowed(self.versions):
+            if secret in rotation.secrets:
                 return rotation
         raise self._by_hand(secret)
 
@@ -131,7 +131,9 @@ class Rotator(msgspec.Struct, frozen=True):
             f" /v1/connection:test, then {end} and disable its version"
         )
 
-    def _begin(self, rotation: CredentialRotation, notice_at: float | None = None) -> RotationState:
+    def _begin(self, rotation: CredentialRotation, secret: str, notice_at: float | None = None) -> RotationState:
+        if not rotation.is_allowed(self.versions):
+            raise self._by_hand(secret)
         before = {name: secret_digest(name, self.versions.read(name)) for name in rotation.secrets}
         at = self.clock.time()
         return RotationState(_document_id(rotation), 0, False, at, before, at if notice_at is None else notice_at)

@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.provider import RawCallback
-from sms_connector.providers.common import accepts_basic, basic, split_array
+from sms_connector.providers.common import accepts_webhook_basic, basic, split_array
 from tests.contract.providers.doubles import CannedSecrets
 
 NOW = datetime(2026, 7, 6, 12, 0, 0, tzinfo=UTC)
-PASSWORDS = ("webhook-password", "webhook-password-previous")
 
 
 def callback(body: bytes, **headers: str) -> RawCallback:
@@ -63,7 +62,5 @@ def test_what_is_no_such_array_stays_whole(body: bytes, key: str | None) -> None
     ],
 )
 def test_basic_authentication_of_callbacks(secrets: dict[str, str], given: str, accepted: bool) -> None:
-    found = accepts_basic(
-        CannedSecrets(secrets), callback(b"", authorization=given), user="webhook-username", passwords=PASSWORDS
-    )
+    found = accepts_webhook_basic(CannedSecrets(secrets), callback(b"", authorization=given))
     assert found is accepted

@@ -48,6 +48,10 @@ class Answer(msgspec.Struct, frozen=True):
     status: int = 200
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
+    def encoded(self) -> bytes:
+        """Return the content of an answer that is not made in pieces."""
+        return self.content if isinstance(self.content, bytes) else msgspec.json.encode(self.content)
+
 
 class PathParameter(msgspec.Struct, frozen=True):
     """A part of a path. Of `what` an address that does not fit the pattern is not found, before the ledger is asked:

@@ -142,21 +142,16 @@ def basic(user: str, password: str) -> Secret:
     return Secret("Basic " + b64encode(f"{user}:{password}".encode()).decode())
 
 
-def accepts_basic(secrets: SecretSource, callback: RawCallback, *, user: str, passwords: Sequence[str]) -> bool:
-    """Check a callback's HTTP Basic credentials against the secrets of these names (the current password and the one
-    before), in constant time. Where the user's name is not set, nothing is asked for."""
-    name = secrets.get(user)
+def accepts_webhook_basic(secrets: SecretSource, callback: RawCallback) -> bool:
+    """Check a callback's HTTP Basic credentials (the current password and the one before) in constant time. Without a
+    user name in the secrets no credentials are required."""
+    name = secrets.get(WEBHOOK_USERNAME)
     if not name:
         return True
     given = callback.headers.get("authorization", "").encode()
-    values = [value for each in passwords if (value := secrets.get(each))]
-    known = [hmac.compare_digest(basic(name, value).encode(), given) for value in values]
+    passwords = (secrets.get(WEBHOOK_PASSWORD), secrets.get(WEBHOOK_PASSWORD_PREVIOUS))
+    known = [hmac.compare_digest(basic(name, value).encode(), given) for value in passwords if value]
     return any(known)
-
-
-def accepts_webhook_basic(secrets: SecretSource, callback: RawCallback) -> bool:
-    passwords = (WEBHOOK_PASSWORD, WEBHOOK_PASSWORD_PREVIOUS)
-    return accepts_basic(secrets, callback, user=WEBHOOK_USERNAME, passwords=passwords)
 
 
 def webhook_basic_problems(secrets: SecretSource) -> list[str]:

@@ -15,18 +15,16 @@ from msgspec import UNSET
 
 from sms_connector.api import body as json_body
 from sms_connector.api.idempotent import run_or_replay
-from sms_connector.api.resources.messages import read_request
+from sms_connector.api.resources.messages import read_request, write_text_request
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.custom_channel import CustomChannelAnswer, CustomChannelBody, write_details
 from sms_connector.api.services import Services
 from sms_connector.errors import ErrorKind, InvalidRequest, OutcomeUnknown
 from sms_connector.model.send_request import SendRequest
 from sms_connector.model.status import MessageStatus
-from sms_connector.model.typed import convert
 
 LIMIT_SECONDS = 18.0
-# What Journeys is to ask again for: whether it was taken is open.
-_OPEN = frozenset({MessageStatus.UNKNOWN})
+_decoder = msgspec.json.Decoder(CustomChannelAnswer)
 
 
 def routes(limit_seconds: float = LIMIT_SECONDS) -> tuple[Route, ...]:
@@ -36,7 +34,7 @@ def routes(limit_seconds: float = LIMIT_SECONDS) -> tuple[Route, ...]:
         """Send a message of Journeys' custom channel, once for each IdempotencyId."""
         body: CustomChannelBody = call.body
         answer = _within(limit_seconds, partial(_answer_once, services, call, body))
-        stored = convert(msgspec.json.decode(_bytes_of(answer)), CustomChannelAnswer)
+        stored = _decoder.decode(answer.encoded())
         stored.request_id, stored.channel_definition_id = body.request_id, body.channel_definition_id
         return Answer(stored, answer.status, answer.headers)
 
@@ -75,12 +73,8 @@ def _answer_once(services: Services, call: ParsedRequest, body: CustomChannelBod
 
 def _send(services: Services, call: ParsedRequest, body: CustomChannelBody, nonce: str) -> CustomChannelAnswer:
     answer = partial(CustomChannelAnswer, body.channel_definition_id, body.request_id)
-    document = {
-        # The text is a field's value: what looks like a placeholder in it is text.
-        "message": "<text>",
-        "records": [{"to": body.to, "text": body.message.text, "reference": body.request_id}],
-        **({"sender": body.from_} if body.from_ else {}),
-    }
+    record = {"to": body.to, "reference": body.request_id}
+    document = write_text_request(body.message.text, record, **({"sender": body.from_} if body.from_ else {}))
     try:
         order = read_request(services, document)
     except InvalidRequest as refused:
@@ -88,20 +82,15 @@ def _send(services: Services, call: ParsedRequest, body: CustomChannelBody, nonc
         return answer(None, "NotSent", write_details(problem.kind, problem.message))
     services.engine.connection.require_active()
     options = msgspec.structs.replace(order.options, channel=body.channel_definition_id or services.profile.name)
-    [record] = services.engine.sender.send(SendRequest(order.read.drafts, options, nonce, call.request_id))
-    if record.status in _OPEN:
+    [sent] = services.engine.sender.send(SendRequest(order.read.drafts, options, nonce, call.request_id))
+    if sent.status is MessageStatus.UNKNOWN:
         raise OutcomeUnknown(
             "whether the provider took the message is not known yet; ask again with the same IdempotencyId",
             kind=ErrorKind.TIMEOUT,
         )
-    if record.status is MessageStatus.ERROR and record.failure is not None:
-        return answer(record.id, "NotSent", write_details(record.failure.kind, record.failure.message))
-    return answer(record.id, "Sent")
-
-
-def _bytes_of(answer: Answer) -> bytes:
-    content = answer.content
-    return content if isinstance(content, bytes) else msgspec.json.encode(content)
+    if sent.status is MessageStatus.ERROR and sent.failure is not None:
+        return answer(sent.id, "NotSent", write_details(sent.failure.kind, sent.failure.message))
+    return answer(sent.id, "Sent")
 
 
 ROUTES = routes()

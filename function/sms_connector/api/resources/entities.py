@@ -255,7 +255,7 @@ def send(services: Services, call: ParsedRequest, values: Mapping[str, Any]) -> 
     except InvalidRequest as error:
         names = {field: name for name, field in reversed(list(entity.send_fields.items()))} | {"text": "Body"}
         raise InvalidRequest(*(replace(each, field=_field_of(each.field, names)) for each in error.problems)) from None
-    content = answer.content if isinstance(answer.content, SendAnswer) else _send_answer.decode(_encoded(answer))
+    content = answer.content if isinstance(answer.content, SendAnswer) else _send_answer.decode(answer.encoded())
     [result] = content.results
     failure = _failure_of(result)
     if failure is not None:
@@ -263,17 +263,11 @@ def send(services: Services, call: ParsedRequest, values: Mapping[str, Any]) -> 
     return {entity.key[0]: result.provider_message_id, "Status": str(result.status), "MessageId": result.id}
 
 
-def _encoded(answer: Answer) -> bytes:
-    return answer.content if isinstance(answer.content, bytes) else msgspec.json.encode(answer.content)
-
-
 def _write_send(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return the request. The text is a value of the record, so that `<name>` in it is no placeholder."""
-    text = fields.pop("message", "")
-    record = {"to": fields.pop("to"), **({"text": text} if text else {})}
+    text, record = fields.pop("message", ""), {"to": fields.pop("to")}
     media = fields.pop("mediaUrls", None)
-    more = {"mediaUrls": media if isinstance(media, list) else [media]} if media else {}
-    return {"message": "<text>" if text else "", "records": [record], **fields, **more}
+    more = fields | ({"mediaUrls": media if isinstance(media, list) else [media]} if media else {})
+    return messages.write_text_request(text, record, **more) if text else {"message": "", "records": [record], **more}
 
 
 def _field_of(path: str, names: Mapping[str, str]) -> str:

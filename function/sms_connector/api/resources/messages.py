@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sms_connector.api import body as json_body
 from sms_connector.api.idempotent import (
@@ -107,6 +107,11 @@ def _read_send(services: Services, call: ParsedRequest) -> Ordered:
 def read_request(services: Services, document: Json) -> Ordered:
     """Check a request that another resource makes. Raises InvalidRequest."""
     return _check_send(services, convert(document, SendBody), Problems())
+
+
+def write_text_request(text: str, record: Json, **fields: Any) -> Json:
+    """Return a request for a text as it is: it is a value of the record, so that `<name>` in it is no placeholder."""
+    return {"message": "<text>", "records": [{**record, "text": text}], **fields}
 
 
 def _check_send(
