@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -60,6 +61,12 @@ class Reply:
             pieces.append(piece)
             await asyncio.sleep(0)
         return replace(self, body=b"".join(pieces), rest=NOTHING_MORE)
+
+
+def retry_after_header(seconds: float | None) -> dict[str, str]:
+    """Return the header, where there is something to wait for: whole seconds as in HTTP, rounded up so that waiting them is
+    enough."""
+    return {} if seconds is None else {"Retry-After": str(math.ceil(seconds))}
 
 
 def json_reply(status: int, document: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Reply:

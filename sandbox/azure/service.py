@@ -14,12 +14,9 @@ from sandbox.azure.events import EventGrid, read_subscription, received_event, r
 from sandbox.azure.messages import Book, Message
 from sandbox.azure.numbers import E164, INVALID, OPTED_OUT, SENDERS, TIMED_OUT, Outcome, is_sender, outcome_for
 from sandbox.azure.requests import BAD_DATE, InvalidRequestError, Recipient, Send, read_opt_outs, read_send
-from sandbox.callbacks import Callbacks
-from sandbox.clock import Clock
-from sandbox.options import Context
 from sandbox.segments import segment_count
-from sandbox.service import AdminAction, AdminError
-from sandbox.wire import Reply, Request, json_reply
+from sandbox.service import AdminAction, AdminError, Service
+from sandbox.wire import Reply, Request, json_reply, retry_after_header
 
 # Both keys of the resource; each is valid until it is replaced.
 ACCESS_KEY = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -35,16 +32,10 @@ STOP, START = frozenset({"STOP"}), frozenset({"START", "UNSTOP"})
 Item = dict[str, Any]
 
 
-class Azure:
+class Azure(Service):
     """A `sandbox.service.Service`."""
 
     name = "azure"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         self._book = Book()
@@ -277,5 +268,5 @@ def _rejected(recipient: Recipient, message: str) -> Item:
 
 
 def _error(status: int, code: str, message: str, *, retry_after: float | None = None) -> Reply:
-    headers = {} if retry_after is None else {"Retry-After": str(-int(-retry_after // 1))}
+    headers = retry_after_header(retry_after)
     return json_reply(status, {"error": {"code": code, "message": message}}, headers)

@@ -14,14 +14,12 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from sandbox.callbacks import Callbacks, PlainPolicy, Webhook
-from sandbox.clock import Clock
+from sandbox.callbacks import PlainPolicy, Webhook
 from sandbox.custom import numbers
 from sandbox.custom.messages import Book, Message
 from sandbox.custom.signature import sign, signature_problem
-from sandbox.options import Context
-from sandbox.service import AdminAction, AdminError
-from sandbox.wire import JSON_TYPE, Reply, Request
+from sandbox.service import AdminAction, AdminError, Service
+from sandbox.wire import JSON_TYPE, Reply, Request, retry_after_header
 
 SEND_PATH, STATUS_PATH = "/custom/messages", "/custom/statuses"
 SECRET = "whsec_Y3VzdG9tIGNoYW5uZWwgb2YgdGhlIHNhbmRib3g="  # noqa: S105 - of a simulator
@@ -43,16 +41,10 @@ class Channel:
     inbound_url: str | None = None
 
 
-class Custom:
+class Custom(Service):
     """A `sandbox.service.Service`."""
 
     name = "custom"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         self._channel, self._book = Channel(), Book()
@@ -69,9 +61,6 @@ class Custom:
         if request.method != "GET":
             return _problem(405, "MethodNotAllowed", f"{request.method} is not served here")
         return _json(200, {}) if request.path == SEND_PATH else self._status(request.path.rpartition("/")[2])
-
-    def response_headers(self, reply: Reply, **_: float) -> Mapping[str, str]:
-        return reply.headers
 
     def too_many_requests(self, retry_after: float) -> Reply:
         return _problem(429, "TooManyRequests", "try again later", retry_after=retry_after)
@@ -264,7 +253,7 @@ def _problem_of(item: Mapping[str, Any]) -> str | None:
 
 def _problem(status: int, reason: str, message: str, *, retry_after: float | None = None) -> Reply:
     # Whole seconds as in HTTP, rounded up so that waiting them is enough.
-    headers = {} if retry_after is None else {"Retry-After": str(-int(-retry_after // 1))}
+    headers = retry_after_header(retry_after)
     document = {"Status": numbers.NOT_SENT, "Details": {"Reason": reason, "Message": message}}
     return replace(_json(status, document), headers={"Content-Type": JSON_TYPE, **headers})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sandbox.wire import Reply, json_reply
+from sandbox.wire import Reply, json_reply, retry_after_header
 
 # Description and action.
 TEXTS: Mapping[int, tuple[str, str]] = {
@@ -41,7 +41,7 @@ class InfobipError(Exception):
     def reply(self) -> Reply:
         description, action = TEXTS.get(self.status, TEXTS[500])
         # Whole seconds as in HTTP, rounded up so that waiting them is enough.
-        headers = {} if self.retry_after is None else {"Retry-After": str(-int(-self.retry_after // 1))}
+        headers = retry_after_header(self.retry_after)
         body = {
             "errorCode": f"E{self.status}",
             "description": description,

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.callbacks import Callbacks
-from sandbox.clock import Clock
 from sandbox.infobip import management, numbers
 from sandbox.infobip.account import default_account
 from sandbox.infobip.errors import InfobipError
@@ -17,9 +15,8 @@ from sandbox.infobip.models import Book, witness_document
 from sandbox.infobip.outbox import Outbox
 from sandbox.infobip.statuses import status_document
 from sandbox.infobip.validation import read_envelope, read_fields
-from sandbox.options import Context
 from sandbox.segments import segment_count
-from sandbox.service import AdminAction, AdminError
+from sandbox.service import AdminAction, AdminError, Service
 from sandbox.wire import Reply, Request, json_reply
 
 PREFIXES = ("/sms/1/", "/sms/3/", "/account/1/", "/settings/2/api-keys")
@@ -39,16 +36,10 @@ class Route:
     takes_keys: bool = True
 
 
-class Infobip:
+class Infobip(Service):
     """A `sandbox.service.Service`."""
 
     name = "infobip"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         context, clock = self._context, self._clock

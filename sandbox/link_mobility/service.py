@@ -9,16 +9,14 @@ from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sandbox.callbacks import Callbacks, Webhook
-from sandbox.clock import Clock
+from sandbox.callbacks import Webhook
 from sandbox.link_mobility import gates, numbers, sending
 from sandbox.link_mobility.accounts import INBOUND_GATE, NUMBERS, Account, Destination, Gate
 from sandbox.link_mobility.codes import QUEUED, RESULTS, LinkError
 from sandbox.link_mobility.messages import Message, inbound_document, report_document, stages_for, webhooks
 from sandbox.link_mobility.sending import Draft, Envelope
-from sandbox.options import Context
-from sandbox.service import AdminAction, AdminError
-from sandbox.wire import JSON_TYPE, Reply, Request, json_reply
+from sandbox.service import AdminAction, AdminError, Service
+from sandbox.wire import JSON_TYPE, Reply, Request, json_reply, retry_after_header
 
 SEND, BATCH, TOKEN = "/sms/send", "/sms/sendbatch", "/auth/token"
 # Fields of an account that an admin call may set.
@@ -31,16 +29,10 @@ ACCOUNT_FIELDS = {
 }
 
 
-class LinkMobility:
+class LinkMobility(Service):
     """A `sandbox.service.Service`."""
 
     name = "link-mobility"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         self._account = Account()
@@ -54,9 +46,6 @@ class LinkMobility:
             return self._answer(request)
         except LinkError as error:
             return _refused(error.status, error.code, error.text)
-
-    def response_headers(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:  # noqa: ARG002
-        return reply.headers
 
     def too_many_requests(self, retry_after: float) -> Reply:
         # Not documented: throughput is part of the contract. With the header that HTTP has for it.
@@ -210,6 +199,5 @@ def _refused(status: int, code: int, text: str, retry_after: float | None = None
     """Return an ErrorResponse. Its field names are not in the PDFs; these are those of a client generated from LINK's
     own model (https://github.com/deveel/deveel.lm.client)."""
     headers = {"WWW-Authenticate": 'Basic realm="LINK"'} if status == 401 else {}
-    if retry_after is not None:
-        headers["Retry-After"] = str(-int(-retry_after // 1))
+    headers |= retry_after_header(retry_after)
     return json_reply(status, {"status": code, "description": text, "translatedDescription": text}, headers)

@@ -8,11 +8,8 @@ from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sandbox.callbacks import Callbacks
-from sandbox.clock import Clock
-from sandbox.options import Context
 from sandbox.segments import segment_count
-from sandbox.service import AdminAction, AdminError
+from sandbox.service import AdminAction, AdminError, Service
 from sandbox.telesign import callbacks as posts
 from sandbox.telesign import numbers
 from sandbox.telesign.authentication import Nonces, authenticate
@@ -20,7 +17,7 @@ from sandbox.telesign.callbacks import Signer, action_of, timestamp
 from sandbox.telesign.codes import ERRORS, TelesignError, describe
 from sandbox.telesign.messages import RECEIVED_PLAN, Book, Message, plan_for
 from sandbox.telesign.validation import Draft, read_draft
-from sandbox.wire import Reply, Request, json_reply
+from sandbox.wire import Reply, Request, json_reply, retry_after_header
 
 PATH = "/v1/messaging"
 REFERENCE_ID = re.compile(r"[0-9A-Fa-f]{32}")
@@ -56,20 +53,14 @@ ACCOUNT_FIELDS = {
 }
 
 
-class Telesign:
+class Telesign(Service):
     """A `sandbox.service.Service`."""
 
     name = "telesign"
 
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self._signer = Signer(CUSTOMER_ID, lambda: self._account.api_keys[0])
-        self.reset()
-
     def reset(self) -> None:
         self._account, self._book = Account(), Book()
+        self._signer = Signer(CUSTOMER_ID, lambda: self._account.api_keys[0])
 
     def owns(self, path: str) -> bool:
         return path == PATH or path.startswith(f"{PATH}/")
@@ -82,10 +73,6 @@ class Telesign:
             return self._fetch(request)
         except TelesignError as refusal:
             return self._refused(refusal, external_id=dict(request.form_pairs()).get("external_id"))
-
-    def response_headers(self, reply: Reply, **_: float) -> Mapping[str, str]:
-        # No headers of limits or of time are documented.
-        return reply.headers
 
     def too_many_requests(self, retry_after: float) -> Reply:
         return self._refused(TelesignError(10019), retry_after=retry_after)
@@ -268,7 +255,7 @@ class Telesign:
         if error.signature_string is not None:
             document["signature_string"] = error.signature_string
         # Whole seconds as in HTTP, rounded up so that waiting them is enough.
-        headers = {} if retry_after is None else {"Retry-After": str(-int(-retry_after // 1))}
+        headers = retry_after_header(retry_after)
         return json_reply(status or ERRORS[error.code][0], document, headers)
 
     def _reference_id(self) -> str:

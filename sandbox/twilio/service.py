@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sandbox.callbacks import Callbacks
-from sandbox.clock import Clock
-from sandbox.options import Context
-from sandbox.service import AdminAction
+from sandbox.service import AdminAction, Service
 from sandbox.twilio.accounts import Account, AccountBook, Caller, Rights, default_account
 from sandbox.twilio.admin import TwilioAdmin
 from sandbox.twilio.documents import witness_document
@@ -25,7 +22,7 @@ from sandbox.twilio.resources.searches import Searches
 from sandbox.twilio.resources.store import Store
 from sandbox.twilio.responses import AccountResponses, Call, MessageResponses, Responder
 from sandbox.twilio.routes import Route, routes
-from sandbox.wire import Reply, Request, json_reply
+from sandbox.wire import Reply, Request, json_reply, retry_after_header
 
 PREFIXES = ("/2010-04-01/", "/v1/AuthTokens/", "/v1/Services")
 # Seen in recordings of Twilio's answers.
@@ -37,16 +34,10 @@ STANDING_HEADERS = {
 }
 
 
-class Twilio:
+class Twilio(Service):
     """A `sandbox.service.Service`."""
 
     name = "twilio"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         context, clock = self._context, self._clock
@@ -141,7 +132,5 @@ def _refused(
     if status is None:
         status = int((values or {}).get("status", REFUSALS[code].status))
     headers = {"WWW-Authenticate": 'Basic realm="Twilio API"'} if status == 401 else {}
-    if retry_after is not None:
-        # Whole seconds as in HTTP, rounded up so that waiting them is enough.
-        headers["Retry-After"] = str(-int(-retry_after // 1))
+    headers |= retry_after_header(retry_after)
     return json_reply(status, {**body, "status": status}, headers)

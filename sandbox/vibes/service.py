@@ -7,17 +7,15 @@ from collections.abc import Awaitable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.callbacks import Callbacks, PlainPolicy, Webhook
-from sandbox.clock import Clock
+from sandbox.callbacks import PlainPolicy, Webhook
 from sandbox.credentials import basic_header, is_one_of, read_basic
-from sandbox.options import Context
-from sandbox.service import AdminAction, AdminError
+from sandbox.service import AdminAction, AdminError, Service
 from sandbox.vibes import messages, numbers, sending
 from sandbox.vibes.codes import Failure
 from sandbox.vibes.messages import XML, XML_TYPE, Message
 from sandbox.vibes.numbers import Outcome
 from sandbox.vibes.sending import Draft
-from sandbox.wire import Reply, Request
+from sandbox.wire import Reply, Request, retry_after_header
 
 ROOT = "/MessageApi/"
 MESSAGES, BUNDLES = "/MessageApi/mt/messages", "/MessageApi/mt/messageBundles"
@@ -48,16 +46,10 @@ class Account:
     inbound_password: str = ""
 
 
-class Vibes:
+class Vibes(Service):
     """A `sandbox.service.Service`."""
 
     name = "vibes"
-
-    def __init__(self, context: Context, clock: Clock, callbacks: Callbacks) -> None:
-        self._context = context
-        self._clock = clock
-        self._callbacks = callbacks
-        self.reset()
 
     def reset(self) -> None:
         self._account = Account()
@@ -80,15 +72,12 @@ class Vibes:
                 return self._look_up(path.removeprefix(f"{MESSAGES}/"))
         return Reply(404)
 
-    def response_headers(self, reply: Reply, *, under_way: int, seconds: float) -> Mapping[str, str]:  # noqa: ARG002
-        return reply.headers
-
     def too_many_requests(self, retry_after: float) -> Reply:
         # Not documented for HTTP; with the header that HTTP has for it.
-        return Reply(429, headers={"Retry-After": str(-int(-retry_after // 1))})
+        return Reply(429, headers=retry_after_header(retry_after))
 
     def server_error(self, status: int, retry_after: float | None = None) -> Reply:
-        headers = {} if retry_after is None else {"Retry-After": str(-int(-retry_after // 1))}
+        headers = retry_after_header(retry_after)
         return Reply(
             status, b"<html><body>Internal Server Error</body></html>", {"Content-Type": "text/html", **headers}
         )
