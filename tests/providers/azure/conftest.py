@@ -5,16 +5,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from sandbox import AdminClient, Options, Sandbox
-from sandbox.options import Settings
-from sms_connector.local.clock import SystemClock
+from sandbox import AdminClient, Sandbox
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.message import OutboundMessage
 from sms_connector.provider import Provider, SendOutcome, SendReceipt
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport
-from tests.fixtures.providers import make_provider
+from tests.fixtures.providers import live_transport, make_provider
 from tests.providers.azure import azure_wire as wire
 
 Canned = Callable[..., tuple[Provider, CannedTransport]]
@@ -52,17 +48,9 @@ def canned() -> Canned:
     return make
 
 
-@pytest.fixture(scope="module")
-def open_sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
-def live(open_sandbox: Sandbox) -> Iterator[Live]:
-    open_sandbox.admin.reset()
+def live(sandbox: Sandbox) -> Iterator[Live]:
+    sandbox.admin.reset()
     secrets = CannedSecrets(dict(wire.SECRETS))
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=0.5, attempts=2, backoff_base=0.001)
-    transport = HttpTransport(settings, clock=SystemClock(), secrets=secrets)
-    yield Live(make_provider("azure", secrets, transport, open_sandbox.url), open_sandbox.admin, secrets)
-    transport.close()
+    with live_transport(secrets, attempts=2, read_timeout=0.5) as transport:
+        yield Live(make_provider("azure", secrets, transport, sandbox.url), sandbox.admin, secrets)

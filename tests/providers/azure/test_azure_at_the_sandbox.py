@@ -163,7 +163,7 @@ class TestCredentials:
         live.sent(message(2))
         assert [entry["status"] for entry in live.admin.journal()] == [202, 401, 202, 202]
 
-    def test_a_call_that_waited_is_signed_when_it_leaves(self, open_sandbox: Sandbox, live: Live) -> None:
+    def test_a_call_that_waited_is_signed_when_it_leaves(self, sandbox: Sandbox, live: Live) -> None:
         now = datetime.now(UTC).timestamp()
         clock = FakeClock(now - 3600)
 
@@ -172,16 +172,16 @@ class TestCredentials:
 
         transport = HttpTransport(TransportSettings(attempts=1), clock=SystemClock(), secrets=live.secrets, gate=gate)
         provider = registry.make_provider(
-            "azure", ProviderSettings(base_url=open_sandbox.url), secrets=live.secrets, transport=transport, clock=clock
+            "azure", ProviderSettings(base_url=sandbox.url), secrets=live.secrets, transport=transport, clock=clock
         )
         assert isinstance(provider.send([message()])[0], SendReceipt)
         transport.close()
 
-    def test_a_clock_that_is_wrong_is_told(self, open_sandbox: Sandbox, live: Live) -> None:
+    def test_a_clock_that_is_wrong_is_told(self, sandbox: Sandbox, live: Live) -> None:
         transport = HttpTransport(TransportSettings(attempts=1), clock=SystemClock(), secrets=live.secrets)
         provider = registry.make_provider(
             "azure",
-            ProviderSettings(base_url=open_sandbox.url),
+            ProviderSettings(base_url=sandbox.url),
             secrets=live.secrets,
             transport=transport,
             clock=FakeClock(datetime.now(UTC).timestamp() - 3600),

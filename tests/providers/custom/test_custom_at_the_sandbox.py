@@ -9,19 +9,16 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
+from sandbox import AdminClient, Sandbox
 from sandbox.custom.service import SEND_PATH, STATUS_PATH
-from sandbox.options import Settings
 from sms_connector.errors import ErrorKind, InvalidRequest, NotSent, OutcomeUnknown
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, RawCallback, SendReceipt
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
+from tests.fixtures.providers import live_transport
 from tests.providers.custom import custom_wire as wire
 from tests.sandbox.support import Received, Receiver
 
@@ -43,28 +40,18 @@ class Live:
         return report
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[Live]:
     sandbox.admin.reset()
     secrets = CannedSecrets(dict(wire.SECRETS))
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=3, backoff_base=0.001)
-    transport = HttpTransport(
-        settings, clock=SystemClock(), gate=lambda lane, before_attempt=None: None, secrets=secrets
-    )
     url, status_url = sandbox.url + SEND_PATH, sandbox.url + STATUS_PATH
-    yield Live(
-        wire.make(secrets, transport, url=url, statusUrl=status_url),
-        wire.make(secrets, transport, url=url, statusUrl=status_url, recipientsPerCall="5"),
-        sandbox.admin,
-        secrets,
-    )
-    transport.close()
+    with live_transport(secrets) as transport:
+        yield Live(
+            wire.make(secrets, transport, url=url, statusUrl=status_url),
+            wire.make(secrets, transport, url=url, statusUrl=status_url, recipientsPerCall="5"),
+            sandbox.admin,
+            secrets,
+        )
 
 
 @pytest.fixture

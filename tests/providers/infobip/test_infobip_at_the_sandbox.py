@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
+from sandbox import AdminClient, Sandbox
 from sandbox.infobip.account import API_KEY, PASSWORD, SENDING_KEY, USERNAME
-from sandbox.options import Settings
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, RawCallback, SendOutcome, SendReceipt
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
-from tests.fixtures.providers import make_provider
+from tests.fixtures.providers import live_transport, make_provider
 from tests.sandbox.infobip.conftest import InfobipApi
 from tests.sandbox.support import Receiver
 
@@ -56,12 +53,6 @@ class Live:
         return len(self.admin.journal(path=path))
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 Connect = Callable[[int], Live]
 
 
@@ -69,21 +60,14 @@ Connect = Callable[[int], Live]
 def connect(sandbox: Sandbox) -> Iterator[Connect]:
     """Builds a connection whose transport makes at most so many attempts of a call."""
     sandbox.admin.reset()
-    transports: list[HttpTransport] = []
+    with ExitStack() as opened:
 
-    def build(attempts: int) -> Live:
-        secrets = CannedSecrets({"api-key": API_KEY})
-        settings = TransportSettings(
-            connect_timeout=2.0, read_timeout=2.0, attempts=attempts, backoff_base=0.001, backoff_cap=0.001
-        )
-        transports.append(
-            HttpTransport(settings, clock=SystemClock(), gate=lambda _, before_attempt=None: None, secrets=secrets)
-        )
-        return Live(make_provider("infobip", secrets, transports[-1], sandbox.url), sandbox.admin, secrets)
+        def build(attempts: int) -> Live:
+            secrets = CannedSecrets({"api-key": API_KEY})
+            transport = opened.enter_context(live_transport(secrets, attempts=attempts))
+            return Live(make_provider("infobip", secrets, transport, sandbox.url), sandbox.admin, secrets)
 
-    yield build
-    for transport in transports:
-        transport.close()
+        yield build
 
 
 @pytest.fixture

@@ -14,9 +14,8 @@ import pytest
 from msgspec.structs import replace
 from werkzeug.serving import make_server
 
-from sandbox import AdminClient, Options, Sandbox
+from sandbox import AdminClient, Sandbox
 from sandbox.infobip.account import API_KEY
-from sandbox.options import Settings
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.local.clock import SystemClock
 from sms_connector.model.message import OutboundMessage
@@ -84,12 +83,6 @@ def called(stage: EventStage, number: int = 1, **fields: Any) -> MessageRecord:
 
 def posted(*results: object) -> bytes:
     return json.dumps({"results": results}).encode()
-
-
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
 
 
 @pytest.fixture

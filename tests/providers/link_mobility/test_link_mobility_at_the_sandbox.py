@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
+from sandbox import AdminClient, Sandbox
 from sandbox.link_mobility.accounts import (
     CLIENT_ID,
     CLIENT_SECRET,
@@ -24,20 +24,16 @@ from sandbox.link_mobility.accounts import (
     USERNAME,
 )
 from sandbox.link_mobility.codes import RESULTS
-from sandbox.options import Settings
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, RawCallback, SendOutcome, SendReceipt
 from sms_connector.providers.common import basic
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.callback_stage import CallbackStage
-from tests.fixtures.providers import make_provider
+from tests.fixtures.providers import live_transport, make_provider
 from tests.sandbox.support import Received, Receiver
 
 MESSAGE = OutboundMessage("msg_1", "+15558675310", "+15551234567", "Olá – ça va? <b> & 50%+\n2")
@@ -63,20 +59,12 @@ class Live:
             self.admin.post("link-mobility/gates", {"id": gate, "url": f"{receiver.url}/{gate}", **credentials})
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[Live]:
     sandbox.admin.reset()
-    secrets, clock = CannedSecrets({"username": USERNAME, "password": PASSWORD, **WEBHOOK}), SystemClock()
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=3, backoff_base=0.001)
-    transport = HttpTransport(settings, clock=clock, gate=lambda lane, before_attempt=None: None, secrets=secrets)
-    yield Live(make_provider("link-mobility", secrets, transport, sandbox.url, **OPTIONS), sandbox.admin, secrets)
-    transport.close()
+    secrets = CannedSecrets({"username": USERNAME, "password": PASSWORD, **WEBHOOK})
+    with live_transport(secrets) as transport:
+        yield Live(make_provider("link-mobility", secrets, transport, sandbox.url, **OPTIONS), sandbox.admin, secrets)
 
 
 @pytest.fixture
@@ -144,13 +132,9 @@ def test_one_of_many_is_refused_and_stops_no_other(live: Live) -> None:
 
 
 def test_a_refusal_of_the_whole_call_is_each_messages_own(live: Live, sandbox: Sandbox) -> None:
-    settings = TransportSettings(attempts=1)
-    transport = HttpTransport(
-        settings, clock=SystemClock(), gate=lambda lane, before_attempt=None: None, secrets=live.secrets
-    )
-    wrong = make_provider("link-mobility", live.secrets, transport, sandbox.url, **{**OPTIONS, "gateId": "no-gate"})
-    outcomes = wrong.send(many(2))
-    transport.close()
+    with live_transport(live.secrets, attempts=1) as transport:
+        wrong = make_provider("link-mobility", live.secrets, transport, sandbox.url, **{**OPTIONS, "gateId": "no-gate"})
+        outcomes = wrong.send(many(2))
     assert [(o.code, o.kind) for o in outcomes if isinstance(o, FailureReason)] == [(106301, ErrorKind.ACCOUNT)] * 2
 
 

@@ -9,19 +9,16 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
-from sandbox.options import Settings
+from sandbox import AdminClient, Sandbox
 from sms_connector.errors import ErrorKind, InvalidRequest, NotSent, OutcomeUnknown
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.inbound_message import Keyword
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, RawCallback, SendReceipt
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
+from tests.fixtures.providers import live_transport
 from tests.providers.telesign import telesign_wire as wire
 from tests.sandbox.support import Received, Receiver
 
@@ -48,21 +45,13 @@ class Live:
         return report
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[Live]:
     sandbox.admin.reset()
-    secrets, clock = CannedSecrets(dict(wire.SECRETS)), SystemClock()
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=3, backoff_base=0.001)
-    transport = HttpTransport(settings, clock=clock, gate=lambda lane, before_attempt=None: None, secrets=secrets)
-    made = [wire.make(secrets, transport, base_url=sandbox.url, authentication=way) for way in ("digest", "basic")]
-    yield Live(made[0], made[1], sandbox.admin, secrets)
-    transport.close()
+    secrets = CannedSecrets(dict(wire.SECRETS))
+    with live_transport(secrets) as transport:
+        made = [wire.make(secrets, transport, base_url=sandbox.url, authentication=way) for way in ("digest", "basic")]
+        yield Live(made[0], made[1], sandbox.admin, secrets)
 
 
 @pytest.fixture

@@ -10,20 +10,16 @@ from urllib.parse import urlencode
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
-from sandbox.options import Settings
+from sandbox import AdminClient, Sandbox
 from sandbox.twilio.accounts import KEY_SECRET, KEY_SID, SERVICE_SID
 from sms_connector.errors import ErrorKind, OutcomeUnknown, ProviderRefused
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
 from sms_connector.model.status import MessageStatus
 from sms_connector.provider import Provider, RawCallback, ReportQuery, SendReceipt
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
-from tests.fixtures.providers import make_twilio
+from tests.fixtures.providers import live_transport, make_twilio
 from tests.providers.twilio import twilio_wire as wire
 from tests.sandbox.support import Received, Receiver
 
@@ -48,23 +44,13 @@ class Live:
         return report
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[Live]:
     """Every request the simulator saw is held against Twilio's document in the end."""
     sandbox.admin.reset()
     secrets = CannedSecrets(dict(wire.SECRETS))
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=1)
-    transport = HttpTransport(
-        settings, clock=SystemClock(), gate=lambda lane, before_attempt=None: None, secrets=secrets
-    )
-    yield Live(make_twilio(sandbox.url, secrets, transport), sandbox.admin, secrets)
-    transport.close()
+    with live_transport(secrets, attempts=1) as transport:
+        yield Live(make_twilio(sandbox.url, secrets, transport), sandbox.admin, secrets)
     assert [problem for entry in sandbox.admin.journal() for problem in wire.WITNESS.of_journal(entry)] == []
 
 

@@ -10,12 +10,10 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from sandbox import AdminClient, Options, Sandbox
-from sandbox.options import Settings
+from sandbox import AdminClient, Sandbox
 from sandbox.vibes.codes import CARRIER, INTERNAL
 from sandbox.vibes.service import PASSWORD, USERNAME
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
-from sms_connector.local.clock import SystemClock
 from sms_connector.model.connection_status import ConnectionState
 from sms_connector.model.delivery_report import DeliveryReport, FailureReason
 from sms_connector.model.message import OutboundMessage
@@ -24,11 +22,9 @@ from sms_connector.provider import Provider, SendOutcome, SendReceipt
 from sms_connector.providers.common import basic
 from sms_connector.store.message_record import Phase
 from sms_connector.store.outcome import ApplyOutcome
-from sms_connector.transport.session import HttpTransport
-from sms_connector.transport.settings import TransportSettings
 from tests.contract.providers.doubles import CannedSecrets
 from tests.fixtures.callback_stage import CallbackStage
-from tests.fixtures.providers import make_provider
+from tests.fixtures.providers import live_transport, make_provider
 from tests.sandbox.support import Received, Receiver
 
 S = MessageStatus
@@ -53,20 +49,12 @@ class Live:
         return report
 
 
-@pytest.fixture(scope="module")
-def sandbox() -> Iterator[Sandbox]:
-    with Sandbox(Options(settings=Settings(delivery_seconds=100.0))) as opened:
-        yield opened
-
-
 @pytest.fixture
 def live(sandbox: Sandbox) -> Iterator[Live]:
     sandbox.admin.reset()
-    secrets, clock = CannedSecrets({"username": USERNAME, "password": PASSWORD, **WEBHOOK}), SystemClock()
-    settings = TransportSettings(connect_timeout=2.0, read_timeout=2.0, attempts=3, backoff_base=0.001)
-    transport = HttpTransport(settings, clock=clock, gate=lambda lane, before_attempt=None: None, secrets=secrets)
-    yield Live(make_provider("vibes", secrets, transport, sandbox.url), sandbox.admin, secrets)
-    transport.close()
+    secrets = CannedSecrets({"username": USERNAME, "password": PASSWORD, **WEBHOOK})
+    with live_transport(secrets) as transport:
+        yield Live(make_provider("vibes", secrets, transport, sandbox.url), sandbox.admin, secrets)
 
 
 @pytest.fixture
