@@ -48,7 +48,7 @@ def describe(ctx: typer.Context) -> None:
 
 @connection.command("addresses")
 def show_addresses(ctx: typer.Context) -> None:
-    """Show the addresses that the provider calls, and where each is entered there. Whoever knows one may call it."""
+    """Show the addresses that the provider calls, and where to enter each at the provider. Keep them secret."""
     run = context_of(ctx)
     answer = run.client.get("/v1/connection/addresses")
     lines = [

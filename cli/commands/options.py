@@ -56,7 +56,7 @@ SenderAddress = Annotated[
 ]
 Interval = Annotated[float | None, typer.Option(help="Seconds between two status questions.")]
 Attempts = Annotated[int | None, typer.Option(help="Status polls at most.")]
-Validity = Annotated[int | None, typer.Option(help="Seconds after which delivery is no longer tried.")]
+Validity = Annotated[int | None, typer.Option(help="Seconds after which the provider stops trying to deliver.")]
 SendAt = Annotated[str | None, typer.Option(help="When (RFC 3339), where the provider can schedule.")]
 CallbackUrl = Annotated[str | None, typer.Option(help="Where the connector posts results.")]
 Unknown = Annotated[

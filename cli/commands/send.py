@@ -207,7 +207,7 @@ def _show_dry(run: Context, upload: Upload, query: Mapping[str, Any]) -> None:
 
 
 def _refuse_wrong_records(run: Context, upload: Upload, query: Mapping[str, Any]) -> None:
-    """Raises Refused, with every record that can't be sent, before anything is. What is to be skipped is no reason."""
+    """Raises Refused with every record that can't be sent, before any is sent. A duplicate is skipped, not refused."""
     plan = _plan(run, upload, query)
     wrong = [each for each in plan["refusals"] if each["kind"] != "DUPLICATE"]
     if wrong:
