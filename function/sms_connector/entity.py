@@ -115,13 +115,21 @@ class EntityType(msgspec.Struct, frozen=True, rename="camel", dict=True):
         return {column.name: column for column in self.columns}
 
     @cached_property
+    def column_names(self) -> tuple[str, ...]:
+        """The names of a row's columns, in order."""
+        return tuple(column.name for column in self.readable)
+
+    @cached_property
     def _key_places(self) -> tuple[int, ...]:
-        names = [column.name for column in self.readable]
-        return tuple(names.index(name) for name in self.key)
+        return tuple(map(self.column_names.index, self.key))
+
+    def fields_of(self, row: Row) -> dict[str, Any]:
+        """Return a row's values by their columns' names."""
+        return dict(zip(self.column_names, row, strict=True))
 
     def id_of(self, row: Row) -> str:
         """Return the entity's id; empty without a key."""
-        return KEY_SEPARATOR.join(str(row[place]) for place in self._key_places)
+        return KEY_SEPARATOR.join([str(row[place]) for place in self._key_places])
 
 
 class Action(msgspec.Struct, frozen=True):

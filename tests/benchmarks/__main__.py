@@ -30,6 +30,7 @@ BENCHMARKS = {
     8: "bench_shares",
     9: "bench_infra_preview",
     10: "campaign_pace",
+    11: "entity_listing",
 }
 
 

@@ -231,7 +231,7 @@ class Entities:
         token = None
         if len(rows) > wanted.page_size:
             last, entity_id = rows[wanted.page_size - 1]
-            value = last[[each.name for each in entity.readable].index(column.name)]
+            value = last[entity.column_names.index(column.name)]
             token = _sort_token(digest, value, entity_id)
         return Listing([row for row, _ in rows[: wanted.page_size]], token), reader.calls
 
@@ -261,7 +261,7 @@ def _find(
 
 
 def _key_of(entity: EntityType, row: Row) -> dict[str, str]:
-    values = {column.name: value for column, value in zip(entity.readable, row, strict=True)}
+    values = entity.fields_of(row)
     wanted = {*entity.key, *(parent.column for parent in entity.parents)}
     return {name: str(values[name]) for name in wanted if values.get(name) is not None}
 

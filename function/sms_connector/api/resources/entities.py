@@ -119,9 +119,9 @@ def with_token(content: dict[str, Any], token: str | None) -> dict[str, Any]:
 def list_entities(services: Services, call: ParsedRequest) -> Answer:
     """List entities."""
     entities, query, name = get_entities(services), call.query, call.path["entity_type"]
-    entity = entities.type_of(name)
+    entity, connection = entities.type_of(name), connection_name(call)
     found, calls = entities.list_rows(name, read_list(query))
-    rows = [payloads.write_entity(entity, row, connection_name(call)) for row in found.rows]
+    rows = [payloads.write_entity(entity, row, connection) for row in found.rows]
     return counted(with_token({"entities": rows}, found.next_token), calls)
 
 

@@ -95,7 +95,7 @@ def _execute(services: Services, call: ParsedRequest, body: agent_kit.ExecuteBod
         case "GET_ENTITY":
             entities, name = get_entities(services), _required(body.entity, "entity")
             row, calls = entities.get(name, _required(body.entity_id, "entityId"))
-            return payloads.write_entity(entities.type_of(name), row, "")["fields"], None, calls
+            return entities.type_of(name).fields_of(row), None, calls
         case "CREATE_ENTITY":
             return create(services, call, _required(body.entity, "entity"), given), None, 1
         case "UPDATE_ENTITY":
@@ -124,7 +124,7 @@ def _list(services: Services, body: agent_kit.ExecuteBody) -> tuple[Any, str | N
     entities, name = get_entities(services), _required(body.entity, "entity")
     found, calls = entities.list_rows(name, read_list(query))
     entity = entities.type_of(name)
-    return [payloads.write_entity(entity, row, "")["fields"] for row in found.rows], found.next_token, calls
+    return [entity.fields_of(row) for row in found.rows], found.next_token, calls
 
 
 def _update(services: Services, body: agent_kit.ExecuteBody, given: dict[str, Any]) -> tuple[dict[str, Any], int]:

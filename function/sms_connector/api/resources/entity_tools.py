@@ -198,7 +198,7 @@ def _list(services: Services, _call: ParsedRequest, given: Given) -> tuple[Mappi
     )
     found, calls = entities.list_rows(name, read_list(query))
     entity = entities.type_of(name)
-    rows = [payloads.write_entity(entity, row, "")["fields"] for row in found.rows]
+    rows = [entity.fields_of(row) for row in found.rows]
     return with_token({"rows": rows}, found.next_token), calls
 
 

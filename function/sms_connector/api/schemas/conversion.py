@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import EnumType
+from functools import cache
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 from urllib.parse import parse_qsl
 
@@ -59,7 +60,7 @@ def convert(document: Any, wanted: type[S], *, strict: bool = True) -> S:
 def convert_query(query: bytes, wanted: type[S] | None) -> tuple[S | None, dict[str, Any]]:
     """Read the query string, and return also those of its fields that were given; None where the route takes none.
     Raises InvalidRequest."""
-    types = {each.encode_name: _unwrap(each.type) for each in msgspec.structs.fields(wanted)} if wanted else {}
+    types = _types_of(wanted) if wanted else {}
     parameters = _parse_query(query, frozenset(name for name, kind in types.items() if get_origin(kind) is list))
     # The library reads numbers such as `1e1` and `10.0` as whole.
     problems = Problems()
@@ -73,6 +74,11 @@ def convert_query(query: bytes, wanted: type[S] | None) -> tuple[S | None, dict[
         return None, {}
     read = convert(parameters, wanted, strict=False)
     return read, {name: value for name, value in msgspec.to_builtins(read).items() if name in parameters}
+
+
+@cache  # the library finds a type's annotations anew each time
+def _types_of(wanted: type[Any]) -> Mapping[str, Any]:
+    return {each.encode_name: _unwrap(each.type) for each in msgspec.structs.fields(wanted)}
 
 
 def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[str]]:

@@ -200,7 +200,7 @@ def describe(column: Column, entity: EntityType | None) -> str:
 
 def write_entity(entity: EntityType, row: Row, connection: str) -> Object:
     """Write a row; `connection` is the connection's resource name."""
-    fields = {column.name: value for column, value in zip(entity.readable, row, strict=True)}
+    fields = entity.fields_of(row)
     if not entity.key:
         return {"fields": fields}
     return {"name": entity_name(connection, entity.name, entity.id_of(row)), "fields": fields}

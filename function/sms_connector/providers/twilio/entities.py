@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 import msgspec
-from msgspec.structs import replace
+from msgspec.structs import astuple, replace
 
 from sms_connector.entity import (
     KEY_SEPARATOR,
@@ -25,13 +26,14 @@ from sms_connector.entity import (
     EntitySource,
     EntityType,
     Narrowing,
+    Operation,
     Parent,
     Row,
     RowPage,
 )
 from sms_connector.errors import NotFound, NotSent, ProviderRefused
 from sms_connector.providers.twilio import wire
-from sms_connector.providers.twilio.entity_rows import row_reader
+from sms_connector.providers.twilio.entity_rows import RowReader
 from sms_connector.transport.http import HttpResponse
 
 API_HOST, MESSAGING_HOST = "api.twilio.com", "messaging.twilio.com"
@@ -82,7 +84,6 @@ _PATH_VALUE = re.compile(r"[A-Za-z0-9_+-]{1,100}")
 _HEX = "[0-9a-fA-F]{32}"
 _PAGE = re.compile(r"([0-9]{1,9})~([!-}]{0,600})")
 _PLACE = re.compile(r"{(\w+)}")
-_document = msgspec.json.Decoder(dict[str, Any])
 
 
 class Catalogue(msgspec.Struct, frozen=True):
@@ -113,7 +114,7 @@ class TwilioEntities(EntitySource):
         self._call = call
         self._hosts = hosts
         self.types = {each.name: each for each in read_catalogue() if each.host in hosts}
-        self._readers = {name: row_reader(each.readable) for name, each in self.types.items()}
+        self._reader = cache(lambda name: _make_reader(self.types[name]))
 
     def list_rows(
         self,
@@ -131,19 +132,24 @@ class TwilioEntities(EntitySource):
             parent.values and values[parent.column] not in parent.values for parent in entity.parents
         ):
             return RowPage([])
-        query = [] if endpoint.single else [*_filters(entity, narrowed), *_paging(page)]
-        document = self._read("GET", lambda account: f"{address(account)}?{urlencode(query)}".rstrip("?"))
-        found = [document] if endpoint.single else document.get(entity.list_key or "")
-        if not isinstance(found, list):
+        query = [*_filters(entity, narrowed), *_paging(page)]
+        reader = self._reader(entity.name)
+        if endpoint.single:
+            return RowPage([reader.read(self._read(reader.document, address), values)])
+        document = self._read(reader.page, lambda account: f"{address(account)}?{urlencode(query)}")
+        found, meta, next_page_uri = astuple(document)
+        if found is None:
             raise NotSent(f"Twilio's list of {entity.name} has no {entity.list_key!r}; it can't be read")
-        return RowPage([self._row(entity, each, values) for each in found], _next_page(document))
+        following = meta.get("next_page_url") if isinstance(meta, dict) else next_page_uri
+        return RowPage([reader.read(each, values) for each in found], _read_next_page(following))
 
     def get(self, entity: EntityType, key: Mapping[str, str]) -> Row | None:
         address = self._address(entity, entity.operations["GET"], key)
         if address is None:
             return None
         try:
-            return self._row(entity, self._read("GET", address), key)
+            reader = self._reader(entity.name)
+            return reader.read(self._read(reader.document, address), key)
         except ProviderRefused as error:
             if error.status == 404 and not entity.withdrawn:
                 return None
@@ -152,16 +158,12 @@ class TwilioEntities(EntitySource):
     def create(self, entity: EntityType, values: Mapping[str, Any]) -> Mapping[str, Any]:
         in_path = [each for each in entity.columns if each.create is not None and each.create.place == "path"]
         path = {each.name: str(values[each.name]) for each in in_path if each.name in values}
-        endpoint = entity.operations["CREATE"]
         form = _form(entity, values, lambda column: column.create)
-        document = self._write(endpoint, self._required(entity, endpoint, path), form)
-        return _answer(entity, entity.create_answer, document, path)
+        return self._write(entity, "CREATE", entity.create_answer, form, path)
 
     def update(self, entity: EntityType, key: Mapping[str, str], values: Mapping[str, Any]) -> Mapping[str, Any]:
-        endpoint = entity.operations["UPDATE"]
         form = _form(entity, values, lambda column: column.update)
-        document = self._write(endpoint, self._required(entity, endpoint, key), form)
-        return _answer(entity, entity.update_answer, document, key)
+        return self._write(entity, "UPDATE", entity.update_answer, form, key)
 
     def delete(self, entity: EntityType, key: Mapping[str, str]) -> None:
         endpoint = entity.operations["DELETE"]
@@ -169,14 +171,25 @@ class TwilioEntities(EntitySource):
         if not 200 <= response.status < 300:
             wire.raise_for(response, repeatable=False)
 
-    def _read(self, method: str, address: Callable[[str], str]) -> dict[str, Any]:
-        return wire.decode(_document, self._call(method, address, repeatable=True), repeatable=True)
+    def _read(self, decoder: msgspec.json.Decoder[Any], address: Callable[[str], str]) -> Any:
+        return wire.decode(decoder, self._call("GET", address, repeatable=True), repeatable=True)
 
-    def _write(self, endpoint: Endpoint, address: Callable[[str], str], form: bytes) -> dict[str, Any]:
-        return wire.decode(_document, self._call(endpoint.method, address, form, repeatable=False), repeatable=False)
-
-    def _row(self, entity: EntityType, document: Mapping[str, Any], values: Mapping[str, str]) -> Row:
-        return self._readers[entity.name](document, values)
+    def _write(
+        self,
+        entity: EntityType,
+        operation: Operation,
+        names: Sequence[str],
+        form: bytes,
+        known: Mapping[str, str],
+    ) -> dict[str, Any]:
+        """Return the columns of an answer, some of which no row has."""
+        endpoint = entity.operations[operation]
+        absent = [name for name in names if name not in known]
+        reader = RowReader([entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent])
+        response = self._call(endpoint.method, self._required(entity, endpoint, known), form, repeatable=False)
+        row = reader.read(wire.decode(reader.document, response, repeatable=False), known)
+        answered = {**known, **dict(zip(absent, row, strict=True))}
+        return {name: answered[name] for name in names}
 
     def _required(self, entity: EntityType, endpoint: Endpoint, values: Mapping[str, str]) -> Callable[[str], str]:
         address = self._address(entity, endpoint, values)
@@ -218,6 +231,10 @@ def read_catalogue() -> list[EntityType]:
     """Return the entity types of the file as the connector offers them."""
     catalogue = _catalogue.decode(CATALOGUE.read_bytes())
     return [_adapt(each) for each in (*catalogue.entities, *catalogue.withdrawn)]
+
+
+def _make_reader(entity: EntityType) -> RowReader:
+    return RowReader(entity.readable, entity.list_key or "")
 
 
 def _adapt(entity: EntityType) -> EntityType:
@@ -299,10 +316,8 @@ def _form(entity: EntityType, values: Mapping[str, Any], change_of: Callable[[Co
 # --- in ---------------------------------------------------------------------------------------------------------------
 
 
-def _next_page(document: Mapping[str, Any]) -> str | None:
+def _read_next_page(address: Any) -> str | None:
     """Return the next page's number and token. No address of an answer is ever followed."""
-    meta = document.get("meta")
-    address = meta.get("next_page_url") if isinstance(meta, dict) else document.get("next_page_uri")
     if not isinstance(address, str) or not address:
         return None
     query = parse_qs(urlsplit(address).query, keep_blank_values=True)
@@ -310,16 +325,6 @@ def _next_page(document: Mapping[str, Any]) -> str | None:
     if not _PAGE.fullmatch(page):
         raise NotSent("Twilio's list names a next page that can't be followed")
     return page
-
-
-def _answer(
-    entity: EntityType, names: Sequence[str], document: Mapping[str, Any], known: Mapping[str, str]
-) -> dict[str, Any]:
-    """Return the columns of an answer, some of which no row has."""
-    absent = [name for name in names if name not in known]
-    columns = [entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent]
-    read = dict(zip(absent, row_reader(columns)(document, known), strict=True))
-    return {name: known[name] if name in known else read[name] for name in names}
 
 
 def _snake_case(name: str) -> str:

@@ -6,7 +6,11 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
 from functools import lru_cache
+from types import NoneType
 from typing import Any
+
+import msgspec
+from msgspec.structs import astuple
 
 from sms_connector.entity import Column, Row
 from sms_connector.providers.twilio import wire
@@ -14,43 +18,53 @@ from sms_connector.providers.twilio import wire
 _MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
 _MONTHS = {name: f"{number:02}" for number, name in enumerate(_MONTH_NAMES.split(), 1)}
 
-RowReader = Callable[[Mapping[str, Any], Mapping[str, str]], Row]
 
+class RowReader:
+    """Reads rows of these columns.
 
-def row_reader(columns: Sequence[Column]) -> RowReader:
-    """Return what reads a row from a document; what is part of the path is echoed. Most columns are a field that has
-    its type already."""
-    plain = [_how(column) for column in columns]
-    special = {
-        place: column for place, column in enumerate(columns) if column.path_only or "." in (column.field or ".")
-    }
+    `document` decodes an answer of one row, `page` the rows under `list_key`, `meta` and `next_page_uri` of a list. Of a
+    row only the columns' fields are decoded. Rows of a list differ little in the types of their values, so that what has
+    to be converted is found out once for each combination of types.
+    """
 
-    def read(document: Mapping[str, Any], known: Mapping[str, str]) -> Row:
-        get = document.get
-        values = [
-            value if (value := get(field)) is None or value.__class__ is own else convert(value)
-            for field, own, convert in plain
-        ]
-        for place, column in special.items():
-            values[place] = _read_special(column, document, known)
+    def __init__(self, columns: Sequence[Column], list_key: str = "") -> None:
+        self._columns = columns
+        paths = [(column.field or "").split(".") for column in columns]
+        fields = list(dict.fromkeys(path[0] for path in paths))
+        self._places = [fields.index(path[0]) for path in paths]
+        self._in_path = {
+            place: column.name for place, column in enumerate(columns) if column.path_only or not column.field
+        }
+        self._inner = {place: path[1] for place, path in enumerate(paths) if len(path) > 1}
+        document = _struct(dict.fromkeys(fields, Any))
+        self.document = msgspec.json.Decoder(document)
+        rows = list[document] | None  # type: ignore[valid-type] # a type of this reader alone
+        self.page = msgspec.json.Decoder(_struct({list_key: rows, "meta": Any, "next_page_uri": Any}))
+        self._conversions = lru_cache(maxsize=256)(self._find_conversions)
+
+    def read(self, document: Any, known: Mapping[str, str]) -> Row:
+        """Return the row of a decoded document; what is part of the path is `known`."""
+        found = astuple(document)
+        values = [found[place] for place in self._places]
+        for place, name in self._inner.items():  # such as `capabilities.sms`
+            values[place] = values[place].get(name) if isinstance(values[place], dict) else None
+        for place, convert in self._conversions(tuple(map(type, values))):
+            values[place] = convert(values[place])
+        for place, name in self._in_path.items():
+            values[place] = known.get(name)
         return tuple(values)
 
-    return read
+    def _find_conversions(self, types: tuple[type, ...]) -> list[tuple[int, Callable[[Any], Any]]]:
+        wanted = [_CONVERSIONS.get(column.type, (str, _text)) for column in self._columns]
+        each = enumerate(zip(wanted, types, strict=True))
+        return [(place, convert) for place, ((own, convert), given) in each if given not in (own, NoneType)]
 
 
-def _how(column: Column) -> tuple[str, type | None, Callable[[Any], Any]]:
-    own, convert = _CONVERSIONS.get(column.type, (str, _text))
-    return column.field or "", own, convert
-
-
-def _read_special(column: Column, document: Mapping[str, Any], known: Mapping[str, str]) -> Any:
-    """Read what is part of the path, or a field of an inner object (`capabilities.sms`)."""
-    if column.path_only or column.field is None:
-        return known.get(column.name)
-    value: Any = document
-    for name in column.field.split("."):
-        value = value.get(name) if isinstance(value, dict) else None
-    return None if value is None else _how(column)[2](value)
+def _struct(fields: Mapping[str, Any]) -> type[Any]:
+    """Return a type of the JSON fields and their types, each of which may be absent."""
+    names = {f"_{number}": field for number, field in enumerate(fields)}
+    attributes = [(name, fields[field], None) for name, field in names.items()]
+    return msgspec.defstruct("Document", attributes, rename=names, gc=False)
 
 
 def _text(value: Any) -> str:
