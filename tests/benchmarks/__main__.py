@@ -31,6 +31,7 @@ BENCHMARKS = {
     9: "bench_infra_preview",
     10: "campaign_pace",
     11: "entity_listing",
+    12: "entity_load",
 }
 
 
