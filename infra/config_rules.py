@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import providers
-from connection_config import DEFAULTS, SECRET_KEYS, ConnectionConfig
+from connection_config import SECRET_KEYS, ConnectionConfig
 from naming import ConnectionNames
 
 # Key, problem, and the fix: a command, or the key to set to its example. `{where}` is the prefix of the keys.
@@ -19,36 +19,34 @@ WEBHOOK_MAX = 20  # instances of the public function: a flood of callbacks must 
 TRACKING_LIMIT_MINUTES = 50  # the connector's own request limit is 60; waiting for tracking has to end before that
 SET, REMOVE = "pulumi config set --path {where}", "pulumi config rm --path {where}"
 
-# What is wrong with any of some keys that is set while none of the others is, of which the first is the usual one.
 ANY_VPC = "network.vpc network.connector"
-NEEDS = {
-    "is set without a proxy": ("proxy.auth proxy.ssl", "proxy.url"),
-    "is set, but the proxy asks for nothing": ("proxyUsername proxyPassword", "proxy.auth"),
-    "names no subnetwork, existing or new (network.range)": ("network.vpc", "network.subnet network.range"),
-    "needs the VPC it belongs to": (
-        "network.subnet network.range network.tags network.staticAddress network.serviceAttachment",
-        "network.vpc",
-    ),
-    "is set, but nothing leaves through a VPC": ("network.egress", ANY_VPC),
-    "is set, but results are posted nowhere": ("callbacks.format callbacks.journeysOrganizationId", "callbacks.url"),
-    "is set, but nothing leaves through a VPC, so no private host is in reach": ("callbacks.privateHosts", ANY_VPC),
-}
-# What is wrong with a key that is set beside another one.
-EXCLUDES = {
-    "is set beside network.vpc; egress takes one way": ("network.connector", "network.vpc"),
-    "is set beside network.subnet; one of them is enough": ("network.range", "network.subnet"),
-    "is set beside senders; it is short for a list of one": ("sender", "senders"),
-}
+# Keys, of which a set one needs one of others (the first is the usual one), and what is wrong without.
+NEEDS = (
+    ("proxy.auth proxy.ssl", "proxy.url", "is set without a proxy"),
+    ("proxyUsername proxyPassword", "proxy.auth", "is set, but the proxy asks for nothing"),
+    ("network.vpc", "network.subnet network.range", "names no subnetwork, existing or new (network.range)"),
+    ("network.subnet network.range network.tags", "network.vpc", "needs the VPC it belongs to"),
+    ("network.staticAddress network.serviceAttachment", "network.vpc", "needs the VPC it belongs to"),
+    ("network.egress", ANY_VPC, "is set, but nothing leaves through a VPC"),
+    ("callbacks.format callbacks.journeysOrganizationId", "callbacks.url", "is set, but results are posted nowhere"),
+    ("callbacks.privateHosts", ANY_VPC, "is set, but nothing leaves through a VPC, so no private host is in reach"),
+)
+# A key that another one excludes, and what is wrong with it.
+EXCLUDES = (
+    ("network.connector", "network.vpc", "is set beside network.vpc; egress takes one way"),
+    ("network.range", "network.subnet", "is set beside network.subnet; one of them is enough"),
+    ("sender", "senders", "is set beside senders; it is short for a list of one"),
+)
 # Keys of which each is of no use without the others.
 WHOLE = ("network.serviceAttachment network.serviceHost", "callbacks.format callbacks.journeysOrganizationId")
 
 
 def find(c: ConnectionConfig, project: str, region: str) -> Iterator[Problem]:
     """Yield every broken rule of a connection; `project` and `region` are empty where they are not known."""
-    values = c.model_dump(mode="json", by_alias=True)
-    yield from _together(c, {key for key, value in values.items() if value != DEFAULTS[key]})
+    given = c.model_dump(by_alias=True, exclude_defaults=True)
+    yield from _together(c, set(given))
     yield from _sizes(c)
-    yield from _elsewhere(values, project, region)
+    yield from _elsewhere(given, project, region)
 
 
 def find_clashes(connections: Sequence[ConnectionConfig]) -> Iterator[str]:
@@ -62,12 +60,10 @@ def find_clashes(connections: Sequence[ConnectionConfig]) -> Iterator[str]:
 
 def _together(c: ConnectionConfig, given: set[str]) -> Iterator[Problem]:
     """Check which keys are set together."""
-    for problem, (keys, needed) in NEEDS.items():
+    for keys, needed, problem in NEEDS:
         if given.isdisjoint(needed.split()):
             yield from ((key, problem, needed.split()[0]) for key in keys.split() if key in given)
-    for problem, pair in EXCLUDES.items():
-        if given.issuperset(pair):
-            yield pair[0], problem, REMOVE + pair[0]
+    yield from ((key, problem, REMOVE + key) for key, other, problem in EXCLUDES if given >= {key, other})
     provider = providers.PROVIDERS[c.provider]
     for group in (*map(str.split, WHOLE), *([providers.key_of(name) for name in group] for group in provider.wholes)):
         if (present := given.intersection(group)) and (missing := sorted(set(group) - given)):
@@ -113,20 +109,20 @@ def _sizes(c: ConnectionConfig) -> Iterator[Problem]:
         yield "network.serviceHost", problem, f"name {host} in proxy.url or providerUrl"
 
 
-def _elsewhere(values: Mapping[str, Any], project: str, region: str) -> Iterator[Problem]:
+def _elsewhere(given: Mapping[str, Any], project: str, region: str) -> Iterator[Problem]:
     """Check places: a connection uses what is in its region, and what is made for it is in its project."""
     for key in ("network.subnet", "network.connector", "network.serviceAttachment"):
-        found = re.search(r"/(?:regions|locations)/([^/]+)/", values[key] or "")
+        found = re.search(r"/(?:regions|locations)/([^/]+)/", given.get(key, ""))
         if found and region and found[1] != region:
             problem = f"is in {found[1]}, but the functions are in {region}; they reach their own region's only"
             yield key, problem, f"name one in {region}"
-    vpc, subnet = re.match(r"projects/([^/]+)/", values["network.vpc"] or ""), values["network.subnet"] or "/"
+    vpc, subnet = re.match(r"projects/([^/]+)/", given.get("network.vpc", "")), given.get("network.subnet", "/")
     if vpc and project and vpc[1] != project:
         owner = f"the VPC is {vpc[1]}'s"
         if "/" not in subnet:
             fix = f"{SET}network.subnet projects/{vpc[1]}/regions/{region}/subnetworks/{subnet}"
             yield "network.subnet", f"is a name in {project}, but {owner}", fix
         for key in ("network.range", "network.staticAddress"):
-            if values[key]:
+            if key in given:
                 problem = f"would be made in {project}, but {owner}, and only that project can add to it"
                 yield key, problem, f"{REMOVE}{key}; ask who runs {vpc[1]} for it"
