@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network, ip_network
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, LiteralString, TypeVar
 
 from annotated_types import Predicate
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, create_model
@@ -22,6 +22,8 @@ import providers
 from countries import COUNTRIES
 from senders import FORMS, SENDER_RULE, channel_of, with_plus
 
+SINGLE = ("provider", "business", "default", "log", "require")  # first words of keys that belong to no group
+
 
 def decoded(value: object) -> object:
     """Parse JSON text; return anything else as it is."""
@@ -31,18 +33,28 @@ def decoded(value: object) -> object:
         return value
 
 
+def path_of(field: str) -> str:
+    """Return the key of a field, as it is set (`--path` where it has a dot): `nodes.min` of `nodes_min`."""
+    group, _, inner = field.partition("_")
+    return to_camel(field) if not inner or group in SINGLE else f"{group}.{to_camel(inner)}"
+
+
 def form(title: str, example: str, pattern: str = "(?s:.*)") -> Any:
     """Describe a text: what it is, a right one as a command sets it, and its form."""
     return Field(title=title, examples=[example], pattern=rf"^(?:{pattern})\Z")
 
 
-def refuse_repeated(entries: tuple[str, ...]) -> tuple[str, ...]:
-    """Refuse an entry that is there already. IAM and mail fold case: two grants of one are one, and go together."""
-    keys = [entry.casefold() if re.match("(?!principal).*[:@]", entry) else entry for entry in entries]
-    for place, entry in enumerate(entries):
-        if keys[place] in keys[:place]:
-            raise PydanticCustomError("own", "{value} is there more than once", {"value": entry, "entry": place})
-    return entries
+def once(problem: LiteralString, mark: Callable[[Any], object]) -> AfterValidator:
+    """Refuse an entry whose mark is the mark of an earlier one; an entry may have none."""
+
+    def check(entries: tuple[Any, ...]) -> tuple[Any, ...]:
+        marks = [mark(entry) for entry in entries]
+        for place, found in enumerate(marks):
+            if found and found in marks[:place]:
+                raise PydanticCustomError("repeated", problem, {"value": str(entries[place]), "entry": place})
+        return entries
+
+    return AfterValidator(check)
 
 
 def _is_line(text: str, limit: int) -> bool:
@@ -50,7 +62,10 @@ def _is_line(text: str, limit: int) -> bool:
     return bool(shaped) and len(text.encode()) <= limit
 
 
-PRIVATE = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
+STRICT = ConfigDict(
+    frozen=True, extra="forbid", coerce_numbers_to_str=True, regex_engine="python-re", alias_generator=path_of
+)
+PRIVATE = [IPv4Network(block) for block in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")]
 RESOURCE, PROJECT, REGIONS = "[a-z]([-a-z0-9]{0,61}[a-z0-9])?", "projects/[a-z0-9:.-]+", "regions/[a-z0-9-]+"
 CONNECTOR = rf"({PROJECT}/locations/[a-z0-9-]+/connectors/)?[a-z][-a-z0-9]{{0,23}}[a-z0-9]"
 PORT = r":([1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5])"
@@ -81,7 +96,10 @@ MEMBER_RULE = "an IAM member (user:ann@example.com, serviceAccount:…); allUser
 
 T = TypeVar("T")
 NO_SLASH = AfterValidator(lambda url: url.rstrip("/"))
-Many = Annotated[tuple[T, ...], AfterValidator(refuse_repeated)]
+# IAM and mail fold case: two grants of one are one, and go together.
+FOLDED = re.compile("(?!principal).*[:@]").match
+ONCE = once("{value} is there more than once", lambda entry: entry.casefold() if FOLDED(entry) else entry)
+Many = Annotated[tuple[T, ...], ONCE]
 # A topic's name must not start with "goog": https://cloud.google.com/pubsub/docs/pubsub-basics#resource_names
 Name = Annotated[str, form(NAME, "sms", r"(?!goog)[a-z]([a-z0-9-]{0,61}[a-z0-9])?")]
 LabelKey = Annotated[str, form("", "", r"(?!goog|(application|connection|managed-by)\Z)[a-z][a-z0-9_-]{0,62}")]
@@ -113,9 +131,7 @@ SenderName = Annotated[str, form(LINE(100), "Orders"), Predicate(lambda text: _i
 class ListedSender(BaseModel):
     """One of several senders (docs/senders.md), by the names that the functions read."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", coerce_numbers_to_str=True, regex_engine="python-re", alias_generator=to_camel
-    )
+    model_config = STRICT
 
     address: Sender
     name: SenderName | None = None
@@ -125,24 +141,16 @@ class ListedSender(BaseModel):
     default: Flag = False
 
 
-def refuse_alike(listed: tuple[ListedSender, ...]) -> tuple[ListedSender, ...]:
-    """Refuse what only one sender may have: an address, a name, being the default of its channel."""
-    for problem, marks in (
-        ("the address of another one", [sender.address for sender in listed]),
-        ("the name of another one", [sender.name and " ".join(sender.name.split()).casefold() for sender in listed]),
-        ("a second default", [sender.default and channel_of(sender.address) + ":" for sender in listed]),
-    ):
-        for place, mark in enumerate(marks):
-            if mark and mark in marks[:place]:
-                raise PydanticCustomError("own", "has {problem}", {"problem": problem, "entry": place})
-    return listed
-
-
-ListedSenders = Annotated[tuple[ListedSender, ...], AfterValidator(refuse_alike)]
+ListedSenders = Annotated[
+    tuple[ListedSender, ...],
+    once("has the address of another one", lambda sender: sender.address),
+    once("has the name of another one", lambda sender: sender.name and " ".join(sender.name.split()).casefold()),
+    once("has a second default", lambda sender: sender.default and channel_of(sender.address) + ":"),
+]
 Network = Annotated[str, form("a VPC network's name", "company-vpc", rf"({PROJECT}/global/networks/)?{RESOURCE}")]
 Subnet = Annotated[str, form("a subnetwork's name", "run-egress", rf"({PROJECT}/{REGIONS}/subnetworks/)?{RESOURCE}")]
-PRIVATE_RANGE = Predicate(lambda net: any(IPv4Network(net).subnet_of(IPv4Network(block)) for block in PRIVATE))
-Range = Annotated[str, form(RANGE_RULE, "10.8.0.0/24", r"[\d.]+/\d+"), PRIVATE_RANGE]
+IN_PRIVATE = Predicate(lambda net: any(map(IPv4Network(net).subnet_of, PRIVATE)))
+Range = Annotated[str, form(RANGE_RULE, "10.8.0.0/24", r"[\d.]+/\d+"), IN_PRIVATE]
 Connector = Annotated[str, form("a connector's name", "egress", CONNECTOR)]
 Tag = Annotated[str, form("a network tag", "sms", RESOURCE)]
 ATTACHMENT = f"{PROJECT}/{REGIONS}/serviceAttachments/{RESOURCE}"
@@ -164,14 +172,6 @@ Email = Annotated[str, form("an e-mail address", "ops@example.com", r"[^\s@]+@[^
 CHANNEL, CHANNEL_RULE = rf"{PROJECT}/notificationChannels/\d+", "projects/…/notificationChannels/…"
 Channel = Annotated[str, form(CHANNEL_RULE, "projects/p/notificationChannels/1234", CHANNEL)]
 
-GROUP = "nodes|workers|rate|tracking|proxy|network|campaigns|callbacks|consent|entities|alerts|logs|rotation|webhook|backup|grants"
-
-
-def path_of(field: str) -> str:
-    """Return the key of a field, as it is set (`--path` where it has a dot): `nodes.min` of `nodes_min`."""
-    parts = re.fullmatch(f"({GROUP})_(.+)", field)
-    return f"{parts[1]}.{to_camel(parts[2])}" if parts else to_camel(field)
-
 
 def key(meaning: str, default: object = None, **more: Any) -> Any:
     return Field(default, description=meaning, **more)
@@ -180,9 +180,7 @@ def key(meaning: str, default: object = None, **more: Any) -> Any:
 class ConnectionConfig(BaseModel):
     """A connection whose keys were read. Secret values are fields of `WITH_SECRETS`, which is what is read."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", coerce_numbers_to_str=True, regex_engine="python-re", alias_generator=path_of
-    )
+    model_config = STRICT
 
     name: Name = key("The connection's name.", "sms", alias="connection")
     summary: Description | None = key("Shown at the functions, the accounts and by the connector.", alias="description")
@@ -316,6 +314,5 @@ def _plain(schema: Mapping[str, Any]) -> Mapping[str, Any]:
 SCHEMAS: Mapping[str, Mapping[str, Any]] = {key: _plain(schema) for key, schema in _SCHEMA["properties"].items()}
 # Of these a text is taken as it is; of all others as JSON.
 TEXTS = frozenset(key for key, schema in SCHEMAS.items() if schema["type"] == "string")
-DEFAULTS = {key: schema["default"] for key, schema in SCHEMAS.items()}
 SECRET_KEYS = frozenset(_SECRETS)
 GROUPS = frozenset(key.partition(".")[0] for key in SCHEMAS if "." in key)

@@ -21,12 +21,14 @@ from pydantic_core import ErrorDetails
 import config_rules
 import regions
 from config_rules import Problem
-from connection_config import DEFAULTS, GROUPS, SCHEMAS, SECRET_KEYS, TEXTS, WITH_SECRETS, ConnectionConfig, decoded
+from connection_config import GROUPS, SCHEMAS, SECRET_KEYS, TEXTS, WITH_SECRETS, ConnectionConfig, decoded
 
 PROJECT_NAME = "sms-connector"
 PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
-# By pydantic's name of the error, else by the kind of value; in braces what the key's JSON schema says.
+# By pydantic's name of the error, else by the kind of value; in braces what the error and the key's JSON schema say.
 PROBLEMS = {
+    "own": "{msg}",
+    "repeated": "{msg}",
     "missing": "is missing",
     "extra_forbidden": "is of an unknown field; allowed are {properties}",
     "dict_type": "is not a map",
@@ -64,11 +66,9 @@ def load(values: Mapping[str, str], secret_keys: frozenset[str] = frozenset()) -
     problems = [*_place_problems(project, region)]
     connections = []
     for where, given in _described(ours, problems):
-        config, found = _read(where, given, (project, region if region in regions.REGIONS else ""))
+        config, found = _read(where, given, project, region if region in regions.REGIONS else "")
         connections.append(config)
-        # Set without `--path`, a key with a dot holds until it is removed.
-        dotted = frozenset() if where else ours.keys() & given.keys()
-        problems += (_report(where, dotted, each) for each in (*_seal_problems(where, given, sealed), *found))
+        problems += (_report(where, ours, each) for each in (*_seal_problems(where, given, sealed), *found))
     problems += config_rules.find_clashes(connections)
     if problems:
         raise ConfigError(problems)
@@ -87,10 +87,10 @@ def _place_problems(project: str, region: str) -> Iterator[str]:
             yield f"{key}: {problem}; fix: pulumi config set {key} {example}"
 
 
-def _described(ours: dict[str, str], problems: list[str]) -> Iterator[tuple[str, dict[str, object]]]:
+def _described(ours: Mapping[str, str], problems: list[str]) -> Iterator[tuple[str, dict[str, object]]]:
     """Yield the prefix of its keys and the values of each connection: flat keys describe one, `connections` several."""
-    several = decoded(ours.pop("connections", "")) or {}
     flat = flatten(ours)
+    several = flat.pop("connections", {})
     if not several:
         yield "", flat
     elif not isinstance(several, dict):
@@ -98,14 +98,14 @@ def _described(ours: dict[str, str], problems: list[str]) -> Iterator[tuple[str,
         problems.append(f"connections: is not a map of names; fix: {fix}")
     else:
         # `Pulumi.yaml` hands a default over as if it had been set.
-        if beside := sorted(key for key, value in flat.items() if value not in ({}, [], DEFAULTS.get(key))):
+        defaults = {key: schema["default"] for key, schema in SCHEMAS.items()}
+        if beside := sorted(key for key, value in flat.items() if value not in ({}, [], defaults.get(key))):
             problem = f"is set beside {', '.join(beside)}; flat keys describe one connection, `connections` several"
             problems.append(f"connections: {problem}; fix: move the flat keys below connections.<name>")
         for name, raw in several.items():
             given = flatten(raw) if isinstance(raw, dict) else {"": raw}
-            key = f"connections.{name}.connection"
             if "connection" in given:
-                problem = "is named by its place below `connections` already"
+                key, problem = f"connections.{name}.connection", "is named by its place below `connections` already"
                 problems.append(f"{key}: {problem}; fix: pulumi config rm --path {key}")
             yield f"connections.{name}.", {**given, "connection": name}
 
@@ -119,7 +119,7 @@ def flatten(raw: Mapping[str, object]) -> dict[str, object]:
     return {key: value if key in TEXTS else decoded(value) for key, value in found.items() if value not in ("", None)}
 
 
-def _read(where: str, given: dict[str, object], place: tuple[str, str]) -> tuple[ConnectionConfig, list[Problem]]:
+def _read(where: str, given: dict[str, object], project: str, region: str) -> tuple[ConnectionConfig, list[Problem]]:
     """Return a connection, of what could be read of it, and its problems."""
     problems: dict[str, Problem] = {}
     try:
@@ -128,7 +128,7 @@ def _read(where: str, given: dict[str, object], place: tuple[str, str]) -> tuple
         for key, errors in groupby(refused.errors(include_url=False), key=lambda error: str(error["loc"][0])):
             problems[key] = _refusal(where, key, list(errors))
         config = WITH_SECRETS.model_validate({key: value for key, value in given.items() if key not in problems})
-    rules = (rule for rule in config_rules.find(config, *place) if rule[0] not in problems)
+    rules = (rule for rule in config_rules.find(config, project, region) if rule[0] not in problems)
     return config, [*problems.values(), *rules]
 
 
@@ -152,19 +152,21 @@ def _refusal(where: str, key: str, errors: list[ErrorDetails]) -> Problem:
         near = difflib.get_close_matches(key, SCHEMAS, n=1)
         hint = f"did you mean {where}{near[0]}?" if near else "docs/deploy.md lists every key"
         return key, f"unknown key; {hint}", f"pulumi config rm --path {full}"
-    error, place = errors[0], _place(errors[0])
-    problem = "; ".join(f"{_path(_place(each))} {_explain(each, key)}".strip() for each in errors)
-    if "entry" in error.get("ctx", {}) or error["loc"][-1] == "[key]" or error["type"] == "extra_forbidden":
+    problem = "; ".join(_explain(key, each) for each in errors)
+    kind, (place, schema) = errors[0]["type"], _locate(key, errors[0])
+    if kind in ("repeated", "extra_forbidden") or errors[0]["loc"][-1] == "[key]":
         return key, problem, f"pulumi config rm --path '{full}{_path(place)}'"
-    wrong_type = error["type"] in ("tuple_type", "dict_type") and len(error["loc"]) == 1
-    remove = f"pulumi config rm --path {full} && " if wrong_type else ""
-    return key, problem, remove + _command(where, key, place)
+    remove = f"pulumi config rm --path {full} && " if kind in ("tuple_type", "dict_type") and not place else ""
+    return key, problem, remove + _command(where, key, schema, place)
 
 
-def _place(error: ErrorDetails) -> tuple[int | str, ...]:
-    """Return where in the key's value the error is."""
-    inner = tuple(part for part in error["loc"][1:] if part != "[key]")
-    return (error["ctx"]["entry"], *inner) if "entry" in error.get("ctx", {}) else inner
+def _locate(key: str, error: ErrorDetails) -> tuple[tuple[int | str, ...], Mapping[str, Any]]:
+    """Return where in the key's value the error is, and the JSON schema of what belongs there."""
+    repeated = [error["ctx"]["entry"]] if error["type"] == "repeated" else []
+    place, schema = (*repeated, *(part for part in error["loc"][1:] if part != "[key]")), SCHEMAS[key]
+    for at in place:
+        schema = schema.get("items", schema) if isinstance(at, int) else schema["properties"].get(at, schema)
+    return place, schema
 
 
 def _path(place: Iterable[int | str]) -> str:
@@ -172,43 +174,33 @@ def _path(place: Iterable[int | str]) -> str:
     return "".join(f"[{json.dumps(at)}]" if isinstance(at, int) or "." in at else f".{at}" for at in place)
 
 
-def _schema_at(key: str, place: Iterable[int | str]) -> Mapping[str, Any]:
-    schema = SCHEMAS[key]
-    for at in place:
-        schema = schema.get("items", schema) if isinstance(at, int) else schema["properties"].get(at, schema)
-    return schema
-
-
-def _explain(error: ErrorDetails, key: str) -> str:
+def _explain(key: str, error: ErrorDetails) -> str:
     """Say what is wrong with a value: pydantic's own messages say what a validator wanted, not what to type."""
-    if error["type"] == "own":
-        return error["msg"]
-    schema = _schema_at(key, _place(error))
-    kind = schema.get("items", schema)
-    problem = PROBLEMS.get(error["type"]) or PROBLEMS.get(kind["type"], "is not {title}")
-    lists = {name: ", ".join(kind.get(name, ())) for name in ("enum", "properties")}
-    problem = problem.format_map({**kind, **lists})
-    # What may be a password in an address is cut out.
-    shown = re.sub(r"//[^/@]*@", "//***@", repr(error["input"]))
-    if "writeOnly" in kind or error["type"] == "missing":
-        return problem
-    return f"{shown if len(shown) <= 80 else shown[:77] + '…'} {problem}"
+    place, schema = _locate(key, error)
+    problem = PROBLEMS.get(error["type"]) or PROBLEMS.get(schema["type"], "is not {title}")
+    lists = {name: ", ".join(schema.get(name, ())) for name in ("enum", "properties")}
+    words = [_path(place), problem.format_map({**schema, **lists, "msg": error["msg"]})]
+    if "writeOnly" not in schema and error["type"] not in ("own", "repeated", "missing"):
+        # What may be a password in an address is cut out.
+        shown = re.sub(r"//[^/@]*@", "//***@", repr(error["input"]))
+        words.insert(1, shown if len(shown) <= 80 else shown[:77] + "…")
+    return " ".join(filter(None, words))
 
 
-def _report(where: str, dotted: Collection[str], found: Problem) -> str:
+def _report(where: str, ours: Collection[str], found: Problem) -> str:
     """Return a problem as it is shown; its fix is a command, or the key to set where it is another one."""
     key, problem, fix = found
-    command = _command(where, fix or key) if (fix or key) in SCHEMAS else fix.replace("{where}", where)
-    if "." in key and key in dotted:
-        command = f"pulumi config rm {key}" if " rm " in command else f"pulumi config rm {key} && {command}"
     if where and key == "connection":
         return f"connections: the name {problem}; fix: choose another name"
+    schema = SCHEMAS.get(fix or key)
+    command = _command(where, fix or key, schema) if schema else fix.replace("{where}", where)
+    if not where and "." in key and key in ours:  # set without `--path`, it holds until it is removed
+        command = f"pulumi config rm {key}" if " rm " in command else f"pulumi config rm {key} && {command}"
     return f"{(where + key).rstrip('.')}: {problem}; fix: {command}"
 
 
-def _command(where: str, key: str, wrong: tuple[int | str, ...] = ()) -> str:
-    """Return the command that sets a key, or what is wrong in it, to its example."""
-    place, schema = wrong, _schema_at(key, wrong)
+def _command(where: str, key: str, schema: Mapping[str, Any], place: tuple[int | str, ...] = ()) -> str:
+    """Return the command that sets a key, or the place in it that has this schema, to its example."""
     if schema["type"] == "array":
         place, schema = (*place, 0), schema["items"]
     if schema["properties"]:
@@ -216,7 +208,7 @@ def _command(where: str, key: str, wrong: tuple[int | str, ...] = ()) -> str:
         place = (*place, name)
     default = schema.get("default")
     [example, *_] = schema.get("examples") or ([default] if default is not None else schema["enum"])
-    if schema["type"] == "object":
+    if isinstance(example, dict):
         [(name, example)] = example.items()
         place = place or (name,)
     flags = ("--path " if place or "." in key or where else "") + ("--secret " if key in SECRET_KEYS else "")
