@@ -167,6 +167,7 @@ WORD = r"[^\s,]([^,\x00-\x1f]{0,38}[^\s,])?"
 Word = Annotated[str, form("a word of at most 40 characters without a comma", "STOPP", WORD)]
 WRITE, WRITE_RULE = r"[A-Za-z][A-Za-z0-9]{0,62}\.(CREATE|UPDATE|DELETE)", "an entity type and CREATE, UPDATE or DELETE"
 EntityWrite = Annotated[str, form(WRITE_RULE, "IncomingPhoneNumbers.CREATE", WRITE)]
+Tool = Annotated[str, form("a tool's name, or all", "list_messages", r"[a-z][a-z0-9_]{0,62}")]
 Member = Annotated[str, form(MEMBER_RULE, "user:ann@example.com", MEMBER)]
 Email = Annotated[str, form("an e-mail address", "ops@example.com", r"[^\s@]+@[^\s@]+\.[^\s@]+")]
 CHANNEL, CHANNEL_RULE = rf"{PROJECT}/notificationChannels/\d+", "projects/…/notificationChannels/…"
@@ -235,6 +236,7 @@ class ConnectionConfig(BaseModel):
     entities_writes: Many[EntityWrite] = key(
         "Risky operations on the provider's data that are switched on, such as `IncomingPhoneNumbers.CREATE`.", ()
     )
+    entities_tools: Many[Tool] = key("Tools of single entity types that `/mcp` lists too, or `all`.", ())
     callers: Many[Member] = key("IAM members who may call `connector`.", ())
     alerts_emails: Many[Email] = key("Who receives alerts.", ())
     alerts_channels: Many[Channel] = key("Existing notification channels.", ())

@@ -50,6 +50,7 @@ def variables(config: ConnectionConfig, around: RuntimeEndpoints) -> dict[str, p
         "SMS_STOP_WORDS": ",".join(config.consent_stop_words),
         "SMS_HELP_REPLY": config.consent_help_reply,
         "SMS_ENTITY_WRITES": ",".join(config.entities_writes),
+        "SMS_MCP_TOOLS": ",".join(config.entities_tools),
         "SMS_PROXY_URL": config.proxy_url,
         "SMS_PROXY_AUTH": config.proxy_url and config.proxy_auth,
         "SMS_PROXY_SSL": config.proxy_url and config.proxy_ssl,

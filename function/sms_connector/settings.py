@@ -92,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True):
     callback_format: Literal["standard", "journeys"] = "standard"
     journeys_organization_id: str | None = None
     entity_writes: tuple[str, ...] = ()
+    mcp_tools: tuple[str, ...] = ()
     on_platform: bool = False
     project: str | None = None
 
@@ -164,6 +165,7 @@ READERS: Final[Mapping[str, Callable[[str], object]]] = {
     "SMS_CALLBACK_FORMAT": values.one_of("standard", "journeys"),
     "SMS_JOURNEYS_ORGANIZATION_ID": values.text(100),
     "SMS_ENTITY_WRITES": values.list_of(values.entity_write),
+    "SMS_MCP_TOOLS": values.list_of(values.tool_name),
 }
 
 

@@ -91,6 +91,7 @@ entity_write = matching(
     "is not an entity type and an operation, such as IncomingPhoneNumbers.CREATE",
     shown=80,
 )
+tool_name = matching(r"all|[a-z][a-z0-9_]{0,62}", "is not a tool's name, such as list_messages, or all", shown=80)
 region = matching(r"[a-z]+-[a-z]+[0-9]+", "is not a region, such as europe-west3", shown=40)
 service_account = matching(r"[^@\s]+@[^@\s]+\.[^@\s]+", "it has to be a service account's e-mail address")
 

@@ -49,7 +49,7 @@ class Stage:
         return self.types.entities()
 
 
-def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", **world: Any) -> Stage:
+def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", tools: str = "", **world: Any) -> Stage:
     source = World(list(ROWS), **world)
     if sends:
         source.types = {**source.types, "Letters": replace(LETTERS, send_fields=SENT, create_rules=(("Body",),))}
@@ -65,6 +65,7 @@ def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", **world: 
         notifications=double.notifications,
         now=lambda: NOW,
         make_entities=lambda: entities,
+        mcp_tools=tuple(tools.split()),
     )
     connections, wire = make_client(make_app(services).test_client())
     return Stage(connections, wire, source, double, log)

@@ -78,6 +78,26 @@ def test_tools_are_listed_and_called(stage: Stage, modern: bool) -> None:
     assert call(stage, "send_message", modern=modern, To="+15558675310", Body="Hi")["structuredContent"]["Sid"]
 
 
+@pytest.mark.parametrize(
+    ("tools", "more"),
+    [
+        ("list_letters delete_letters", ["list_letters", "delete_letters"]),
+        ("all", ["list_letters", "get_letters", "create_letters", "update_letters", "delete_letters", "list_pages"]),
+    ],
+)
+def test_tools_of_single_types_are_listed_where_the_connection_names_them(tools: str, more: list[str]) -> None:
+    general = post(make_stage(), "tools/list").json["result"]["tools"]
+    listed = post(make_stage(tools=tools), "tools/list").json["result"]["tools"]
+    assert listed[: len(general)] == general
+    assert [tool["name"] for tool in listed[len(general) :]][: len(more)] == more
+
+
+def test_a_name_that_is_no_tool_is_told_where_tools_are_listed() -> None:
+    error = post(make_stage(tools="list_letter"), "tools/list").json["error"]
+    assert error["code"] == -32603
+    assert "SMS_MCP_TOOLS: no tool 'list_letter'" in error["message"]
+
+
 def test_a_failure_of_a_tool_is_a_result_with_the_fix(stage: Stage) -> None:
     result = call(stage, "query", query="DROP TABLE Letters")
     assert result["isError"]

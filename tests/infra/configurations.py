@@ -60,7 +60,7 @@ EVERYTHING = {
         "journeysOrganizationId": "4c1f0a52-an-organization",
     },
     "consent": {"stopWords": ["STOPP", "NO MORE"], "helpReply": "Help: support@example.com, or 555"},
-    "entities": {"writes": ["IncomingPhoneNumbers.CREATE", "Keys.DELETE"]},
+    "entities": {"writes": ["IncomingPhoneNumbers.CREATE", "Keys.DELETE"], "tools": ["list_messages"]},
     "callers": ["user:ann@example.com", "serviceAccount:app@demo-project.iam.gserviceaccount.com"],
     "alerts": {
         "emails": ["ops@example.com"],

@@ -90,6 +90,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     assert loaded.stop_words == ("STOPP", "NO MORE")
     assert loaded.help_reply == "Help: support@example.com, or 555"
     assert loaded.entity_writes == ("IncomingPhoneNumbers.CREATE", "Keys.DELETE")
+    assert loaded.mcp_tools == ("list_messages",)
     assert loaded.ca_file is not None
 
 

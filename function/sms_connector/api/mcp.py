@@ -18,7 +18,7 @@ from sms_connector.api.body import parse_json, read_file
 from sms_connector.api.handler import RequestContext
 from sms_connector.api.problems import MethodNotAllowed
 from sms_connector.api.resources.entities import described
-from sms_connector.api.resources.entity_tools import find_tool, general_tools, run_tool
+from sms_connector.api.resources.entity_tools import Tool, find_tool, general_tools, run_tool, type_tools
 from sms_connector.api.routing import Answer, ParsedRequest
 from sms_connector.api.services import Services
 from sms_connector.errors import ConnectorError, Forbidden, InvalidRequest, NotFound
@@ -33,6 +33,8 @@ _INFO = {"name": "sms-connector", "version": "1"}
 _INSTRUCTIONS = "Begin with list_entity_types and describe_entity_type; send_message sends a real message."
 _CAPABILITIES: Mapping[str, Any] = {"tools": {}}
 PARSE_ERROR, INVALID_REQUEST, UNKNOWN_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
+INTERNAL_ERROR = -32603
+ALL_TOOLS = "all"
 HEADER_MISMATCH, UNSUPPORTED_VERSION = -32020, -32022
 
 
@@ -128,7 +130,7 @@ def _run(services: Services, context: RequestContext, message: Message) -> dict[
         case "ping" if not message.modern:
             return {}
         case "tools/list":
-            tools = {"tools": [tool.write() for tool in general_tools(described(services))]}
+            tools = {"tools": [tool.write() for tool in _listed(services)]}
             return _complete(tools, cached=True) if message.modern else tools
         case "tools/call":
             called = _call(services, context, message)
@@ -136,6 +138,17 @@ def _run(services: Services, context: RequestContext, message: Message) -> dict[
         case _:
             status = 404 if message.modern else 200
             raise RpcError(UNKNOWN_METHOD, f"unknown method {message.method[:80]!r}", status=status)
+
+
+def _listed(services: Services) -> list[Tool]:
+    """Return the general tools and those of single types that the connection names. Raises RpcError."""
+    entities, named = described(services), services.mcp_tools
+    if ALL_TOOLS in named:
+        return [*general_tools(entities), *type_tools(entities)]
+    try:
+        return [*general_tools(entities), *(find_tool(entities, name) for name in named)]
+    except NotFound as error:
+        raise RpcError(INTERNAL_ERROR, f"SMS_MCP_TOOLS: {error}", status=200) from None
 
 
 def _complete(result: dict[str, Any], *, cached: bool = False) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class ConnectionProfile(msgspec.Struct, frozen=True):
 
 class Services(msgspec.Struct, frozen=True):
     """The services of the routes' functions. `now` is epoch seconds. `make_entities` is called by the first request for
-    the provider's data."""
+    the provider's data. `mcp_tools`: tools that `/mcp` lists beside the general ones."""
 
     engine: Engine
     profile: ConnectionProfile
@@ -64,3 +64,4 @@ class Services(msgspec.Struct, frozen=True):
     callbacks: CallbackAddress | None = None
     callback_places: Mapping[str, str] = msgspec.field(default_factory=dict)
     make_entities: Callable[[], Entities] | None = None
+    mcp_tools: tuple[str, ...] = ()

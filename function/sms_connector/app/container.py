@@ -198,6 +198,7 @@ def make_services(node: Node) -> Services:
         callbacks=node.callbacks,
         callback_places=node.provider.callback_places,
         make_entities=cache(partial(_make_entities, node)),
+        mcp_tools=node.settings.mcp_tools,
     )
 
 

@@ -159,11 +159,11 @@ class TwilioEntities(EntitySource):
         in_path = [each for each in entity.columns if each.create is not None and each.create.place == "path"]
         path = {each.name: str(values[each.name]) for each in in_path if each.name in values}
         form = _form(entity, values, lambda column: column.create)
-        return self._write(entity, "CREATE", entity.create_answer, form, path)
+        return self._write(entity, "CREATE", form, path)
 
     def update(self, entity: EntityType, key: Mapping[str, str], values: Mapping[str, Any]) -> Mapping[str, Any]:
         form = _form(entity, values, lambda column: column.update)
-        return self._write(entity, "UPDATE", entity.update_answer, form, key)
+        return self._write(entity, "UPDATE", form, key)
 
     def delete(self, entity: EntityType, key: Mapping[str, str]) -> None:
         endpoint = entity.operations["DELETE"]
@@ -178,11 +178,11 @@ class TwilioEntities(EntitySource):
         self,
         entity: EntityType,
         operation: Operation,
-        names: Sequence[str],
         form: bytes,
         known: Mapping[str, str],
     ) -> dict[str, Any]:
         """Return the columns of an answer, some of which no row has."""
+        names = entity.create_answer if operation == "CREATE" else entity.update_answer
         endpoint = entity.operations[operation]
         absent = [name for name in names if name not in known]
         reader = RowReader([entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent])

@@ -22,9 +22,9 @@ _MONTHS = {name: f"{number:02}" for number, name in enumerate(_MONTH_NAMES.split
 class RowReader:
     """Reads rows of these columns.
 
-    `document` decodes an answer of one row, `page` the rows under `list_key`, `meta` and `next_page_uri` of a list. Of a
-    row only the columns' fields are decoded. Rows of a list differ little in the types of their values, so that what has
-    to be converted is found out once for each combination of types.
+    `document` decodes an answer of one row, `page` a list: the rows under `list_key`, `meta` and `next_page_uri`. Of a
+    row only the columns' fields are decoded. Rows of a list differ little in the types of their values, so that what
+    has to be converted is found out once for each combination of types.
     """
 
     def __init__(self, columns: Sequence[Column], list_key: str = "") -> None:
