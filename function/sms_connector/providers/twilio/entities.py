@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qs, quote, urlencode, urlsplit
@@ -32,8 +32,8 @@ from sms_connector.entity import (
     RowPage,
 )
 from sms_connector.errors import NotFound, NotSent, ProviderRefused
+from sms_connector.providers.catalogue import RowReader, filter_parameters, read_types, write_value
 from sms_connector.providers.twilio import wire
-from sms_connector.providers.twilio.entity_rows import RowReader
 from sms_connector.transport.http import HttpResponse
 
 API_HOST, MESSAGING_HOST = "api.twilio.com", "messaging.twilio.com"
@@ -84,16 +84,8 @@ _PATH_VALUE = re.compile(r"[A-Za-z0-9_+-]{1,100}")
 _HEX = "[0-9a-fA-F]{32}"
 _PAGE = re.compile(r"([0-9]{1,9})~([!-}]{0,600})")
 _PLACE = re.compile(r"{(\w+)}")
-
-
-class Catalogue(msgspec.Struct, frozen=True):
-    """The file, as far as it is read."""
-
-    entities: tuple[EntityType, ...]
-    withdrawn: tuple[EntityType, ...]
-
-
-_catalogue = msgspec.json.Decoder(Catalogue)
+_MONTH_NAMES = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec"
+_MONTHS = {name: f"{number:02}" for number, name in enumerate(_MONTH_NAMES.split(), 1)}
 
 
 class Call(Protocol):
@@ -132,7 +124,7 @@ class TwilioEntities(EntitySource):
             parent.values and values[parent.column] not in parent.values for parent in entity.parents
         ):
             return RowPage([])
-        query = [*_filters(entity, narrowed), *_paging(page)]
+        query = [*filter_parameters(entity, narrowed, _write_day), *_paging(page)]
         reader = self._reader(entity.name)
         if endpoint.single:
             return RowPage([reader.read(self._read(reader.document, address), values)])
@@ -185,7 +177,8 @@ class TwilioEntities(EntitySource):
         names = entity.create_answer if operation == "CREATE" else entity.update_answer
         endpoint = entity.operations[operation]
         absent = [name for name in names if name not in known]
-        reader = RowReader([entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent])
+        columns = [entity.by_name.get(name) or Column(name, "VARCHAR", _snake_case(name)) for name in absent]
+        reader = RowReader(columns, _read_date)
         response = self._call(endpoint.method, self._required(entity, endpoint, known), form, repeatable=False)
         row = reader.read(wire.decode(reader.document, response, repeatable=False), known)
         answered = {**known, **dict(zip(absent, row, strict=True))}
@@ -229,12 +222,11 @@ class TwilioEntities(EntitySource):
 
 def read_catalogue() -> list[EntityType]:
     """Return the entity types of the file as the connector offers them."""
-    catalogue = _catalogue.decode(CATALOGUE.read_bytes())
-    return [_adapt(each) for each in (*catalogue.entities, *catalogue.withdrawn)]
+    return [_adapt(each) for each in read_types(CATALOGUE)]
 
 
 def _make_reader(entity: EntityType) -> RowReader:
-    return RowReader(entity.readable, entity.list_key or "")
+    return RowReader(entity.readable, _read_date, list_key=entity.list_key or "", beside=("meta", "next_page_uri"))
 
 
 def _adapt(entity: EntityType) -> EntityType:
@@ -278,28 +270,11 @@ def _paging(page: str | None) -> list[tuple[str, str]]:
     return [*size, ("Page", match[1]), ("PageToken", match[2])]
 
 
-def _filters(entity: EntityType, narrowed: Sequence[Narrowing]) -> list[tuple[str, str]]:
-    """Return the list's parameters. Dates are narrowed by days; Twilio's resources differ in whether `<` and `>` have
-    the day itself, so that for `<=` the following one is given."""
-    exact = {each.column for each in narrowed if each.op == "="}
-    pairs = []
-    for each in narrowed:
-        if each.op != "=" and each.column in exact:
-            continue
-        [parameter] = [own.parameter for own in entity.by_name[each.column].filters if own.op == each.op]
-        value = each.value
-        if isinstance(value, datetime):
-            later = timedelta(days=1 if each.op == "<=" and value.date() < datetime.max.date() else 0)
-            pairs.append((parameter, (value.astimezone(UTC).date() + later).isoformat()))
-        else:
-            pairs.append((parameter, _write_value(value)))
-    return pairs
-
-
-def _write_value(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return "" if value is None else str(value)
+def _write_day(value: datetime, op: str) -> str:
+    """Return a date's day: Twilio's resources differ in whether `<` has the day itself, so that for `<=` the following
+    one is given."""
+    later = timedelta(days=1 if op == "<=" and value.date() < datetime.max.date() else 0)
+    return (value.astimezone(UTC).date() + later).isoformat()
 
 
 def _form(entity: EntityType, values: Mapping[str, Any], change_of: Callable[[Column], Change | None]) -> bytes:
@@ -309,7 +284,7 @@ def _form(entity: EntityType, values: Mapping[str, Any], change_of: Callable[[Co
         change = change_of(entity.by_name[name])
         if change is not None and change.place == "form":
             items = value if isinstance(value, list) else [value]
-            pairs += [(change.parameter, _write_value(item)) for item in items]
+            pairs += [(change.parameter, write_value(item)) for item in items]
     return urlencode(pairs).encode("ascii")
 
 
@@ -325,6 +300,17 @@ def _read_next_page(address: Any) -> str | None:
     if not _PAGE.fullmatch(page):
         raise NotSent("Twilio's list names a next page that can't be followed")
     return page
+
+
+@lru_cache(maxsize=4096)
+def _read_date(value: Any) -> str:
+    """Return `2026-07-06T12:00:00Z` of `Mon, 06 Jul 2026 12:00:00 +0000` (RFC 2822), cut by position: it is most of the
+    time that a row takes."""
+    text = str(value)
+    if len(text) == 31 and text.endswith(" +0000") and text[8:11] in _MONTHS:
+        return f"{text[12:16]}-{_MONTHS[text[8:11]]}-{text[5:7]}T{text[17:25]}Z"
+    moment = wire.read_time(text)
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else text
 
 
 def _snake_case(name: str) -> str:
