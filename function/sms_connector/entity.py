@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from sms_connector.errors import UnsupportedOperation
+
 Operation = Literal["LIST", "GET", "CREATE", "UPDATE", "DELETE"]
 OPERATIONS: tuple[Operation, ...] = ("LIST", "GET", "CREATE", "UPDATE", "DELETE")
 # Joins the key columns of an entity's id.
@@ -29,8 +31,8 @@ class Filter(msgspec.Struct, frozen=True):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """How a column is given in a create or an update: the provider's parameter, in the form or in the path. `only`:
-    the only values it takes."""
+    """How a column is given in a create or an update: the provider's parameter, in the body or in the path. `required`:
+    it can't be left out of a create, and an update can't clear it. `only`: the only values it takes."""
 
     parameter: str
     required: bool = False
@@ -163,8 +165,8 @@ class RowPage(msgspec.Struct, frozen=True):
 
 class EntitySource(ABC):
     """Reads and writes a provider's data, one call each. `message_type` is the entity type of messages, which the
-    connector sends itself. Raises `errors.CallError`, `errors.ProviderRefused` and, by
-    the throttle, `errors.Throttled`."""
+    connector sends itself. What no type of a provider's catalogue can do is refused here. Raises `errors.CallError`,
+    `errors.ProviderRefused` and, by the throttle, `errors.Throttled`."""
 
     types: Mapping[str, EntityType]
     message_type: str | None = None
@@ -185,13 +187,18 @@ class EntitySource(ABC):
     def get(self, entity: EntityType, key: Mapping[str, str]) -> Row | None:
         """Return one row; None where the provider has none of this key. `key` may name the account besides."""
 
-    @abstractmethod
-    def create(self, entity: EntityType, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    def create(self, entity: EntityType, values: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         """Create one and return the columns of its `create_answer`. Never repeated after a lost answer."""
+        raise UnsupportedOperation(f"{entity.name} can't be created")
 
-    @abstractmethod
-    def update(self, entity: EntityType, key: Mapping[str, str], values: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Change one and return the columns of its `update_answer`."""
+    def update(
+        self,
+        entity: EntityType,
+        key: Mapping[str, str],  # noqa: ARG002
+        values: Mapping[str, Any],  # noqa: ARG002
+    ) -> Mapping[str, Any]:
+        """Change one and return the columns of its `update_answer`. Never repeated after a lost answer."""
+        raise UnsupportedOperation(f"{entity.name} can't be changed")
 
-    @abstractmethod
-    def delete(self, entity: EntityType, key: Mapping[str, str]) -> None: ...
+    def delete(self, entity: EntityType, key: Mapping[str, str]) -> None:  # noqa: ARG002
+        raise UnsupportedOperation(f"{entity.name} can't be deleted")

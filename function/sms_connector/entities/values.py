@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sms_connector.entities.instants import read_instant
 from sms_connector.entity import Change, Column, EntityType
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 
@@ -65,6 +66,8 @@ def _find_problems(
         change = change_of(column)
         if change is None:
             yield FieldProblem(path, f"can't be {what}; these can be: {', '.join(possible)}")
+        elif value is None and change.required:
+            yield FieldProblem(path, "can't be cleared; give it a value")
         elif value is not None and (problem := _value_problem(column, change, value)):
             yield FieldProblem(path, problem)
 
@@ -87,6 +90,8 @@ def _value_problem(column: Column, change: Change, value: Any) -> str | None:
                 return f"must be at least {column.minimum}"
             if column.maximum is not None and float(item) > column.maximum:
                 return f"must be at most {column.maximum}"
+        if column.type == "TIMESTAMP" and read_instant(str(item)) is None:
+            return "must be a date and time, such as 2026-07-06T12:00:00Z"
         if column.enum and not change.only and str(item) not in column.enum:
             return f"must be one of {', '.join(column.enum)}"
     return None

@@ -194,10 +194,12 @@ def call_refused(kind: ErrorKind, message: str, code: int | str | None, more_inf
     return FailureReason("provider", kind, message, code, more_info, retry)
 
 
-def query_error(name: str, response: HttpResponse, refused: FailureReason | None) -> ConnectorError:
-    """Return the error of a query that the provider refused for this reason; None: the answer is not the provider's."""
+def query_error(
+    name: str, response: HttpResponse, refused: FailureReason | None, *, repeatable: bool = True
+) -> ConnectorError:
+    """Return the error of a call that the provider refused for this reason; None: the answer is not the provider's."""
     if refused is None:
-        return not_from_provider(name, response, repeatable=True)
+        return not_from_provider(name, response, repeatable=repeatable)
     kind, code, link = refused.kind, refused.code, refused.more_info
     return ProviderRefused(refused.message, kind=kind, code=code, more_info=link, status=response.status)
 

@@ -1,6 +1,7 @@
 """Infobip: many messages a call under our ids, statuses from its logs.
 
-`wire` reads answers and callbacks, `statuses` the meaning of a code, `rotation` makes a new key.
+`wire` reads answers and callbacks, `statuses` the meaning of a code, `rotation` makes a new key, `entities` shows logs
+and scheduled bulks as entities.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
+from sms_connector.entity import EntitySource
 from sms_connector.errors import CallError, NotSent, OutcomeUnknown, ProviderRefused, RequestError
 from sms_connector.model.connection_status import ConnectionState, ConnectionStatus
 from sms_connector.model.consent_words import STANDARD_WORDS
@@ -85,6 +87,11 @@ class InfobipProvider(HttpProvider):
         from sms_connector.providers.infobip.rotation import KeyRotation  # only the rotator pays for it
 
         return (KeyRotation(self._base_url, self._transport).stages(),)
+
+    def entities(self) -> EntitySource:
+        from sms_connector.providers.infobip.entities import InfobipEntities  # at the first use
+
+        return InfobipEntities(self._call)
 
     def send(
         self, messages: Sequence[OutboundMessage], before_attempt: BeforeAttempt | None = None
@@ -182,9 +189,9 @@ class InfobipProvider(HttpProvider):
             if not (page := wire.next_page(query, answer)):
                 return
 
-    def _call(self, method: str, path: str, body: bytes | None = None) -> HttpResponse:
+    def _call(self, method: str, path: str, body: bytes | None = None, *, repeatable: bool = True) -> HttpResponse:
         """Make a call that sends nothing. Raises ProviderRefused for Infobip's own error."""
-        return wire.checked(self._request(method, path, body))
+        return wire.checked(self._request(method, path, body, repeatable=repeatable), repeatable=repeatable)
 
     def _request(
         self,
@@ -193,10 +200,13 @@ class InfobipProvider(HttpProvider):
         body: bytes | None,
         *,
         lane: Lane = Lane.POLL,
+        repeatable: bool = True,
         before_attempt: BeforeAttempt | None = None,
     ) -> HttpResponse:
         url = self._base_url + path
-        request = HttpRequest(method, url, wire.JSON, body, lane=lane, repeatable=True, before_attempt=before_attempt)
+        request = HttpRequest(
+            method, url, wire.JSON, body, lane=lane, repeatable=repeatable, before_attempt=before_attempt
+        )
         return self._exchange(
             lambda: replace(request, authorization=wire.authorization(required(self._secrets, API_KEY)))
         )

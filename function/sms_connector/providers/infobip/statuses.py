@@ -42,6 +42,10 @@ def to_status(group: int | None, name: str) -> MessageStatus:
     return MessageStatus.ACCEPTED if status is None else _NAMES.get(name, status)
 
 
+def is_duplicate(code: int | None, name: str | None) -> bool:
+    return code == DUPLICATE or name == DUPLICATE_NAME
+
+
 class Meaning(NamedTuple):
     """The meaning of a code: `retry` is the effect of sending the same again."""
 

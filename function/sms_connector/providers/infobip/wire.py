@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -67,7 +67,7 @@ class _Message(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def is_duplicate(self) -> bool:
         """It is about a repetition of the id, and so not about the message that was sent under it."""
-        return self.status.id == statuses.DUPLICATE or self.status.name == statuses.DUPLICATE_NAME
+        return statuses.is_duplicate(self.status.id, self.status.name)
 
 
 class _SendAnswer(msgspec.Struct, frozen=True):
@@ -125,11 +125,15 @@ def send_body(messages: Sequence[OutboundMessage], platform: Mapping[str, str], 
     """
     schedule = {"bulkId": batch_of(messages[0].id)}
     if messages[0].send_at is not None:  # one request's messages have one time
-        at = messages[0].send_at.astimezone(UTC)
-        schedule["sendAt"] = f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}+0000"
+        schedule["sendAt"] = write_time(messages[0].send_at)
     options = {"schedule": schedule, "includeSmsCountInResponse": True}
     document = {"messages": [_message(each, platform, reports=reports) for each in messages], "options": options}
     return msgspec.json.encode(document)
+
+
+def write_time(moment: datetime) -> str:
+    """Return `yyyy-MM-dd'T'HH:mm:ss.SSSZ`."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "+0000")
 
 
 def _message(message: OutboundMessage, platform: Mapping[str, str], *, reports: bool) -> dict[str, Any]:
@@ -285,9 +289,10 @@ def read_refusal(response: HttpResponse) -> tuple[FailureReason, frozenset[int]]
     return call_refused(kind, text, error.error_code, link), places
 
 
-def checked(response: HttpResponse) -> HttpResponse:
-    """Return a 2xx of a call that sends nothing. Raises ProviderRefused for Infobip's own error, else NotSent."""
+def checked(response: HttpResponse, *, repeatable: bool = True) -> HttpResponse:
+    """Return a 2xx of a call that sends nothing. Raises ProviderRefused for Infobip's own error, else NotSent or, of a
+    change, OutcomeUnknown."""
     if 200 <= response.status < 300:
         return response
     refusal = read_refusal(response)
-    raise query_error(NAME, response, refusal and refusal[0])
+    raise query_error(NAME, response, refusal and refusal[0], repeatable=repeatable)
