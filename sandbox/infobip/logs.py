@@ -74,7 +74,7 @@ def _matching(book: Book, query: Query, *, now: float) -> Iterator[Message]:
             (not ids or message.id in ids)
             and (not bulks or message.bulk.id in bulks)
             and (not campaigns or message.draft.campaign in campaigns)
-            and since <= message.accepted_at <= until
+            and since <= message.bulk.send_at <= until
             and (sender is None or message.sender == plain(sender))
             and (destination is None or message.to == plain(destination))
             and (group is None or _group(message.stage(now)[1]) == group)

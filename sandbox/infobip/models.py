@@ -10,7 +10,9 @@ from typing import Any
 
 from sandbox.infobip.numbers import Plan, digits
 from sandbox.infobip.statuses import (
+    CANCELED_ERROR,
     NO_ERROR,
+    NOT_SENT,
     STATUS_GROUPS,
     STATUSES,
     error_document,
@@ -22,13 +24,28 @@ PRICE = {"pricePerMessage": 0.01, "currency": "EUR"}
 Stage = tuple[float, int, int]
 
 
+# Statuses of a bulk. FAILED is none that the simulator gives.
+PENDING, PAUSED, PROCESSING, CANCELED, FINISHED = "PENDING", "PAUSED", "PROCESSING", "CANCELED", "FINISHED"
+
+
 @dataclass(slots=True)
 class Bulk:
-    """The messages of one send request."""
+    """The messages of one send request. `held`: PAUSED or CANCELED, since `held_at`. `changes` counts what was changed:
+    reports that were planned before a change are not sent."""
 
     id: str
     send_at: float
+    scheduled: bool = False
+    held: str = ""
+    held_at: float = 0.0
+    changes: int = 0
     messages: list[Message] = field(default_factory=list)
+
+    def status(self, now: float) -> str:
+        if self.held or now < self.send_at:
+            return self.held or PENDING
+        is_over = all(STATUS_GROUPS[STATUSES[each.stage(now)[1]][0]] != "PENDING" for each in self.messages)
+        return FINISHED if is_over else PROCESSING
 
 
 @dataclass(slots=True)
@@ -52,6 +69,9 @@ class Message:
     def stage(self, now: float) -> Stage:
         """Return since when (epoch seconds), the status and the error."""
         start = self.bulk.send_at
+        if self.bulk.held and not self.rejected:
+            first = (start, *self.plan[0][1:])
+            return (self.bulk.held_at, NOT_SENT, CANCELED_ERROR) if self.bulk.held == CANCELED else first
         reached = [each for each in self.plan if each[0] * self.span <= now - start] or [self.plan[0]]
         fraction, status, error = reached[-1]
         return start + fraction * self.span, status, error
@@ -111,6 +131,8 @@ def _common(message: Message, stage: Stage) -> dict[str, Any]:
     }
     if message.draft.platform:
         document["platform"] = message.draft.platform
+    if message.draft.campaign:
+        document["campaignReferenceId"] = message.draft.campaign
     return document
 
 

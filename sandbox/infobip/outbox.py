@@ -41,12 +41,21 @@ class Outbox:
         spread = self._context.dice.uniform(0, settings.delivery_spread_seconds)
         span = 0.0 if before_answer else settings.delivery_seconds + spread
         # A repeat of the id is a bulk of its own: what was sent before keeps its times.
-        bulk = Bulk(envelope.bulk_id or str(self._context.dice.getrandbits(62)), max(envelope.send_at or now, now))
+        bulk_id, send_at = (
+            envelope.bulk_id or str(self._context.dice.getrandbits(62)),
+            max(envelope.send_at or now, now),
+        )
+        bulk = Bulk(bulk_id, send_at, scheduled=envelope.send_at is not None)
         bulk.messages = [self._accept(draft, bulk, span=span, now=now) for draft in envelope.drafts]
         if before_answer:
             return bulk, self._callbacks.post_now([webhook for _, webhook in self._reports(bulk)])
         self._callbacks.plan(list(self._reports(bulk)))
         return bulk, None
+
+    def plan_again(self, bulk: Bulk) -> None:
+        """Plan the reports of a bulk whose time or status was changed, and none while it is held."""
+        if not bulk.held:
+            self._callbacks.plan(list(self._reports(bulk)))
 
     async def receive(self, *, to: str, sender: str, body: str) -> tuple[Inbound, Outcome | None]:
         """Take a message to one of our numbers, keep the blocklist, and post it."""
@@ -131,7 +140,18 @@ class Outbox:
         # Only a subscription has credentials; an address that a message names is called without (UNVERIFIED).
         credentials = subscription.headers if url == subscription.delivery_url else dict
         headers, content = partial(_headers, credentials), json.dumps(document).encode()
-        return Webhook(found[0][0].id, label, "POST", url, (), headers, POLICY, body=content)
+        bulk, changes = found[0][0].bulk, found[0][0].bulk.changes
+        return Webhook(
+            found[0][0].id,
+            label,
+            "POST",
+            url,
+            (),
+            headers,
+            POLICY,
+            wanted=lambda: bulk.changes == changes,
+            body=content,
+        )
 
 
 def _headers(credentials: Any) -> Mapping[str, str]:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.infobip import management, numbers
+from sandbox.infobip import bulks, management, numbers
 from sandbox.infobip.account import default_account
 from sandbox.infobip.errors import InfobipError
 from sandbox.infobip.logs import Query, list_logs
-from sandbox.infobip.models import Book, witness_document
+from sandbox.infobip.models import Book, Bulk, witness_document
 from sandbox.infobip.outbox import Outbox
 from sandbox.infobip.statuses import status_document
 from sandbox.infobip.validation import read_envelope, read_fields
@@ -21,6 +21,7 @@ from sandbox.wire import Reply, Request, json_reply
 
 PREFIXES = ("/sms/1/", "/sms/3/", "/account/1/", "/settings/2/api-keys")
 SEND_SCOPES = ("message:send", "sms:message:send", "sms:manage")
+SMS = ("sms:manage",)
 MANAGE = ("account-management:manage",)
 Responder = Callable[[Request], Any]
 
@@ -87,7 +88,11 @@ class Infobip(Service):
         return (
             Route("POST", "/sms/3/messages", SEND_SCOPES, self._send),
             Route("GET", "/sms/3/logs", logs, self._logs),
-            Route("POST", "/sms/1/preview", ("sms:manage",), _preview),
+            Route("GET", "/sms/1/bulks", SMS, lambda each: bulks.time_document(self._bulk(each))),
+            Route("PUT", "/sms/1/bulks", SMS, self._reschedule),
+            Route("GET", "/sms/1/bulks/status", SMS, self._bulk_status),
+            Route("PUT", "/sms/1/bulks/status", SMS, self._change_bulk_status),
+            Route("POST", "/sms/1/preview", SMS, _preview),
             Route("GET", "/account/1/balance", MANAGE, lambda _: {"balance": self._account.balance, "currency": "EUR"}),
             Route("GET", keys, MANAGE, self._list_keys, takes_keys=False),
             Route("POST", keys, MANAGE, self._create_key, takes_keys=False),
@@ -128,6 +133,24 @@ class Infobip(Service):
         now = self._clock.now()
         self._account.logs.take(now)
         return list_logs(self._book, Query(request.query), now=now)
+
+    def _bulk(self, request: Request) -> Bulk:
+        return bulks.find_bulk(self._book, Query(request.query))
+
+    def _reschedule(self, request: Request) -> dict[str, Any]:
+        bulk = self._bulk(request)
+        bulks.reschedule(bulk, request.body, now=self._clock.now())
+        self._outbox.plan_again(bulk)
+        return bulks.time_document(bulk)
+
+    def _bulk_status(self, request: Request) -> dict[str, Any]:
+        return bulks.status_document(self._bulk(request), self._clock.now())
+
+    def _change_bulk_status(self, request: Request) -> dict[str, Any]:
+        bulk = self._bulk(request)
+        bulks.change_status(bulk, request.body, now=self._clock.now())
+        self._outbox.plan_again(bulk)
+        return self._bulk_status(request)
 
     def _list_keys(self, request: Request) -> dict[str, Any]:
         return management.list_keys(self._account, Query(request.query))
