@@ -5,10 +5,10 @@ A catalogue is data in the provider's package. `entities/` reads it and knows no
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any, Literal
 
 import msgspec
@@ -163,33 +163,33 @@ class RowPage(msgspec.Struct, frozen=True):
     next_page: str | None = None
 
 
-class EntitySource(ABC):
-    """Reads and writes a provider's data, one call each. `message_type` is the entity type of messages, which the
-    connector sends itself. What no type of a provider's catalogue can do is refused here. Raises `errors.CallError`,
-    `errors.ProviderRefused` and, by the throttle, `errors.Throttled`."""
+class EntitySource:
+    """Reads and writes a provider's data, one call each; by itself it has no entity types, and refuses what a provider's
+    source does not take over. `message_type` is the entity type of messages, which the connector sends itself. Raises
+    `errors.CallError`, `errors.ProviderRefused` and, by the throttle, `errors.Throttled`."""
 
-    types: Mapping[str, EntityType]
+    types: Mapping[str, EntityType] = MappingProxyType({})
     message_type: str | None = None
     actions: tuple[Action, ...] = ()
 
-    @abstractmethod
     def list_rows(
         self,
         entity: EntityType,
         *,
-        within: Mapping[str, str],
-        narrowed: Sequence[Narrowing] = (),
-        page: str | None = None,
+        within: Mapping[str, str],  # noqa: ARG002
+        narrowed: Sequence[Narrowing] = (),  # noqa: ARG002
+        page: str | None = None,  # noqa: ARG002
     ) -> RowPage:
         """Return a page of a list; `within` are its parents' values, `page` the `next_page` of the one before."""
+        raise _unsupported(entity, "listed")
 
-    @abstractmethod
-    def get(self, entity: EntityType, key: Mapping[str, str]) -> Row | None:
+    def get(self, entity: EntityType, key: Mapping[str, str]) -> Row | None:  # noqa: ARG002
         """Return one row; None where the provider has none of this key. `key` may name the account besides."""
+        raise _unsupported(entity, "read one by one")
 
     def create(self, entity: EntityType, values: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ARG002
         """Create one and return the columns of its `create_answer`. Never repeated after a lost answer."""
-        raise UnsupportedOperation(f"{entity.name} can't be created")
+        raise _unsupported(entity, "created")
 
     def update(
         self,
@@ -198,7 +198,12 @@ class EntitySource(ABC):
         values: Mapping[str, Any],  # noqa: ARG002
     ) -> Mapping[str, Any]:
         """Change one and return the columns of its `update_answer`. Never repeated after a lost answer."""
-        raise UnsupportedOperation(f"{entity.name} can't be changed")
+        raise _unsupported(entity, "changed")
 
     def delete(self, entity: EntityType, key: Mapping[str, str]) -> None:  # noqa: ARG002
-        raise UnsupportedOperation(f"{entity.name} can't be deleted")
+        """Delete one."""
+        raise _unsupported(entity, "deleted")
+
+
+def _unsupported(entity: EntityType, what: str) -> UnsupportedOperation:
+    return UnsupportedOperation(f"{entity.name} can't be {what}")

@@ -291,8 +291,9 @@ class Provider(ABC):
         return ()
 
     def entities(self) -> EntitySource:
-        """Return what reads and writes the provider's data as entities. Called once, by the first request for them."""
-        raise self._unsupported("show its data as entities")
+        """Return what reads and writes the provider's data as entities; by default there are no entity types. Called
+        once, by the first request for them."""
+        return EntitySource()
 
     @abstractmethod
     def problems(self, *, callbacks: bool = False) -> list[str]:
