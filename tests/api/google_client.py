@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import flask
 import httplib2
 from googleapiclient.discovery import build
 from werkzeug.test import Client
+
+from sms_connector import app
 
 PARENT = "projects/my-project/locations/europe-west3/connections/sms"
 
@@ -49,3 +53,12 @@ def make_client(client: Client) -> tuple[Any, Wire]:
     options = {"api_endpoint": "http://connector.example"}
     service = build("connectors", "v2", http=wire, client_options=options, static_discovery=True)
     return service.projects().locations().connections(), wire
+
+
+def open_connector(environ: Mapping[str, str]) -> Client:
+    """Return a client of the function, made as it is deployed."""
+    handle = app.build("connector", environ)
+    web = flask.Flask("connector")
+    methods = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+    web.add_url_rule("/<path:path>", "run", lambda path: handle(flask.request), methods=methods)
+    return web.test_client()

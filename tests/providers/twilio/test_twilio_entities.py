@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from sms_connector.entity import EntitySource, EntityType, Narrowing
+from sms_connector.entity import EntitySource, Narrowing
 from sms_connector.errors import NotFound, OutcomeUnknown, ProviderRefused
 from sms_connector.transport.http import HttpResponse, Lane
 from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport
@@ -45,23 +45,6 @@ class TestCatalogue:
     def test_everything_is_there(self) -> None:
         assert len(SOURCE.types) == 45
         assert "auth_token" not in {column.field for each in SOURCE.types.values() for column in each.columns}
-
-    @pytest.mark.parametrize("entity", SOURCE.types.values(), ids=lambda each: each.name)
-    def test_a_type_is_consistent(self, entity: EntityType) -> None:
-        names = [column.name for column in entity.columns]
-        readable = {column.name for column in entity.readable}
-        assert len({name.lower() for name in names}) == len(names)
-        assert set(entity.key) <= readable
-        assert all(parent.column in names for parent in entity.parents)
-        assert all(name in names for group in entity.create_rules for name in group)
-        assert set(entity.risk) <= {"CREATE", "UPDATE", "DELETE"}
-        assert all(name in names for name in entity.send_fields)
-
-    def test_actions_are_operations_of_types(self) -> None:
-        for action in SOURCE.actions:
-            entity = SOURCE.types[action.entity]
-            assert action.operation in entity.operations
-            assert set(action.inputs) <= set(entity.by_name)
 
     def test_the_messaging_host_is_left_out_where_it_is_not_known(self) -> None:
         source, _ = make(wire.answer(200, {}), url="http://127.0.0.1:1")
