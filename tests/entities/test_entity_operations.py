@@ -9,6 +9,8 @@ from msgspec.structs import replace
 
 from sms_connector.entities.scan import KEPT_SECONDS
 from sms_connector.entities.service import Entities, Listing, ListRequest
+from sms_connector.entities.values import check_update
+from sms_connector.entity import Change, Column, EntitySource, EntityType
 from sms_connector.errors import (
     Forbidden,
     InvalidRequest,
@@ -17,8 +19,9 @@ from sms_connector.errors import (
     OutcomeUnknown,
     ProviderRefused,
     Throttled,
+    UnsupportedOperation,
 )
-from tests.entities.entity_world import World, make_letters
+from tests.entities.entity_world import LETTERS, World, make_letters
 
 ROWS = make_letters(450)
 
@@ -174,6 +177,38 @@ class TestWrites:
         told = [f"{each.field}: {each.message}" for each in refused.value.problems]
         assert [text for text, start in zip(told, problems, strict=True) if not text.startswith(start)] == []
         assert world.calls == []
+
+    @pytest.mark.parametrize(
+        ("values", "problem"),
+        [
+            ({"At": "tomorrow"}, "fields.At: must be a date and time, such as 2026-07-06T12:00:00Z"),
+            ({"At": "2026-13-06"}, "fields.At: must be a date and time, such as 2026-07-06T12:00:00Z"),
+            ({"At": None}, "fields.At: can't be cleared; give it a value"),
+        ],
+    )
+    def test_an_update_that_is_wrong_says_what_is_possible(self, values: dict[str, Any], problem: str) -> None:
+        columns = (
+            Column("At", "TIMESTAMP", update=Change("at", required=True)),
+            Column("Until", "TIMESTAMP", update=Change("until")),
+        )
+        entity = EntityType("Alarms", {}, columns)
+        with pytest.raises(InvalidRequest) as refused:
+            check_update(entity, values)
+        assert [f"{each.field}: {each.message}" for each in refused.value.problems] == [problem]
+        good = {"At": "2026-07-06T14:00:00+02:00", "Until": None}
+        assert check_update(entity, good) == good
+
+    def test_a_source_refuses_what_no_provider_took_over(self) -> None:
+        source = EntitySource()
+        for operation in (
+            lambda: source.list_rows(LETTERS, within={}),
+            lambda: source.get(LETTERS, {}),
+            lambda: source.create(LETTERS, {}),
+            lambda: source.update(LETTERS, {}, {}),
+            lambda: source.delete(LETTERS, {}),
+        ):
+            with pytest.raises(UnsupportedOperation, match="Letters can't be"):
+                operation()
 
     def test_one_row_by_condition_answers_its_update_several_their_number(self) -> None:
         entities, _world, _ = make()
