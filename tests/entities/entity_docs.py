@@ -1,4 +1,4 @@
-"""Write the tables of docs/entities.md from the catalogue: `python -m tests.entities.entity_docs`."""
+"""Write the tables of docs/entities.md from the catalogues: `python -m tests.entities.entity_docs`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from sms_connector.entities.service import Entities
-from sms_connector.entity import KEY_SEPARATOR, OPERATIONS, EntityType
+from sms_connector.entity import KEY_SEPARATOR, OPERATIONS, EntitySource, EntityType
+from sms_connector.registry import PROVIDERS
 from tests.contract.providers.doubles import CannedSecrets, CannedTransport
 from tests.fixtures.providers import make_provider
 
@@ -15,7 +16,17 @@ BEGIN, END = "<!-- catalogue: python -m tests.entities.entity_docs -->", "<!-- /
 
 
 def tables() -> str:
-    source = make_provider("twilio", CannedSecrets({}), CannedTransport()).entities()
+    """Return a section for each provider that has entity types, under the title of its page."""
+    sources = {name: make_provider(name, CannedSecrets({}), CannedTransport()).entities() for name in PROVIDERS}
+    return "\n".join(f"\n### {title_of(name)}\n{section(source)}" for name, source in sources.items() if source.types)
+
+
+def title_of(provider: str) -> str:
+    page = PAGE.parent / "providers" / f"{provider}.md"
+    return page.read_text(encoding="utf-8").partition("\n")[0].removeprefix("# ")
+
+
+def section(source: EntitySource) -> str:
     entities = Entities(source, writes=frozenset(), now=lambda: 0.0)
     types = sorted(source.types.values(), key=lambda each: each.name)
     rows = [type_row(each, entities.types[each.name]) for each in types]

@@ -1,4 +1,4 @@
-"""docs/entities.md has the catalogue's tables, and names what is refused."""
+"""docs/entities.md has the catalogues' tables, and names what is refused."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from tests.entities.entity_docs import PAGE, replace_tables
 TEXT = PAGE.read_text(encoding="utf-8")
 
 
-def test_the_tables_are_those_of_the_catalogue() -> None:
-    assert "| `Messages` |" in TEXT
+def test_the_tables_are_those_of_the_catalogues() -> None:
+    assert all(f"| `{name}` |" in TEXT for name in ("Messages", "Logs"))
     assert replace_tables(TEXT) == TEXT, "run `python -m tests.entities.entity_docs`"
 
 
