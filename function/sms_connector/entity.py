@@ -164,9 +164,11 @@ class RowPage(msgspec.Struct, frozen=True):
 
 
 class EntitySource:
-    """Reads and writes a provider's data, one call each; by itself it has no entity types, and refuses what a provider's
-    source does not take over. `message_type` is the entity type of messages, which the connector sends itself. Raises
-    `errors.CallError`, `errors.ProviderRefused` and, by the throttle, `errors.Throttled`."""
+    """Reads and writes a provider's data, one call each. This base has no entity types, and refuses every operation
+    that a provider's source does not define. `message_type` is the entity type of messages, which the connector sends.
+
+    Raises `errors.CallError`, `errors.ProviderRefused` and, by the throttle, `errors.Throttled`.
+    """
 
     types: Mapping[str, EntityType] = MappingProxyType({})
     message_type: str | None = None

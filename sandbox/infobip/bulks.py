@@ -1,7 +1,7 @@
-"""Scheduled bulks: their time, and whether they go out.
+"""Scheduled bulks: read, reschedule, pause, resume and cancel them.
 
-UNVERIFIED: that a bulk that was not scheduled is 404, that a bulk can be changed until it goes out, and what a canceled
-message becomes.
+UNVERIFIED: the 404 for a bulk that was not scheduled, until when a bulk can be changed, and the status of a canceled
+message.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def reschedule(bulk: Bulk, body: bytes, *, now: float) -> None:
 
 
 def change_status(bulk: Bulk, body: bytes, *, now: float) -> None:
-    """Pause, cancel, or go on: what is resumed after its time goes out at once."""
+    """Pause, cancel or resume a bulk. One that is resumed after its time goes out at once."""
     fields = read_fields(body)
     status = fields.text("status", required=True)
     if status not in CHANGES:

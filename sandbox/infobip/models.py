@@ -24,14 +24,14 @@ PRICE = {"pricePerMessage": 0.01, "currency": "EUR"}
 Stage = tuple[float, int, int]
 
 
-# Statuses of a bulk. FAILED is none that the simulator gives.
+# Statuses of a bulk. The simulator never gives FAILED.
 PENDING, PAUSED, PROCESSING, CANCELED, FINISHED = "PENDING", "PAUSED", "PROCESSING", "CANCELED", "FINISHED"
 
 
 @dataclass(slots=True)
 class Bulk:
-    """The messages of one send request. `held`: PAUSED or CANCELED, since `held_at`. `changes` counts what was changed:
-    reports that were planned before a change are not sent."""
+    """The messages of one send request. `held`: PAUSED or CANCELED, since `held_at`. `changes` counts the
+    changes: reports that were planned before one are not sent."""
 
     id: str
     send_at: float

@@ -10,9 +10,9 @@ from sandbox import Sandbox
 
 @dataclass(frozen=True)
 class EntityCase:
-    """`fill` puts data into the simulator, so that the lists of `filled` have rows. `parents` are values for the columns
-    that a list has to give; of the columns in `absent` there is none of that value. `options` are the provider's, with
-    `{url}` for the sandbox's address."""
+    """`fill` puts data into the simulator, so that the lists of `filled` have rows. `parents` are values for the
+    columns that a list has to give; a parent in `absent` does not exist. `options` are the provider's, with `{url}` for
+    the sandbox's address."""
 
     name: str
     fill: Callable[[Sandbox], None]

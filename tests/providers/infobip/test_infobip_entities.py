@@ -1,4 +1,7 @@
-"""Infobip's catalogue and its data on the wire: filters, cursors, dates, changes. The official client is the witness."""
+"""Infobip's catalogue and its data on the wire: filters, cursors, dates, changes.
+
+What the catalogue claims is checked against the official client, which is generated from Infobip's description.
+"""
 
 from __future__ import annotations
 
@@ -193,12 +196,12 @@ class TestLogs:
             source.list_rows(LOGS, within={})
 
     @pytest.mark.parametrize("answer", [wire.answer(200, {}), HttpResponse(200, wire.JSON, b"<html>")])
-    def test_what_is_no_list(self, answer: HttpResponse) -> None:
+    def test_an_answer_without_a_list(self, answer: HttpResponse) -> None:
         source, _ = make(answer)
         with pytest.raises(NotSent, match="can't be read"):
             source.list_rows(LOGS, within={})
 
-    def test_a_refused_repetition_is_no_row(self) -> None:
+    def test_a_refused_repetition_is_left_out(self) -> None:
         logs = wire.logs(wire.log("one", "REJECTED_DUPLICATE_MESSAGE_ID"), wire.log("one", "DELIVERED_TO_HANDSET"))
         source, transport = make(logs, logs)
         (listed,) = source.list_rows(LOGS, within={}).rows
@@ -206,7 +209,7 @@ class TestLogs:
         assert row_of(source, "Logs", listed)["Status"] == "DELIVERED_TO_HANDSET"
         assert asked(transport)[2] == {"messageId": ["one"], **LIST}
 
-    def test_one_that_is_not_there(self) -> None:
+    def test_an_unknown_id(self) -> None:
         source, _ = make(wire.logs())
         assert source.get(LOGS, {"MessageId": "one"}) is None
 
@@ -221,13 +224,13 @@ class TestBulks:
         assert asked(transport) == ("GET", "/sms/1/bulks", {"bulkId": ["b 1"]})
         assert source.get(STATUSES, {"BulkId": "b 1"}) == ("b 1", "PAUSED")
 
-    def test_one_that_is_not_there(self) -> None:
+    def test_an_unknown_id(self) -> None:
         source, _ = make(wire.api_error(404, "Requested resource not found."))
         assert source.get(BULKS, {"BulkId": "b"}) is None
 
     @pytest.mark.parametrize(("entity", "key"), [(BULKS, "BulkId"), (STATUSES, "BulkId"), (LOGS, "MessageId")])
     @pytest.mark.parametrize("entity_id", ["", "a,b", "x" * 201])
-    def test_what_is_no_id_needs_no_call(self, entity: EntityType, key: str, entity_id: str) -> None:
+    def test_a_malformed_id_needs_no_call(self, entity: EntityType, key: str, entity_id: str) -> None:
         source, transport = make(wire.logs())
         assert source.get(entity, {key: entity_id}) is None
         if "UPDATE" in entity.operations:

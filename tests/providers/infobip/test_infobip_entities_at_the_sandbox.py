@@ -1,4 +1,4 @@
-"""The connector at Infobip's simulator, called by Google's client: what was sent is listed, rescheduled and canceled."""
+"""The connector at Infobip's simulator, called by Google's client: messages are listed, rescheduled and canceled."""
 
 from __future__ import annotations
 

@@ -110,14 +110,14 @@ class InfobipEntities(EntitySource):
 
 
 def _name_one(entity: EntityType, key: Mapping[str, str]) -> Query | None:
-    """Return the parameter that names one; None where the value can't be an id, so that no call is needed."""
+    """Return the parameter that names an entity; None for a value that can't be an id, so that no call is made."""
     parameter, value = str(entity.key_parameter), key[entity.key[0]]
     return [(parameter, value)] if 0 < len(value) <= _LONGEST_ID[parameter] and "," not in value else None
 
 
 def _write_border(value: datetime, op: str) -> str:
-    """Return a date a millisecond further out: the description leaves open whether "after" and "before" have the border
-    itself."""
+    """Return the date, moved outwards by a millisecond: Infobip's description says "after" and "before", and leaves
+    open whether a message of exactly that time is included."""
     return wire.write_time(
         min(value, _LATEST - _MILLISECOND) + _MILLISECOND
         if op == "<="
@@ -141,8 +141,8 @@ def _write(kind: str, value: Any) -> Any:
 
 
 def _is_repetition(log: Mapping[str, Any]) -> bool:
-    """Return whether a log is of a message that was refused since its id was used before: it would be a second row of
-    the same key."""
+    """Return whether a log reports a refusal because the id was used before. It would be a second row with the key of
+    the message that was sent."""
     status = log.get("status")
     return isinstance(status, dict) and statuses.is_duplicate(status.get("id"), status.get("name"))
 
