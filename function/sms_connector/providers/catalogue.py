@@ -70,8 +70,8 @@ class RowReader:
     """Reads rows of these columns.
 
     `document` decodes an answer of one row, `page` a list: the rows under `list_key`, and the fields `beside` them, in
-    this order. Of a row only the columns' fields are decoded. Rows of a list differ little in the types of their values,
-    so that what has to be converted is found out once for each combination of types.
+    this order. Of a row only the columns' fields are decoded. Rows of a list differ little in the types of their
+    values, so that what has to be converted is found out once for each combination of types.
 
     `read_timestamp` returns ISO 8601 in UTC of the provider's dates.
     """

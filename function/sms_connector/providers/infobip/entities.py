@@ -14,10 +14,11 @@ from typing import Any, Protocol
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec.structs import astuple
 
 from sms_connector.entity import EntitySource, EntityType, Narrowing, Row, RowPage
 from sms_connector.errors import NotFound, NotSent, OutcomeUnknown, ProviderRefused
-from sms_connector.providers.catalogue import filter_parameters, read_types, row_reader
+from sms_connector.providers.catalogue import RowReader, filter_parameters, read_types
 from sms_connector.providers.common import decode, read_time
 from sms_connector.providers.infobip import statuses, wire
 from sms_connector.providers.infobip.wire import NAME
@@ -30,7 +31,6 @@ _CURSOR = re.compile(r"[!-~]{1,600}")
 _LIST = [("limit", str(wire.LOGS_PER_CALL)), ("useCursor", "true")]
 _MILLISECOND = timedelta(milliseconds=1)
 _EARLIEST, _LATEST = (moment.replace(tzinfo=UTC) for moment in (datetime.min, datetime.max))
-_document = msgspec.json.Decoder(dict[str, Any])
 
 Query = Sequence[tuple[str, str]]
 
@@ -47,7 +47,10 @@ class InfobipEntities(EntitySource):
     def __init__(self, call: Call) -> None:
         self._call = call
         self.types = {each.name: each for each in read_types(CATALOGUE)}
-        self._readers = {name: row_reader(each.readable, _read_date) for name, each in self.types.items()}
+        self._readers = {
+            name: RowReader(each.readable, _read_date, list_key=each.list_key or "", beside=("cursor",))
+            for name, each in self.types.items()
+        }
 
     def list_rows(
         self,
@@ -67,7 +70,8 @@ class InfobipEntities(EntitySource):
         try:
             if entity.list_key:
                 return next(iter(self._list(entity, query).rows), None)
-            return self._readers[entity.name](self._read(entity.operations["GET"].path, query), key)
+            reader = self._readers[entity.name]
+            return reader.read(self._read(reader.document, entity.operations["GET"].path, query), key)
         except ProviderRefused as error:
             if error.status == 404:
                 return None
@@ -83,24 +87,25 @@ class InfobipEntities(EntitySource):
         response = self._call(
             endpoint.method, f"{endpoint.path}?{urlencode(query)}", _body(entity, values), repeatable=False
         )
-        document = decode(_document, response.body)
+        reader = self._readers[entity.name]
+        document = decode(reader.document, response.body)
         if document is None:
             raise OutcomeUnknown(f"{NAME} answered {response.status} with a body that can't be read")
-        row = self._readers[entity.name](document, key)
-        known = {column.name: value for column, value in zip(entity.readable, row, strict=True)} | dict(key)
+        known = entity.fields_of(reader.read(document, key)) | dict(key)
         return {name: known[name] for name in entity.update_answer}
 
     def _list(self, entity: EntityType, query: Query) -> RowPage:
-        document = self._read(entity.operations["LIST"].path, [*query, *_LIST])
-        found = document.get(entity.list_key or "")
-        if not isinstance(found, list):
+        reader = self._readers[entity.name]
+        found, cursor = astuple(self._read(reader.page, entity.operations["LIST"].path, [*query, *_LIST]))
+        if found is None:
             raise NotSent(f"{NAME}'s list of {entity.name} has no {entity.list_key!r}; it can't be read")
-        read = self._readers[entity.name]
-        rows = [read(each, {}) for each in found if isinstance(each, dict) and not _is_repetition(each)]
-        return RowPage(rows, _next_page(document) if found else None)
+        rows = [reader.read(each, {}) for each in found]
+        return RowPage(
+            [row for row in rows if not _is_repetition(entity.fields_of(row))], _next_page(cursor) if found else None
+        )
 
-    def _read(self, path: str, query: Query) -> dict[str, Any]:
-        document = decode(_document, self._call("GET", f"{path}?{urlencode(query)}").body)
+    def _read(self, decoder: msgspec.json.Decoder[Any], path: str, query: Query) -> Any:
+        document = decode(decoder, self._call("GET", f"{path}?{urlencode(query)}").body)
         if document is None:
             raise NotSent(f"{NAME}'s answer to GET {path} can't be read")
         return document
@@ -143,12 +148,10 @@ def _write(kind: str, value: Any) -> Any:
 def _is_repetition(log: Mapping[str, Any]) -> bool:
     """Return whether a log reports a refusal because the id was used before. It would be a second row with the key of
     the message that was sent."""
-    status = log.get("status")
-    return isinstance(status, dict) and statuses.is_duplicate(status.get("id"), status.get("name"))
+    return statuses.is_duplicate(log["StatusId"], log["Status"])
 
 
-def _next_page(document: Mapping[str, Any]) -> str | None:
-    cursor = document.get("cursor")
+def _next_page(cursor: Any) -> str | None:
     following = cursor.get("nextCursor") if isinstance(cursor, dict) else None
     if not following:
         return None
