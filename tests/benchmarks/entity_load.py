@@ -36,6 +36,7 @@ def run(*, quick: bool) -> list[Figure]:
         function = FunctionProcess(ROOT / "function" / "main.py", environ, Path(name) / "function.log")
         with function.running():
             without = [_send(function.url, 1) for _ in range(alone)]
+            time.sleep(2)  # their second is over
             with _queries(function.url, sandbox):
                 beside = [_send(function.url, 1) for _ in range(singles)]
                 begun = time.monotonic()

@@ -105,6 +105,18 @@ def test_polls_alone_get_every_turn(node: Node) -> None:
     assert node.log[-1][0] == pytest.approx(nth_start(100))
 
 
+def test_many_polls_do_not_make_a_message_wait(node: Node) -> None:
+    """Polls of an idle node are no burst, after which nothing could start for the rest of the second."""
+    messages = {f"{number}": at for number, at in enumerate((0.01, 0.3, 0.7, 0.99, 1.5, 3.0))}
+    sends = [node.request(name, 1, at=at) for name, at in messages.items()]
+    node.clock.run(*[node.poll("p", 50)] * 4, *sends)
+    waited = [time - messages[name] for time, name in node.log if name in messages]
+    assert len(waited) == len(messages)
+    assert max(waited) <= SPACING + BURST_MARGIN + 1e-6
+    starts = [time for time, _ in node.log]
+    assert all(later - earlier > 1.0 for earlier, later in zip(starts, starts[25:], strict=False))
+
+
 def test_many_queued_sends_do_not_make_a_poll_wait(node: Node) -> None:
     """A tracker has to get through while a thousand records are sent."""
     node.clock.run(node.request("s", 1000, workers=2), node.poll("p", at=5.01))

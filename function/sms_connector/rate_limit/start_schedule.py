@@ -60,9 +60,9 @@ class Schedule:
             self._paced = False
         if self._paced:
             self._note_held(now, max(opened, self._due))
-            self._due = max(self._due, now - CATCH_UP_TURNS * self._spacing) + self._spacing
+            self._due = max(self._due, now - CATCH_UP_TURNS * self.spacing) + self.spacing
         elif self._note_held(now, opened):
-            self._paced, self._due = True, opened + self._spacing
+            self._paced, self._due = True, opened + self.spacing
         self._starts.append(now)
         self._forget_before(now)
 
@@ -77,7 +77,7 @@ class Schedule:
         """Change the rate at once, for the calls already started too. 0 lets nothing start."""
         self.rate = rate
         if rate and self._starts:
-            self._due = min(self._due, self._starts[-1] + self._spacing)
+            self._due = min(self._due, self._starts[-1] + self.spacing)
 
     def start_after(self, now: float, ahead: int) -> float:
         """Return when a call with `ahead` calls before it will start, if all of them start as early as they may."""
@@ -89,7 +89,7 @@ class Schedule:
                 return inf
             on_pace = on_pace + 1 if future._paced and time == future._due else 0
             if on_pace > self.rate:  # a whole window of even steps: the window can't hold the next one back either
-                return time + (ahead - done) * future._spacing
+                return time + (ahead - done) * future.spacing
             future.start(time)
         return future.next_start(time)
 
@@ -107,7 +107,7 @@ class Schedule:
 
     def _note_held(self, now: float, since: float) -> bool:
         """Return whether a call that may start since then was held back, which is so if it starts as soon as it may."""
-        held = now - since < self._spacing
+        held = now - since < self.spacing
         if held:
             self._held = now
         return held
@@ -122,7 +122,8 @@ class Schedule:
         return WINDOW + (WINDOW_MARGIN if self._paced else BURST_MARGIN) + self._spare
 
     @property
-    def _spacing(self) -> float:
+    def spacing(self) -> float:
+        """The seconds between two calls of a steady stream."""
         return (WINDOW + PACE_MARGIN + self._spare) / self.rate
 
     def _window_opens(self) -> float:

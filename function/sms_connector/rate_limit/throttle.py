@@ -3,6 +3,7 @@
 Turns are first come, first served: a request reserves turns for all its calls when it arrives, and the earliest request
 whose worker is ready goes first. A request of one call goes before every request of several, so that a one-time code
 does not wait behind a large request. Sends and polls are two lanes that alternate, so that neither starves the other.
+Polls are spaced evenly also where a burst would be free: a long list leaves the window to a message that comes.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import msgspec
 from sms_connector.errors import Throttled
 from sms_connector.model.message import BeforeAttempt
 from sms_connector.ports import Clock
-from sms_connector.rate_limit.start_schedule import WINDOW, Schedule
+from sms_connector.rate_limit.start_schedule import CATCH_UP_TURNS, WINDOW, Schedule
 from sms_connector.transport.http import Lane, Written
 
 DEFAULT_QUEUE_LIMIT = 30.0
@@ -90,6 +91,7 @@ class Throttle:
         self._lock = threading.Lock()
         self._lanes: dict[Lane, list[_Waiter]] = {Lane.SEND: [], Lane.POLL: []}
         self._last_lane = Lane.POLL
+        self._poll_due = -inf
         self._until = inf
         self._reservations: dict[int, Reservation] = {}
         self._singles, self._bulk = count(), count(BULK)
@@ -223,13 +225,19 @@ class Throttle:
     def _try_start(self, waiter: _Waiter, schedule: Schedule) -> float:
         """Return 0 if the waiter's call has started, else how long it may sleep before it checks again."""
         with self._lock:
-            if self._next_waiter() is not waiter:
-                return inf
             now = self._clock.monotonic()
-            pause = schedule.next_start(now) - now if now < self._until else inf
+            following = self._next_waiter(now)
+            if following is not waiter:
+                if following is not None:
+                    following.wake.set()
+                return inf
+            poll_due = self._poll_due if waiter.lane is Lane.POLL else -inf
+            pause = max(schedule.next_start(now), poll_due) - now if now < self._until else inf
             if pause > 0:
                 return pause
             schedule.start(now)
+            if waiter.lane is Lane.POLL:
+                self._poll_due = max(self._poll_due, now - CATCH_UP_TURNS * schedule.spacing) + schedule.spacing
             heappop(self._lanes[waiter.lane])
             waiter.started = now
             self._last_lane = waiter.lane
@@ -245,14 +253,16 @@ class Throttle:
             self._wake_next()
 
     def _wake_next(self) -> None:
-        waiter = self._next_waiter()
+        waiter = self._next_waiter(self._clock.monotonic())
         if waiter is not None:
             waiter.wake.set()
 
-    def _next_waiter(self) -> _Waiter | None:
+    def _next_waiter(self, now: float) -> _Waiter | None:
+        """Return whose turn it is. A poll that is not due by its own pace is passed by sends."""
         other = Lane.POLL if self._last_lane is Lane.SEND else Lane.SEND
         for lane in (other, self._last_lane):
-            if self._lanes[lane]:
+            passed = lane is Lane.POLL and now < self._poll_due and self._lanes[Lane.SEND]
+            if self._lanes[lane] and not passed:
                 return self._lanes[lane][0]
         return None
 
