@@ -16,12 +16,20 @@ OR_CTRL_C := || { code=$$?; [ $$code -eq 130 ] || exit $$code; }
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install run serve test test-deploy lint bench soak lock clean
+.PHONY: help install agent-clients run serve test test-deploy lint bench soak lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
+
+# Apart from .venv/, because they pin packages of ours to other versions. docs/entities.md names the versions.
+agent-clients: ## agents' clients for their tests, into .venv-agent-kit/ and .venv-mcp-1/
+	@set -e; \
+	install() { python3 -m venv $$1; environment=$$1; shift; \
+	  $$environment/bin/python -m pip install --quiet --disable-pip-version-check "$$@"; }; \
+	install .venv-agent-kit google-adk==2.13.0 mcp==2.3.0; \
+	install .venv-mcp-1 mcp==1.30.0
 
 run: $(READY_TO_RUN) ## send 100 example records as a campaign to the sandbox, and show what became of each
 	@$(UNTIL_CTRL_C) $(BIN)/python -m cli demo $(ARGS) $(OR_CTRL_C)

@@ -324,6 +324,7 @@ class TestMessages:
         assert [each["name"] for each in listed] == ["SendMessage", "RedactMessage", "ExecuteCustomQuery"]
         described = run(actions.get(name=f"{PARENT}/actions/SendMessage"))
         assert set(described["inputJsonSchema"]["properties"]) == {"To", "Sender", "Body"}
+        assert described["inputJsonSchema"]["required"] == ["To"]
 
         def execute(name: str, **parameters: Any) -> Any:
             return run(actions.execute(name=f"{PARENT}/actions/{name}", body={"parameters": parameters}))["results"]
@@ -334,6 +335,18 @@ class TestMessages:
         assert execute("ExecuteCustomQuery", query="SELECT count(*) AS n FROM Letters", timeout=120) == [{"n": 450}]
         error = refused(actions.execute(name=f"{PARENT}/actions/SendMessage", body={"parameters": {"X": 1}}))
         assert error.status_code == 400
+
+    def test_what_an_action_takes_is_never_described_as_read_only(self, sending: Stage) -> None:
+        """The id is, in its entity type; an agent would leave out what it must give."""
+        described = run(sending.connections.actions().get(name=f"{PARENT}/actions/RedactMessage"))
+        assert described["inputJsonSchema"]["properties"] == {"Sid": {"type": ["string"], "description": "required"}}
+        assert described["inputParameters"] == [
+            {"name": "Sid", "description": "required", "dataType": "VARCHAR", "nullable": False}
+        ]
+        [tool] = run(sending.connections.tools().list(parent=PARENT, toolNames="redact_message"))["tools"]
+        assert tool["inputSchema"]["properties"] == described["inputJsonSchema"]["properties"]
+        query = run(sending.connections.actions().get(name=f"{PARENT}/actions/ExecuteCustomQuery"))["inputJsonSchema"]
+        assert (query["required"], query["properties"]["pageSize"]["type"]) == (["query"], ["integer", "null"])
 
     def test_tools(self, sending: Stage) -> None:
         tools = sending.connections.tools()

@@ -215,9 +215,7 @@ def _query(services: Services, _call: ParsedRequest, given: Given) -> tuple[Mapp
 
 def _action_tool(entities: Entities, action: Action) -> Tool:
     columns = entities.types[action.entity].by_name
-    properties = payloads.write_schema(columns[name] for name in action.inputs)["properties"]
-    wanted = {each.name for each in columns.values() if each.create is not None and each.create.required}
-    required = tuple(name for name in action.inputs if action.operation == "UPDATE" or name in wanted)
+    properties, required = payloads.write_inputs(action, columns), payloads.required_inputs(action, columns)
 
     def run(services: Services, call: ParsedRequest, given: Given) -> tuple[Mapping[str, Any], int]:
         [result], calls = run_action(services, call, action.name, given)

@@ -128,7 +128,7 @@ def write_type(entity: EntityType, *, fields: bool = True, enriched: bool = Fals
         "name": entity.name,
         "fields": [_write_field(entity, column, enriched=enriched) for column in columns],
         "operations": [operation for operation in OPERATIONS if operation in entity.operations],
-        "jsonSchema": write_schema(columns, entity),
+        "jsonSchema": _write_schema({column.name: _write_column(column, entity) for column in columns}),
     }
 
 
@@ -152,22 +152,24 @@ def _write_field(entity: EntityType, column: Column, *, enriched: bool) -> Objec
     return field
 
 
-def write_schema(columns: Iterable[Column], entity: EntityType | None = None) -> Object:
-    """Write a JSON schema (draft 07) of columns."""
-    properties = {column.name: _write_property(column, entity) for column in columns}
+def _write_schema(properties: Mapping[str, Object]) -> Object:
     return {"$schema": "http://json-schema.org/draft-07/schema#", "type": ["object"], "properties": properties}
 
 
-def _write_property(column: Column, entity: EntityType | None) -> Object:
+def _write_property(column: Column, description: str, *, nullable: bool = True) -> Object:
     own = _JSON_TYPES.get(column.type, "string")
-    is_key = entity is not None and column.name in entity.key
-    written: Object = {"type": [own] if is_key else [own, "null"], "description": describe(column, entity)}
+    written: Object = {"type": [own, "null"] if nullable else [own], "description": description}
     if column.type in _FORMATS:
         written["format"] = _FORMATS[column.type]
     if column.type == "ARRAY":
         written["items"] = {"type": ["string"]}
     elif column.enum:
         written["enum"] = list(column.enum)
+    return written
+
+
+def _write_column(column: Column, entity: EntityType) -> Object:
+    written = _write_property(column, describe(column, entity), nullable=column.name not in entity.key)
     if column.write_only:
         written["writeOnly"] = True
     elif column.create is None and column.update is None:
@@ -175,7 +177,7 @@ def _write_property(column: Column, entity: EntityType | None) -> Object:
     return written
 
 
-def describe(column: Column, entity: EntityType | None) -> str:
+def describe(column: Column, entity: EntityType) -> str:
     """Describe a column in words: agents read nothing else."""
     said = []
     if column.create is not None and column.create.required:
@@ -190,7 +192,7 @@ def describe(column: Column, entity: EntityType | None) -> str:
         said.append(f"one of {', '.join(column.enum)}")
     if column.filters:
         said.append("conditions on it are narrowed by the provider")
-    if entity is not None and any(parent.column == column.name and parent.required for parent in entity.parents):
+    if any(parent.column == column.name and parent.required for parent in entity.parents):
         said.append("conditions of a list have to give it by =")
     return "; ".join(said)
 
@@ -217,31 +219,56 @@ def write_action(action: Action, columns: Mapping[str, Column], *, fields: bool 
     """Write an Action; `columns` are those of its entity type."""
     if not fields:
         return {"name": action.name}
-    inputs = [_column_of(name, columns) for name in action.inputs]
-    results = [_column_of(name, columns) for name in action.results]
+    inputs = write_inputs(action, columns)
+    results = {each.name: _write_property(each, _describe_value(each)) for each in _columns_of(action.results, columns)}
+    required = required_inputs(action, columns)
     return {
         "name": action.name,
         "displayName": action.name,
         "description": action.description,
-        "inputParameters": [_write_parameter(column) for column in inputs],
-        "resultMetadata": [_write_parameter(column) for column in results],
-        "inputJsonSchema": write_schema(inputs),
-        "resultJsonSchema": write_schema(results),
+        "inputParameters": [
+            _write_parameter(column, inputs[column.name], nullable=column.name not in required)
+            for column in _columns_of(action.inputs, columns)
+        ],
+        "resultMetadata": [
+            _write_parameter(column, results[column.name]) for column in _columns_of(action.results, columns)
+        ],
+        "inputJsonSchema": _write_schema(inputs) | {"required": list(required)},
+        "resultJsonSchema": _write_schema(results),
     }
 
 
-def _column_of(name: str, columns: Mapping[str, Column]) -> Column:
-    return columns.get(name) or Column(name, "VARCHAR")
+def required_inputs(action: Action, columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """Return the inputs that must be given: what does not create begins with the id, or with the query."""
+    if action.operation != "CREATE":
+        return action.inputs[:1]
+    changes = {name: columns[name].create for name in action.inputs}
+    return tuple(name for name, change in changes.items() if change is not None and change.required)
 
 
-def _write_parameter(column: Column) -> Object:
-    required = column.create is not None and column.create.required
+def write_inputs(action: Action, columns: Mapping[str, Column]) -> dict[str, Object]:
+    """Write what an action takes as properties of a JSON schema. Agents read types and descriptions alone."""
+    required = required_inputs(action, columns)
     return {
-        "name": column.name,
-        "description": describe(column, None),
-        "dataType": column.type,
-        "nullable": not required,
+        column.name: _write_property(
+            column, _describe_value(column, required=column.name in required), nullable=column.name not in required
+        )
+        for column in _columns_of(action.inputs, columns)
     }
+
+
+def _describe_value(column: Column, *, required: bool = False) -> str:
+    said = ["required"] if required else []
+    return "; ".join([*said, f"one of {', '.join(column.enum)}"] if column.enum else said)
+
+
+def _columns_of(names: Iterable[str], columns: Mapping[str, Column]) -> list[Column]:
+    return [columns.get(name) or Column(name, "VARCHAR") for name in names]
+
+
+def _write_parameter(column: Column, schema: Object, *, nullable: bool = True) -> Object:
+    description = schema["description"]
+    return {"name": column.name, "description": description, "dataType": column.type, "nullable": nullable}
 
 
 # --- tools ------------------------------------------------------------------------------------------------------------
