@@ -13,6 +13,7 @@ from werkzeug.test import Client
 
 from sms_connector.api.dispatcher import build_api
 from sms_connector.api.services import ConnectionProfile, Services
+from sms_connector.entities.service import Entities
 from sms_connector.model.phone_number import Sender, SenderKind
 from sms_connector.model.senders import Senders
 from sms_connector.provider import Capabilities
@@ -77,7 +78,11 @@ class Api:
 
 
 def make_api(
-    *, capabilities: Capabilities = CAPABILITIES, profile: ConnectionProfile = PROFILE, level: str = "info"
+    *,
+    capabilities: Capabilities = CAPABILITIES,
+    profile: ConnectionProfile = PROFILE,
+    level: str = "info",
+    make_entities: Callable[[], Entities] | None = None,
 ) -> Api:
     double, log = EngineDouble(), io.StringIO()
     services = Services(
@@ -87,6 +92,7 @@ def make_api(
         log=StructuredLog("sms", level, "a-project", stream=log, now=lambda: NOW),
         notifications=double.notifications,
         now=lambda: NOW,
+        make_entities=make_entities,
     )
     return Api(double, make_app(services).test_client(), log)
 

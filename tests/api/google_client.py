@@ -1,4 +1,5 @@
-"""Google's own client, unchanged, against the function in this process; each request is kept."""
+"""Google's own client, unchanged, against the function in this process; each request is kept, and each answer is held
+against the type by which the OpenAPI document describes it."""
 
 from __future__ import annotations
 
@@ -9,12 +10,24 @@ from urllib.parse import urlsplit
 
 import flask
 import httplib2
+import msgspec
 from googleapiclient.discovery import build
 from werkzeug.test import Client
 
 from sms_connector import app
+from sms_connector.api.dispatcher import Router
+from sms_connector.api.google import OVERRIDE, ROUTES
+from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.schemas.entity_answers import GoogleProblemDocument
 
 PARENT = "projects/my-project/locations/europe-west3/connections/sms"
+ROUTER = Router(ROUTES)
+
+
+def check_answer(method: str, path: str, answer: Any) -> None:
+    """Check an answer against its type, strictly: a member that the type does not have is as wrong as a missing one."""
+    kind = ROUTER.match(method, path)[0].answer if answer.status_code == 200 else GoogleProblemDocument
+    assert msgspec.to_builtins(convert(answer.json, kind)) == answer.json
 
 
 @dataclass
@@ -42,16 +55,17 @@ class Wire:
         self.requests.append((method, path, sent))
         answer = self.client.open(path, method=method, data=body, headers=sent)
         self.answers.append(answer)
+        check_answer(sent.get(OVERRIDE.lower(), method), parts.path, answer)
         return httplib2.Response({"status": answer.status_code, **dict(answer.headers.items())}), answer.data
 
     def close(self) -> None: ...
 
 
-def make_client(client: Client) -> tuple[Any, Wire]:
+def make_client(client: Client, version: str = "v2") -> tuple[Any, Wire]:
     """Return the resource `connections`, and what goes over its wire."""
     wire = Wire(client)
     options = {"api_endpoint": "http://connector.example"}
-    service = build("connectors", "v2", http=wire, client_options=options, static_discovery=True)
+    service = build("connectors", version, http=wire, client_options=options, static_discovery=True)
     return service.projects().locations().connections(), wire
 
 

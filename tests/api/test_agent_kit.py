@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.google_client import PARENT
+from tests.api.google_client import PARENT, check_answer
 from tests.api.test_google_client import ROWS, Stage, make_stage
 
 LOCATION = PARENT.partition("/connections/")[0]
@@ -21,12 +21,15 @@ def stage() -> Stage:
 def get(stage: Stage, path: str) -> Any:
     answer = stage.wire.client.get(f"/v1/{path}")
     assert answer.status_code == 200, answer.json
+    check_answer("GET", f"/v1/{path.partition('?')[0]}", answer)
     return answer.json
 
 
 def post(stage: Stage, operation: str, **fields: Any) -> Any:
     body = {"connectionName": PARENT, "serviceName": "", "host": "", "operation": operation, **fields}
-    return stage.wire.client.post(EXECUTE, json=body)
+    answer = stage.wire.client.post(EXECUTE, json=body)
+    check_answer("POST", EXECUTE.partition("?")[0], answer)
+    return answer
 
 
 def execute(stage: Stage, operation: str, **fields: Any) -> Any:

@@ -14,18 +14,38 @@ import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
+from msgspec.structs import replace
 from openapi_spec_validator import validate
 from schemathesis.checks import CHECKS, load_all_checks
 
 from sms_connector.api import examples
-from sms_connector.api.dispatcher import ROUTES
+from sms_connector.api.dispatcher import ROUTES, entity_routes
 from sms_connector.api.openapi import with_document
+from sms_connector.api.routing import PARAMETER, PARAMETERS
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.uploads.text import FORMS
-from tests.api.conftest import make_api
+from sms_connector.entities.service import Entities
+from tests.api.conftest import Api, make_api
+from tests.api.test_google_client import ACTIONS, SENT
+from tests.entities.entity_world import LETTERS, World, make_letters
 
-DOCUMENT: dict[str, Any] = make_api().get("/openapi.json").json
-OPERATIONS = [(path, method) for path, methods in DOCUMENT["paths"].items() for method in methods]
+
+def make_full_api() -> Api:
+    """The API of a provider with entity types, whose messages are letters."""
+    first, *rest = make_letters(9)
+    source = World([(PARAMETERS["entity_id"].example, *first[1:]), *rest])
+    messages = replace(LETTERS, name="Messages", send_fields=SENT, create_rules=(("Body",),))
+    source.types, source.message_type = {"Messages": messages}, "Messages"
+    source.actions = tuple(replace(each, entity="Messages") for each in ACTIONS)
+    entities = Entities(source, writes=frozenset({"Messages.DELETE"}), now=lambda: 0.0)
+    return make_api(make_entities=lambda: entities)
+
+
+DOCUMENT: dict[str, Any] = make_full_api().get("/openapi.json").json
+OPERATIONS = [
+    (path, method) for path, methods in DOCUMENT["paths"].items() for method in methods if method != "parameters"
+]
+ENTITY_ROUTES = [route for route in entity_routes() if route.documented]
 
 
 def test_it_is_valid() -> None:
@@ -34,8 +54,21 @@ def test_it_is_valid() -> None:
 
 
 def test_every_route_is_in_it() -> None:
-    served = {(route.path, route.method.lower()) for route in with_document(ROUTES)}
+    served = {(route.path, route.method.lower()) for route in (*with_document(ROUTES), *ENTITY_ROUTES)}
     assert served == set(OPERATIONS)
+
+
+def test_without_entity_types_nothing_is_said_of_them() -> None:
+    routes = {(route.path, route.method.lower()) for route in with_document(ROUTES)}
+    document = make_api().get("/openapi.json").json
+    assert routes == {(path, method) for path, methods in document["paths"].items() for method in methods}
+    assert document["components"]["parameters"] == {}
+
+
+def test_methods_that_are_refused_are_left_out() -> None:
+    assert {route.handler.__name__ for route in entity_routes() if not route.documented} == {
+        *("get_no_resource", "refuse_sign_in", "refuse_http", "refuse_change")
+    }
 
 
 @pytest.mark.parametrize(("path", "method"), OPERATIONS)
@@ -44,9 +77,10 @@ def test_every_operation_tells_what_it_is_and_how_it_fails(path: str, method: st
     assert operation["summary"]
     assert {"400", "405", "500"} <= set(operation["responses"])
     assert {"200", "202"} & set(operation["responses"])
-    for response in operation["responses"].values():
+    for status, named in operation["responses"].items():
+        response = DOCUMENT["components"]["responses"][named["$ref"].rpartition("/")[2]] if "$ref" in named else named
         assert "X-Request-Id" in response["headers"]
-        assert response["content"]["application/json"]["schema"]
+        assert (path, status) == ("/mcp", "202") or response["content"]["application/json"]["schema"]
 
 
 def test_operation_ids_are_what_a_client_calls_its_functions() -> None:
@@ -98,8 +132,23 @@ def test_every_operation_has_examples_that_are_what_it_takes_and_answers(route: 
         assert parameter["in"] != "path" or re.fullmatch(parameter["schema"].get("pattern", ".*"), parameter["example"])
 
 
+@pytest.mark.parametrize("route", ENTITY_ROUTES, ids=lambda route: route.operation)
+def test_every_example_of_the_provider_s_data_is_what_it_takes_and_answers(route: Any) -> None:
+    operation = DOCUMENT["paths"][route.path][route.method.lower()]
+    content = operation["responses"]["200"]["content"]["application/json"]
+    assert msgspec.to_builtins(convert(content["example"], route.answer)) == content["example"]
+    path = PARAMETER.sub(lambda match: PARAMETERS[match[1]].example, route.path)
+    query = {"entityId": "Messages", "actionId": "SendMessage", "conditions": "Sid='L001'"}
+    request = operation.get("requestBody", {"content": {"application/json": {}}})["content"]["application/json"]
+    answer = make_full_api().client.open(
+        path, method=route.method, query_string=query if route.path != "/mcp" else {}, json=request.get("example")
+    )
+    assert answer.status_code == 200, answer.text
+    assert msgspec.to_builtins(convert(answer.json, route.answer)) == answer.json
+
+
 def test_there_is_no_example_of_an_operation_that_is_not_there() -> None:
-    ids = {route.operation for route in ROUTES}
+    ids = {route.operation for route in (*ROUTES, *ENTITY_ROUTES)}
     assert set(examples.REQUESTS) <= ids
 
 
@@ -118,6 +167,7 @@ def test_a_generated_client_reads_well(tmp_path: Path) -> None:
     # It knows no rows as a body: those of a campaign are uploaded without it.
     assert {line.partition("content type ")[2] for line in missing} <= {*FORMS}
     assert (client / "api" / "messages" / "send_messages.py").exists()
+    assert (client / "api" / "entities" / "list_entities.py").exists()
     assert (client / "api" / "campaigns" / "list_campaign_results.py").exists()
 
 
@@ -139,7 +189,7 @@ load_all_checks()
 # What a schema allows may still be no number, or hold six placeholders: 400 is the right answer to it.
 NOT_OURS = {"positive_data_acceptance", "ignored_auth", "max_response_time"}
 CHECKED: list[Any] = [check for check in CHECKS.get_all() if check.__name__ not in NOT_OURS]
-SCHEMA = schemathesis.openapi.from_wsgi("/openapi.json", make_api().client.application)
+SCHEMA = schemathesis.openapi.from_wsgi("/openapi.json", make_full_api().client.application)
 
 
 @SCHEMA.parametrize()
@@ -154,4 +204,6 @@ SCHEMA = schemathesis.openapi.from_wsgi("/openapi.json", make_api().client.appli
 def test_answers_are_as_documented(case: schemathesis.Case[Any]) -> None:
     if "\n" in unquote("".join(map(str, (case.path_parameters or {}).values()))):
         return  # a path with a line break in it is the framework's to refuse: we never see it
+    for name in {"connection", "entity_type"} & (case.path_parameters or {}).keys():
+        case.path_parameters[name] = PARAMETERS[name].example  # any other is not found
     case.call_and_validate(checks=CHECKED)

@@ -50,7 +50,14 @@ AGENTS_PATH = "/mcp"
 def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
     """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are
     not."""
-    return serve(services, (*with_document((*ROUTES, *more_routes)), *own_routes))
+    return serve(services, (*with_document((*ROUTES, *more_routes), entity_routes), *own_routes))
+
+
+def entity_routes() -> tuple[Route, ...]:
+    """Return the routes of the provider's data, which are loaded apart."""
+    from sms_connector.api import google, mcp
+
+    return (*google.ROUTES, *mcp.ROUTES)
 
 
 def serve(services: Services, routes: Iterable[Route]) -> Handle:

@@ -9,6 +9,8 @@ from typing import Any
 _AT = "2026-01-01T00:00:00.000Z"
 _TO, _SENDER = "+15558675310", "+15551234567"
 _MESSAGE_ID, _CAMPAIGN_ID = "msg_0bd6cf24ae5a7d9c1e0a4b7c33", "cmp_c3f2a91d0b7e64c85aa10"
+_CONNECTION = "projects/my-project/locations/europe-west3/connections/sms"
+_SID = f"SM{0:032}"
 _MESSAGE = "Hello <first name>, order <order> ships today."
 _MAPPING = {"to": "mobile", "first name": "firstName", "order": "orderId"}
 _RECORDS = [{"mobile": _TO, "firstName": "Ann", "orderId": "A-1", "key": "order A-1"}]
@@ -18,6 +20,21 @@ REQUESTS: dict[str, Any] = {
     "previewMessages": {"message": "Bonjour <prénom>", "records": [{"to": _TO, "prénom": "François"}]},
     "createCampaign": {"name": "New year", "message": _MESSAGE, "mapping": _MAPPING, "records": _RECORDS},
     "saveTemplate": {"message": _MESSAGE, "mapping": _MAPPING, "sender": _SENDER},
+    "createEntity": {"fields": {"To": _TO, "Body": "Hello"}},
+    "patchEntity": {"fields": {"Body": ""}},
+    "updateEntitiesWithConditions": {"fields": {"Body": ""}},
+    "executeSqlQuery": {"query": {"query": "SELECT Status, count(*) AS n FROM Messages GROUP BY 1"}},
+    "executeAction": {"parameters": {"To": _TO, "Body": "Hello"}},
+    "executeTool": {"parameters": {"entityType": "Messages", "conditions": "Status='failed'"}},
+    "postTools": {"toolNames": ["query"]},
+    "generateToolspec": {"toolNames": [{"entityName": "Messages", "operation": "LIST"}]},
+    "executeConnection": {"operation": "LIST_ENTITIES", "connectionName": _CONNECTION, "entity": "Messages"},
+    "exchangeMessage": {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "query", "arguments": {"query": "SELECT count(*) AS n FROM Messages"}},
+    },
     "importOptOuts": {"records": [{"number": _TO, "reason": "asked by letter"}, {"number": "0123"}]},
 }
 
@@ -51,8 +68,10 @@ _OF_NAME: dict[str, Any] = {
     "warnings": [],
 }
 _OF_SENDER = {"name": "Orders", "businessUnit": "Retail", "kind": "long_code", "countries": ["US", "CA"]}
+_OF_COLUMN = {"name": "Status", "description": "", "dataType": "VARCHAR", "key": False, "nullable": True}
 # Of a type's own fields: they are shown although they may be absent.
 _OF_TYPE: dict[str, dict[str, Any]] = {
+    "Action": {"name": "SendMessage", "displayName": "SendMessage", "description": "Send a message"},
     "CallbackAddressInfo": {
         "kind": "status",
         "url": "https://sms.example.com/webhooks/example/status/a0d5ee9db0810cd77787cbf4",
@@ -77,11 +96,33 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
     },
     "CapabilitiesInfo": {"textLimit": 1600, "senderKinds": ["long_code", "pool"], "channels": ["whatsapp"]},
     "ConnectionInfo": {"name": "sms", "description": "Order updates", "provider": "example", "reason": None},
+    "Connection": {
+        "name": _CONNECTION,
+        "connectorVersion": "projects/my-project/locations/global/providers/example/connectors/example/versions/1",
+        "nodeConfig": {"minNodeCount": 2, "maxNodeCount": 50},
+        "status": {"state": "ACTIVE", "description": ""},
+    },
     "CustomChannelAnswer": {"MessageId": _MESSAGE_ID, "Status": "Sent"},
     "CustomChannelBody": {"To": _TO, "From": _SENDER, "Message": {"text": "Your code is 1234"}},
+    "Entity": {
+        "name": f"{_CONNECTION}/entityTypes/Messages/entities/{_SID}",
+        "fields": {"Sid": _SID, "To": _TO, "Status": "delivered"},
+    },
+    "EntityType": {"name": "Messages", "fields": [_OF_COLUMN], "operations": ["LIST", "GET"]},
+    "Executed": {"connectorOutputPayload": [{"Sid": _SID, "Status": "delivered"}]},
+    "GoogleProblem": {
+        "code": 400,
+        "status": "INVALID_ARGUMENT",
+        "message": "conditions: at position 1: From is called Sender here",
+    },
+    "GoogleProblemDetail": {
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{"field": "conditions", "description": "at position 1: From is called Sender here"}],
+    },
     "Health": {"status": "ok", "connection": "sms"},
     "HistoryEntry": {"source": "send", "providerStatus": "queued"},
     "InboundInfo": {"id": f"SM{0:032}", "sender": _TO, "to": _SENDER, "text": "Stop", "keyword": "stop"},
+    "LongRunningOperation": {"name": "projects/my-project/locations/europe-west3/operations/entity-Messages"},
     "ListedSender": _OF_SENDER,
     "Message": {"id": _MESSAGE_ID},
     "Nodes": {"min": 2, "max": 50},
@@ -93,11 +134,14 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
         "message": "records[3].to: '0123' is not a phone number in E.164 form; write + and the country code",
     },
     "ProblemDetail": {"field": "records[3].to"},
+    "RpcProblem": {"error": {"code": -32602, "message": "params must be an object"}},
+    "RpcResult": {"id": 1, "result": {"content": [{"type": "text", "text": "…"}], "isError": False}},
     "RefusedOptOut": {"index": 1, "number": "0123", "line": 3},
     "SendAnswer": {"duplicates": 0},
     "SendResult": {"id": _MESSAGE_ID},
     "SenderAbilities": {"channels": ["sms"], "segmentsPerSecond": 1.0, "queueSeconds": 36000, "refusedBy": []},
     "SenderInfo": _OF_SENDER,
+    "Tool": {"name": "query", "description": "Run one SELECT over the entity types."},
     "TemplateInfo": {
         "name": "order-shipped",
         "message": _MESSAGE,

@@ -12,9 +12,11 @@ from urllib.parse import parse_qsl, urlencode
 from sms_connector.api.body import parse_json, read_body, read_file
 from sms_connector.api.dispatcher import Router
 from sms_connector.api.handler import RequestContext
+from sms_connector.api.problems import MethodNotAllowed
 from sms_connector.api.resources import entities, entity_actions, entity_agents, entity_tools
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas.conversion import convert, convert_query
+from sms_connector.api.schemas.entity import STANDARD
 from sms_connector.api.services import Services
 from sms_connector.errors import (
     BackendUnavailable,
@@ -33,19 +35,15 @@ from sms_connector.errors import (
 DOMAIN = "sms-connector"
 OVERRIDE = "X-HTTP-Method-Override"
 _FORM = "application/x-www-form-urlencoded"
-# https://cloud.google.com/apis/docs/system-parameters; accepted, never logged, and of no effect.
-_STANDARD = frozenset(
-    (
-        *("fields", "key", "quotaUser", "prettyPrint", "access_token", "oauth_token"),
-        *("uploadType", "upload_protocol", "$.xgafv", "alt", "callback"),
-    )
-)
 _TYPE = "type.googleapis.com/google.rpc."
+
+
+ROUTES = (*entities.ROUTES, *entity_actions.ROUTES, *entity_tools.ROUTES, *entity_agents.ROUTES)
 
 
 @cache
 def _router() -> Router:
-    return Router((*entities.ROUTES, *entity_actions.ROUTES, *entity_tools.ROUTES, *entity_agents.ROUTES))
+    return Router(ROUTES)
 
 
 def respond(services: Services, context: RequestContext) -> Answer:
@@ -80,7 +78,7 @@ def _without_standard(query: bytes) -> bytes:
     for name, value in pairs:
         if name == "callback" or (name == "alt" and value != "json"):
             raise InvalidRequest(FieldProblem(name, "is not offered; answers are JSON (alt=json)"))
-    return urlencode([pair for pair in pairs if pair[0] not in _STANDARD]).encode("ascii")
+    return urlencode([pair for pair in pairs if pair[0] not in STANDARD]).encode("ascii")
 
 
 def _read_body(context: RequestContext, route: Route) -> tuple[Any, Any]:
@@ -103,6 +101,8 @@ def write_problem(error: ConnectorError) -> Answer:
     if after is not None and status in (429, 502, 503):
         headers["Retry-After"] = str(max(1, math.ceil(after)))
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": f"{math.ceil(after)}s"})
+    if isinstance(error, MethodNotAllowed):
+        headers["Allow"] = ", ".join(error.allowed)
     document = {"error": {"code": status, "status": code, "message": str(error), "details": details}}
     return Answer(document, status, headers)
 

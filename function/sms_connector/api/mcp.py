@@ -7,7 +7,7 @@ request is complete in itself. Source: modelcontextprotocol.io/specification.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
+from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,10 +16,11 @@ from werkzeug.datastructures import Headers
 
 from sms_connector.api.body import parse_json, read_file
 from sms_connector.api.handler import RequestContext
-from sms_connector.api.problems import MethodNotAllowed
+from sms_connector.api.problems import MethodNotAllowed, headers_of
 from sms_connector.api.resources.entities import described
 from sms_connector.api.resources.entity_tools import Tool, find_tool, general_tools, run_tool, type_tools
-from sms_connector.api.routing import Answer, ParsedRequest
+from sms_connector.api.routing import Answer, ParsedRequest, Route
+from sms_connector.api.schemas.entity_answers import RpcMessage, RpcProblem, RpcResult
 from sms_connector.api.services import Services
 from sms_connector.errors import ConnectorError, Forbidden, InvalidRequest, NotFound
 
@@ -55,26 +56,43 @@ class Message(msgspec.Struct, frozen=True):
 
 
 def respond(services: Services, context: RequestContext) -> Answer:
-    """Answer a message of an agent's client."""
+    """Answer a request of an agent's client."""
     request = context.request
-    context.route = PATH
+    context.route, context.write_problem = PATH, _write_problem
     if request.method != "POST":
         raise MethodNotAllowed(("POST",))
     origin = request.headers.get("Origin")
     if origin is not None and urlsplit(origin).netloc != request.host:
         raise Forbidden("requests of web pages of other hosts are refused")
+    stream = BytesIO(read_file(request, limit=BODY_LIMIT))
+    path = {"project": "-", "location": "-", "connection": services.profile.name}
+    return exchange_message(
+        services, ParsedRequest(context.request_id, path, None, {}, request.headers, context.log, stream=stream)
+    )
+
+
+def exchange_message(services: Services, call: ParsedRequest) -> Answer:
+    """Exchange a message of the Model Context Protocol."""
     document: Any = None
     try:
-        document = _read_document(read_file(request, limit=BODY_LIMIT))
+        document = _read_document(call.stream.read())
         if "id" not in document:
             return Answer(b"", 202)
-        message = _read_message(document, request.headers)
-        result = _run(services, context, message)
+        message = _read_message(document, call.headers)
+        result = _run(services, call, message)
     except RpcError as error:
-        said = {"code": error.code, "message": str(error)} | ({"data": dict(error.data)} if error.data else {})
         given = document.get("id") if isinstance(document, dict) else None
-        return Answer({"jsonrpc": "2.0", "id": given, "error": said}, error.status)
+        return _write_error(error, given)
     return Answer({"jsonrpc": "2.0", "id": document["id"], "result": result})
+
+
+def _write_error(error: RpcError, given: Any, headers: Mapping[str, str] | None = None) -> Answer:
+    said = {"code": error.code, "message": str(error)} | ({"data": dict(error.data)} if error.data else {})
+    return Answer({"jsonrpc": "2.0", "id": given, "error": said}, error.status, headers or {})
+
+
+def _write_problem(error: ConnectorError) -> Answer:
+    return _write_error(RpcError(INVALID_REQUEST, str(error), status=error.http_status), None, headers_of(error))
 
 
 def _read_document(raw: bytes) -> dict[str, Any]:
@@ -110,7 +128,7 @@ def _read_message(document: Mapping[str, Any], headers: Headers) -> Message:
     return Message(method, params, modern=True)
 
 
-def _run(services: Services, context: RequestContext, message: Message) -> dict[str, Any]:
+def _run(services: Services, call: ParsedRequest, message: Message) -> dict[str, Any]:
     match message.method:
         case "server/discover":
             return _complete(
@@ -133,7 +151,7 @@ def _run(services: Services, context: RequestContext, message: Message) -> dict[
             tools = {"tools": [tool.write() for tool in _listed(services)]}
             return _complete(tools, cached=True) if message.modern else tools
         case "tools/call":
-            called = _call(services, context, message)
+            called = _call(services, call, message)
             return _complete(called) if message.modern else called
         case _:
             status = 404 if message.modern else 200
@@ -156,7 +174,7 @@ def _complete(result: dict[str, Any], *, cached: bool = False) -> dict[str, Any]
     return {**result, **kept, "resultType": "complete"}
 
 
-def _call(services: Services, context: RequestContext, message: Message) -> dict[str, Any]:
+def _call(services: Services, call: ParsedRequest, message: Message) -> dict[str, Any]:
     """Call a tool. Its failure is a result: the model reads the fix."""
     name, given = message.params.get("name"), message.params.get("arguments") or {}
     status = 400 if message.modern else 200
@@ -166,13 +184,25 @@ def _call(services: Services, context: RequestContext, message: Message) -> dict
         raise RpcError(INVALID_PARAMS, str(error), status=status) from None
     if not isinstance(given, dict):
         raise RpcError(INVALID_PARAMS, "arguments must be an object", status=status)
-    path = {"project": "-", "location": "-", "connection": services.profile.name}
-    parsed = partial(ParsedRequest, context.request_id, path, None, {}, context.request.headers, context.log)
     try:
-        result, _ = run_tool(services, parsed(), str(name), given)
+        result, _ = run_tool(services, call, str(name), given)
     except ConnectorError as error:
         if error.http_status == 500:
             raise
         return {"content": [{"type": "text", "text": str(error)}], "isError": True}
     text = msgspec.json.encode(result).decode()
     return {"content": [{"type": "text", "text": text}], "structuredContent": dict(result), "isError": False}
+
+
+ROUTES = (
+    Route(
+        "POST",
+        PATH,
+        exchange_message,
+        RpcResult,
+        body=RpcMessage,
+        errors=(404,),
+        also_answers=(202, None, "It was a notification."),
+        problem=RpcProblem,
+    ),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -31,6 +31,14 @@ _REASONS = {
     503: "The ledger is unavailable, or (from the platform) no instance is free: see `retry` in the details.",
     504: "The provider did not answer in time.",
 }
+_GOOGLE_REASONS = {
+    400: "Conditions, values, page token or SQL are wrong, the provider refused, or the connection is suspended.",
+    403: "The caller may not call this function (from the platform), or the operation is switched off.",
+    409: "The outcome is unknown, or a change by condition ended in the middle: never repeat it blindly.",
+    429: "No turn at the throttle, or the provider's own limit; nothing was done.",
+    502: "The provider can't be reached; nothing was done.",
+    504: "The provider did not answer in time; nothing was done.",
+}
 _VISIBLE = "^[!-~]+$"
 _HEADER_PATTERNS = {"If-Match": ENTITY_TAGS, "If-None-Match": ENTITY_TAGS}
 _REQUEST_ID = {"description": "The id of this request, also in the log.", "schema": {"type": "string"}}
@@ -49,17 +57,17 @@ class OpenApiDocument(Payload):
     components: dict[str, Any]
 
 
-def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
+def with_document(routes: Sequence[Route], entity_routes: Callable[[], Sequence[Route]] = tuple) -> tuple[Route, ...]:
     """Add the route that serves the document of all routes, made when it is first asked for: a cold start does not pay
-    for it."""
+    for it, nor for the routes of the provider's data."""
 
     @cache
-    def document() -> bytes:
-        return msgspec.json.encode(build_document(every))
+    def document(has_entities: bool) -> bytes:
+        return msgspec.json.encode(build_document((*every, *(entity_routes() if has_entities else ()))))
 
-    def get_open_api_document(_services: Services, _call: ParsedRequest) -> Answer:
+    def get_open_api_document(services: Services, _call: ParsedRequest) -> Answer:
         """Get this document."""
-        return Answer(document())
+        return Answer(document(services.make_entities is not None))
 
     every = (*routes, Route("GET", "/openapi.json", get_open_api_document, OpenApiDocument))
     return every
@@ -67,14 +75,19 @@ def with_document(routes: Sequence[Route]) -> tuple[Route, ...]:
 
 def build_document(routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document as plain data."""
-    named = {each for route in routes for each in (route.answer, route.body, route.query) if each} | {ProblemDocument}
-    types = sorted(
-        named | {route.also_answers[1] for route in routes if route.also_answers}, key=lambda it: it.__name__
-    )
+    routes = [route for route in routes if route.documented]
+    named = {each for route in routes for each in (route.answer, route.body, route.query, route.problem) if each}
+    also = {route.also_answers[1] for route in routes if route.also_answers and route.also_answers[1]}
+    types = sorted(named | also, key=lambda it: it.__name__)
     _, components = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     paths: dict[str, Any] = {}
+    shared: dict[str, Any] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _describe(route, components)
+        item = paths.setdefault(route.path, {})
+        item[route.method.lower()] = _describe(route, components)
+        if route.shared:
+            shared |= {_key_of(name): _describe_query(name, text) for name, text in route.shared.items()}
+            item["parameters"] = [{"$ref": f"#/components/parameters/{_key_of(name)}"} for name in route.shared]
     queries = {route.query.__name__ for route in routes if route.query}
     kept = {name: schema for name, schema in components.items() if name not in queries}
     return {
@@ -94,6 +107,8 @@ def build_document(routes: Sequence[Route]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": kept,
+            "parameters": shared,
+            "responses": _failures(routes, components),
             "securitySchemes": {
                 "identityToken": {
                     "type": "http",
@@ -119,6 +134,15 @@ def _describe(route: Route, components: dict[str, Any]) -> dict[str, Any]:
         content = _content(route.body, example or None, *route.streamed, *route.files)
         described["requestBody"] = {"required": route.body_required, "content": content}
     return described
+
+
+def _key_of(name: str) -> str:
+    return name.removeprefix("$.")
+
+
+def _describe_query(name: str, description: str) -> dict[str, Any]:
+    schema = {"type": "string", "enum": ["json"]} if name == "alt" else {"type": "string"}
+    return {"name": name, "in": "query", "required": False, "schema": schema, "description": description}
 
 
 def _parameters(route: Route, components: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -147,12 +171,34 @@ def _responses(route: Route, components: dict[str, Any]) -> Iterator[tuple[str, 
     yield str(route.status), {"description": "Done.", "headers": headers, "content": content}
     if route.also_answers is not None:
         status, kind, when = route.also_answers
-        yield str(status), {"description": when, "headers": headers, "content": _content(kind)}
-    for status in sorted({*EVERYWHERE, *route.errors}):
-        more = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503, 504) else {}
-        example = example_of(_refer(ProblemDocument), components) if status == 400 else None
-        problem = _content(ProblemDocument, example)
-        yield str(status), {"description": _REASONS[status], "headers": headers | more, "content": problem}
+        yield str(status), {"description": when, "headers": headers} | ({"content": _content(kind)} if kind else {})
+    for status in _error_statuses(route):
+        yield str(status), {"$ref": f"#/components/responses/{_name_failure(route, status)}"}
+
+
+def _error_statuses(route: Route) -> list[int]:
+    return sorted({*EVERYWHERE, *route.errors})
+
+
+def _name_failure(route: Route, status: int) -> str:
+    return f"{route.problem.__name__.removesuffix('Document')}{status}"
+
+
+def _failures(routes: Sequence[Route], components: dict[str, Any]) -> dict[str, Any]:
+    """Describe how requests fail, once for each form of an error and each status."""
+    described: dict[str, Any] = {}
+    for route in routes:
+        reasons = _REASONS | (_GOOGLE_REASONS if route.shared else {})
+        for status in _error_statuses(route):
+            retried = {"Retry-After": _RETRY_AFTER} if status in (409, 429, 502, 503, 504) else {}
+            kind = ProblemDocument if status == 500 else route.problem
+            example = example_of(_refer(kind), components) if status == 400 else None
+            described[_name_failure(route, status)] = {
+                "description": reasons[status],
+                "headers": {"X-Request-Id": _REQUEST_ID, **retried},
+                "content": _content(kind, example),
+            }
+    return described
 
 
 def _refer(kind: type) -> dict[str, Any]:
@@ -166,7 +212,14 @@ def _content(kind: type, example: Any = None, *also_as: str) -> dict[str, Any]:
 
 
 # Resources of another's module, and what is none.
-_BELONGS_TO = {"limits": "connection", "senders": "connection", "health": "service", "openapi.json": "service"}
+_BELONGS_TO = {
+    "v2": "entities",
+    "projects": "entities",
+    "limits": "connection",
+    "senders": "connection",
+    "health": "service",
+    "openapi.json": "service",
+}
 
 TAGS = {
     "messages": "Send, preview, look up, list, cancel and redact messages.",
@@ -177,5 +230,7 @@ TAGS = {
     "inboundMessages": "Messages that recipients sent.",
     "customChannel": "This connector as a custom channel of Customer Insights - Journeys.",
     "callbacks": "Results posted to your callback addresses, and failed attempts.",
+    "entities": "The provider's data, on the wire of Google's Integration Connectors (docs/entities.md).",
+    "mcp": "Tools for agents, by the Model Context Protocol.",
     "service": "The process and this document.",
 }

@@ -38,7 +38,7 @@ def write_problem(error: ConnectorError) -> Answer:
     if isinstance(error, CallError) and error.kind is ErrorKind.TIMEOUT:
         status, rpc_status = 504, "DEADLINE_EXCEEDED"
     problem = Problem(code=status, status=rpc_status, message=str(error), details=_write_details(error))
-    return Answer(ProblemDocument(error=problem), status, _headers_of(error))
+    return Answer(ProblemDocument(error=problem), status, headers_of(error))
 
 
 def write_internal_error(request_id: str) -> Answer:
@@ -47,7 +47,8 @@ def write_internal_error(request_id: str) -> Answer:
     return Answer(ProblemDocument(error=Problem(code=500, status="INTERNAL", message=message, details=[])), 500)
 
 
-def _headers_of(error: ConnectorError) -> dict[str, str]:
+def headers_of(error: ConnectorError) -> dict[str, str]:
+    """Return Retry-After and Allow, where an error has them."""
     headers = {}
     retry_after = getattr(error, "retry_after", None)
     if retry_after is not None:

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 import msgspec
 from werkzeug.datastructures import Headers
 
-from sms_connector.api.schemas.base import EmptyBody
+from sms_connector.api.schemas.base import EmptyBody, ProblemDocument
 from sms_connector.api.services import Services
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.structured_log import StructuredLog
@@ -100,9 +100,10 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     none. The handler's name is the operation's, and the first line of its docstring the summary.
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of
-    success, and `also_answers` another success: its status, its type and when it comes. `streamed` are content types of
+    success, and `also_answers` another success: its status, its type (None: no content) and when it comes. `streamed` are content types of
     bodies that the route reads itself, JSON among them, `files` those it takes beside JSON, whole, with its fields in
-    the query; `also_as` those it can answer in.
+    the query; `also_as` those it can answer in. `problem` is what it answers where it fails. A route that only
+    refuses is not `documented`. `shared` are query parameters of all routes of its kind, with their descriptions.
     """
 
     method: Method
@@ -115,10 +116,13 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     errors: tuple[int, ...] = ()
     headers: Mapping[str, str] = msgspec.field(default_factory=dict)
     status: int = 200
-    also_answers: tuple[int, type[msgspec.Struct], str] | None = None
+    also_answers: tuple[int, type[msgspec.Struct] | None, str] | None = None
     streamed: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     also_as: tuple[str, ...] = ()
+    problem: type[msgspec.Struct] = ProblemDocument
+    documented: bool = True
+    shared: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     @property
     def operation(self) -> str:

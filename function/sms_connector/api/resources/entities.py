@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from sms_connector.api.resources import messages
 from sms_connector.api.routing import Answer, Method, ParsedRequest, Route
 from sms_connector.api.schemas import entity as payloads
+from sms_connector.api.schemas import entity_answers as answers
 from sms_connector.api.schemas.base import Nothing
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.schemas.message import SendAnswer, SendResult
@@ -39,6 +40,7 @@ CONNECTION = "/v2/projects/{project}/locations/{location}/connections/{connectio
 _TYPE = f"{CONNECTION}/entityTypes/{{entity_type}}"
 _ENTITIES = f"{_TYPE}/entities"
 _ENTITY = f"{_ENTITIES}/{{entity_id}}"
+ERRORS = (404, 409, 429, 502, 504)
 CALLS_HEADER = "X-Provider-Calls"
 MOST_ROWS, MOST_SECONDS = 10_000, 60
 _send_answer = msgspec.json.Decoder(SendAnswer)
@@ -181,14 +183,14 @@ def delete_entity(services: Services, call: ParsedRequest) -> Answer:
     return counted({})
 
 
-def update_where(services: Services, call: ParsedRequest) -> Answer:
+def update_entities_with_conditions(services: Services, call: ParsedRequest) -> Answer:
     """Update the entities for which the conditions hold."""
     entities, conditions = get_entities(services), _required_conditions(call)
     answer, calls = entities.update_where(call.path["entity_type"], conditions, call.body.fields)
     return counted({"response": dict(answer)}, calls)
 
 
-def delete_where(services: Services, call: ParsedRequest) -> Answer:
+def delete_entities_with_conditions(services: Services, call: ParsedRequest) -> Answer:
     """Delete the entities for which the conditions hold."""
     calls = get_entities(services).delete_where(call.path["entity_type"], _required_conditions(call))
     return counted({}, calls)
@@ -205,7 +207,7 @@ def _required_conditions(call: ParsedRequest) -> str:
 # --- SQL --------------------------------------------------------------------------------------------------------------
 
 
-def execute_sql(services: Services, call: ParsedRequest) -> Answer:
+def execute_sql_query(services: Services, call: ParsedRequest) -> Answer:
     """Run one SELECT over the entity types."""
     query = call.body.query
     parameters = [each.value for each in query.query_parameters]
@@ -296,30 +298,50 @@ def route(
     method: Method,
     path: str,
     handler: Callable[[Services, ParsedRequest], Answer],
+    answer: type[msgspec.Struct] | None,
     *,
     query: type[msgspec.Struct] = payloads.ConfigQuery,
     body: type[msgspec.Struct] | None = None,
 ) -> Route:
-    return Route(method, path, handler, Nothing, body=body, query=query)
+    """Make a route of Google's surface. `answer` None: the method is refused, and documents leave it out."""
+    return Route(
+        method,
+        path,
+        handler,
+        answer or Nothing,
+        body=body,
+        query=query,
+        errors=ERRORS,
+        problem=answers.GoogleProblemDocument,
+        documented=answer is not None,
+        shared=payloads.STANDARD,
+    )
 
 
 ROUTES = (
-    route("GET", f"{CONNECTION}:checkStatus", check_status),
-    route("GET", f"{CONNECTION}:checkReadiness", check_readiness),
-    route("GET", f"{CONNECTION}/entityTypes", list_entity_types, query=payloads.ViewQuery),
-    route("GET", _TYPE, get_entity_type, query=payloads.ViewQuery),
-    route("GET", _ENTITIES, list_entities, query=payloads.EntityQuery),
-    route("POST", _ENTITIES, create_entity, body=payloads.EntityBody),
-    route("GET", _ENTITY, get_entity),
-    route("PATCH", _ENTITY, patch_entity, body=payloads.EntityBody),
-    route("DELETE", _ENTITY, delete_entity),
+    route("GET", f"{CONNECTION}:checkStatus", check_status, answers.ConnectionStatus),
+    route("GET", f"{CONNECTION}:checkReadiness", check_readiness, answers.Readiness),
+    route("GET", f"{CONNECTION}/entityTypes", list_entity_types, answers.EntityTypeList, query=payloads.ViewQuery),
+    route("GET", _TYPE, get_entity_type, answers.EntityType, query=payloads.ViewQuery),
+    route("GET", _ENTITIES, list_entities, answers.EntityList, query=payloads.EntityQuery),
+    route("POST", _ENTITIES, create_entity, answers.Entity, body=payloads.EntityBody),
+    route("GET", _ENTITY, get_entity, answers.Entity),
+    route("PATCH", _ENTITY, patch_entity, answers.Entity, body=payloads.EntityBody),
+    route("DELETE", _ENTITY, delete_entity, Nothing),
     route(
         "POST",
         f"{_ENTITIES}:updateEntitiesWithConditions",
-        update_where,
+        update_entities_with_conditions,
+        answers.ConditionalUpdate,
         query=payloads.ConditionQuery,
         body=payloads.EntityBody,
     ),
-    route("POST", f"{_ENTITIES}:deleteEntitiesWithConditions", delete_where, query=payloads.ConditionQuery),
-    route("POST", f"{CONNECTION}:executeSqlQuery", execute_sql, body=payloads.SqlBody),
+    route(
+        "POST",
+        f"{_ENTITIES}:deleteEntitiesWithConditions",
+        delete_entities_with_conditions,
+        Nothing,
+        query=payloads.ConditionQuery,
+    ),
+    route("POST", f"{CONNECTION}:executeSqlQuery", execute_sql_query, answers.RowList, body=payloads.SqlBody),
 )

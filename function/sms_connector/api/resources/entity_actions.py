@@ -18,6 +18,8 @@ from sms_connector.api.resources.entities import (
 )
 from sms_connector.api.routing import Answer, ParsedRequest
 from sms_connector.api.schemas import entity as payloads
+from sms_connector.api.schemas import entity_answers as answers
+from sms_connector.api.schemas.base import Nothing
 from sms_connector.api.services import Services
 from sms_connector.entities.service import Entities
 from sms_connector.entity import Action, Column
@@ -125,8 +127,13 @@ def _whole(given: Mapping[str, Any], name: str) -> int:
     return int(value)
 
 
-def list_nothing(_services: Services, _call: ParsedRequest) -> Answer:
-    """Answer that none are stored."""
+def list_custom_tool_names(_services: Services, _call: ParsedRequest) -> Answer:
+    """List the custom tools, of which none are stored."""
+    return Answer({})
+
+
+def list_resources(_services: Services, _call: ParsedRequest) -> Answer:
+    """List the resources, of which none are stored."""
     return Answer({})
 
 
@@ -148,14 +155,14 @@ def refuse_http(_services: Services, _call: ParsedRequest) -> Answer:
 _ACTION = f"{CONNECTION}/actions/{{action}}"
 
 ROUTES = (
-    route("GET", f"{CONNECTION}/actions", list_actions, query=payloads.ViewQuery),
-    route("GET", _ACTION, get_action, query=payloads.ViewQuery),
-    route("POST", f"{_ACTION}:execute", execute_action, body=payloads.ActionBody),
-    route("GET", f"{CONNECTION}:listCustomToolNames", list_nothing),
-    route("GET", f"{CONNECTION}/resources", list_nothing, query=payloads.PageQuery),
-    route("GET", f"{CONNECTION}/resources/{{resource}}", get_no_resource),
-    route("POST", f"{CONNECTION}/resources/{{resource}}", get_no_resource, body=payloads.AnyBody),
-    route("POST", f"{CONNECTION}:exchangeAuthCode", refuse_sign_in, body=payloads.AnyBody),
-    route("POST", f"{CONNECTION}:refreshAccessToken", refuse_sign_in, body=payloads.AnyBody),
-    route("POST", f"{CONNECTION}:executeHttpRequest", refuse_http, body=payloads.AnyBody),
+    route("GET", f"{CONNECTION}/actions", list_actions, answers.ActionList, query=payloads.ViewQuery),
+    route("GET", _ACTION, get_action, answers.Action, query=payloads.ViewQuery),
+    route("POST", f"{_ACTION}:execute", execute_action, answers.RowList, body=payloads.ActionBody),
+    route("GET", f"{CONNECTION}:listCustomToolNames", list_custom_tool_names, Nothing),
+    route("GET", f"{CONNECTION}/resources", list_resources, Nothing, query=payloads.ListQuery),
+    route("GET", f"{CONNECTION}/resources/{{resource}}", get_no_resource, None),
+    route("POST", f"{CONNECTION}/resources/{{resource}}", get_no_resource, None, body=payloads.AnyBody),
+    route("POST", f"{CONNECTION}:exchangeAuthCode", refuse_sign_in, None, body=payloads.AnyBody),
+    route("POST", f"{CONNECTION}:refreshAccessToken", refuse_sign_in, None, body=payloads.AnyBody),
+    route("POST", f"{CONNECTION}:executeHttpRequest", refuse_http, None, body=payloads.AnyBody),
 )

@@ -10,15 +10,17 @@ from sms_connector.api.resources.entities import (
     create,
     described,
     get_entities,
+    page_of,
     read_list,
     route,
     run_query,
     with_token,
 )
-from sms_connector.api.resources.entity_actions import describe_action, run_action
-from sms_connector.api.routing import Answer, ParsedRequest
+from sms_connector.api.resources.entity_actions import NotOffered, describe_action, offered_actions, run_action
+from sms_connector.api.routing import Answer, Method, ParsedRequest
 from sms_connector.api.schemas import agent_kit
 from sms_connector.api.schemas import entity as payloads
+from sms_connector.api.schemas import entity_answers as answers
 from sms_connector.api.services import Services
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
 
@@ -28,12 +30,14 @@ _METADATA = f"{_V1}/connectionSchemaMetadata"
 _ENTITY, _ACTION = "entity-", "action-"
 
 
-def get_connection(services: Services, call: ParsedRequest) -> Answer:
+def describe_connection(services: Services, call: ParsedRequest) -> Answer:
     """Describe the connection."""
     profile, why = services.profile, services.engine.connection.why_suspended()
     return Answer(
         agent_kit.write_connection(
             _name(call, f"connections/{profile.name}"),
+            version=_name_version(call, profile.provider),
+            nodes=(profile.nodes_min, profile.nodes_max),
             description=profile.description,
             labels=dict(profile.labels),
             state="INACTIVE" if why else "ACTIVE",
@@ -45,7 +49,7 @@ def get_connection(services: Services, call: ParsedRequest) -> Answer:
 def get_metadata(services: Services, _call: ParsedRequest) -> Answer:
     """List the names of entity types and actions."""
     entities = described(services)
-    actions = [action.name for action in entities.source.actions]
+    actions = [action.name for action in offered_actions(entities)]
     return Answer({"entities": list(entities.types), "actions": actions, "state": "UPDATED"})
 
 
@@ -72,6 +76,48 @@ def get_operation(services: Services, call: ParsedRequest) -> Answer:
     else:
         raise NotFound(f"no operation {operation[:80]!r}")
     return Answer({"name": _name(call, f"operations/{operation}"), "done": True, "response": response})
+
+
+def list_runtime_entity_schemas(services: Services, call: ParsedRequest) -> Answer:
+    """List the entity types, as version 1 describes them."""
+    return _list_types(services, call, "runtimeEntitySchemas")
+
+
+def list_runtime_entity_types(services: Services, call: ParsedRequest) -> Answer:
+    """List the entity types, as version 1 describes them, under their other name."""
+    return _list_types(services, call, "entityTypes")
+
+
+def list_runtime_action_schemas(services: Services, call: ParsedRequest) -> Answer:
+    """List the actions, as version 1 describes them."""
+    return _list_actions(services, call, "runtimeActionSchemas")
+
+
+def list_runtime_actions(services: Services, call: ParsedRequest) -> Answer:
+    """List the actions, as version 1 describes them, under their other name."""
+    return _list_actions(services, call, "actions")
+
+
+def _list_types(services: Services, call: ParsedRequest, field: str) -> Answer:
+    wanted = agent_kit.read_filter(call.query.filter, "entity")
+    types = [each for each in described(services).types.values() if wanted in (None, each.name)]
+    page, token = page_of(types, call.query, field)
+    schemas = [agent_kit.write_runtime_entity(payloads.write_type(each)) for each in page]
+    return Answer(with_token({field: schemas}, token))
+
+
+def _list_actions(services: Services, call: ParsedRequest, field: str) -> Answer:
+    entities, wanted = described(services), agent_kit.read_filter(call.query.filter, "action")
+    names = [each.name for each in offered_actions(entities) if wanted in (None, each.name)]
+    page, token = page_of(names, call.query, field)
+    as_text = call.query.schema_as_string
+    actions = [agent_kit.write_runtime_action(describe_action(entities, name), as_text=as_text) for name in page]
+    return Answer(with_token({field: actions}, token))
+
+
+def refuse_change(_services: Services, _call: ParsedRequest) -> Answer:
+    """Refuse: the connection is what its stack says."""
+    raise NotOffered("the connection is managed by Pulumi; change its stack's configuration and run pulumi up")
 
 
 def execute_connection(services: Services, call: ParsedRequest) -> Answer:
@@ -154,16 +200,59 @@ def _name(call: ParsedRequest, last: str) -> str:
     return f"projects/{call.path['project']}/locations/{call.path['location']}/{last}"
 
 
+def _name_version(call: ParsedRequest, provider: str) -> str:
+    parent = f"projects/{call.path['project']}/locations/global/providers/{provider}"
+    return f"{parent}/connectors/{provider}/versions/1"
+
+
+_SCHEMAS = agent_kit.RuntimeSchemaQuery
+# What Google's own service changes of a connection.
+_CHANGES: tuple[tuple[Method, str], ...] = (
+    ("POST", f"/v1{_LOCATION}/connections"),
+    ("PATCH", _V1),
+    ("DELETE", _V1),
+    ("POST", f"{_V1}:{{operation}}"),
+    ("POST", f"{_METADATA}:refresh"),
+    ("POST", f"{_V1}/eventSubscriptions"),
+    ("POST", f"{_V1}/endUserAuthentications"),
+)
+
 ROUTES = (
-    route("GET", _V1, get_connection, query=agent_kit.MetadataQuery),
-    route("GET", _METADATA, get_metadata, query=agent_kit.MetadataQuery),
-    route("GET", f"{_METADATA}:getEntityType", start_entity_type, query=agent_kit.MetadataQuery),
-    route("GET", f"{_METADATA}:getAction", start_action, query=agent_kit.MetadataQuery),
-    route("GET", f"/v1{_LOCATION}/operations/{{operation}}", get_operation),
+    route("GET", _V1, describe_connection, answers.Connection, query=agent_kit.MetadataQuery),
+    route("GET", _METADATA, get_metadata, answers.SchemaMetadata, query=agent_kit.MetadataQuery),
+    route(
+        "GET",
+        f"{_METADATA}:getEntityType",
+        start_entity_type,
+        answers.LongRunningOperation,
+        query=agent_kit.MetadataQuery,
+    ),
+    route("GET", f"{_METADATA}:getAction", start_action, answers.LongRunningOperation, query=agent_kit.MetadataQuery),
+    route(
+        "GET", f"{_METADATA}:listEntityTypes", list_runtime_entity_types, answers.RuntimeEntityTypeList, query=_SCHEMAS
+    ),
+    route("GET", f"{_METADATA}:listActions", list_runtime_actions, answers.RuntimeActionList, query=_SCHEMAS),
+    route(
+        "GET",
+        f"{_V1}/runtimeEntitySchemas",
+        list_runtime_entity_schemas,
+        answers.RuntimeEntitySchemaList,
+        query=_SCHEMAS,
+    ),
+    route(
+        "GET",
+        f"{_V1}/runtimeActionSchemas",
+        list_runtime_action_schemas,
+        answers.RuntimeActionSchemaList,
+        query=_SCHEMAS,
+    ),
+    *(route(method, path, refuse_change, None, body=payloads.AnyBody) for method, path in _CHANGES),
+    route("GET", f"/v1{_LOCATION}/operations/{{operation}}", get_operation, answers.LongRunningOperation),
     route(
         "POST",
         f"/v2{_LOCATION}/integrations/{{integration}}:execute",
         execute_connection,
+        answers.Executed,
         query=agent_kit.TriggerQuery,
         body=agent_kit.ExecuteBody,
     ),

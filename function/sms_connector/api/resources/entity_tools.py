@@ -24,6 +24,7 @@ from sms_connector.api.resources.entities import (
 from sms_connector.api.resources.entity_actions import offered_actions, run_action
 from sms_connector.api.routing import Answer, ParsedRequest
 from sms_connector.api.schemas import entity as payloads
+from sms_connector.api.schemas import entity_answers as answers
 from sms_connector.api.services import Services
 from sms_connector.entities.service import Entities
 from sms_connector.entity import Action, EntityType, Operation
@@ -277,8 +278,14 @@ def _deleting(entity: EntityType) -> Run:
 
 
 ROUTES = (
-    route("GET", f"{CONNECTION}/tools", list_tools, query=payloads.ToolQuery),
-    route("POST", f"{CONNECTION}/tools", post_tools, body=payloads.ToolsBody),
-    route("POST", f"{CONNECTION}/tools/{{tool}}:execute", execute_tool, body=payloads.ToolBody),
-    route("POST", f"{CONNECTION}:generateConnectionToolspecOverride", generate_toolspec, body=payloads.ToolNamesBody),
+    route("GET", f"{CONNECTION}/tools", list_tools, answers.ToolList, query=payloads.ToolQuery),
+    route("POST", f"{CONNECTION}/tools", post_tools, answers.ToolList, body=payloads.ToolsBody),
+    route("POST", f"{CONNECTION}/tools/{{tool}}:execute", execute_tool, answers.ToolResult, body=payloads.ToolBody),
+    route(
+        "POST",
+        f"{CONNECTION}:generateConnectionToolspecOverride",
+        generate_toolspec,
+        answers.ToolSpecAnswer,
+        body=payloads.ToolNamesBody,
+    ),
 )

@@ -18,6 +18,19 @@ from sms_connector.entity import OPERATIONS, Action, Column, EntityType, Row
 # (github.com/google/adk-python issues 3107 and 3108).
 _JSON_TYPES = {"INTEGER": "integer", "DECIMAL": "number", "BOOLEAN": "boolean", "STRUCT": "object", "ARRAY": "array"}
 _FORMATS = {"DATE": "date", "TIMESTAMP": "date-time"}
+# https://cloud.google.com/apis/docs/system-parameters; accepted, never logged, and of no effect. `callback` is refused.
+STANDARD = {
+    "alt": "json, which every answer is.",
+    "fields": "Accepted; answers are whole.",
+    "key": "Accepted and never used.",
+    "access_token": "Accepted and never used.",
+    "oauth_token": "Accepted and never used.",
+    "prettyPrint": "Accepted; answers are compact.",
+    "quotaUser": "Accepted.",
+    "uploadType": "Accepted.",
+    "upload_protocol": "Accepted.",
+    "$.xgafv": "Accepted.",
+}
 Object = dict[str, Any]
 Whole = int | Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]  # a 64-bit number is a text on Google's wire
 
@@ -25,24 +38,26 @@ Whole = int | Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]  # a 64-bit number i
 class ConfigQuery(msgspec.Struct, rename="camel"):
     """What every method takes."""
 
-    headers: str = msgspec.field(name="executionConfig.headers", default="")
+    headers: Annotated[str, Meta(description="Accepted; the connection's credentials are used.")] = msgspec.field(
+        name="executionConfig.headers", default=""
+    )
 
 
-class PageQuery(ConfigQuery):
+class ListQuery(ConfigQuery):
     page_size: Annotated[int, Meta(ge=0)] = 0
     page_token: str = ""
 
 
-class ViewQuery(PageQuery):
+class ViewQuery(ListQuery):
     view: str = ""
     context_metadata: str = ""
 
 
-class ToolQuery(PageQuery):
+class ToolQuery(ListQuery):
     tool_names: list[str] = msgspec.field(default_factory=list)
 
 
-class EntityQuery(PageQuery):
+class EntityQuery(ListQuery):
     conditions: str = ""
     sort_by: list[str] = msgspec.field(default_factory=list)
     sort_order: list[str] = msgspec.field(default_factory=list)
@@ -53,6 +68,8 @@ class ConditionQuery(ConfigQuery):
 
 
 class ExecutionConfig(msgspec.Struct, rename="camel"):
+    """Accepted; the connection's credentials are used."""
+
     headers: str = ""
 
 
@@ -65,15 +82,21 @@ class EntityBody(msgspec.Struct, rename="camel"):
 
 
 class ActionBody(msgspec.Struct, rename="camel"):
+    """What an action takes, by the names of its inputs."""
+
     parameters: Object = msgspec.field(default_factory=dict)
     execution_config: ExecutionConfig | None = None
 
 
 class ToolBody(ActionBody):
+    """What a tool takes, by the names of its arguments."""
+
     tool_definition: Object | None = None
 
 
 class ToolsBody(msgspec.Struct, rename="camel"):
+    """Which tools are listed; without names the general ones."""
+
     page_size: Annotated[int, Meta(ge=0)] = 0
     page_token: str = ""
     tool_names: list[str] = msgspec.field(default_factory=list)
@@ -82,21 +105,29 @@ class ToolsBody(msgspec.Struct, rename="camel"):
 
 
 class ToolName(msgspec.Struct, rename="camel"):
+    """A tool: its name, or an entity type and an operation."""
+
     name: str = ""
     entity_name: str = ""
     operation: str = ""
 
 
 class ToolNamesBody(msgspec.Struct, rename="camel"):
+    """The tools whose definitions are wanted."""
+
     tool_names: list[ToolName] = msgspec.field(default_factory=list)
 
 
 class SqlParameter(msgspec.Struct, rename="camel"):
+    """The value of one `?`."""
+
     value: str | int | float | bool | None = None
     data_type: str = ""
 
 
 class SqlQuery(msgspec.Struct, rename="camel"):
+    """One SELECT, its limits (`timeout` in seconds) and the values of its `?`."""
+
     query: str
     max_rows: Whole = 0
     timeout: Whole = 0
@@ -104,6 +135,8 @@ class SqlQuery(msgspec.Struct, rename="camel"):
 
 
 class SqlBody(msgspec.Struct, rename="camel"):
+    """One SELECT over the entity types."""
+
     query: SqlQuery
     execution_config: ExecutionConfig | None = None
 
