@@ -24,9 +24,9 @@ help: ## this list
 install: $(READY) ## install everything into .venv/ (the other targets do it by themselves)
 
 # Apart from .venv/, because they pin packages of ours to other versions. docs/entities.md names the versions.
-agent-clients: ## agents' clients for their tests, into .venv-agent-kit/ and .venv-mcp-1/
+agent-clients: $(READY_TO_RUN) ## agents' clients for their tests, into .venv-agent-kit/ and .venv-mcp-1/
 	@set -e; \
-	install() { python3 -m venv $$1; environment=$$1; shift; \
+	install() { $(BIN)/python -m venv $$1; environment=$$1; shift; \
 	  $$environment/bin/python -m pip install --quiet --disable-pip-version-check "$$@"; }; \
 	install .venv-agent-kit google-adk==2.13.0 mcp==2.3.0; \
 	install .venv-mcp-1 mcp==1.30.0

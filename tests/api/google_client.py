@@ -61,12 +61,17 @@ class Wire:
     def close(self) -> None: ...
 
 
-def make_client(client: Client, version: str = "v2") -> tuple[Any, Wire]:
+def make_client(client: Client) -> tuple[Any, Wire]:
     """Return the resource `connections`, and what goes over its wire."""
     wire = Wire(client)
+    return build_locations(wire, "v2").connections(), wire
+
+
+def build_locations(wire: Wire, version: str) -> Any:
+    """Return the resource `locations` of a version."""
     options = {"api_endpoint": "http://connector.example"}
     service = build("connectors", version, http=wire, client_options=options, static_discovery=True)
-    return service.projects().locations().connections(), wire
+    return service.projects().locations()
 
 
 def open_connector(environ: Mapping[str, str]) -> Client:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from googleapiclient import discovery_cache as documents
 from googleapiclient.errors import HttpError
 from msgspec.structs import replace
 
-from sms_connector.api.services import Services
+from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.entities.service import Entities
 from sms_connector.entity import Action
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
 from sms_connector.structured_log import StructuredLog
 from tests.api.conftest import CAPABILITIES, PROFILE, make_app
-from tests.api.google_client import PARENT, Wire, make_client
+from tests.api.google_client import PARENT, ROUTER, Wire, build_locations, make_client
 from tests.entities.entity_world import LETTERS, World, make_letters
 from tests.fixtures.engine_double import NOW, EngineDouble
 
@@ -49,7 +53,14 @@ class Stage:
         return self.types.entities()
 
 
-def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", tools: str = "", **world: Any) -> Stage:
+def make_stage(
+    *,
+    sends: bool = False,
+    writes: str = "Letters.DELETE",
+    tools: str = "",
+    profile: ConnectionProfile = PROFILE,
+    **world: Any,
+) -> Stage:
     source = World(list(ROWS), **world)
     if sends:
         source.types = {**source.types, "Letters": replace(LETTERS, send_fields=SENT, create_rules=(("Body",),))}
@@ -59,7 +70,7 @@ def make_stage(*, sends: bool = False, writes: str = "Letters.DELETE", tools: st
     double, log = EngineDouble(), io.StringIO()
     services = Services(
         engine=double.engine,
-        profile=PROFILE,
+        profile=profile,
         capabilities=CAPABILITIES,
         log=StructuredLog("sms", "info", "a-project", stream=log, now=lambda: NOW),
         notifications=double.notifications,
@@ -318,6 +329,23 @@ class TestMessages:
         assert refused(self.create(sending)).status_code == 409
         assert len(sending.double.requests) == 1
 
+    @pytest.mark.parametrize("way", ["entity", "action", "tool"])
+    def test_no_way_of_sending_makes_two(self, sending: Stage, way: str) -> None:
+        """The client repeats a send where the provider surely has none, and only there."""
+        body = {"parameters": {"To": "+15558675310", "Body": "Hello"}}
+        actions, tools = sending.connections.actions(), sending.connections.tools()
+        requests = {
+            "entity": lambda: self.create(sending),
+            "action": lambda: actions.execute(name=f"{PARENT}/actions/SendMessage", body=body),
+            "tool": lambda: tools.execute(name=f"{PARENT}/tools/send_message", body=body),
+        }
+        sending.double.fail_with["send"] = NotSent("no way")
+        run(requests[way]())
+        assert [answer.status_code for answer in sending.wire.answers] == [502, 200]
+        sending.double.fail_with["send"] = OutcomeUnknown("lost")
+        assert refused(requests[way]()).status_code == 409
+        assert len(sending.wire.answers) == 3
+
     def test_actions(self, sending: Stage) -> None:
         actions = sending.connections.actions()
         listed = run(actions.list(parent=PARENT))["actions"]
@@ -392,6 +420,96 @@ class TestMessages:
         assert [each["name"] for each in spec["toolDefinitions"]] == ["get_letters", "query"]
 
 
+def test_every_method_of_version_2_has_a_route() -> None:
+    """By the discovery document that comes with Google's client."""
+    document = json.loads((Path(documents.__file__).parent / "documents" / "connectors.v2.json").read_text())
+    [projects] = document["resources"].values()
+    connections = projects["resources"]["locations"]["resources"]["connections"]
+    methods = list(methods_of(connections))
+    assert len(methods) == 26
+    for method in methods:
+        path = re.sub(r"{(\w+)Id}", "x", method["flatPath"].replace("{connectionsId}", "sms"))
+        assert ROUTER.match(method["httpMethod"], f"/{path}")
+
+
+def methods_of(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from resource.get("methods", {}).values()
+    for each in resource.get("resources", {}).values():
+        yield from methods_of(each)
+
+
+class TestVersion1:
+    """`build("connectors", "v1")`: the connection and its schemas are read, and never changed."""
+
+    @pytest.fixture
+    def v1(self, sending: Stage) -> Any:
+        return build_locations(sending.wire, "v1").connections()
+
+    def test_the_connection(self, v1: Any) -> None:
+        found = run(v1.get(name=PARENT))
+        assert (found["name"], found["status"]["state"]) == (PARENT, "ACTIVE")
+        assert found["connectorVersion"].endswith("/providers/twilio/connectors/twilio/versions/1")
+        metadata = run(v1.getConnectionSchemaMetadata(name=f"{PARENT}/connectionSchemaMetadata"))
+        assert metadata["actions"] == ["SendMessage", "RedactMessage", "ExecuteCustomQuery"]
+
+    def test_its_nodes(self) -> None:
+        stage = make_stage(profile=replace(PROFILE, nodes_min=2, nodes_max=50))
+        found = run(build_locations(stage.wire, "v1").connections().get(name=PARENT))
+        assert found["nodeConfig"] == {"minNodeCount": 2, "maxNodeCount": 50}
+
+    def test_entity_types_are_listed_under_both_names(self, v1: Any) -> None:
+        request = v1.connectionSchemaMetadata().listEntityTypes(name=f"{PARENT}/connectionSchemaMetadata", pageSize=2)
+        listed = []
+        while request is not None:
+            answer = run(request)
+            listed += answer["entityTypes"]
+            request = v1.connectionSchemaMetadata().listEntityTypes_next(request, answer)
+        assert [each["entity"] for each in listed] == ["Letters", "Pages", "Events"]
+        [letters] = run(v1.runtimeEntitySchemas().list(parent=PARENT, filter='entity="Letters"'))[
+            "runtimeEntitySchemas"
+        ]
+        assert letters == listed[0]
+        fields = {each["field"]: each for each in letters["fields"]}
+        assert (fields["Sid"]["key"], fields["DateSent"]["dataType"]) == (True, "DATA_TYPE_TIMESTAMP")
+        assert letters["operations"] == ["LIST", "GET", "CREATE", "UPDATE", "DELETE"]
+
+    def test_actions_are_listed_under_both_names(self, v1: Any) -> None:
+        listed = run(v1.connectionSchemaMetadata().listActions(name=f"{PARENT}/connectionSchemaMetadata"))["actions"]
+        assert [each["action"] for each in listed] == ["SendMessage", "RedactMessage", "ExecuteCustomQuery"]
+        wanted = v1.runtimeActionSchemas().list(parent=PARENT, filter="action = 'RedactMessage'", schemaAsString=True)
+        [redact] = run(wanted)["runtimeActionSchemas"]
+        assert redact["inputParameters"][0]["parameter"] == "Sid"
+        assert redact["resultMetadata"][0]["field"] == "Sid"
+        assert json.loads(redact["inputSchemaAsString"]) == redact["inputJsonSchema"]
+        assert json.loads(redact["resultSchemaAsString"]) == redact["resultJsonSchema"]
+        assert "inputSchemaAsString" not in listed[0]
+        assert refused(v1.runtimeActionSchemas().list(parent=PARENT, filter="name:x")).status_code == 400
+
+    def test_operations_are_done_when_they_are_asked_for(self, v1: Any, sending: Stage) -> None:
+        metadata, operations = v1.connectionSchemaMetadata(), build_locations(sending.wire, "v1").operations()
+        for begun, described in (
+            (metadata.getEntityType(name=f"{PARENT}/connectionSchemaMetadata", entityId="Letters"), "Letters"),
+            (metadata.getAction(name=f"{PARENT}/connectionSchemaMetadata", actionId="SendMessage"), "SendMessage"),
+        ):
+            operation = run(operations.get(name=run(begun)["name"]))
+            assert (operation["done"], operation["response"]["name"]) == (True, described)
+
+    def test_nothing_of_it_is_changed(self, v1: Any) -> None:
+        location, metadata = PARENT.partition("/connections/")[0], f"{PARENT}/connectionSchemaMetadata"
+        for request in (
+            v1.create(parent=location, connectionId="other", body={"description": "x"}),
+            v1.patch(name=PARENT, updateMask="description", body={"description": "x"}),
+            v1.delete(name=PARENT),
+            v1.repairEventing(name=PARENT, body={}),
+            v1.setIamPolicy(resource=PARENT, body={}),
+            v1.connectionSchemaMetadata().refresh(name=metadata, body={}),
+            v1.eventSubscriptions().create(parent=PARENT, body={}),
+        ):
+            error = refused(request)
+            assert (error.status_code, json.loads(error.content)["error"]["status"]) == (501, "UNIMPLEMENTED")
+            assert "managed by Pulumi" in error.reason
+
+
 def test_an_override_of_something_else_is_no_list() -> None:
     stage = make_stage()
     answer = stage.wire.client.post(f"/v2/{TYPE}/entities", json={}, headers={"X-HTTP-Method-Override": "GET"})
@@ -402,4 +520,11 @@ def test_an_override_of_something_else_is_no_list() -> None:
 def test_a_path_that_is_none() -> None:
     stage = make_stage()
     assert stage.wire.client.get(f"/v2/{PARENT}/nothing").json["error"]["status"] == "NOT_FOUND"
-    assert stage.wire.client.put(f"/v2/{TYPE}").status_code == 405
+    answer = stage.wire.client.put(f"/v2/{TYPE}")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, HEAD")
+
+
+def test_what_is_only_refused_is_not_allowed() -> None:
+    stage = make_stage()
+    assert stage.wire.client.put(f"/v1/{PARENT}").headers["Allow"] == "GET, HEAD"
+    assert stage.wire.client.get(f"/v1/{PARENT}:repairEventing").headers["Allow"] == "POST"

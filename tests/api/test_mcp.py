@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
+from sms_connector.api.schemas.conversion import convert
+from sms_connector.api.schemas.entity_answers import RpcProblem, RpcResult
 from sms_connector.errors import NotSent
 from tests.api.test_google_client import Stage, make_stage
 
@@ -27,7 +30,10 @@ def post(stage: Stage, method: str, params: Any = None, *, modern: bool = False,
         if method == "tools/call":
             sent["Mcp-Name"] = document["params"]["name"]
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    return stage.wire.client.post("/mcp", json=document, headers={**sent, **given})
+    answer = stage.wire.client.post("/mcp", json=document, headers={**sent, **given})
+    kind = RpcResult if answer.status_code == 200 else RpcProblem
+    assert msgspec.to_builtins(convert(answer.json, kind)) == answer.json
+    return answer
 
 
 def call(stage: Stage, name: str, *, modern: bool = False, **arguments: Any) -> Any:
@@ -143,7 +149,15 @@ def test_errors_of_the_handshake_era_come_with_200(stage: Stage, method: str, pa
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [(b"{", -32700), (b"[]", -32600), (b'{"id": 1}', -32600), (b'{"id":1,"method":"x","params":[]}', -32602)],
+    [
+        (b"{", -32700),
+        (b"[]", -32600),
+        (b'{"jsonrpc":"2.0","id":1}', -32600),
+        (b'{"id":1,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', -32600),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":[]}', -32602),
+    ],
 )
 def test_what_is_no_request(stage: Stage, body: bytes, code: int) -> None:
     answer = stage.wire.client.post("/mcp", data=body, content_type="application/json")

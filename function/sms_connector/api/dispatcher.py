@@ -143,5 +143,6 @@ class Router:
         if not found:
             raise NotFound("there is nothing at this path; GET /openapi.json lists all paths", kind=ErrorKind.NOT_FOUND)
         if method not in found:
-            raise MethodNotAllowed(tuple(sorted(found)))
+            allowed = sorted(name for name, (route, _) in found.items() if route.documented)
+            raise MethodNotAllowed(tuple(allowed or sorted(found)))
         return found[method]

@@ -100,8 +100,16 @@ def _read_document(raw: bytes) -> dict[str, Any]:
         document = parse_json(raw)
     except InvalidRequest as error:
         raise RpcError(PARSE_ERROR, str(error)) from None
-    if not isinstance(document, dict) or not isinstance(document.get("method"), str):
-        raise RpcError(INVALID_REQUEST, "the body is no JSON-RPC request")
+    if (
+        not isinstance(document, dict)
+        or document.get("jsonrpc") != "2.0"
+        or not isinstance(document.get("method"), str)
+        or type(document.get("id", "")) not in (str, int)
+    ):
+        message = (
+            'the body is not a JSON-RPC message: an object with jsonrpc "2.0", a method and a text or number as id'
+        )
+        raise RpcError(INVALID_REQUEST, message)
     if not isinstance(document.get("params", {}), dict):
         raise RpcError(INVALID_PARAMS, "params must be an object")
     return document

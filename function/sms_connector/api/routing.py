@@ -100,10 +100,11 @@ class Route(msgspec.Struct, frozen=True, eq=False):
     none. The handler's name is the operation's, and the first line of its docstring the summary.
 
     `errors` are the statuses it can answer with besides those every route can (400, 405, 500, 503). `status` is that of
-    success, and `also_answers` another success: its status, its type (None: no content) and when it comes. `streamed` are content types of
-    bodies that the route reads itself, JSON among them, `files` those it takes beside JSON, whole, with its fields in
-    the query; `also_as` those it can answer in. `problem` is what it answers where it fails. A route that only
-    refuses is not `documented`. `shared` are query parameters of all routes of its kind, with their descriptions.
+    success, and `also_answers` another success: its status, its type (None: no content) and when it comes. `streamed`
+    are content types of bodies that the route reads itself, JSON among them, `files` those it takes beside JSON, whole,
+    with its fields in the query; `also_as` those it can answer in. `problem` is what it answers where it fails. A route
+    that only refuses is not `documented`. `shared` are query parameters of all routes of its kind, with their
+    descriptions.
     """
 
     method: Method
@@ -132,7 +133,10 @@ class Route(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def body_required(self) -> bool:
-        return self.body is not None and not issubclass(self.body, EmptyBody)
+        """Return whether the body can't be left out. Google's clients leave one without content out."""
+        if self.body is None or issubclass(self.body, EmptyBody):
+            return False
+        return not self.shared or any(field.required for field in msgspec.structs.fields(self.body))
 
     @property
     def summary(self) -> str:
