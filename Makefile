@@ -27,7 +27,8 @@ install: $(READY) ## install everything into .venv/ (the other targets do it by 
 agent-clients: $(READY_TO_RUN) ## agents' clients for their tests, into .venv-agent-kit/ and .venv-mcp-1/
 	@set -e; \
 	install() { $(BIN)/python -m venv $$1; environment=$$1; shift; \
-	  $$environment/bin/python -m pip install --quiet --disable-pip-version-check "$$@"; }; \
+	  $$environment/bin/python -m pip install --quiet --disable-pip-version-check "$$@" \
+	    || { rm -rf $$environment; exit 1; }; }; \
 	install .venv-agent-kit google-adk==2.13.0 mcp==2.3.0; \
 	install .venv-mcp-1 mcp==1.30.0
 

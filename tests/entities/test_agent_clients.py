@@ -13,6 +13,7 @@ import pytest
 from sandbox import Options, Sandbox
 from sandbox.options import Settings
 from sms_connector import app
+from sms_connector.providers.twilio.entities import read_catalogue
 from tests.fixtures.agent_clients import ACCESS_TOKEN, AgentClient, Served, run_client, serve_over_tls
 from tests.fixtures.processes import ROOT, connector_environ
 
@@ -20,6 +21,7 @@ pytestmark = pytest.mark.real
 
 KIT, MCP_1 = ".venv-agent-kit", ".venv-mcp-1"
 PAGE = (ROOT / "docs" / "entities.md").read_text()
+TYPES = {each.name: each for each in read_catalogue()}
 TO = "+15558675310"
 CONNECTION = {"project": "p", "location": "l", "connection": "local"}
 # Each client of MCP: its environment, its script and arguments, and the protocol it agrees on.
@@ -50,7 +52,7 @@ def served(sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="module")
 def kit(served: Served) -> Iterator[AgentClient]:
     actions = ["SendMessage", "RedactMessage", "CancelMessage", "ExecuteCustomQuery", "AddOutgoingCallerIds"]
-    wanted = {**CONNECTION, "entity_operations": {"Messages": [], "MessagingServices": []}, "actions": actions}
+    wanted = {**CONNECTION, "entity_operations": {name: [] for name in TYPES}, "actions": actions}
     arguments = (served.host, served.service_account_file, json.dumps(wanted))
     with run_client(served, KIT, "adk_connector.py", *arguments) as client:
         yield client
@@ -70,11 +72,17 @@ class TestAgentKit:
 
     def test_every_operation_and_action_is_a_tool_that_a_model_can_call(self, kit: AgentClient) -> None:
         assert kit.said["version"] in PAGE
-        operations = ("list", "get", "create", "update", "delete")
-        assert set(kit.tools) == {
-            *(f"{verb}_{entity}" for verb in operations for entity in ("messages", "messaging_services")),
-            *("send_message", "redact_message", "cancel_message", "execute_custom_query", "add_outgoing_caller_ids"),
+        offered = [(name, verb) for name, each in TYPES.items() for verb in set(each.operations) - set(each.risk)]
+        actions = {
+            "send_message",
+            "redact_message",
+            "cancel_message",
+            "execute_custom_query",
+            "add_outgoing_caller_ids",
         }
+        assert len(kit.tools) == len(offered) + len(actions)
+        operations = {f"{verb}_messages" for verb in ("list", "get", "create", "update", "delete")}
+        assert operations | actions <= set(kit.tools)
         for name, declared in kit.tools.items():
             assert re.fullmatch(r"[a-z][a-z0-9_]{0,62}", name)
             check_schema(declared["parameters_json_schema"])
