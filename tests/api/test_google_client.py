@@ -272,6 +272,24 @@ class TestErrors:
         assert error.reason == "conditions: at position 1: From is called Sender here"
         assert [each["@type"].rpartition(".")[2] for each in error.error_details] == ["BadRequest", "ErrorInfo"]
 
+    @pytest.mark.parametrize(("given", "size"), [(3, 3), (3.0, 3), ("3", 3), (-3, 0), (2.5, 0), (-1.0, 0), (True, 0)])
+    def test_a_whole_number_is_one_however_it_is_written(self, stage: Stage, given: Any, size: int) -> None:
+        """Google's wire has texts, agents have 3.0; a negative size is nowhere a size."""
+        execute = f"/v2/{PARENT.partition('/connections/')[0]}/integrations/ExecuteConnection:execute"
+        listed = {"connectionName": PARENT, "operation": "LIST_ENTITIES", "entity": "Letters", "pageSize": given}
+        statement = {"query": "SELECT Sid FROM Letters", "maxRows": given}
+        queried = {"query": statement["query"], "pageSize": given}
+        for path, body, found in (
+            (execute, listed, "connectorOutputPayload"),
+            (f"/v2/{PARENT}:executeSqlQuery", {"query": statement}, "results"),
+            (f"/v2/{PARENT}/actions/ExecuteCustomQuery:execute", {"parameters": queried}, "results"),
+            (f"/v2/{PARENT}/tools/list_letters:execute", {"parameters": {"pageSize": given}}, "result"),
+        ):
+            answer = stage.wire.client.post(path, json=body)
+            rows = answer.json.get(found, {})
+            shown = len(rows["rows"] if found == "result" and rows else rows)
+            assert (answer.status_code, shown) == (200 if size else 400, size), (path, answer.text)
+
     def test_what_is_switched_off(self) -> None:
         stage = make_stage(writes="")
         error = refused(stage.entities.delete(name=f"{TYPE}/entities/L001"))

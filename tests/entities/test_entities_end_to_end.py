@@ -123,6 +123,17 @@ def test_the_examples_of_the_connector_s_page(live: Live, example: Mapping[str, 
         assert answer == example["output"]
 
 
+def test_a_number_without_a_fraction_is_whole(live: Live) -> None:
+    made = live.create("MessagingServices", Name="Orders", ValidityPeriod=600.0)["fields"]
+    [row] = live.list("MessagingServices", conditions=made["Sid"])
+    assert row["ValidityPeriod"] == 600
+    live.create("Messages", To="+15558675310", Body="Hello", ValidityPeriod=600.0)
+    assert live.admin.journal()[-1]["form"]["ValidityPeriod"] == "600"
+    with pytest.raises(HttpError) as error:
+        live.create("MessagingServices", Name="Orders", ValidityPeriod=600.5)
+    assert "fields.ValidityPeriod: must be a whole number" in error.value.reason
+
+
 def test_a_withdrawn_type_says_so(live: Live) -> None:
     with pytest.raises(HttpError) as error:
         live.create("Feedback", Sid="CA" + "0" * 32, QualityScore=5)

@@ -43,10 +43,14 @@ def check_update(entity: EntityType, values: Mapping[str, Any]) -> Mapping[str, 
 def _check(
     entity: EntityType, values: Mapping[str, Any], change_of: Callable[[Column], Change | None], what: str
 ) -> dict[str, Any]:
-    problems = list(_find_problems(entity, values, change_of, what))
+    # To JSON and to agents 600.0 is a whole number too.
+    whole = {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in values.items()
+    }
+    problems = list(_find_problems(entity, whole, change_of, what))
     if problems:
         raise InvalidRequest(*problems)
-    return dict(values)
+    return whole
 
 
 def _find_problems(

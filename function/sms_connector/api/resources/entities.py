@@ -220,8 +220,8 @@ def run_query(
     statement: str,
     parameters: list[Any] | None = None,
     *,
-    most: int | str = 0,
-    seconds: int | str = 0,
+    most: payloads.Whole = 0,
+    seconds: payloads.Whole = 0,
 ) -> tuple[Sequence[dict[str, Any]], int]:
     """Run a SELECT; 0 is the default of a limit."""
     return get_entities(services).query(

@@ -79,7 +79,7 @@ def run_action(
             *(FieldProblem(f"parameters.{each[:80]}", f"unknown; {name} takes {known}") for each in unknown)
         )
     if action is QUERY_ACTION:
-        most, seconds = (_whole(given, each) for each in ("pageSize", "timeout"))
+        most, seconds = (payloads.read_whole(given, each) for each in ("pageSize", "timeout"))
         return run_query(services, _text(given, "query"), most=most, seconds=seconds)
     entity = entities.offered(action.entity, action.operation)
     if action.operation == "UPDATE":
@@ -118,13 +118,6 @@ def _text(given: Mapping[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidRequest(FieldProblem(f"parameters.{name}", "is missing; write a text", ErrorKind.MISSING_VALUE))
     return value
-
-
-def _whole(given: Mapping[str, Any], name: str) -> int:
-    value = given.get(name) or 0
-    if isinstance(value, bool) or not str(value).isdigit() or len(str(value)) > 9:
-        raise InvalidRequest(FieldProblem(f"parameters.{name}", "must be a whole number"))
-    return int(value)
 
 
 def list_custom_tool_names(_services: Services, _call: ParsedRequest) -> Answer:

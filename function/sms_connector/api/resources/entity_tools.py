@@ -138,7 +138,7 @@ def run_tool(services: Services, call: ParsedRequest, name: str, given: Given) -
 
 _KINDS: Mapping[str, Any] = {
     "string": str,
-    "integer": int | str,
+    "integer": int | float | str,
     "number": int | float | str,
     "boolean": bool | str,
     "object": dict,
@@ -187,12 +187,9 @@ def _describe(services: Services, _call: ParsedRequest, given: Given) -> tuple[M
 
 def _list(services: Services, _call: ParsedRequest, given: Given) -> tuple[Mapping[str, Any], int]:
     entities, name = get_entities(services), given["entityType"]
-    size = given.get("pageSize", 0)
-    if isinstance(size, bool) or not str(size).isdigit() or len(str(size)) > 9:
-        raise InvalidRequest(FieldProblem("parameters.pageSize", "must be a whole number"))
     query = payloads.EntityQuery(
         conditions=given.get("conditions", ""),
-        page_size=int(size),
+        page_size=payloads.read_whole(given, "pageSize"),
         page_token=given.get("pageToken", ""),
         sort_by=[given["sortBy"]] if given.get("sortBy") else [],
         sort_order=[given["sortOrder"]] if given.get("sortOrder") else [],

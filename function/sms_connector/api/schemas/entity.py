@@ -13,6 +13,8 @@ from msgspec import Meta
 
 from sms_connector.api.schemas.base import MAX_PAGE_SIZE, PAGE_SIZE
 from sms_connector.entity import OPERATIONS, Action, Column, EntityType, Row
+from sms_connector.errors import FieldProblem, InvalidRequest
+from sms_connector.model import typed
 
 # A JSON schema's type of each data type. Standard ones only: others made connectors unusable for agents
 # (github.com/google/adk-python issues 3107 and 3108).
@@ -32,7 +34,12 @@ STANDARD = {
     "$.xgafv": "Accepted.",
 }
 Object = dict[str, Any]
-Whole = int | Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]  # a 64-bit number is a text on Google's wire
+# A 64-bit number is a text on Google's wire, and 50.0 is a whole number to agents.
+Whole = (
+    Annotated[int, Meta(ge=0)]
+    | Annotated[float, Meta(ge=0, multiple_of=1)]
+    | Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
+)
 
 
 class ConfigQuery(msgspec.Struct, rename="camel"):
@@ -143,6 +150,15 @@ class SqlBody(msgspec.Struct, rename="camel"):
 
 class AnyBody(msgspec.Struct, rename="camel"):
     """The body of a method that is refused."""
+
+
+def read_whole(given: Mapping[str, Any], name: str) -> int:
+    """Read a number of an action's or a tool's arguments; 0 where it is not given. Raises InvalidRequest."""
+    wanted: Any = Whole
+    try:
+        return int(typed.convert(given.get(name) or 0, wanted))
+    except msgspec.ValidationError:
+        raise InvalidRequest(FieldProblem(f"parameters.{name}", "must be a whole number, 0 or more")) from None
 
 
 def page_size(asked: int) -> int:
