@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
+from sms_connector.api.idempotent import KEY_DESCRIPTION, KEY_HEADER
 from sms_connector.api.resources import messages
 from sms_connector.api.routing import Answer, Method, ParsedRequest, Route
 from sms_connector.api.schemas import entity as payloads
@@ -302,6 +303,7 @@ def route(
     *,
     query: type[msgspec.Struct] = payloads.ConfigQuery,
     body: type[msgspec.Struct] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Route:
     """Make a route of Google's surface. `answer` None: the method is refused, and documents leave it out."""
     return Route(
@@ -315,6 +317,7 @@ def route(
         problem=answers.GoogleProblemDocument,
         documented=answer is not None,
         shared=payloads.STANDARD,
+        headers=headers or {},
     )
 
 
@@ -324,7 +327,14 @@ ROUTES = (
     route("GET", f"{CONNECTION}/entityTypes", list_entity_types, answers.EntityTypeList, query=payloads.ViewQuery),
     route("GET", _TYPE, get_entity_type, answers.EntityType, query=payloads.ViewQuery),
     route("GET", _ENTITIES, list_entities, answers.EntityList, query=payloads.EntityQuery),
-    route("POST", _ENTITIES, create_entity, answers.Entity, body=payloads.EntityBody),
+    route(
+        "POST",
+        _ENTITIES,
+        create_entity,
+        answers.Entity,
+        body=payloads.EntityBody,
+        headers={KEY_HEADER: f"Of messages: {KEY_DESCRIPTION}"},
+    ),
     route("GET", _ENTITY, get_entity, answers.Entity),
     route("PATCH", _ENTITY, patch_entity, answers.Entity, body=payloads.EntityBody),
     route("DELETE", _ENTITY, delete_entity, Nothing),
