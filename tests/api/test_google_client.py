@@ -8,17 +8,20 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+import msgspec
 import pytest
 from googleapiclient import discovery_cache as documents
 from googleapiclient.errors import HttpError
 from msgspec.structs import replace
 
+from sms_connector.api.problems import MethodNotAllowed
+from sms_connector.api.routing import Route
 from sms_connector.api.services import ConnectionProfile, Services
 from sms_connector.entities.service import Entities
 from sms_connector.entity import Action
-from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown, ProviderRefused, Throttled
+from sms_connector.errors import ErrorKind, NotFound, NotSent, OutcomeUnknown, ProviderRefused, Throttled
 from sms_connector.structured_log import StructuredLog
 from tests.api.conftest import CAPABILITIES, PROFILE, make_app
 from tests.api.google_client import PARENT, ROUTER, Wire, build_locations, make_client
@@ -438,22 +441,63 @@ class TestMessages:
         assert [each["name"] for each in spec["toolDefinitions"]] == ["get_letters", "query"]
 
 
-def test_every_method_of_version_2_has_a_route() -> None:
-    """By the discovery document that comes with Google's client."""
-    document = json.loads((Path(documents.__file__).parent / "documents" / "connectors.v2.json").read_text())
-    [projects] = document["resources"].values()
-    connections = projects["resources"]["locations"]["resources"]["connections"]
-    methods = list(methods_of(connections))
-    assert len(methods) == 26
-    for method in methods:
-        path = re.sub(r"{(\w+)Id}", "x", method["flatPath"].replace("{connectionsId}", "sms"))
-        assert ROUTER.match(method["httpMethod"], f"/{path}")
+class TestDiscovery:
+    """The discovery documents that come with Google's client."""
+
+    def test_every_method_of_version_2_has_a_route(self) -> None:
+        methods = list(methods_of(read_discovery("v2")))
+        assert len(methods) == 26
+        assert all(route_of(method) for method in methods)
+
+    @pytest.mark.parametrize(("version", "answered"), [("v1", 9), ("v2", 21)])
+    def test_answers_have_no_field_that_google_s_have_not(self, version: str, answered: int) -> None:
+        document = read_discovery(version)
+        documented = [
+            (route.answer, method["response"]["$ref"])
+            for method in methods_of(document)
+            if (route := route_of(method)) is not None and route.documented
+        ]
+        assert len(documented) == answered
+        assert {extra for kind, name in documented for extra in extra_fields(kind, name, document["schemas"])} == set()
+
+
+def extra_fields(kind: Any, name: str, schemas: dict[str, Any]) -> Iterator[str]:
+    """Yield the fields of a type, and of the types within, that the schema of this name does not have."""
+    known = schemas[name].get("properties", {})
+    for field in msgspec.structs.fields(kind):
+        if field.encode_name not in known:
+            yield f"{name}.{field.encode_name}"
+            continue
+        inner = known[field.encode_name].get("items", known[field.encode_name]).get("$ref")
+        for each in parts_of(field.type):
+            if inner and isinstance(each, type) and issubclass(each, msgspec.Struct):
+                yield from extra_fields(each, inner, schemas)
+
+
+def parts_of(kind: Any) -> Iterator[Any]:
+    yield kind
+    for each in get_args(kind):
+        yield from parts_of(each)
+
+
+def read_discovery(version: str) -> dict[str, Any]:
+    folder = Path(documents.__file__).parent / "documents"
+    document: dict[str, Any] = json.loads((folder / f"connectors.{version}.json").read_text())
+    return document
 
 
 def methods_of(resource: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield from resource.get("methods", {}).values()
     for each in resource.get("resources", {}).values():
         yield from methods_of(each)
+
+
+def route_of(method: dict[str, Any]) -> Route | None:
+    path = re.sub(r"{\w+}", "x", method["flatPath"])
+    try:
+        return ROUTER.match(method["httpMethod"], f"/{path}")[0]
+    except (NotFound, MethodNotAllowed):
+        return None
 
 
 class TestVersion1:

@@ -230,14 +230,19 @@ class LongRunningOperation(Payload):
     response: Maybe[Object] = UNSET
 
 
-class RuntimeField(Payload):
-    """A column, or a value that an action answers, as version 1 describes it."""
+class RuntimeResult(Payload):
+    """A value that an action answers, as version 1 describes it."""
 
     field: str
     description: str
     data_type: str
     nullable: bool
-    key: Maybe[bool] = UNSET
+
+
+class RuntimeField(RuntimeResult):
+    """A column, as version 1 describes it."""
+
+    key: bool
 
 
 class RuntimeEntitySchema(Payload):
@@ -279,7 +284,7 @@ class RuntimeActionSchema(Payload):
     display_name: str
     description: str
     input_parameters: list[RuntimeParameter]
-    result_metadata: list[RuntimeField]
+    result_metadata: list[RuntimeResult]
     input_json_schema: Schema
     result_json_schema: Schema
     input_schema_as_string: Maybe[str] = UNSET
