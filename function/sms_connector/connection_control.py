@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import msgspec
 
 from sms_connector.campaigns.stop_monitor import new_stop_version
@@ -45,59 +47,49 @@ class Limits(msgspec.Struct, frozen=True):
     share: int | None = None
 
 
-class ConnectionControl:
+class ConnectionControl(msgspec.Struct, eq=False):
     """Tests, suspends and resumes. `configured_suspension` (a setting) holds until the setting changes."""
 
-    def __init__(
-        self,
-        provider: Provider,
-        ledger: Ledger,
-        throttle: Throttle,
-        *,
-        clock: Clock,
-        configured_suspension: bool = False,
-        connection_rate: int | None = None,
-    ) -> None:
-        self._provider = provider
-        self._ledger = ledger
-        self._throttle = throttle
-        self._clock = clock
-        self._configured = configured_suspension
-        self._connection_rate = connection_rate
-        self._read_at = float("-inf")
-        self._suspension: Suspension | None = None
+    provider: Provider
+    ledger: Ledger
+    throttle: Throttle
+    clock: Clock
+    configured_suspension: bool = False
+    connection_rate: int | None = None
+    _read_at: float = -inf
+    _suspension: Suspension | None = None
 
     def test(self) -> ConnectionTest:
-        begun = self._clock.monotonic()
-        status = self._provider.check_connection()
-        return ConnectionTest(status.state, status.description, round((self._clock.monotonic() - begun) * 1000))
+        begun = self.clock.monotonic()
+        status = self.provider.check_connection()
+        return ConnectionTest(status.state, status.description, round((self.clock.monotonic() - begun) * 1000))
 
     def suspend(self, reason: str | None = None) -> Suspension:
-        suspension = self._read() or Suspension(reason, self._clock.time())
+        suspension = self._read() or Suspension(reason, self.clock.time())
         data = {"suspended": True, "reason": suspension.reason, "since": suspension.since}
-        self._ledger.commit([Write(COLLECTION, DOCUMENT, data), new_stop_version()])
-        self._suspension, self._read_at = suspension, self._clock.monotonic()
+        self.ledger.commit([Write(COLLECTION, DOCUMENT, data), new_stop_version()])
+        self._suspension, self._read_at = suspension, self.clock.monotonic()
         return suspension
 
     def resume(self) -> None:
         """Raises PreconditionFailed where the suspension is a setting of the deployment."""
-        if self._configured:
+        if self.configured_suspension:
             raise PreconditionFailed(_BY_CONFIGURATION, kind=ErrorKind.SUSPENDED)
-        self._ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
-        self._suspension, self._read_at = None, self._clock.monotonic()
+        self.ledger.commit([Write(COLLECTION, DOCUMENT, {"suspended": False})])
+        self._suspension, self._read_at = None, self.clock.monotonic()
 
     def suspended(self, *, fresh: bool = False) -> Suspension | None:
         """Return the suspension as of a second ago at most; `fresh`: as of now."""
-        if self._configured:
+        if self.configured_suspension:
             return Suspension("suspended by configuration", 0.0)
         if fresh:
             return self._read()
-        if self._clock.monotonic() - self._read_at < CACHE_SECONDS:
+        if self.clock.monotonic() - self._read_at < CACHE_SECONDS:
             return self._suspension
         before = self._read_at
         found = self._read()
         if self._read_at == before:  # else it was suspended or resumed during the read
-            self._suspension, self._read_at = found, self._clock.monotonic()
+            self._suspension, self._read_at = found, self.clock.monotonic()
         return self._suspension
 
     def is_suspended_now(self) -> bool:
@@ -117,18 +109,18 @@ class ConnectionControl:
         suspension = self.suspended()
         if suspension is None:
             return None
-        if self._configured:
+        if self.configured_suspension:
             return _BY_CONFIGURATION
         why = f" ({suspension.reason})" if suspension.reason else ""
         return f"the connection is suspended{why}: nothing is sent; resume it with POST /v1/connection:resume"
 
     def limits(self) -> Limits:
-        state = self._throttle.state()
+        state = self.throttle.state()
         share = state.rate if state.leased else 0
-        return Limits(state, self._connection_rate, share if self._connection_rate else None)
+        return Limits(state, self.connection_rate, share if self.connection_rate else None)
 
     def _read(self) -> Suspension | None:
-        [document] = self._ledger.get(COLLECTION, [DOCUMENT])
+        [document] = self.ledger.get(COLLECTION, [DOCUMENT])
         if document is None or not document.data["suspended"]:
             return None
         return Suspension(document.data.get("reason"), document.data["since"])

@@ -38,9 +38,9 @@ POLLS_PER_RUN = 1000
 
 
 class Engine:
-    """One object for each subject, for the API and the tasks: `sender`, `messages`, `keys`, `opt_outs`, `inbound`,
-    `connection`, `templates`, `maintenance`, and of campaigns `intake`, `campaigns`, `results`, `retries` and `runner`
-    (a worker's)."""
+    """One object for each subject, for the API and the tasks: `sender`, `messages`, `store`, `keys`, `opt_outs`,
+    `inbound`, `connection`, `templates`, `maintenance`, and of campaigns `intake`, `campaigns`, `results`, `retries`
+    and `runner` (a worker's)."""
 
     def __init__(
         self,
@@ -52,26 +52,25 @@ class Engine:
         policy: Policy | None = None,
         callbacks: CallbackAddress | None = None,
         configured_suspension: bool = False,
-        connection_rate: int | None = None,
         outbox: Outbox | None = None,
         queue: TaskQueue | None = None,
-        planner: MaintenanceSchedule | None = None,
+        connection: str = "local",
         pace: Pace | None = None,
         sweep: Callable[[float], None] | None = None,
         executor: ThreadPoolExecutor | None = None,
         secrets_in_use: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """Wire the subjects; the provider's transport goes through the throttle. Without a `queue` no campaign is
-        accepted, and nothing follows a message whose request was answered; `planner` is the queue's. `sweep(now)` puts
-        the tasks of notifications that were lost.
+        accepted, and nothing follows a message whose request was answered. `connection` is its name. `sweep(now)`
+        puts the tasks of notifications that were lost.
         """
         policy, pace = policy or Policy(), pace or Pace()
-        planner = planner or MaintenanceSchedule(queue, connection="local", clock=clock)
+        planner = MaintenanceSchedule(queue, connection=connection, clock=clock)
         executor = executor or ThreadPoolExecutor(policy.max_parallel_calls, thread_name_prefix="send")
         can = provider.capabilities
         lease = NodeLease(ledger, clock=clock, policy=policy, secrets_in_use=secrets_in_use)
         self.opt_outs = OptOuts(ledger, clock=clock)
-        store = BlockStore(ledger, outbox, self.opt_outs, executor=executor)
+        self.store = store = BlockStore(ledger, outbox, self.opt_outs, executor=executor)
         reconciler = Reconciler(provider, store, clock=clock, policy=policy)
         has_callbacks = callbacks is not None
         poller = Poller(provider, store, reconciler, lease, clock=clock, policy=policy, callbacks=has_callbacks)
@@ -81,7 +80,7 @@ class Engine:
             throttle,
             clock=clock,
             configured_suspension=configured_suspension,
-            connection_rate=connection_rate,
+            connection_rate=pace.connection,
         )
         record_keys = RecordKeys(ledger, store, lease, self.opt_outs, clock, policy)
         self.sender = SendService(

@@ -40,8 +40,6 @@ from sms_connector.rate_limit.connection_rate import FIRESTORE_TIMING, SPARE, SQ
 from sms_connector.rate_limit.throttle import Throttle
 from sms_connector.settings import Settings
 from sms_connector.store.block_store import BlockStore
-from sms_connector.store.opt_outs import OptOuts
-from sms_connector.tracking.schedule import MaintenanceSchedule
 from sms_connector.transport.http import Gate
 from sms_connector.transport.outgoing import OUTGOING, GuardedResolver
 from sms_connector.transport.session import HttpTransport
@@ -84,7 +82,6 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         settings.provider, provider_settings(settings), secrets=secrets, transport=transport, clock=clock
     )
     callbacks = build_callbacks(settings, secrets)
-    planner = MaintenanceSchedule(queue, connection=settings.connection, clock=clock)
     outbox = _make_outbox(settings, queue, clock)
     notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)
     engine = Engine(
@@ -95,17 +92,17 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         policy=replace(policy or Policy(), expire_after=settings.expire_after_hours * 3600.0),
         callbacks=callbacks,
         configured_suspension=settings.suspended,
-        connection_rate=settings.connection_rate,
         outbox=outbox,
         queue=queue,
-        planner=planner,
+        connection=settings.connection,
         pace=Pace(settings.node_rate, settings.workers_max, settings.connection_rate),
         sweep=notifications.sweep,
         secrets_in_use=partial(_digest_secrets, secrets, provider.secret_names),
     )
     events = None
     if callbacks is not None:
-        events = _build_events(settings, provider, ledger, callbacks=callbacks, outbox=outbox, queue=queue, clock=clock)
+        inbox = Inbox(ledger, engine.store, engine.opt_outs, provider.consent_words, settings.stop_words, outbox)
+        events = CallbackHandler(provider, engine.store, callbacks, inbox, clock, make_log(settings), queue)
     return Node(
         settings=settings,
         provider=provider,
@@ -169,22 +166,6 @@ def _build_notifications(
         clock=clock,
         log=make_log(settings),
     )
-
-
-def _build_events(
-    settings: Settings,
-    provider: Provider,
-    ledger: Ledger,
-    *,
-    callbacks: CallbackAddress,
-    outbox: NotificationOutbox,
-    queue: TaskQueue | None,
-    clock: Clock,
-) -> CallbackHandler:
-    opt_outs = OptOuts(ledger, clock=clock)
-    store = BlockStore(ledger, outbox, opt_outs)
-    inbox = Inbox(ledger, store, opt_outs, provider.consent_words, settings.stop_words, outbox)
-    return CallbackHandler(provider, store, callbacks, inbox, clock, make_log(settings), queue)
 
 
 def make_services(node: Node) -> Services:
