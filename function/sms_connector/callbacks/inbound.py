@@ -8,13 +8,12 @@ from typing import Final, Protocol
 
 import msgspec
 
-from sms_connector.errors import Conflict
 from sms_connector.model.consent_words import ConsentWords, classify
 from sms_connector.model.inbound_message import InboundMessage, Keyword
 from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, kind_of, parse_sender
 from sms_connector.ports import MUST_BE_ABSENT, Json, Ledger, Operator, Query, Write
-from sms_connector.ports.ledger_access import Cursor, page, read_document
+from sms_connector.ports.ledger_access import Cursor, page, read_document, repeat_on_conflict
 from sms_connector.store.message_record import MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.store.opt_outs import ConsentChange, OptOuts
@@ -72,6 +71,7 @@ class Inbox(msgspec.Struct, frozen=True):
     stop_words: tuple[str, ...] = ()
     outbox: InboundOutbox | None = None
 
+    @repeat_on_conflict
     def accept(self, message: InboundMessage) -> bool:
         """Keep it, and apply STOP and START. Return False if it was accepted before: then nothing changes.
 
@@ -83,18 +83,9 @@ class Inbox(msgspec.Struct, frozen=True):
         keyword = message.keyword or classify(
             message.text, self.words, our_kind=kind_of(message.to), extra_stop=self.stop_words
         )
-        data = self._document(message, keyword)
+        kept = Write(COLLECTION, document_id, self._document(message, keyword), MUST_BE_ABSENT)
         announced = self.outbox.write_inbound(document_id) if self.outbox is not None else []
-        while True:
-            kept = Write(COLLECTION, document_id, data, MUST_BE_ABSENT)
-            writes = [kept, *announced, *self._consent(message, keyword)]
-            try:
-                self.ledger.commit(writes)
-            except Conflict as conflict:
-                if conflict.collection == COLLECTION:
-                    return False
-            else:
-                break
+        self.ledger.commit([kept, *announced, *self._consent(message, keyword)])
         if self.outbox is not None and announced:
             self.outbox.enqueue([write.id for write in announced])
         return True

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
 from sms_connector.errors import Conflict, NotFound, PreconditionFailed
-from sms_connector.ports import Clock, Document, Ledger, Query, Task, TaskQueue, Version, Write
-from sms_connector.ports.ledger_access import conditions, page, scan, update
+from sms_connector.ports import Clock, Ledger, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import conditions, page, repeat_on_conflict, scan
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -157,16 +157,13 @@ class Campaigns(msgspec.Struct, frozen=True):
             if self.queue is not None:
                 self.queue.enqueue(tasks[start : start + TASKS_AT_ONCE])
 
+    @repeat_on_conflict
     def note_taken_back(self, progress: Progress) -> None:
         """Record that the provider was asked to cancel the chunk's scheduled messages."""
-
-        def change(document: Document | None) -> Write | None:
-            if document is None:
-                return None
+        [document] = self.ledger.get(PROGRESS, [progress.id])
+        if document is not None:
             current = replace(Progress.of(document), taken_back=True)
-            return current.to_write(expires_at=float(document.data["expiresAt"]))
-
-        update(self.ledger, PROGRESS, progress.id, change)
+            self.ledger.commit([current.to_write(expires_at=float(document.data["expiresAt"]))])
 
     def resume(self, campaign_id: str, reason: str | None = None) -> CampaignProgress:
         """Let workers send the rest."""
@@ -293,15 +290,12 @@ class Campaigns(msgspec.Struct, frozen=True):
         self._change(campaign_id, change, new_stop_version())
         return self.get(campaign_id)
 
+    @repeat_on_conflict
     def _change(self, campaign_id: str, change: Callable[[Campaign], None], *also: Write) -> Campaign:
-        while True:
-            campaign = self.read(campaign_id)
-            change(campaign)
-            try:
-                campaign.version = self.ledger.commit([campaign.to_write(), *also])[0]
-            except Conflict:
-                continue
-            return campaign
+        campaign = self.read(campaign_id)
+        change(campaign)
+        campaign.version = self.ledger.commit([campaign.to_write(), *also])[0]
+        return campaign
 
 
 def in_state(campaign_id: str, state: str, *, limit: int = PAGE) -> Query:

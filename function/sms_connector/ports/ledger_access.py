@@ -1,18 +1,21 @@
-"""Helpers for users of the ledger: read a page, read on to the end, change a document that others change too."""
+"""Helpers for users of the ledger: read a page, read on to the end, change what others change too."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from contextlib import suppress
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from sms_connector.errors import Conflict
 from sms_connector.model.typed import convert
-from sms_connector.ports.ledger import Condition, Document, Json, Ledger, Operator, Query, Scalar, Write
+from sms_connector.ports.ledger import Condition, Document, Json, Ledger, Operator, Query, Scalar
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 # Where a page ends: the value it is ordered by, and the id.
 Cursor = tuple[Any, str]
@@ -53,21 +56,17 @@ def scan(ledger: Ledger, query: Query) -> Iterator[Document]:
         query = replace(query, after=_cursor(query, found[-1]))
 
 
-def update(
-    ledger: Ledger, collection: str, document_id: str, change: Callable[[Document | None], Write | None]
-) -> None:
-    """Commit what `change` makes of the document as it is now, again and again until nothing came in between; None
-    changes nothing."""
-    while True:
-        [document] = ledger.get(collection, [document_id])
-        write = change(document)
-        if write is None:
-            return
-        try:
-            ledger.commit([write])
-        except Conflict:
-            continue
-        return
+def repeat_on_conflict(change: Callable[P, T]) -> Callable[P, T]:
+    """Decorate what reads documents and commits what it makes of them: it runs again, from its reads, until no other
+    change comes in between."""
+
+    @wraps(change)
+    def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+        while True:
+            with suppress(Conflict):
+                return change(*args, **kwargs)
+
+    return repeated
 
 
 def _cursor(query: Query, last: Document) -> Cursor:

@@ -13,11 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from sms_connector.errors import Conflict
 from sms_connector.model.person import person_key
 from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
-from sms_connector.ports.ledger_access import Cursor, page
+from sms_connector.ports.ledger_access import Cursor, page, repeat_on_conflict
 
 COLLECTION = "optOuts"
 # Entries of a history in a document: some 200 KB. Of a longer one the first entry and the latest are kept.
@@ -118,25 +117,22 @@ class OptOuts:
         parts = [wanted[start : start + PUT_AT_ONCE] for start in range(0, len(wanted), PUT_AT_ONCE)]
         return [added for part in parts for added in self._put_part(part, source, caller)]
 
+    @repeat_on_conflict
     def _put_part(self, part: Sequence[tuple[str, str | None]], source: str, caller: str | None) -> list[bool]:
         ids = [_document_id(number) for number, _ in part]
-        while True:
-            distinct = list(dict.fromkeys(ids))
-            known = dict(zip(distinct, self._ledger.get(COLLECTION, distinct), strict=True))
-            writes: dict[str, Write] = {}
-            added = []
-            for id_, (number, reason) in zip(ids, part, strict=True):
-                found = _consent(number, known[id_])
-                added.append(id_ not in writes and not found.opted_out)
-                if added[-1]:
-                    change = ConsentChange(True, source, self._after(found), reason, caller=caller)
-                    writes[id_] = _write(id_, found.after(change), known[id_])
-            try:
-                if writes:
-                    self._ledger.commit(list(writes.values()))
-            except Conflict:
-                continue  # another change came first: read them again
-            return added
+        distinct = list(dict.fromkeys(ids))
+        known = dict(zip(distinct, self._ledger.get(COLLECTION, distinct), strict=True))
+        writes: dict[str, Write] = {}
+        added = []
+        for id_, (number, reason) in zip(ids, part, strict=True):
+            found = _consent(number, known[id_])
+            added.append(id_ not in writes and not found.opted_out)
+            if added[-1]:
+                change = ConsentChange(True, source, self._after(found), reason, caller=caller)
+                writes[id_] = _write(id_, found.after(change), known[id_])
+        if writes:
+            self._ledger.commit(list(writes.values()))
+        return added
 
     def write_of(self, number: str, change: ConsentChange) -> Write:
         """Return the change as a part of a commit, which conflicts if another change comes first."""
@@ -144,20 +140,17 @@ class OptOuts:
         [document] = self._ledger.get(COLLECTION, [id_])
         return _write(id_, _consent(number, document).after(change), document)
 
+    @repeat_on_conflict
     def _change(self, number: str, make: Callable[[OptOut], ConsentChange | None]) -> tuple[OptOut, bool]:
         """Add the change that is made of the person's consent, if any. Return the consent, and whether it was."""
         id_ = _document_id(number)
-        while True:
-            [document] = self._ledger.get(COLLECTION, [id_])
-            found = _consent(number, document)
-            change = make(found)
-            if change is None:
-                return found, False
-            try:
-                self._ledger.commit([_write(id_, found.after(change), document)])
-            except Conflict:
-                continue
-            return found.after(change), True
+        [document] = self._ledger.get(COLLECTION, [id_])
+        found = _consent(number, document)
+        change = make(found)
+        if change is None:
+            return found, False
+        self._ledger.commit([_write(id_, found.after(change), document)])
+        return found.after(change), True
 
     def _after(self, found: OptOut) -> float:
         """Return a time after the last change: a provider's clock may be ahead of ours."""

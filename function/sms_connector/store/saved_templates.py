@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from sms_connector.errors import Conflict, NotFound
+from sms_connector.errors import NotFound
 from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Json, Ledger, Query, Write
 from sms_connector.ports import Version as StoredVersion
-from sms_connector.ports.ledger_access import Cursor, page
+from sms_connector.ports.ledger_access import Cursor, page, repeat_on_conflict
 
 COLLECTION = "templates"
 
@@ -77,35 +77,26 @@ class Templates:
         """Return templates in the order of their names; the second value is where the next page begins."""
         return page(self._ledger, Query(COLLECTION, limit=limit, after=after), SavedTemplate.of)
 
+    @repeat_on_conflict
     def save(self, name: str, content: Json, check: Check) -> tuple[SavedTemplate, bool]:
         """Write the next version; also say whether the template is new. The same content again is the same version.
 
         Raises what `check` raises.
         """
-        while True:
-            before = self.find(name)
-            check(before)
-            if before is not None and before.content == content:
-                return before, False
-            now = self._clock.time()
-            created_at = now if before is None else before.created_at
-            saved = SavedTemplate(name, content, 1 if before is None else before.version + 1, created_at, now)
-            if self._commit(saved.to_write(expected=before)):
-                return saved, before is None
+        before = self.find(name)
+        check(before)
+        if before is not None and before.content == content:
+            return before, False
+        now = self._clock.time()
+        created_at = now if before is None else before.created_at
+        saved = SavedTemplate(name, content, 1 if before is None else before.version + 1, created_at, now)
+        self._ledger.commit([saved.to_write(expected=before)])
+        return saved, before is None
 
+    @repeat_on_conflict
     def delete(self, name: str, check: Check) -> None:
         """Delete the template. Raises NotFound and what `check` raises. Campaigns keep the text they were created
         with."""
-        while True:
-            before = self.get(name)
-            check(before)
-            if self._commit(Write(COLLECTION, name, None, before.stored)):
-                return
-
-    def _commit(self, write: Write) -> bool:
-        """Return False where another change came first."""
-        try:
-            self._ledger.commit([write])
-        except Conflict:
-            return False
-        return True
+        before = self.get(name)
+        check(before)
+        self._ledger.commit([Write(COLLECTION, name, None, before.stored)])
