@@ -200,7 +200,7 @@ class Keys:
 
 
 def address(keys: Keys, connection: str = "main") -> CallbackAddress:
-    return CallbackAddress("https://example.com/", provider="p", connection=connection, secrets=keys)
+    return CallbackAddress("https://example.com", provider="p", connection=connection, secrets=keys)
 
 
 def test_an_address_proves_its_message() -> None:

@@ -15,12 +15,8 @@ from tests.fixtures.memory_ledger import MemoryLedger
 NUMBER, OTHER = "+15558675310", "+15558675311"
 
 
-class Stage(OptOuts):
+class Stage(OptOuts, frozen=True):
     """Opt-outs whose parts of a commit can be committed alone."""
-
-    def __init__(self, clock: ThreadedClock) -> None:
-        self.ledger = MemoryLedger(clock)
-        super().__init__(self.ledger, clock=clock)
 
     def commit(self, write: Write) -> None:
         self.ledger.commit([write])
@@ -28,7 +24,8 @@ class Stage(OptOuts):
 
 @pytest.fixture
 def opt_outs() -> Stage:
-    return Stage(ThreadedClock())
+    clock = ThreadedClock()
+    return Stage(MemoryLedger(clock), clock)
 
 
 SAME = [NUMBER, f"whatsapp:{NUMBER}", f"rcs:{NUMBER}", "+1 (555) 867-5310"]

@@ -11,20 +11,21 @@ import hashlib
 import hmac
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
+
 from sms_connector.errors import ErrorKind, NotSent
 from sms_connector.ports import SecretSource
 
 KEY_SECRETS = ("webhook-key", "webhook-key-previous")
 
 
-class CallbackAddress:
+class CallbackAddress(msgspec.Struct, frozen=True):
     """Makes and checks the addresses of one connection. `public_url` is SMS_WEBHOOK_URL without a trailing slash."""
 
-    def __init__(self, public_url: str, *, provider: str, connection: str, secrets: SecretSource) -> None:
-        self.public_url = public_url.rstrip("/")
-        self._provider = provider
-        self._connection = connection
-        self._secrets = secrets
+    public_url: str
+    provider: str
+    connection: str
+    secrets: SecretSource
 
     def of_message(self, message_id: str) -> str:
         """Raises NotSent without a key: a message sent with another one could never report back."""
@@ -32,12 +33,12 @@ class CallbackAddress:
 
     def of_kind(self, kind: str) -> str:
         """Return the address as it is configured at the provider; `kind` is `status` or `inbound`."""
-        token = _digest(self._key(), kind, self._connection)
-        return f"{self.public_url}/webhooks/{self._provider}/{kind}/{token}"
+        token = _digest(self._key(), kind, self.connection)
+        return f"{self.public_url}/webhooks/{self.provider}/{kind}/{token}"
 
     def accepts_token(self, kind: str, token: str) -> bool:
         """Compare with current and previous key, in constant time."""
-        return self._is_ours(token, kind, self._connection)
+        return self._is_ours(token, kind, self.connection)
 
     def message_of(self, url: str) -> str | None:
         """Return the message that a callback names, if the digest is ours."""
@@ -46,15 +47,15 @@ class CallbackAddress:
         return message_id if message_id and self._is_ours(digest, "message", message_id) else None
 
     def _is_ours(self, digest: str, purpose: str, value: str) -> bool:
-        keys = [key for name in KEY_SECRETS if (key := self._secrets.get(name))]
+        keys = [key for name in KEY_SECRETS if (key := self.secrets.get(name))]
         known = [hmac.compare_digest(_digest(key, purpose, value).encode(), digest.encode()) for key in keys]
         return any(known)
 
     def _key(self) -> str:
         name = KEY_SECRETS[0]
-        key = self._secrets.get(name)
+        key = self.secrets.get(name)
         if not key:
-            where = self._secrets.where(name)
+            where = self.secrets.where(name)
             raise NotSent(
                 f"secret {name} is missing: looked at {where}; write its value there", kind=ErrorKind.AUTHENTICATION
             )

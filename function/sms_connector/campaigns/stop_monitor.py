@@ -34,35 +34,34 @@ class StopCheck(msgspec.Struct, frozen=True):
     stopped: bool = True
 
 
-class StopMonitor:
+class StopMonitor(msgspec.Struct, eq=False):
     """One check serves all chunks of a campaign on this node. `is_suspended` reads from the ledger. Thread-safe: two
     checks at the same moment are harmless."""
 
-    def __init__(self, ledger: Ledger, is_suspended: Callable[[], bool], *, throttle: Throttle, clock: Clock) -> None:
-        self._ledger = ledger
-        self._is_suspended = is_suspended
-        self._throttle = throttle
-        self._clock = clock
-        self._checks: dict[str, StopCheck] = {}
+    ledger: Ledger
+    is_suspended: Callable[[], bool]
+    throttle: Throttle
+    clock: Clock
+    _checks: dict[str, StopCheck] = msgspec.field(default_factory=dict)
 
     def begin(self) -> StopCheck:
         """Begin a check, before the campaign is read; `end` completes it."""
-        at = self._clock.monotonic()
-        [document] = self._ledger.get(STATE, [DOCUMENT])
+        at = self.clock.monotonic()
+        [document] = self.ledger.get(STATE, [DOCUMENT])
         return StopCheck(at, document.data["version"] if document is not None else None)
 
     def end(self, campaign_id: str, begun: StopCheck, *, running: bool) -> bool:
         """Return whether it is stopped."""
-        return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self._is_suspended()))
+        return self._keep(campaign_id, StopCheck(begun.at, begun.version, not running or self.is_suspended()))
 
     def must_stop(self, campaign_id: str) -> bool:
         last = self._checks.get(campaign_id)
-        if last is not None and self._clock.monotonic() - last.at < seconds_between_checks(self._throttle.rate):
+        if last is not None and self.clock.monotonic() - last.at < seconds_between_checks(self.throttle.rate):
             return last.stopped
         begun = self.begin()
         if last is not None and not last.stopped and last.version == begun.version:
             return self._keep(campaign_id, StopCheck(begun.at, begun.version, stopped=False))
-        [document] = self._ledger.get(CAMPAIGNS, [campaign_id])
+        [document] = self.ledger.get(CAMPAIGNS, [campaign_id])
         running = document is not None and document.data["state"] == CampaignState.RUNNING
         return self.end(campaign_id, begun, running=running)
 

@@ -56,15 +56,14 @@ class Started(msgspec.Struct):
     version: Version | None = None
 
 
-class IdempotencyKeys:
+class IdempotencyKeys(msgspec.Struct, frozen=True):
     """Keys of whole requests. A key in progress is as alive as its node: what `begin` starts holds the node's lease
     until `finish`, `abandon` or `release`."""
 
-    def __init__(self, ledger: Ledger, lease: NodeLease, *, clock: Clock, policy: Policy) -> None:
-        self._ledger = ledger
-        self._lease = lease
-        self._clock = clock
-        self._policy = policy
+    ledger: Ledger
+    lease: NodeLease
+    clock: Clock
+    policy: Policy
 
     def begin(self, key: str, digest: str) -> Replay | Started:
         """Raises KeyInProgress (409) and PreconditionFailed with kind KEY_REUSED (422).
@@ -72,22 +71,22 @@ class IdempotencyKeys:
         If the ledger fails, the key may have been written: the node's lease is retired, so that the key does not live
         on with it.
         """
-        self._lease.enter()
+        self.lease.enter()
         try:
-            started = Started(key_id(key), digest, uuid.uuid4().hex, self._lease.name(), self._clock.time())
+            started = Started(key_id(key), digest, uuid.uuid4().hex, self.lease.name(), self.clock.time())
             begun = self._begin(started)
         except BaseException as error:
-            self._lease.leave(broken=not isinstance(error, RequestError))
+            self.lease.leave(broken=not isinstance(error, RequestError))
             raise
         if isinstance(begun, Replay):
-            self._lease.leave()
+            self.lease.leave()
         return begun
 
     def find(self, key: str, digest: str) -> Replay | BrokenOff | None:
         """Return the result of the same request before; None if there was none. Raises KeyInProgress while it is still
         running."""
-        [found] = self._ledger.get(COLLECTION, [key_id(key)])
-        if found is None or found.data["validUntil"] <= self._clock.time() or found.data["digest"] != digest:
+        [found] = self.ledger.get(COLLECTION, [key_id(key)])
+        if found is None or found.data["validUntil"] <= self.clock.time() or found.data["digest"] != digest:
             return None
         return self._answer(found) or BrokenOff()
 
@@ -122,8 +121,8 @@ class IdempotencyKeys:
         try:
             with suppress(Conflict):
                 return self._write(started, MUST_BE_ABSENT)
-            [found] = self._ledger.get(COLLECTION, [started.document_id])
-            if found is None or found.data["validUntil"] <= self._clock.time():
+            [found] = self.ledger.get(COLLECTION, [started.document_id])
+            if found is None or found.data["validUntil"] <= self.clock.time():
                 return self._write(started, found.version if found else MUST_BE_ABSENT)
             return self._meet(started, found)
         except Conflict:  # another request with this key came at the same moment, and was quicker
@@ -145,7 +144,7 @@ class IdempotencyKeys:
         """Return None if the first request broke off."""
         if found.data["state"] == "done":
             return Replay(zlib.decompress(b64decode(found.data["answer"])), found.data["status"])
-        if self._lease.living([found.data["holder"]]):
+        if self.lease.living([found.data["holder"]]):
             raise self._in_progress()
         return None
 
@@ -158,11 +157,11 @@ class IdempotencyKeys:
 
     def _write(self, started: Started, expect: Version | Absent) -> Started:
         data = self._document(started) | {"state": "running"}
-        [started.version] = self._ledger.commit([Write(COLLECTION, started.document_id, data, expect)])
+        [started.version] = self.ledger.commit([Write(COLLECTION, started.document_id, data, expect)])
         return started
 
     def _document(self, started: Started) -> Json:
-        valid_until = started.created_at + self._policy.key_seconds
+        valid_until = started.created_at + self.policy.key_seconds
         return {
             "digest": started.digest,
             "nonce": started.nonce,
@@ -178,11 +177,11 @@ class IdempotencyKeys:
         node."""
         try:
             with suppress(Conflict):
-                self._ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
+                self.ledger.commit([Write(COLLECTION, started.document_id, data, started.version)])
         except BaseException:
-            self._lease.leave(broken=True)
+            self.lease.leave(broken=True)
             raise
-        self._lease.leave()
+        self.lease.leave()
 
 
 class RecordKeys(msgspec.Struct, frozen=True):

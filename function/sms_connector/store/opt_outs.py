@@ -63,24 +63,23 @@ class OptOut(msgspec.Struct, frozen=True):
         return OptOut(self.number, tuple(history))
 
 
-class OptOuts:
+class OptOuts(msgspec.Struct, frozen=True):
     """Opt-outs of this connection, by person."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+    ledger: Ledger
+    clock: Clock
 
     def among(self, numbers: Iterable[str]) -> set[str]:
         """Return which of these recipients have opted out."""
         recipients = set(numbers)
         ids = {recipient: _document_id(recipient) for recipient in recipients}
-        found = self._ledger.get(COLLECTION, sorted(set(ids.values())))
+        found = self.ledger.get(COLLECTION, sorted(set(ids.values())))
         opted_out = {document.id for document in found if document is not None and _read(document).opted_out}
         return {recipient for recipient in recipients if ids[recipient] in opted_out}
 
     def get(self, number: str) -> OptOut | None:
         """Return the person's consent with its history, also if it was given again; None if it never changed."""
-        [document] = self._ledger.get(COLLECTION, [_document_id(number)])
+        [document] = self.ledger.get(COLLECTION, [_document_id(number)])
         return _read(document) if document else None
 
     def put(self, number: str, source: str, reason: str | None = None, *, caller: str | None = None) -> OptOut:
@@ -121,7 +120,7 @@ class OptOuts:
     def _put_part(self, part: Sequence[tuple[str, str | None]], source: str, caller: str | None) -> list[bool]:
         ids = [_document_id(number) for number, _ in part]
         distinct = list(dict.fromkeys(ids))
-        known = dict(zip(distinct, self._ledger.get(COLLECTION, distinct), strict=True))
+        known = dict(zip(distinct, self.ledger.get(COLLECTION, distinct), strict=True))
         writes: dict[str, Write] = {}
         added = []
         for id_, (number, reason) in zip(ids, part, strict=True):
@@ -131,36 +130,36 @@ class OptOuts:
                 change = ConsentChange(True, source, self._after(found), reason, caller=caller)
                 writes[id_] = _write(id_, found.after(change), known[id_])
         if writes:
-            self._ledger.commit(list(writes.values()))
+            self.ledger.commit(list(writes.values()))
         return added
 
     def write_of(self, number: str, change: ConsentChange) -> Write:
         """Return the change as a part of a commit, which conflicts if another change comes first."""
         id_ = _document_id(number)
-        [document] = self._ledger.get(COLLECTION, [id_])
+        [document] = self.ledger.get(COLLECTION, [id_])
         return _write(id_, _consent(number, document).after(change), document)
 
     @repeat_on_conflict
     def _change(self, number: str, make: Callable[[OptOut], ConsentChange | None]) -> tuple[OptOut, bool]:
         """Add the change that is made of the person's consent, if any. Return the consent, and whether it was."""
         id_ = _document_id(number)
-        [document] = self._ledger.get(COLLECTION, [id_])
+        [document] = self.ledger.get(COLLECTION, [id_])
         found = _consent(number, document)
         change = make(found)
         if change is None:
             return found, False
-        self._ledger.commit([_write(id_, found.after(change), document)])
+        self.ledger.commit([_write(id_, found.after(change), document)])
         return found.after(change), True
 
     def _after(self, found: OptOut) -> float:
         """Return a time after the last change: a provider's clock may be ahead of ours."""
-        now = self._clock.time()
+        now = self.clock.time()
         return max(now, found.last.at + 0.001) if found.history else now
 
     def list(self, *, limit: int, after: Cursor | None = None) -> tuple[Sequence[OptOut], Cursor | None]:
         """Return those who have opted out, newest first; the second value is where the next page begins."""
         query = Query(COLLECTION, order_by="createdAt", descending=True, limit=limit, after=after)
-        return page(self._ledger, query, _read)
+        return page(self.ledger, query, _read)
 
 
 def _write(id_: str, opt_out: OptOut, document: Document | None) -> Write:

@@ -55,15 +55,14 @@ class SavedTemplate(msgspec.Struct, frozen=True, rename="camel"):
 Check = Callable[[SavedTemplate | None], None]
 
 
-class Templates:
+class Templates(msgspec.Struct, frozen=True):
     """Reads and changes templates. Names are checked by who calls."""
 
-    def __init__(self, ledger: Ledger, *, clock: Clock) -> None:
-        self._ledger = ledger
-        self._clock = clock
+    ledger: Ledger
+    clock: Clock
 
     def find(self, name: str) -> SavedTemplate | None:
-        [document] = self._ledger.get(COLLECTION, [name])
+        [document] = self.ledger.get(COLLECTION, [name])
         return SavedTemplate.of(document) if document is not None else None
 
     def get(self, name: str) -> SavedTemplate:
@@ -75,7 +74,7 @@ class Templates:
 
     def page(self, *, limit: int, after: Cursor | None = None) -> tuple[Sequence[SavedTemplate], Cursor | None]:
         """Return templates in the order of their names; the second value is where the next page begins."""
-        return page(self._ledger, Query(COLLECTION, limit=limit, after=after), SavedTemplate.of)
+        return page(self.ledger, Query(COLLECTION, limit=limit, after=after), SavedTemplate.of)
 
     @repeat_on_conflict
     def save(self, name: str, content: Json, check: Check) -> tuple[SavedTemplate, bool]:
@@ -87,10 +86,10 @@ class Templates:
         check(before)
         if before is not None and before.content == content:
             return before, False
-        now = self._clock.time()
+        now = self.clock.time()
         created_at = now if before is None else before.created_at
         saved = SavedTemplate(name, content, 1 if before is None else before.version + 1, created_at, now)
-        self._ledger.commit([saved.to_write(expected=before)])
+        self.ledger.commit([saved.to_write(expected=before)])
         return saved, before is None
 
     @repeat_on_conflict
@@ -99,4 +98,4 @@ class Templates:
         with."""
         before = self.get(name)
         check(before)
-        self._ledger.commit([Write(COLLECTION, name, None, before.stored)])
+        self.ledger.commit([Write(COLLECTION, name, None, before.stored)])
