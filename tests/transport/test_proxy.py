@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from sms_connector.app.startup_checks import settings_problems
+from sms_connector.app.startup_checks import transport_problems
 from sms_connector.errors import ErrorKind, NotSent, OutcomeUnknown
+from sms_connector.settings import Settings
 from sms_connector.settings_values import proxy_address
-from sms_connector.transport.settings import (
-    ProxyAuth,
-    ProxySettings,
-    ProxySsl,
-    TransportSettings,
-)
+from sms_connector.transport.settings import ProxyAuth, ProxySettings, ProxySsl
 from tests.transport.conftest import Authority, Bench, MakeBench
 from tests.transport.fake_proxy import FakeProxy
 from tests.transport.raw_server import CREATED, Peer, RawServer, answering, answering_once, serving
@@ -90,10 +87,10 @@ def test_never_refuses_an_https_destination(through: Any, secure: RawServer) -> 
 
 
 def test_what_cant_be_safe_is_told_at_the_start() -> None:
-    settings = TransportSettings(proxy=ProxySettings("proxy.test", 3128, ssl=ProxySsl.NEVER))
-    assert "SMS_PROXY_SSL=never" in settings_problems(settings, "https://api.test")[0]
-    assert settings_problems(settings, "http://api.test") == []
-    assert "total timeout" in settings_problems(TransportSettings(total_timeout=1.0), "https://api.test")[0]
+    settings = Settings(proxy_url=("proxy.test", 3128), proxy_ssl=ProxySsl.NEVER)
+    assert "SMS_PROXY_SSL=never" in transport_problems(settings)[0]
+    assert "SMS_PROXY_SSL=never" in transport_problems(replace(settings, provider_url="https://api.test"))[0]
+    assert transport_problems(replace(settings, provider_url="http://api.test")) == []
 
 
 PROXY_URLS = [

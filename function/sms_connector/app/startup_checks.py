@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
 
 from sms_connector import registry
-from sms_connector.app.adapters import make_transport_settings
 from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import NotSent, StartError
 from sms_connector.local.secrets import FileSecrets
@@ -18,7 +16,7 @@ from sms_connector.ports import Clock
 from sms_connector.provider import Provider, ProviderSettings
 from sms_connector.settings import Settings, load
 from sms_connector.transport.http import NoTransport
-from sms_connector.transport.settings import ProxyAuth, TransportSettings, unsafe_route
+from sms_connector.transport.settings import ProxyAuth, unsafe_route
 
 
 def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
@@ -29,7 +27,7 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
     except StartError as error:
         checks = StartupChecks.guess(environ)
         raise StartError([*error.problems, *checks.secret_problems(clock)]) from None
-    problems = settings_problems(make_transport_settings(settings), settings.provider_url or "https:")
+    problems = transport_problems(settings)
     problems += registry.provider_class(settings.provider).setting_problems(provider_settings(settings))
     checks = StartupChecks.of(settings)
     problems += [*checks.sender_problems(settings.all_senders, clock), *checks.secret_problems(clock)]
@@ -42,27 +40,18 @@ def provider_settings(settings: Settings) -> ProviderSettings:
     return ProviderSettings(settings.connection, settings.provider_url, settings.provider_options)
 
 
-def settings_problems(settings: TransportSettings, destination: str) -> list[str]:
-    """Return each problem of these settings with this base URL, and its fix."""
-    problem = unsafe_route(settings.proxy, urlsplit(destination).scheme)
+def transport_problems(settings: Settings) -> list[str]:
+    """Return each problem of the way to the provider, and its fix."""
+    problem = unsafe_route(settings.proxy, urlsplit(settings.provider_url or "https:").scheme)
     problems = [problem] if problem else []
     if settings.ca_file is not None:
-        problems += _ca_file_problems(settings.ca_file)
-    if settings.total_timeout < settings.connect_timeout + settings.read_timeout:
-        problems.append("the total timeout has to hold the connect and the read timeout together")
+        from sms_connector.transport.connection import make_tls_context
+
+        try:
+            make_tls_context(str(settings.ca_file))
+        except OSError:
+            problems.append(f"SMS_CA_FILE: {settings.ca_file} can't be read: name a file of certificates in PEM form")
     return problems
-
-
-def _ca_file_problems(path: str) -> list[str]:
-    from sms_connector.transport.connection import make_tls_context
-
-    if not Path(path).is_file():
-        return [f"SMS_CA_FILE: no file {path}: name a PEM file with the extra certificate authorities"]
-    try:
-        make_tls_context(path)
-    except OSError:
-        return [f"SMS_CA_FILE: {path} can't be read: name a file of certificates in PEM form"]
-    return []
 
 
 class StartupChecks(msgspec.Struct, frozen=True):
