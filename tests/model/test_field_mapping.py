@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind
-from sms_connector.model.field_mapping import FieldMapping, Mapped, MappingError, MissingValues
+from sms_connector.model.field_mapping import FieldMapping, Mapped
+from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.template import Template
 
 TEMPLATE = Template.parse("Hello <first name>, order <order> ships today.")
@@ -111,14 +112,14 @@ def test_values_become_text(value: object, text: str, why: str) -> None:
     ],
 )
 def test_unusable_values(value: object, kind: ErrorKind, message: str, why: str) -> None:
-    with pytest.raises(MissingValues) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         FieldMapping.build(Template.parse("<a>"), {"a": "f"}).apply({"to": "+1", "f": value})
     assert message in str(caught.value), why
     assert [(problem.field, problem.kind) for problem in caught.value.problems] == [("f", kind)]
 
 
 def test_all_missing_values_are_named_at_once() -> None:
-    with pytest.raises(MissingValues) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         FieldMapping.build(TEMPLATE, MAPPING).apply({"firstName": " ", "orderId": ["A-1"]})
     assert [(problem.field, problem.message, problem.kind) for problem in caught.value.problems] == [
         ("mobile", "no value for to: field 'mobile' is missing", ErrorKind.MISSING_VALUE),
@@ -161,7 +162,7 @@ def test_all_missing_values_are_named_at_once() -> None:
     ],
 )
 def test_wrong_mappings(mapping: dict[str, str], problems: list[tuple[str, str, ErrorKind]], why: str) -> None:
-    with pytest.raises(MappingError) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         FieldMapping.build(TEMPLATE, mapping)
     assert [(problem.field, problem.kind) for problem in caught.value.problems] == [
         (f, kind) for f, _, kind in problems
@@ -172,7 +173,7 @@ def test_wrong_mappings(mapping: dict[str, str], problems: list[tuple[str, str, 
 
 
 def test_one_name_typed_in_two_ways_is_mapped_twice() -> None:
-    with pytest.raises(MappingError, match="is mapped twice; keep one entry"):
+    with pytest.raises(InvalidValueError, match="is mapped twice; keep one entry"):
         FieldMapping.build(Template.parse("<prénom>"), {"prénom": "a", NFD_NAME: "b"})
 
 
@@ -186,7 +187,7 @@ def test_a_record_gives_all_or_names_all_that_is_wrong(record: dict[str, object]
     mapping = FieldMapping.build(TEMPLATE, MAPPING)
     try:
         mapped = mapping.apply(record)
-    except MissingValues as error:
+    except InvalidValueError as error:
         wrong = [problem.field for problem in error.problems]
         assert len(wrong) == len(set(wrong))
         mended = mapping.apply({**record, **dict.fromkeys(wrong, "x")})

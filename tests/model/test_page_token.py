@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind
-from sms_connector.model.page import InvalidTokenError, PageKey, decode_token, encode_token
+from sms_connector.model.invalid_value import InvalidValueError
+from sms_connector.model.page import PageKey, decode_token, encode_token
 
 plain = (
     st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -32,10 +33,10 @@ def test_a_key_comes_back_as_it_was(key: PageKey) -> None:
     assert token.replace("-", "").replace("_", "").isalnum()
 
 
-def decode_or_refuse(token: str) -> PageKey | InvalidTokenError:
+def decode_or_refuse(token: str) -> PageKey | InvalidValueError:
     try:
         return decode_token(token)
-    except InvalidTokenError as error:
+    except InvalidValueError as error:
         return error
 
 
@@ -52,7 +53,7 @@ documents = st.recursive(
 @given(tokens | documents)
 def test_any_text_is_a_token_of_ours_or_refused(token: str) -> None:
     decoded = decode_or_refuse(token)
-    if isinstance(decoded, InvalidTokenError):
+    if isinstance(decoded, InvalidValueError):
         assert decoded.kind is ErrorKind.INVALID_REQUEST
     else:
         assert encode_token(decoded) == token
@@ -80,7 +81,7 @@ def test_any_text_is_a_token_of_ours_or_refused(token: str) -> None:
 )
 def test_refused_tokens_say_what_to_send(token: str, why: str) -> None:
     with pytest.raises(
-        InvalidTokenError, match="send the nextPageToken of the page before, or none for the first page"
+        InvalidValueError, match="send the nextPageToken of the page before, or none for the first page"
     ):
         decode_token(token)
 

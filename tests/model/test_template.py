@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sms_connector.errors import ErrorKind
+from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.template import (
     MAX_NAME_LENGTH,
     MAX_PLACEHOLDERS,
     Template,
-    TemplateError,
     normalize_name,
     strip_invisible,
 )
@@ -138,7 +138,7 @@ def test_rendering(text: str, values: dict[str, str], rendered: str, why: str) -
     ],
 )
 def test_refusals(text: str, message: str, why: str) -> None:
-    with pytest.raises(TemplateError) as caught:
+    with pytest.raises(InvalidValueError) as caught:
         Template.parse(text)
     assert message in str(caught.value), why
     assert [(problem.field, problem.kind) for problem in caught.value.problems] == [("", ErrorKind.INVALID_MESSAGE)]
@@ -157,7 +157,7 @@ names = st.from_regex(r"[a-zà-ö](?:[a-z0-9à-ö '_-]{0,38}[a-z0-9])?", fullmat
 def parse(text: str) -> Template | None:
     try:
         return Template.parse(text)
-    except TemplateError:
+    except InvalidValueError:
         return None
 
 

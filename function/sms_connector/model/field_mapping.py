@@ -16,14 +16,6 @@ RECIPIENT = "to"
 KEY, REFERENCE = "key", "reference"
 
 
-class MappingError(InvalidValueError):
-    """The mapping has entries that map nothing (UNKNOWN_FIELD) or name no field; `field` is the entry's name."""
-
-
-class MissingValues(InvalidValueError):
-    """The record lacks values (MISSING_VALUE) or has what is not text (INVALID_REQUEST); `field` is the record's."""
-
-
 class Mapped(msgspec.Struct, frozen=True):
     """The values of one record: the recipient as written, not checked yet, and a value for every placeholder."""
 
@@ -44,11 +36,11 @@ class FieldMapping(msgspec.Struct, frozen=True):
         """Build it: `mapping` maps `to`, `key`, `reference` and placeholders to fields; a name without an entry maps to
         the field of the same name.
 
-        Raises MappingError, which names every entry that is wrong.
+        Raises InvalidValueError, which names every entry that maps nothing (UNKNOWN_FIELD) or names no field.
         """
         problems = list(_find_invalid_entries(template, mapping))
         if problems:
-            raise MappingError(*problems)
+            raise InvalidValueError(*problems)
         fields = {normalize_name(name): field for name, field in mapping.items()}
         pairs = tuple((name, fields.get(name, name)) for name in template.placeholders)
         to, key, reference = (fields.get(name, name) for name in (RECIPIENT, KEY, REFERENCE))
@@ -74,13 +66,14 @@ class FieldMapping(msgspec.Struct, frozen=True):
         """Return the recipient and the values, as text: numbers as JSON has them (`3.0` is `3`), booleans `true` and
         `false`.
 
-        Raises MissingValues, which names every field that is absent, null, blank, or neither text, number nor boolean.
+        Raises InvalidValueError, which names every field of the record that is absent, null or blank (MISSING_VALUE),
+        or neither text, number nor boolean (INVALID_REQUEST).
         """
         problems: list[FieldProblem] = []
         to = _read(record, self.to_field, RECIPIENT, problems)
         values = {name: _read(record, field, f"<{name}>", problems) for name, field in self.value_fields}
         if problems:
-            raise MissingValues(*problems)
+            raise InvalidValueError(*problems)
         return Mapped(to, values)
 
 

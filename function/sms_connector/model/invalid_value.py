@@ -1,11 +1,7 @@
 """The one error of this package: a value that can't be what it should be.
 
     InvalidValueError (ValueError)
-    ├── NumberError        phone_number: neither a recipient nor a sender
-    ├── TemplateError      template: too many placeholders
-    ├── MappingError       field_mapping: an entry for something that is not a placeholder
-    ├── MissingValues      field_mapping: a record without a usable value for `to` or a placeholder
-    └── InvalidTokenError  page: a page token that is not ours
+    └── NumberError  phone_number: neither a recipient nor a sender
 
 Each problem's `field` is relative to the value (`""` is the value itself); the reader of the request puts its path in
 front. A problem may quote what the caller wrote: it is for the caller's answer; a log masks whatever it writes.

@@ -5,23 +5,13 @@ from __future__ import annotations
 import base64
 import json
 
-from sms_connector.errors import ErrorKind, FieldProblem
+from sms_connector.errors import FieldProblem
 from sms_connector.model.invalid_value import InvalidValueError, quote
 
 # What the next page begins after, e.g. the time and the id of the last message of this one.
 PageKey = tuple[str | int | float | bool | None, ...]
 
 _LONGEST = 1024
-
-
-class InvalidTokenError(InvalidValueError):
-    """The token is none of ours (INVALID_REQUEST)."""
-
-    def __init__(self, token: str) -> None:
-        message = (
-            f"{quote(token)} is not a page token; send the nextPageToken of the page before, or none for the first page"
-        )
-        super().__init__(FieldProblem("", message, ErrorKind.INVALID_REQUEST))
 
 
 def encode_token(key: PageKey) -> str:
@@ -34,12 +24,14 @@ def encode_token(key: PageKey) -> str:
 
 
 def decode_token(token: str) -> PageKey:
-    """Return the key that `encode_token` was given. Raises InvalidTokenError for anything else."""
+    """Return the key that `encode_token` was given. Raises InvalidValueError for anything else."""
     try:
-        key = _decode(token)
+        return _decode(token)
     except (ValueError, RecursionError):
-        raise InvalidTokenError(token) from None
-    return key
+        message = (
+            f"{quote(token)} is not a page token; send the nextPageToken of the page before, or none for the first page"
+        )
+        raise InvalidValueError(FieldProblem("", message)) from None
 
 
 def _decode(token: str) -> PageKey:

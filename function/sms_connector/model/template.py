@@ -33,13 +33,6 @@ _INVISIBLE = dict.fromkeys(
 _PUNCTUATION = frozenset(" _-'’")
 
 
-class TemplateError(InvalidValueError):
-    """The text is not a template (INVALID_MESSAGE)."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(FieldProblem("", message, ErrorKind.INVALID_MESSAGE))
-
-
 class Template(msgspec.Struct, frozen=True):
     """A parsed text. `parts` are text and placeholder in turn, text first and last; `placeholders` the different names,
     in order. Names are normalized: `é` is one name however it was typed. Text stays as it is.
@@ -51,18 +44,20 @@ class Template(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Template:
-        """Parse a text. Raises TemplateError for more than five different placeholders, or text that no encoding can
-        carry."""
+        """Parse a text. Raises InvalidValueError (INVALID_MESSAGE) for more than five different placeholders, or text
+        that no encoding can carry."""
         surrogate = find_lone_surrogate(text)
         if surrogate:
-            raise TemplateError(f"has half a character ({surrogate}); send the text as it was, in UTF-8")
+            message = f"has half a character ({surrogate}); send the text as it was, in UTF-8"
+            raise InvalidValueError(FieldProblem("", message, ErrorKind.INVALID_MESSAGE))
         parts = tuple(_split(text))
         placeholders = tuple(dict.fromkeys(parts[1::2]))
         if len(placeholders) > MAX_PLACEHOLDERS:
             names = ", ".join(f"<{name}>" for name in placeholders)
-            raise TemplateError(
+            message = (
                 f"has {len(placeholders)} different placeholders ({names}); at most {MAX_PLACEHOLDERS} are allowed"
             )
+            raise InvalidValueError(FieldProblem("", message, ErrorKind.INVALID_MESSAGE))
         return cls(text, parts, placeholders)
 
     def render(self, values: Mapping[str, str]) -> str:
