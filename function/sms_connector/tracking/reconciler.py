@@ -193,7 +193,7 @@ class Reconciler(msgspec.Struct, frozen=True):
             other.id
             for other in self._intents_alike(record, reports)
             if other.provider_message_id is None
-            and (other.phase != Phase.DONE or other.status is MessageStatus.UNKNOWN)
+            and other.is_unsettled
             and any(_matches(other, report) for report in reports)
         }
 
