@@ -28,7 +28,6 @@ from sms_connector.store.message_record import COLLECTION as MESSAGES
 from sms_connector.store.message_record import MessageRecord, Phase
 from sms_connector.store.node_lease import NodeLease
 from sms_connector.tracking.poller import Poller, PollOptions
-from sms_connector.tracking.schedule import PATH as PATH
 from sms_connector.tracking.schedule import MaintenanceSchedule
 
 STATE, DOCUMENT = "state", "maintenance"
@@ -187,7 +186,7 @@ class Maintenance(msgspec.Struct, frozen=True):
 
 def _has_polls_left(record: MessageRecord) -> bool:
     """Return whether attempts are left, or the outcome is unknown, which is reconciled until its window ends."""
-    return record.attempts < record.attempts_allowed or record.phase != Phase.DONE
+    return not record.is_used_up or record.phase != Phase.DONE
 
 
 def _state(holder: str, merged_at: float, expect: Version | Absent) -> Write:

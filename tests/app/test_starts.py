@@ -148,10 +148,10 @@ def test_a_message_without_news_expires_after_the_hours_that_were_set(
         )
     )
     sent_at = node.clock.time() - 2 * 3600
-    record = MessageRecord("msg_1", "+15558675310", "+15551234567", "digest", sent_at, sent_at)
+    record = MessageRecord("msg_1", "+15558675310", "+15551234567", "digest", sent_at, sent_at, version=MUST_BE_ABSENT)
     record.apply_report(DeliveryReport("SM1", MessageStatus.SENT, "sent"), at=sent_at, source="send")
     record.next_check_at = sent_at + int(hours) * 3600  # nobody is asked before
-    node.ledger.commit([record.to_write(expect=MUST_BE_ABSENT)])
+    node.ledger.commit([record.to_write()])
     assert node.engine.messages.get("msg_1").status is status
 
 

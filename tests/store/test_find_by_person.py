@@ -7,11 +7,12 @@ from itertools import islice
 import pytest
 
 from sms_connector.model.person import person_key
+from sms_connector.ports.ledger_access import Cursor
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import MessageLocation
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Cursor, PersonQuery
+from sms_connector.store.message_store import PersonQuery
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.counting_ledger import CountingLedger
 from tests.fixtures.memory_ledger import MemoryLedger

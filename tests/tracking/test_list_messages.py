@@ -9,11 +9,11 @@ import pytest
 from sms_connector.model.policy import Policy
 from sms_connector.model.send_request import MessageFilter
 from sms_connector.model.status import MessageStatus
+from sms_connector.ports.ledger_access import Cursor
 from sms_connector.store.block_store import BlockStore
 from sms_connector.store.blocks import Block
 from sms_connector.store.campaign_record import MessageLocation
 from sms_connector.store.message_record import MessageRecord, Phase
-from sms_connector.store.message_store import Cursor
 from sms_connector.tracking.lookup import MessageLookup
 from tests.fixtures.clocks import FakeClock
 from tests.fixtures.counting_ledger import CountingLedger

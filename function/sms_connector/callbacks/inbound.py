@@ -14,12 +14,11 @@ from sms_connector.model.person import person_key
 from sms_connector.model.phone_number import SenderKind, kind_of, parse_sender
 from sms_connector.ports import MUST_BE_ABSENT, Json, Ledger, Operator, Query, Write
 from sms_connector.ports.ledger_access import Cursor, page, read_document, repeat_on_conflict
-from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_record import RETENTION_SECONDS, MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.store.opt_outs import ConsentChange, OptOuts
 
 COLLECTION = "inboundMessages"
-RETENTION_SECONDS = 30 * 24 * 3600.0
 # How many messages to a person are examined for the one that is answered.
 LATEST: Final = 10
 CONSENT: Final = (Keyword.STOP, Keyword.START)

@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from sms_connector.campaigns.stop_monitor import new_stop_version, seconds_between_checks
 from sms_connector.errors import Conflict, NotFound, PreconditionFailed
-from sms_connector.ports import Clock, Ledger, Query, Task, TaskQueue, Version, Write
-from sms_connector.ports.ledger_access import conditions, page, repeat_on_conflict, scan
+from sms_connector.ports import Absent, Clock, Ledger, Query, Task, TaskQueue, Version, Write
+from sms_connector.ports.ledger_access import Cursor, conditions, page, repeat_on_conflict, scan
 from sms_connector.store.campaign_record import (
     AGGREGATED,
     CAMPAIGNS,
@@ -28,7 +28,6 @@ from sms_connector.store.campaign_record import (
 from sms_connector.store.event_merger import Pending, count_pending
 from sms_connector.store.node_lease import NodeLease
 
-Cursor = tuple[float, str]
 CHUNK_PATH = "/tasks/chunk"
 TASKS_AT_ONCE = 500
 PAGE = 1000
@@ -65,13 +64,13 @@ class _Sums(msgspec.Struct, frozen=True):
 
     counts: Counter[str]
     open_messages: int
-    versions: dict[str, Version | None]
+    versions: dict[str, Version | Absent | None]
     not_taken_back: int
 
     def with_pending(self, pending: Pending) -> _Sums:
         counts = self.counts.copy()
         counts.update(pending.counts)
-        return _Sums(counts, self.open_messages + pending.open_messages, self.versions, self.not_taken_back)
+        return replace(self, counts=counts, open_messages=self.open_messages + pending.open_messages)
 
     @property
     def called(self) -> int:

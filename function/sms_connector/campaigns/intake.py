@@ -166,15 +166,16 @@ class Intake(msgspec.Struct, frozen=True):
             mapping=order.mapping,
             origin=order.origin,
             holder=holder,
+            version=MUST_BE_ABSENT,
         )
         try:
-            [campaign.version] = self.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+            [campaign.version] = self.ledger.commit([campaign.to_write()])
         except Conflict:
             left = self.campaigns.read(campaign.id)
             if left.state is not CampaignState.ACCEPTING:
                 return left
             discard(self.ledger, left)
-            [campaign.version] = self.ledger.commit([campaign.to_write(expect=MUST_BE_ABSENT)])
+            [campaign.version] = self.ledger.commit([campaign.to_write()])
         return campaign
 
     def _fill_or_discard(self, campaign: Campaign, order: CampaignOrder, records: Iterable[Record]) -> None:
@@ -240,10 +241,9 @@ class Intake(msgspec.Struct, frozen=True):
     def _write(self, campaign: Campaign, group: Sequence[Chunk]) -> None:
         writes: list[Write] = []
         for chunk in group:
-            progress = Progress(campaign.id, chunk.number, len(chunk.accepted))
-            progress.state = "pending" if chunk.accepted else COMPLETE
-            writes.append(chunk.to_write(expires_at=campaign.keep_until))
-            writes.append(progress.to_write(expires_at=campaign.keep_until, expect=MUST_BE_ABSENT))
+            state = "pending" if chunk.accepted else COMPLETE
+            progress = Progress(campaign.id, chunk.number, len(chunk.accepted), state, version=MUST_BE_ABSENT)
+            writes += [each.to_write(expires_at=campaign.keep_until) for each in (chunk, progress)]
         self.ledger.commit(writes)
 
 

@@ -51,10 +51,6 @@ class Senders(msgspec.Struct, frozen=True):
             raise NumberError(message, kind=ErrorKind.INVALID_SENDER)
         return found
 
-    def choice(self) -> SenderChoice | None:
-        """Return the choice of a request that names no sender; None where there are none."""
-        return SenderChoice(self.listed) if self.listed else None
-
 
 def fold_name(name: str) -> str:
     """Return a friendly name as names are compared."""

@@ -19,7 +19,7 @@ from sms_connector.model.status import MessageStatus
 from sms_connector.notifications.signature import Signer
 from sms_connector.ports import Clock, Document, Json, Ledger, Query, Task, TaskQueue, Version, Write
 from sms_connector.ports.ledger_access import Cursor, conditions, document_data, page, read_document
-from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_record import RETENTION_SECONDS, MessageRecord
 from sms_connector.store.message_store import MessageStore
 from sms_connector.structured_log import StructuredLog
 from sms_connector.transport.http import HttpRequest, Transport
@@ -27,7 +27,6 @@ from sms_connector.transport.http import HttpRequest, Transport
 COLLECTION = "notifications"
 PATH = "/tasks/notification"
 PENDING, DELIVERED, GIVEN_UP = "pending", "delivered", "given_up"
-RETENTION_SECONDS = 30 * 24 * 3600.0
 # Pauses after the first, second … failed attempt: nine attempts in 21 hours.
 PAUSES = (5.0, 30.0, 120.0, 600.0, 1800.0, 7200.0, 21600.0, 43200.0)
 ATTEMPTS = len(PAUSES) + 1

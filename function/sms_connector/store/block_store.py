@@ -18,7 +18,7 @@ from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.status import MessageStatus, advance
 from sms_connector.ports import Query, Version, Write
-from sms_connector.ports.ledger_access import conditions
+from sms_connector.ports.ledger_access import Cursor, conditions
 from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
 from sms_connector.store.blocks import BLOCKS, Block, by_chunk, read_blocks, records_of
 from sms_connector.store.campaign_record import (
@@ -32,7 +32,7 @@ from sms_connector.store.campaign_record import (
     chunk_id,
 )
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Change, Changes, Cursor, MessageStore, PersonQuery, become
+from sms_connector.store.message_store import Change, Changes, MessageStore, PersonQuery, become
 from sms_connector.store.status_events import fill_history, merge_events, read_status_events, write_status_event
 
 Item = tuple[MessageLocation, MessageRecord, Change]

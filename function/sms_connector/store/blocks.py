@@ -17,8 +17,8 @@ from msgspec.structs import replace
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Absent, Document, Json, Ledger, Version, Write
 from sms_connector.ports.ledger_access import document_data, read_document
-from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
-from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.campaign_record import MessageLocation
+from sms_connector.store.message_record import RETENTION_SECONDS, MessageRecord
 
 BLOCKS = "blocks"
 # Fields that the messages of a block share: stored once. A message from another sender than its first keeps its own.

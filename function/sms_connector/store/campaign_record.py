@@ -20,10 +20,9 @@ import msgspec
 
 from sms_connector.model.record_warnings import KeptWarning
 from sms_connector.model.send_request import SendOptions
-from sms_connector.model.typed import convert
 from sms_connector.ports import Absent, Document, Version, Write
 from sms_connector.ports.ledger_access import document_data, read_document
-from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.message_record import RETENTION_SECONDS, MessageRecord
 
 CAMPAIGNS, CHUNKS, PROGRESS = "campaigns", "chunks", "progress"
 CHUNK_RECORDS = 250
@@ -31,7 +30,6 @@ CHUNK_RECORDS = 250
 # others.
 LEAST_CHUNK_RECORDS = 6
 BLOCK_RECORDS = 25
-RETENTION_SECONDS = 30 * 24 * 3600.0
 
 _MESSAGE_ID = re.compile(r"msg_(?P<campaign>c[0-9a-f]{20})-(?P<chunk>\d{1,6})-(?P<position>\d{1,3})")
 
@@ -116,7 +114,7 @@ class Campaign(msgspec.Struct, rename="camel"):
     running_since: float | None = None
     sent_before: int = 0  # how many were sent when it last began to run
     done_at: float | None = None
-    version: Version | None = None
+    version: Version | Absent | None = None
 
     @property
     def valid(self) -> int:
@@ -151,9 +149,8 @@ class Campaign(msgspec.Struct, rename="camel"):
         counts.subtract(progress.counts)
         self.counts, self.aggregated, progress.state = dict(+counts), self.aggregated - 1, COMPLETE
 
-    def to_write(self, *, expect: Version | Absent | None = None) -> Write:
-        data = document_data(self) | {"expiresAt": self._expires_at}
-        return Write(CAMPAIGNS, self.id, data, self.version if expect is None else expect)
+    def to_write(self) -> Write:
+        return Write(CAMPAIGNS, self.id, document_data(self) | {"expiresAt": self._expires_at}, self.version)
 
     @classmethod
     def of(cls, document: Document) -> Campaign:
@@ -178,19 +175,18 @@ class Progress(msgspec.Struct, rename="camel"):
     open_messages: int = 0
     tracked: int = 0
     taken_back: bool = False  # the provider was asked to cancel its scheduled messages
-    version: Version | None = None
+    version: Version | Absent | None = None
 
     @property
     def id(self) -> str:
         return chunk_id(self.campaign, self.chunk)
 
-    def to_write(self, *, expires_at: float, expect: Version | Absent | None = None) -> Write:
-        data = document_data(self) | {"expiresAt": expires_at}
-        return Write(PROGRESS, self.id, data, self.version if expect is None else expect)
+    def to_write(self, *, expires_at: float) -> Write:
+        return Write(PROGRESS, self.id, document_data(self) | {"expiresAt": expires_at}, self.version)
 
     @classmethod
     def of(cls, document: Document) -> Progress:
-        return convert({**document.data, "version": document.version}, cls)
+        return read_document(document, cls)
 
     def recount(self, before: Tally, after: Tally) -> None:
         """Replace one tally of some messages by another."""
@@ -228,5 +224,5 @@ class Tally(msgspec.Struct, frozen=True):
         for record in records:
             counts[str(record.status)] += 1
             open_messages += not record.final
-            tracked += not record.final and record.attempts < record.attempts_allowed
+            tracked += not record.final and not record.is_used_up
         return cls(counts, open_messages, tracked)

@@ -188,6 +188,11 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
         return self.phase != Phase.DONE or self.status is MessageStatus.UNKNOWN
 
     @property
+    def is_used_up(self) -> bool:
+        """Return whether no attempt is left."""
+        return self.attempts >= self.attempts_allowed
+
+    @property
     def lacks_id(self) -> bool:
         """Return whether the next poll is the last one, and could ask only by an id that a report has to tell first."""
         accepted = self.phase == Phase.DONE and not self.final and self.provider_message_id is None
@@ -283,7 +288,7 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             self.attempts += 1
         if self.final:
             return
-        if settled and self.attempts >= self.attempts_allowed:
+        if settled and self.is_used_up:
             self.follower, self.next_check_at = None, at + SLOW_CHECK_SECONDS
         elif self.phase == Phase.UNKNOWN:
             self.next_check_at = self._next_lookup(at)
@@ -307,6 +312,6 @@ class MessageRecord(msgspec.Struct, rename="camel", omit_defaults=True):
             data.pop("follower", None)
         return data | {"status": str(self.status), "expiresAt": self.begins_at + RETENTION_SECONDS}
 
-    def to_write(self, *, expect: Version | Absent | None = None) -> Write:
+    def to_write(self) -> Write:
         data = self.to_data() | {"person": person_key(self.to)}
-        return Write(COLLECTION, self.id, data, self.version if expect is None else expect)
+        return Write(COLLECTION, self.id, data, self.version)

@@ -19,16 +19,12 @@ from sms_connector.errors import Conflict
 from sms_connector.model.delivery_report import DeliveryReport
 from sms_connector.model.person import person_key
 from sms_connector.ports import MUST_BE_ABSENT, Condition, Document, Ledger, Query, Write
-from sms_connector.ports.ledger_access import conditions, read_document, scan
+from sms_connector.ports.ledger_access import Cursor, conditions, read_document, scan
 from sms_connector.store.apply_report import ApplyReport, Source, record_opt_out
 from sms_connector.store.message_record import COLLECTION, MessageRecord
 from sms_connector.store.opt_outs import OptOuts
 
 COMMIT_LIMIT = 250  # a final message may bring a notification: two writes each, at most 500 in a commit
-
-
-# Where a page of messages ends: the time and the id it was found by.
-Cursor = tuple[float, str]
 
 
 class Outbox(Protocol):

@@ -14,9 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from sms_connector.model.person import person_key
-from sms_connector.model.typed import convert
 from sms_connector.ports import MUST_BE_ABSENT, Clock, Document, Ledger, Query, Write
-from sms_connector.ports.ledger_access import Cursor, page, repeat_on_conflict
+from sms_connector.ports.ledger_access import Cursor, page, read_document, repeat_on_conflict
 
 COLLECTION = "optOuts"
 # Entries of a history in a document: some 200 KB. Of a longer one the first entry and the latest are kept.
@@ -171,7 +170,7 @@ def _write(id_: str, opt_out: OptOut, document: Document | None) -> Write:
 
 
 def _read(document: Document) -> OptOut:
-    return convert({"number": document.data["number"], "history": document.data["history"]}, OptOut)
+    return read_document(document, OptOut)
 
 
 def _consent(number: str, document: Document | None) -> OptOut:

@@ -23,8 +23,8 @@ from sms_connector.ports import MAX_WRITES, MUST_BE_ABSENT, Document, Json, Ledg
 from sms_connector.ports.ledger_access import conditions, scan
 from sms_connector.store.apply_report import ApplyReport, Source
 from sms_connector.store.blocks import Block
-from sms_connector.store.campaign_record import RETENTION_SECONDS, MessageLocation
-from sms_connector.store.message_record import MessageRecord
+from sms_connector.store.campaign_record import MessageLocation
+from sms_connector.store.message_record import RETENTION_SECONDS, MessageRecord
 
 STATUS_EVENTS = "statusEvents"
 PAGE = 500

@@ -12,10 +12,11 @@ from sms_connector.model.person import person_key
 from sms_connector.model.policy import Policy
 from sms_connector.model.send_request import MessageFilter
 from sms_connector.ports import Clock
+from sms_connector.ports.ledger_access import Cursor
 from sms_connector.provider import Provider
 from sms_connector.store.apply_report import ApplyReport
 from sms_connector.store.message_record import MessageRecord
-from sms_connector.store.message_store import Cursor, MessageStore, PersonQuery
+from sms_connector.store.message_store import MessageStore, PersonQuery
 from sms_connector.tracking.poller import Poller, PollOptions
 
 LOOK_UP = PollOptions(keep=True, attempt=False)

@@ -269,17 +269,13 @@ class Poller(msgspec.Struct, eq=False):
         for record, change in changes:
             change(record)
         # Store changes, and the end of the attempts; a poll without an answer costs no write.
-        self.store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or _is_used_up(r)))])
+        self.store.save([(r, c) for r, c in changes if c.is_change or (c.question and (how.keep or r.is_used_up))])
 
 
 def _abandon(record: MessageRecord, *, holder: str | None, at: float, window: float) -> None:
     """Mark unknown a call under a lease that has ended, unless it is called again under another one."""
     if record.phase == Phase.CALLING and record.holder == holder:
         record.mark_unknown(LOST, at=at, window=window)
-
-
-def _is_used_up(record: MessageRecord) -> bool:
-    return record.attempts >= record.attempts_allowed
 
 
 def _query_for(records: Sequence[MessageRecord]) -> ReportQuery:
