@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec.structs import replace
 
-from sms_connector import registry
 from sms_connector.api.schemas.custom_channel import UNREPORTED, JourneysForm
 from sms_connector.api.schemas.notification import StandardForm
 from sms_connector.api.services import ConnectionProfile, Services
@@ -22,7 +21,7 @@ from sms_connector.app.adapters import (
     open_queue,
     open_sources,
 )
-from sms_connector.app.startup_checks import load_settings, provider_settings
+from sms_connector.app.startup_checks import build_provider, load_settings
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.event_handler import CallbackHandler
 from sms_connector.callbacks.inbound import Inbox
@@ -78,9 +77,7 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
     throttle = Throttle(settings.node_rate, clock=clock, spare=SPARE if settings.connection_rate else 0.0)
     gate = _make_gate(settings, ledger, throttle, clock=clock)
     transport = HttpTransport(make_transport_settings(settings, timing), clock=clock, gate=gate, secrets=secrets)
-    provider = registry.make_provider(
-        settings.provider, provider_settings(settings), secrets=secrets, transport=transport, clock=clock
-    )
+    provider = build_provider(settings, secrets, transport, clock)
     callbacks = build_callbacks(settings, secrets)
     outbox = _make_outbox(settings, queue, clock)
     notifications = _build_notifications(settings, secrets, ledger, queue=queue, clock=clock)

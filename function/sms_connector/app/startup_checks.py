@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from urllib.parse import urlsplit
-
-import msgspec
 
 from sms_connector import registry
 from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import NotSent, StartError
 from sms_connector.local.secrets import FileSecrets
-from sms_connector.model.senders import Senders
-from sms_connector.ports import Clock
+from sms_connector.ports import Clock, SecretSource
 from sms_connector.provider import Provider, ProviderSettings
 from sms_connector.settings import Settings, load
-from sms_connector.transport.http import NoTransport
+from sms_connector.transport.http import NoTransport, Transport
 from sms_connector.transport.settings import ProxyAuth, unsafe_route
 
 
@@ -25,12 +23,10 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
     try:
         settings = load(environ)
     except StartError as error:
-        checks = StartupChecks.guess(environ)
-        raise StartError([*error.problems, *checks.secret_problems(clock)]) from None
+        raise StartError([*error.problems, *provider_problems(_guess_settings(environ), clock)]) from None
     problems = transport_problems(settings)
     problems += registry.provider_class(settings.provider).setting_problems(provider_settings(settings))
-    checks = StartupChecks.of(settings)
-    problems += [*checks.sender_problems(settings.all_senders, clock), *checks.secret_problems(clock)]
+    problems += provider_problems(settings, clock)
     if problems:
         raise StartError(problems)
     return settings
@@ -38,6 +34,12 @@ def load_settings(environ: Mapping[str, str], clock: Clock) -> Settings:
 
 def provider_settings(settings: Settings) -> ProviderSettings:
     return ProviderSettings(settings.connection, settings.provider_url, settings.provider_options)
+
+
+def build_provider(settings: Settings, secrets: SecretSource, transport: Transport, clock: Clock) -> Provider:
+    return registry.make_provider(
+        settings.provider, provider_settings(settings), secrets=secrets, transport=transport, clock=clock
+    )
 
 
 def transport_problems(settings: Settings) -> list[str]:
@@ -54,61 +56,42 @@ def transport_problems(settings: Settings) -> list[str]:
     return problems
 
 
-class StartupChecks(msgspec.Struct, frozen=True):
-    """The settings that decide which secrets are needed."""
+def provider_problems(settings: Settings, clock: Clock) -> list[str]:
+    """Return which senders are of a kind that the provider does not have, and which secrets are missing."""
+    if settings.provider not in registry.PROVIDERS:
+        return []  # a problem of the settings already
+    secrets = FileSecrets(settings.secrets_dir, clock=clock)
+    provider = build_provider(settings, secrets, NoTransport(), clock)
+    name = "SMS_SENDERS[{}].address" if settings.all_senders.complete else "SMS_SENDER"
+    problems = [
+        f"{name.format(index)} (environment): {problem}"
+        for index, sender in enumerate(settings.all_senders.listed)
+        if (problem := provider.capabilities.sender_problem(sender)) is not None
+    ]
+    try:
+        return problems + _secret_problems(settings, provider, secrets)
+    except NotSent as unreadable:
+        return [*problems, f"{unreadable}; let this process read it"]
 
-    provider: str
-    settings: ProviderSettings
-    secrets_dir: str
-    proxy_credentials: bool
-    callbacks: bool
 
-    @classmethod
-    def of(cls, settings: Settings) -> StartupChecks:
-        credentials = settings.proxy is not None and settings.proxy.auth is not ProxyAuth.NONE
-        has_callbacks = settings.webhook_url is not None
-        return cls(
-            settings.provider, provider_settings(settings), str(settings.secrets_dir), credentials, has_callbacks
-        )
+def _secret_problems(settings: Settings, provider: Provider, secrets: FileSecrets) -> list[str]:
+    callbacks = settings.webhook_url is not None
+    wanted = [KEY_SECRETS[0]] if callbacks else []
+    wanted += ["proxy-username", "proxy-password"] if settings.proxy_auth is not ProxyAuth.NONE else []
+    return provider.problems(callbacks=callbacks) + [
+        f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
+        for name in wanted
+        if not secrets.get(name)
+    ]
 
-    @classmethod
-    def guess(cls, environ: Mapping[str, str]) -> StartupChecks:
-        """Read from the environment what settings with problems can't say."""
-        return cls(
-            environ.get("SMS_PROVIDER", "").strip() or registry.DEFAULT,
-            ProviderSettings(),
-            environ.get("SMS_SECRETS_DIR", "").strip() or "/secrets",
-            environ.get("SMS_PROXY_AUTH", "").strip() in ("basic", "digest"),
-            bool(environ.get("SMS_WEBHOOK_URL", "").strip()),
-        )
 
-    def sender_problems(self, senders: Senders, clock: Clock) -> list[str]:
-        """Return which senders are of a kind that the provider does not have."""
-        capabilities = self._make_provider(FileSecrets(self.secrets_dir, clock=clock), clock).capabilities
-        name = "SMS_SENDERS[{}].address" if senders.complete else "SMS_SENDER"
-        return [
-            f"{name.format(index)} (environment): {problem}"
-            for index, sender in enumerate(senders.listed)
-            if (problem := capabilities.sender_problem(sender)) is not None
-        ]
-
-    def _make_provider(self, secrets: FileSecrets, clock: Clock) -> Provider:
-        return registry.make_provider(
-            self.provider, self.settings, secrets=secrets, transport=NoTransport(), clock=clock
-        )
-
-    def secret_problems(self, clock: Clock) -> list[str]:
-        if self.provider not in registry.PROVIDERS:
-            return []  # a problem of the settings already
-        secrets = FileSecrets(self.secrets_dir, clock=clock)
-        provider = self._make_provider(secrets, clock)
-        wanted = [KEY_SECRETS[0]] if self.callbacks else []
-        wanted += ["proxy-username", "proxy-password"] if self.proxy_credentials else []
-        try:
-            return provider.problems(callbacks=self.callbacks) + [
-                f"secret {name} is missing: looked at {secrets.where(name)}; write its value there"
-                for name in wanted
-                if not secrets.get(name)
-            ]
-        except NotSent as unreadable:
-            return [f"{unreadable}; let this process read it"]
+def _guess_settings(environ: Mapping[str, str]) -> Settings:
+    """Read what decides which secrets are needed from an environment with problems."""
+    said = {name: raw.strip() for name, raw in environ.items()}
+    auth = said.get("SMS_PROXY_AUTH")
+    return Settings(
+        provider=said.get("SMS_PROVIDER") or registry.DEFAULT,
+        secrets_dir=Path(said.get("SMS_SECRETS_DIR") or "/secrets"),
+        proxy_auth=ProxyAuth(auth) if auth in (ProxyAuth.BASIC, ProxyAuth.DIGEST) else ProxyAuth.NONE,
+        webhook_url=said.get("SMS_WEBHOOK_URL") or None,
+    )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sms_connector import registry
 from sms_connector.api.handler import Handle
 from sms_connector.api.resources.webhook import Replies, WebhookParts, build_webhook
 from sms_connector.app.adapters import build_callbacks, make_log, open_queue
-from sms_connector.app.startup_checks import provider_settings
+from sms_connector.app.startup_checks import build_provider
 from sms_connector.callbacks.callback_address import KEY_SECRETS
 from sms_connector.errors import StartError
 from sms_connector.local.clock import SystemClock
@@ -36,8 +35,6 @@ def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
     address, queue = build_callbacks(settings, secrets), open_queue(settings, clock)
     if problems or address is None or queue is None:
         raise StartError(problems)
-    provider = registry.make_provider(
-        settings.provider, provider_settings(settings), secrets=secrets, transport=NoTransport(), clock=clock
-    )
+    provider = build_provider(settings, secrets, NoTransport(), clock)
     replies = Replies(settings.help_reply, settings.stop_words)
     return WebhookParts(address, provider, queue, make_log(settings), clock.time, replies)
