@@ -35,10 +35,9 @@ Level = Literal["error", "info", "debug"]
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where the ledger or the queue is: `path` with `sqlite`; `project` and `place` elsewhere, which is the database
-    with `firestore`, the location with `cloud-tasks`."""
+    """Where the ledger or the queue is: `path` of a file; else `project` and `place`, which is a Firestore database or
+    the location of Cloud Tasks."""
 
-    kind: str
     path: Path | None = None
     project: str = ""
     place: str = ""
@@ -52,7 +51,7 @@ class Settings(msgspec.Struct, frozen=True):
     Google Cloud project, for the links of traces; None elsewhere.
     """
 
-    ledger: Address = Address("sqlite")
+    ledger: Address = Address()
     connection: str = "local"
     description: str = ""
     labels: Mapping[str, str] = msgspec.field(default_factory=dict)
@@ -114,11 +113,11 @@ def _address(forms: str) -> Callable[[str], Address]:
     def parse(raw: str) -> Address:
         kind, _, rest = raw.partition(":")
         if kind == "sqlite" and rest:
-            return Address(kind, Path(rest))
+            return Address(Path(rest))
         parts = values.TWO_PARTS.fullmatch(rest)
         if kind != remote or not parts:
             raise ValueError(f"it has to be {forms}")
-        return Address(kind, None, parts[1], parts[2])
+        return Address(None, parts[1], parts[2])
 
     return parse
 

@@ -38,7 +38,7 @@ def problems(environ: dict[str, str]) -> list[str]:
 
 def test_the_ledger_is_all_that_has_to_be_said() -> None:
     settings = load(LOCAL)
-    assert settings.ledger == Address("sqlite", path=LEDGER)
+    assert settings.ledger == Address(path=LEDGER)
     assert (settings.connection, settings.provider, settings.sender) == ("local", "twilio", None)
     assert (settings.retry_interval_millis, settings.retry_attempts, settings.expire_after_hours) == (10_000, 6, 72)
     assert (settings.node_rate, settings.connection_rate) == (25, None)
@@ -84,10 +84,10 @@ def test_everything_said(tmp_path: Path) -> None:
             "SMS_CALLBACK_PRIVATE_HOSTS": "10.1.0.0/16,crm.internal",
         }
     )
-    assert settings.queue == Address("cloud-tasks", None, "a-project", "europe-west3")
+    assert settings.queue == Address(None, "a-project", "europe-west3")
     assert (settings.worker_url, settings.connector_url) == ("https://worker.example", "https://connector.example")
     assert settings.tasks_account == TASKS["SMS_TASKS_ACCOUNT"]
-    assert settings.ledger == Address("firestore", None, "a-project", "sms")
+    assert settings.ledger == Address(None, "a-project", "sms")
     assert settings.labels == {"team": "shop", "stage": "prod", "empty": ""}
     assert (settings.nodes_min, settings.nodes_max) == (2, 50)
     assert settings.suspended is True

@@ -130,7 +130,7 @@ def _make_gate(settings: Settings, ledger: Ledger, throttle: Throttle, *, clock:
     set."""
     if settings.connection_rate is None:
         return throttle.wait_turn
-    timing = SQLITE_TIMING if settings.ledger.kind == "sqlite" else FIRESTORE_TIMING
+    timing = FIRESTORE_TIMING if settings.ledger.path is None else SQLITE_TIMING
     rate, limit = settings.connection_rate, settings.node_rate
     node = uuid.uuid4().hex
     return ConnectionRate(node, ledger, throttle, rate=rate, limit=limit, clock=clock, timing=timing).wait_turn

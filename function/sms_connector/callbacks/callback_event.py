@@ -8,7 +8,6 @@ from binascii import Error as Base64Error
 from datetime import UTC, datetime
 
 import msgspec
-from msgspec.structs import replace
 
 from sms_connector.errors import FieldProblem, InvalidRequest
 from sms_connector.model.typed import convert
@@ -43,9 +42,6 @@ class CallbackEvent(msgspec.Struct, frozen=True):
     kind: CallbackKind
     callback: RawCallback
     tries: int = 0
-
-    def again(self) -> CallbackEvent:
-        return replace(self, tries=self.tries + 1)
 
     def to_task(self, *, not_before: float | None = None) -> Task:
         callback = self.callback

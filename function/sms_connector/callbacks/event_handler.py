@@ -12,6 +12,7 @@ A callback that can't be applied now raises, and the queue delivers it again. Ap
 from __future__ import annotations
 
 import msgspec
+from msgspec.structs import replace
 
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.callback_event import CallbackEvent
@@ -91,7 +92,7 @@ class CallbackHandler(msgspec.Struct, frozen=True):
             self.log.info("callback_unmatched", callback=event.kind, tries=event.tries)
             return
         due = self.clock.time() + AGAIN_AFTER[event.tries]
-        self.queue.enqueue([event.again().to_task(not_before=due)])
+        self.queue.enqueue([replace(event, tries=event.tries + 1).to_task(not_before=due)])
 
     def _reject(self, event: CallbackEvent, why: str) -> None:
         """Count it by a log entry without its content; it is not repeated."""
