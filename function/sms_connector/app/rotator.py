@@ -46,6 +46,6 @@ def open_versions(node: Node) -> SecretVersions:
 def read_time(text: str) -> float:
     """Read Pub/Sub's publish time; now where there is none, so that a notice is never taken for an old one."""
     try:
-        return datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp()
+        return datetime.fromisoformat(text).timestamp()
     except ValueError:
         return datetime.now(UTC).timestamp()

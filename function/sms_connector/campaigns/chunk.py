@@ -78,7 +78,7 @@ class Chunk(msgspec.Struct):
 
     @property
     def full(self) -> bool:
-        return len(self.accepted) + len(self.refused) >= self.most or self.size >= CHUNK_BYTES
+        return self.count >= self.most or self.size >= CHUNK_BYTES
 
     def add(self, record: Record) -> None:
         # `size` is an upper bound: a character is at most four bytes in UTF-8, and six as an escape.

@@ -18,8 +18,8 @@ from __future__ import annotations
 import random
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from math import inf
 
 import msgspec
@@ -147,18 +147,15 @@ class ConnectionRate(msgspec.Struct, eq=False):
         self._wait_for_share()
 
     def wait_turn(self, lane: Lane, before_attempt: BeforeAttempt | None = None) -> Written:
-        """Wait as `Throttle.wait_turn`. Raises what that raises, and without a share what the ledger raises."""
-        with self.held():
-            return self.throttle.wait_turn(lane, before_attempt)
+        """Wait as `Throttle.wait_turn`. The share is renewed in the background meanwhile; after that it lapses.
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Renew the share in the background until the block ends; after that it lapses."""
+        Raises what that raises, and without a share what the ledger raises.
+        """
         self._enter()
         try:
             if self.clock.monotonic() >= self._deadline:
                 self._renew_lapsed()
-            yield
+            return self.throttle.wait_turn(lane, before_attempt)
         finally:
             with self._lock:
                 self._in_flight -= 1
