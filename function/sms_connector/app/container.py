@@ -55,7 +55,6 @@ class Node(msgspec.Struct, frozen=True):
     provider: Provider
     ledger: Ledger
     queue: TaskQueue | None
-    secrets: SecretSource
     throttle: Throttle
     clock: Clock
     engine: Engine
@@ -105,7 +104,6 @@ def start(environ: Mapping[str, str], *, policy: Policy | None = None, timing: T
         provider=provider,
         ledger=ledger,
         queue=queue,
-        secrets=secrets,
         throttle=throttle,
         clock=clock,
         engine=engine,
