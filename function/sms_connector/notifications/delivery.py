@@ -61,10 +61,10 @@ class Notification(msgspec.Struct, rename="camel"):
 
     id: str
     message: str
-    campaign: str | None
-    index: int
     url: str
     created_at: float
+    campaign: str | None = None
+    index: int = 0
     state: str = PENDING
     attempts: int = 0
     next_attempt_at: float | None = None
@@ -111,32 +111,19 @@ class NotificationOutbox(msgspec.Struct, frozen=True):
 
     def write_inbound(self, inbound_id: str) -> list[Write]:
         """Return the write that notifies of an inbound message."""
-        return [self._notify(inbound_id, "inbound", self.inbound_url, inbound=True)] if self.inbound_url else []
+        if not self.inbound_url:
+            return []
+        id_, now = notification_id(inbound_id, "inbound"), self.clock.time()
+        return [Notification(id_, inbound_id, self.inbound_url, now, next_attempt_at=now, inbound=True).to_write()]
 
     def enqueue(self, ids: Sequence[str]) -> None:
         """Enqueue their delivery. A maintenance run checks for lost tasks."""
         put_tasks(self.queue, [task_of(id_) for id_ in ids], self.log)
 
     def _write(self, record: MessageRecord) -> Write:
-        record.announced = str(record.status)
-        return self._notify(
-            record.id, record.announced, record.callback_url or "", campaign=record.campaign, index=record.index
-        )
-
-    def _notify(
-        self, message: str, what: str, url: str, *, campaign: str | None = None, index: int = 0, inbound: bool = False
-    ) -> Write:
-        now = self.clock.time()
-        notification = Notification(
-            id=notification_id(message, what),
-            message=message,
-            campaign=campaign,
-            index=index,
-            url=url,
-            created_at=now,
-            next_attempt_at=now,
-            inbound=inbound,
-        )
+        record.announced, now = str(record.status), self.clock.time()
+        id_, url = notification_id(record.id, record.announced), record.callback_url or ""
+        notification = Notification(id_, record.id, url, now, record.campaign, record.index, next_attempt_at=now)
         return notification.to_write()
 
 
