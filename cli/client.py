@@ -93,8 +93,8 @@ class Client:
             page = self.get(path, pageSize=min(left, PAGE_SIZE), pageToken=token, **query)
             yield from page[member][:left]
             left -= len(page[member])
-            token = page.get("nextPageToken")
-            if not token:
+            token = page["nextPageToken"]
+            if token is None:
                 return
 
     def call(
@@ -105,12 +105,9 @@ class Client:
         query: Mapping[str, Any] | None = None,
         document: Mapping[str, Any] | None = None,
         key: str | None = None,
-        repeatable: bool | None = None,
     ) -> Any:
-        """Return the answer's document. `query` entries that are None are left out. `repeatable`: the same request
-        twice has one effect; by default that of every method but POST, and of a POST with a key."""
-        request = requests.Request(method, self.url + path, params=_given(query), json=document)
-        return self._ask(request, key=key, repeatable=repeatable)
+        """Return the answer's document. `query` entries that are None are left out."""
+        return self._ask(requests.Request(method, self.url + path, params=_given(query), json=document), key=key)
 
     def upload(
         self, path: str, file: BinaryIO, *, headers: Mapping[str, str], query: Mapping[str, Any], key: str | None = None
@@ -131,19 +128,11 @@ class Client:
         request = requests.Request("GET", self.url + path, headers={"Accept": accept}, params=_given(query))
         self._ask(request, read=copy)
 
-    def _ask(
-        self,
-        request: requests.Request,
-        *,
-        key: str | None = None,
-        repeatable: bool | None = None,
-        read: Read | None = None,
-    ) -> Any:
+    def _ask(self, request: requests.Request, *, key: str | None = None, read: Read | None = None) -> Any:
         """Return what `read` makes of the answer, else its document."""
         if key is not None:
             request.headers[KEY_HEADER] = key
-        if repeatable is None:
-            repeatable = request.method != "POST" or key is not None
+        repeatable = request.method != "POST" or key is not None
         left = self._patience.seconds
         for tried in range(1, self._patience.tries + 1):
             outcome = self._try(request, tried=tried, repeatable=repeatable, read=read)
@@ -180,12 +169,12 @@ class Client:
 
     def _explain_loss(self, error: requests.RequestException, *, tried: int, repeatable: bool) -> _Wait:
         """A refused first try is an answer; a later one may be a restart."""
-        began = not (isinstance(error, requests.ConnectTimeout) or is_refusal(error))
+        began = not (isinstance(error, requests.ConnectTimeout) or _is_refusal(error))
         if not began and tried == 1:
             return _Wait(
-                Unavailable(f"no answer from {self.url}: is the address (--url, SMS_CLI_URL) right? {cause(error)}")
+                Unavailable(f"no answer from {self.url}: is the address (--url, SMS_CLI_URL) right? {_cause(error)}")
             )
-        lost = ConnectionLost(f"the connection to {self.url} broke before the answer came: {cause(error)}")
+        lost = ConnectionLost(f"the connection to {self.url} broke before the answer came: {_cause(error)}")
         return _Wait(lost, min(2.0 ** (tried - 1), 30.0) if repeatable else None)
 
 
@@ -248,14 +237,13 @@ def _asked_pause(response: requests.Response, *, repeatable: bool) -> float | No
     return float(asked) if asked.isdecimal() else 1.0
 
 
-def is_refusal(error: requests.RequestException) -> bool:
+def _is_refusal(error: requests.RequestException) -> bool:
     """Return True if not even a connection was made."""
     reason = getattr(error.args[0], "reason", None) if error.args else None
     return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "SSLError")
 
 
-def cause(error: requests.RequestException) -> str:
-    """Return what broke, in a few words."""
+def _cause(error: requests.RequestException) -> str:
     reason = getattr(error.args[0], "reason", error) if error.args else error
     text = str(reason)
     known = next((words for sign, words in _CAUSES.items() if sign in text or sign in type(reason).__name__), None)

@@ -35,7 +35,6 @@ class Output:
         """Print the same result for programs and for people."""
         if self.as_json:
             sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=2) + "\n")
-            sys.stdout.flush()  # commands that go on running are read meanwhile
             return
         for each in people:
             self._out.print(each)

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.client import open_client
-from cli.commands import callbacks, campaign, connection, consent, entities, local, messages, proxy, send, templates
+from cli.commands import callbacks, campaign, connection, consent, local, messages, send, templates
 from cli.context import Connect, Context, Output
 from cli.errors import INTERRUPTED, CliError
 
@@ -90,13 +90,10 @@ app.command("replay", rich_help_panel="Messages")(callbacks.replay)
 app.command("test", rich_help_panel="Connection")(connection.test)
 app.add_typer(connection.connection, name="connection", rich_help_panel="Connection")
 app.command("rotate", rich_help_panel="Connection")(connection.rotate)
-app.command("proxy", rich_help_panel="Connection")(proxy.proxy)
 app.command("senders", rich_help_panel="Connection")(connection.senders)
 app.command("limits", rich_help_panel="Connection")(connection.limits)
 app.command("suspend", rich_help_panel="Connection")(connection.suspend)
 app.command("resume", rich_help_panel="Connection")(connection.resume)
-app.add_typer(entities.entities, name="entities", rich_help_panel="The provider's data")
-app.command("query", rich_help_panel="The provider's data")(entities.query)
 app.command("inbound", rich_help_panel="Recipients")(consent.inbound)
 app.add_typer(consent.opt_outs, name="opt-outs", rich_help_panel="Recipients")
 app.add_typer(consent.opt_outs, name="optouts", hidden=True)  # as it was called first

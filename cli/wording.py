@@ -37,10 +37,6 @@ _COMMANDS = {
     "POST /v1/callbacks/*:replay": "replay *",
 }
 _ID = re.compile(r"^(/v1/\w+/)([^/:]+)")
-_ENTITY_HINTS = {
-    "GET …/entityTypes lists them": "`sms entities types` lists them",
-    "GET the entity type lists them": "`sms entities describe` lists them",
-}
 _QUERY_HINT = re.compile(r"; a \+ in a query is written %2B")
 _RECORD = re.compile(r"records\[\d+\](?:\.([^:()]*?))? \(line (\d+)\)")
 _FIELD = re.compile(r"records\[\d+\]\.?")
@@ -48,8 +44,6 @@ _FIELD = re.compile(r"records\[\d+\]\.?")
 
 def in_commands(text: str) -> str:
     """Replace the API's calls by commands, and places in a request by lines of the file."""
-    for hint, command in _ENTITY_HINTS.items():
-        text = text.replace(hint, command)
     text = _CALL.sub(_name_command, _QUERY_HINT.sub("", text))
     return _RECORD.sub(lambda found: f"line {found[2]}" + (f", {found[1]}" if found[1] else ""), text)
 
