@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 from requests.adapters import HTTPAdapter
 
-from cli.errors import CliError, ConnectionLost, Refused, Unavailable
+from cli.errors import CliError, ConnectionLost, Refused, Unavailable, is_unknown
 from cli.identity import IdentityToken, check_url, is_loopback, token_source
 
 KEY_HEADER = "Idempotency-Key"
@@ -93,8 +93,8 @@ class Client:
             page = self.get(path, pageSize=min(left, PAGE_SIZE), pageToken=token, **query)
             yield from page[member][:left]
             left -= len(page[member])
-            token = page["nextPageToken"]
-            if token is None:
+            token = page.get("nextPageToken")
+            if not token:
                 return
 
     def call(
@@ -132,7 +132,7 @@ class Client:
         """Return what `read` makes of the answer, else its document."""
         if key is not None:
             request.headers[KEY_HEADER] = key
-        repeatable = request.method != "POST" or key is not None
+        repeatable = request.method not in ("POST", "PATCH") or key is not None
         left = self._patience.seconds
         for tried in range(1, self._patience.tries + 1):
             outcome = self._try(request, tried=tried, repeatable=repeatable, read=read)
@@ -157,6 +157,8 @@ class Client:
         if response.status_code == 401 and tried == 1 and isinstance(self._session.auth, IdentityToken):
             self._session.auth.forget()
             return _Wait(problem, 0.0)
+        if isinstance(problem, ConnectionLost):
+            return _Wait(problem)
         return _Wait(problem, _asked_pause(response, repeatable=repeatable))
 
     def _send(self, request: requests.Request, *, stream: bool) -> requests.Response:
@@ -172,9 +174,11 @@ class Client:
         began = not (isinstance(error, requests.ConnectTimeout) or _is_refusal(error))
         if not began and tried == 1:
             return _Wait(
-                Unavailable(f"no answer from {self.url}: is the address (--url, SMS_CLI_URL) right? {_cause(error)}")
+                Unavailable(
+                    f"no answer from {self.url}: is the address (--url, SMS_CLI_URL) right? {explain_cause(error)}"
+                )
             )
-        lost = ConnectionLost(f"the connection to {self.url} broke before the answer came: {_cause(error)}")
+        lost = ConnectionLost(f"the connection to {self.url} broke before the answer came: {explain_cause(error)}")
         return _Wait(lost, min(2.0 ** (tried - 1), 30.0) if repeatable else None)
 
 
@@ -225,6 +229,8 @@ def _read_problem(response: requests.Response) -> CliError:
         )
     if response.status_code >= 500:
         return Unavailable(message, document)
+    if is_unknown(document):
+        return ConnectionLost(message, document)
     return Refused(response.status_code, document)
 
 
@@ -243,7 +249,8 @@ def _is_refusal(error: requests.RequestException) -> bool:
     return type(reason).__name__ in ("NewConnectionError", "NameResolutionError", "SSLError")
 
 
-def _cause(error: requests.RequestException) -> str:
+def explain_cause(error: requests.RequestException) -> str:
+    """Return why a connection failed, without the address that was asked for."""
     reason = getattr(error.args[0], "reason", error) if error.args else error
     text = str(reason)
     known = next((words for sign, words in _CAUSES.items() if sign in text or sign in type(reason).__name__), None)

@@ -16,7 +16,7 @@ CliError
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cli.wording import in_commands, locate
@@ -54,13 +54,29 @@ class Refused(CliError):
         self.status = status
 
     def lines(self) -> Iterator[str]:
-        details = [detail for detail in self.document["error"].get("details", []) if detail.get("message")]
+        details = [detail for detail in _flatten(self.document["error"].get("details", [])) if detail.get("message")]
         if not details:
             yield in_commands(str(self))
         for detail in details:
             where = locate(detail)
             yield in_commands(f"{where}: {detail['message']}" if where else detail["message"])
+        for detail in self.document["error"].get("details", []):
+            if "moreInfo" in detail.get("metadata", {}):
+                yield f"the provider explains it: {detail['metadata']['moreInfo']}"
         yield from getattr(self, "__notes__", ())
+
+
+def is_unknown(document: Mapping[str, Any]) -> bool:
+    """Return True if the connector itself does not know whether a write was carried out."""
+    return any(detail.get("reason") == "OUTCOME_UNKNOWN" for detail in document["error"].get("details", []))
+
+
+def _flatten(details: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
+    """Yield details with `field` and `message`; those of version 2 hold them as `fieldViolations`."""
+    for detail in details:
+        yield detail
+        for violation in detail.get("fieldViolations", []):
+            yield {"field": violation["field"], "message": violation["description"]}
 
 
 class Unavailable(CliError):

@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from cli.client import open_client
-from cli.commands import callbacks, campaign, connection, consent, local, messages, send, templates
+from cli.commands import callbacks, campaign, connection, consent, entities, local, messages, send, templates
 from cli.context import Connect, Context, Output
 from cli.errors import INTERRUPTED, CliError
 
@@ -97,6 +97,8 @@ app.command("resume", rich_help_panel="Connection")(connection.resume)
 app.command("inbound", rich_help_panel="Recipients")(consent.inbound)
 app.add_typer(consent.opt_outs, name="opt-outs", rich_help_panel="Recipients")
 app.add_typer(consent.opt_outs, name="optouts", hidden=True)  # as it was called first
+app.add_typer(entities.entities, name="entities", rich_help_panel="The provider's data")
+app.command("query", rich_help_panel="The provider's data")(entities.query)
 app.command("demo", rich_help_panel="On this machine")(local.demo)
 app.command("serve", rich_help_panel="On this machine")(local.serve)
 app.add_typer(local.sandbox, name="sandbox", rich_help_panel="On this machine")

@@ -40,6 +40,8 @@ _ID = re.compile(r"^(/v1/\w+/)([^/:]+)")
 _QUERY_HINT = re.compile(r"; a \+ in a query is written %2B")
 _RECORD = re.compile(r"records\[\d+\](?:\.([^:()]*?))? \(line (\d+)\)")
 _FIELD = re.compile(r"records\[\d+\]\.?")
+# Parameters of version 2, as the options they come from.
+_OPTIONS = {"conditions": "--where", "sortBy": "--sort", "query.maxRows": "--max-rows", "query.timeout": "--timeout"}
 
 
 def in_commands(text: str) -> str:
@@ -49,8 +51,9 @@ def in_commands(text: str) -> str:
 
 
 def locate(detail: Mapping[str, Any]) -> str:
-    """`line 4, mobile` of a file; else the field's path."""
-    field = str(detail.get("field", ""))
+    """`line 4, mobile` of a file; else the option, an entity's column, or the field's path."""
+    field = str(detail.get("field", "")).removeprefix("fields.")
+    field = _OPTIONS.get(field, field)
     if "line" not in detail:
         return field
     name = _FIELD.sub("", field)

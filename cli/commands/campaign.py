@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 import typer
 
@@ -36,6 +35,7 @@ from cli.commands.options import (
 )
 from cli.context import Context, context_of
 from cli.errors import INTERRUPTED, NOT_DELIVERED, REFUSED, Misused
+from cli.files import replacing
 from cli.following import CAMPAIGNS, Campaign, path_of
 from cli.identity import is_loopback
 from cli.upload import JSON, PIECE, content_type_of, packed
@@ -210,7 +210,7 @@ def results(
         found = list(run.client.pages(path_of(campaign_id, "/results"), "results", limit=limit, status=status))
         run.output.show({"results": found}, render.results(found))
         return
-    with _replacing(csv) as into:
+    with replacing(csv) as into:
         run.client.download(path_of(campaign_id, "/results"), "text/csv", into, status=status)
         size = into.tell()
     run.output.show({"file": str(csv), "bytes": size}, f"{csv}: {size:,} bytes")
@@ -274,17 +274,3 @@ def _move(ctx: typer.Context, campaign_id: str, verb: str, reason: str) -> None:
     run = context_of(ctx)
     answer = run.client.post(path_of(campaign_id, f":{verb}"), {"reason": reason} if reason else {})
     run.output.show(answer, render.campaign(answer))
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that replaces `path` when it is complete."""
-    part = path.with_name(path.name + ".part")
-    try:
-        with part.open("wb") as file:
-            yield file
-        part.replace(path)
-    except OSError as error:
-        raise Misused(f"{path} can't be written: {error.strerror}") from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -28,6 +27,7 @@ from cli.commands.options import (
 )
 from cli.context import context_of
 from cli.errors import Misused
+from cli.files import read_object
 
 TEMPLATES = "/v1/templates"
 _OPTIONS = (
@@ -108,16 +108,8 @@ def _path(name: str) -> str:
 
 def _read(file: Path) -> Mapping[str, Any]:
     """Return the file's document; what a connector adds to a template it shows (name, version, times) is left out."""
-    try:
-        document = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise Misused(f"{file} can't be read: {error.strerror}") from None
-    except ValueError as error:
-        raise Misused(f"{file} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise Misused(f"{file} has to hold one JSON object")
     shown = ("name", "version", "placeholders", "createdAt", "updatedAt")
-    return {member: value for member, value in document.items() if member not in shown}
+    return {member: value for member, value in read_object(file).items() if member not in shown}
 
 
 def _table(found: Iterable[Mapping[str, Any]]) -> Table:

@@ -194,6 +194,8 @@ def _write_field(entity: EntityType, column: Column, *, enriched: bool) -> Objec
             "filters": [each.op for each in column.filters] or None,
             "enum": list(column.enum) or None,
             "writeOnly": column.write_only or None,
+            "create": column.create is not None or None,
+            "update": column.update is not None or None,
             "requiredOnCreate": (column.create is not None and column.create.required) or None,
             "risk": dict(entity.risk) or None,
         }
