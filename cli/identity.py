@@ -5,9 +5,12 @@ On loopback no identity is needed. Elsewhere the platform requires an identity t
 
 from __future__ import annotations
 
+import math
 import re
 import shutil
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -20,26 +23,46 @@ from cli.errors import Misused, Unavailable
 TOKEN_VARIABLE = "SMS_CLI_TOKEN"  # noqa: S105 - the variable's name
 _GCLOUD = "gcloud"
 _GCLOUD_SECONDS = 30
+_MARGIN_SECONDS = 120.0
 _ADVICE = f"log in with `gcloud auth login`, set GOOGLE_APPLICATION_CREDENTIALS, or put a token into {TOKEN_VARIABLE}"
 
 TokenSource = Callable[[], str]
 
 
 class IdentityToken(AuthBase):
-    """Asks for a token when one is first needed, and again after `forget` (it lives an hour)."""
+    """Asks for a token when one is first needed, shortly before it expires (it lives an hour), and after `forget`."""
 
-    def __init__(self, source: TokenSource) -> None:
+    def __init__(self, source: TokenSource, now: Callable[[], float] = time.time) -> None:
         self._source = source
+        self._now = now
+        self._lock = threading.Lock()
         self._token: str | None = None
+        self._until = 0.0
 
     def forget(self) -> None:
         self._token = None
 
+    def read(self) -> str:
+        """Return the token. Raises Unavailable where there is none."""
+        with self._lock:
+            if self._token is None or self._now() > self._until:
+                self._token = self._source()
+                self._until = _expiry_of(self._token) - _MARGIN_SECONDS
+            return self._token
+
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._token is None:
-            self._token = self._source()
-        request.headers["Authorization"] = f"Bearer {self._token}"
+        request.headers["Authorization"] = f"Bearer {self.read()}"
         return request
+
+
+def _expiry_of(token: str) -> float:
+    """Return when a token expires, seconds since the epoch; never, where it does not say so."""
+    from google.auth import jwt
+
+    try:
+        return float(jwt.decode(token, verify=False)["exp"])  # type: ignore[no-untyped-call]  # google-auth has types in part
+    except (ValueError, KeyError):
+        return math.inf
 
 
 def check_url(url: str) -> str:

@@ -101,4 +101,5 @@ app.add_typer(entities.entities, name="entities", rich_help_panel="The provider'
 app.command("query", rich_help_panel="The provider's data")(entities.query)
 app.command("demo", rich_help_panel="On this machine")(local.demo)
 app.command("serve", rich_help_panel="On this machine")(local.serve)
+app.command("proxy", rich_help_panel="On this machine")(local.proxy)
 app.add_typer(local.sandbox, name="sandbox", rich_help_panel="On this machine")

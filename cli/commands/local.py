@@ -1,4 +1,7 @@
-"""`demo` and `serve`: the connector on this machine, with a sandbox in the provider's place. They need a checkout."""
+"""`demo` and `serve`: the connector on this machine, with a sandbox in the provider's place. They need a checkout.
+
+`proxy`: a deployed connector at an address of this machine.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from cli.errors import NOT_DELIVERED, Misused, Unavailable
 if TYPE_CHECKING:
     from cli.stack import Stack
 
-PORT, SANDBOX_PORT = 8080, 8800
+PORT, PROXY_PORT, SANDBOX_PORT = 8080, 8090, 8800
 SANDBOX_URL = f"http://127.0.0.1:{SANDBOX_PORT}"
 PROVIDER = "twilio"
 Provider = Annotated[str, typer.Option(help="The simulated provider.")]
@@ -63,6 +66,38 @@ def serve(
             people = [f"{name:<10} {url}" for name, url in addresses.items()]
             run.output.show({"urls": addresses}, *people, *_examples(stack, place))
             threading.Event().wait()
+
+
+def proxy(
+    ctx: typer.Context,
+    *,
+    port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = PROXY_PORT,
+    certificate: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="PEM, of 127.0.0.1 or localhost: to be called by https. Needs --key.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's private key, as PEM.")] = None,
+) -> None:
+    """Let agents on this machine call the connector: each request is forwarded with your identity token in it.
+
+    For clients that send an access token or none. While it runs, every program on this machine can call the connector
+    as you; web pages can't.
+    """
+    from cli.client import open_session
+    from cli.identity import IdentityToken, check_url
+    from cli.proxy import open_proxy
+
+    run = context_of(ctx)
+    session = open_session(run.url, run.environ)
+    if (certificate is None) != (key is None):
+        raise Misused("--certificate and --key belong together")
+    if isinstance(session.auth, IdentityToken):
+        session.auth.read()  # who is not logged in learns it now
+    pair = None if certificate is None or key is None else (certificate, key)
+    server = open_proxy(check_url(run.url), session, port, certificate=pair)
+    address = f"{'https' if pair else 'http'}://127.0.0.1:{server.port}"
+    document = {"url": address, "connector": run.url}
+    run.output.show(document, f"{address} → {run.url}", "Ctrl-C ends it")
+    server.serve_forever()
 
 
 @sandbox.command("inbound")
