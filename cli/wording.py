@@ -41,7 +41,13 @@ _QUERY_HINT = re.compile(r"; a \+ in a query is written %2B")
 _RECORD = re.compile(r"records\[\d+\](?:\.([^:()]*?))? \(line (\d+)\)")
 _FIELD = re.compile(r"records\[\d+\]\.?")
 # Parameters of version 2, as the options they come from.
-_OPTIONS = {"conditions": "--where", "sortBy": "--sort", "query.maxRows": "--max-rows", "query.timeout": "--timeout"}
+_OPTIONS = {
+    "conditions": "--where",
+    "sortBy": "--sort",
+    "query.query": "SELECT",
+    "query.maxRows": "--max-rows",
+    "query.timeout": "--timeout",
+}
 
 
 def in_commands(text: str) -> str:

@@ -73,7 +73,8 @@ def proxy(
     *,
     port: Annotated[int, typer.Option(help="On 127.0.0.1; 0 takes a free one.")] = PROXY_PORT,
     certificate: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="PEM, of 127.0.0.1 or localhost: to be called by https. Needs --key.")
+        Path | None,
+        typer.Option(metavar="FILE", help="PEM, of 127.0.0.1 or localhost: to be called by https. Needs --key."),
     ] = None,
     key: Annotated[Path | None, typer.Option(metavar="FILE", help="The certificate's private key, as PEM.")] = None,
 ) -> None:

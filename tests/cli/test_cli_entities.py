@@ -157,6 +157,12 @@ def test_what_is_refused_is_told_with_its_fix(sms: Run, words: tuple[str, ...], 
     assert said in ran.err
 
 
+def test_a_wrong_statement_is_refused(sms: Run) -> None:
+    ran = sms("query", "DELETE FROM Messages")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith("error: SELECT: ")
+
+
 def test_an_unknown_column_is_told_with_those_there_are(sms: Run, sids: list[str]) -> None:
     ran = sms("entities", "list", "Messages", *MINE, "--columns", "Body,Text")
     assert ran.code == 2
