@@ -17,6 +17,10 @@ class Problems(list[FieldProblem]):
     def add(self, field: str, message: str, kind: ErrorKind = ErrorKind.INVALID_REQUEST) -> None:
         self.append(FieldProblem(field, message, kind))
 
+    def add_value(self, error: InvalidValueError, path: str) -> None:
+        """Add the problems of a value, with its path in front."""
+        self += [replace(problem, field=path + problem.field) for problem in error.problems]
+
     @contextmanager
     def collect(self, field: str = "") -> Iterator[None]:
         """Keep the problems that the block raises, those of a value as the `field`'s."""
@@ -25,7 +29,7 @@ class Problems(list[FieldProblem]):
         except InvalidRequest as error:
             self += error.problems
         except InvalidValueError as error:
-            self += [replace(problem, field=field) for problem in error.problems]
+            self.add_value(error, field)
 
     def refuse(self) -> None:
         """Raise InvalidRequest if there are any."""

@@ -18,7 +18,7 @@ from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.field_mapping import FieldMapping, Mapped
 from sms_connector.model.invalid_value import InvalidValueError, quote
 from sms_connector.model.lookalikes import find_lookalikes
-from sms_connector.model.phone_number import CHANNELS, Recipient, parse_country, read_recipient
+from sms_connector.model.phone_number import CHANNELS, NumberError, Recipient, parse_country, read_recipient
 from sms_connector.model.record_warnings import Duplicates, RecordWarnings
 from sms_connector.model.segments import Encoding, Segments, measure, utf16_length
 from sms_connector.model.send_request import Draft
@@ -79,14 +79,12 @@ class RecordReader(msgspec.Struct, frozen=True):
         self, index: int, record: Mapping[str, object], prefix: str, *, line: int | None = None
     ) -> CheckedRecord | Refused:
         """`prefix` is the path of the record's fields in the body, `line` where it begins in a file."""
-        problems: list[FieldProblem] = []
+        problems, mapped = Problems(), None
         try:
             mapped = self.mapping.apply(record)
         except InvalidValueError as error:
-            mapped = None
-            problems += [replace(problem, field=prefix + problem.field) for problem in error.problems]
-        recipient = self._read_recipient(record, prefix, mapped, problems)
-        sender = self._choose_sender(recipient, prefix, problems)
+            problems.add_value(error, prefix)
+        recipient, sender = self._read_recipient(record, prefix, mapped, problems)
         text = self.template.render(mapped.values) if mapped else ""
         if mapped and self.template.placeholders:
             problems += check_text(text, prefix[:-1], self.rules)
@@ -107,46 +105,41 @@ class RecordReader(msgspec.Struct, frozen=True):
         return [] if self.template.placeholders else check_text(self.template.text, "", self.rules)
 
     def _read_labels(
-        self, record: Mapping[str, object], prefix: str, problems: list[FieldProblem]
+        self, record: Mapping[str, object], prefix: str, problems: Problems
     ) -> tuple[str | None, str | None]:
         """Return the record's key and reference."""
         key, reference = self.mapping.labels_of(record)
         if key is not None and not (isinstance(key, str) and _KEY.fullmatch(key)):
-            problems.append(FieldProblem(prefix + self.mapping.key_field, _KEY_RULE))
+            problems.add(prefix + self.mapping.key_field, _KEY_RULE)
             key = None
         if reference is not None and not (isinstance(reference, str) and _REFERENCE.fullmatch(reference)):
-            problems.append(FieldProblem(prefix + self.mapping.reference_field, _REFERENCE_RULE))
+            problems.add(prefix + self.mapping.reference_field, _REFERENCE_RULE)
             reference = None
         return key, reference
 
     def _read_recipient(
-        self, record: Mapping[str, object], prefix: str, mapped: Mapped | None, problems: list[FieldProblem]
-    ) -> Recipient | None:
-        to = mapped.to if mapped else record.get(self.mapping.to_field)
+        self, record: Mapping[str, object], prefix: str, mapped: Mapped | None, problems: Problems
+    ) -> tuple[Recipient | None, str]:
+        """Return the recipient and the sender for it, `""` where none is chosen."""
+        to, rules = mapped.to if mapped else record.get(self.mapping.to_field), self.rules
         if not isinstance(to, str) or not to.strip():
-            return None  # reported as missing already
-        rules = self.rules
+            return None, ""  # reported as missing already
         try:
             recipient = read_recipient(to, country=rules.country, likely_region=rules.region)
+            _check_channel(recipient.address, rules.channels)
+            return recipient, rules.senders.choose(recipient.address) if rules.senders else ""
         except InvalidValueError as error:
-            problems += [replace(problem, field=prefix + self.mapping.to_field) for problem in error.problems]
-            return None
-        channel, colon, _ = recipient.address.partition(":")
-        if colon and channel not in rules.channels:
-            known = ", ".join(sorted(rules.channels & CHANNELS)) or "none"
-            message = f"the provider has no channel {quote(channel)} (it has: {known}); write a number in E.164 form"
-            problems.append(FieldProblem(prefix + self.mapping.to_field, message, ErrorKind.INVALID_RECIPIENT))
-            return None
-        return recipient
+            problems.add_value(error, prefix + self.mapping.to_field)
+            return None, ""
 
-    def _choose_sender(self, recipient: Recipient | None, prefix: str, problems: list[FieldProblem]) -> str:
-        if recipient is None or self.rules.senders is None:
-            return ""
-        try:
-            return self.rules.senders.choose(recipient.address)
-        except InvalidValueError as error:
-            problems += [replace(problem, field=prefix + self.mapping.to_field) for problem in error.problems]
-            return ""
+
+def _check_channel(address: str, channels: frozenset[str]) -> None:
+    channel, colon, _ = address.partition(":")
+    if colon and channel not in channels:
+        known = ", ".join(sorted(channels & CHANNELS)) or "none"
+        raise NumberError(
+            f"the provider has no channel {quote(channel)} (it has: {known}); write a number in E.164 form"
+        )
 
 
 class Drafts(msgspec.Struct, frozen=True):
@@ -242,7 +235,7 @@ def make_reader(body: RequestBody, rules: RecipientRules) -> tuple[RecordReader,
     try:
         mapping = FieldMapping.build(template, entries)
     except InvalidValueError as error:
-        wrong += [replace(each, field=f"mapping.{each.field}") for each in error.problems]
+        wrong.add_value(error, "mapping.")
         left = entries.keys() - {problem.field for problem in error.problems}
         mapping = FieldMapping.build(template, {entry: field for entry, field in entries.items() if entry in left})
     measured = None if template.placeholders else measure(template.text)
