@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from werkzeug.routing import Rule
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 
-from sms_connector.api.resources.webhook import Replies, WebhookParts, build_webhook
+from sms_connector.api.resources.webhook import WebhookFunction
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.callback_event import CallbackEvent
 from sms_connector.provider import Capabilities, Provider
@@ -33,7 +33,6 @@ MESSAGE = "msg_0bd6cf24ae5a7d9c1e0a4b7c33"
 KEYS = {"webhook-key": "new key", "webhook-key-previous": "old key"}
 FORM = "application/x-www-form-urlencoded"
 NOW = 1_767_225_600.0
-NO_REPLIES = Replies()
 BODY_LIMIT = Capabilities().callback_bytes
 
 
@@ -45,14 +44,14 @@ def address_with(key: str, *, public: str = PUBLIC, provider: str = "twilio") ->
 class Webhook:
     """The function as the framework serves it."""
 
-    parts: WebhookParts
+    function: WebhookFunction
     queue: MemoryQueue
     log: io.StringIO
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
         app = flask.Flask("webhook")
-        handle = build_webhook(self.parts)
+        handle = self.function.build()
         app.url_map.add(Rule("/", defaults={"path": ""}, endpoint="run"))
         app.url_map.add(Rule("/<path:path>", endpoint="run"))
         app.view_functions["run"] = lambda path: handle(flask.request)
@@ -73,14 +72,15 @@ class Webhook:
 def make(
     *,
     public: str = PUBLIC,
-    replies: Replies = NO_REPLIES,
+    help_reply: str | None = None,
     provider: Provider | None = None,
 ) -> Webhook:
     secrets, queue, log = CannedSecrets(dict(KEYS)), MemoryQueue(), io.StringIO()
     chosen = provider or make_twilio(None, secrets, NoTransport())
     address = CallbackAddress(public, provider=chosen.name, connection="sms", secrets=secrets)
     structured = StructuredLog("sms", stream=log, now=lambda: NOW)
-    return Webhook(WebhookParts(address, chosen, queue, structured, lambda: NOW, replies), queue, log)
+    function = WebhookFunction(address, chosen, queue, structured, lambda: NOW, help_reply)
+    return Webhook(function, queue, log)
 
 
 @pytest.fixture
@@ -269,7 +269,7 @@ HELP_REPLY = "Write to help@acme.example & <friends>"
     ],
 )
 def test_help_is_answered_where_configured(text: str, more: Mapping[str, str], replied: bool) -> None:
-    webhook = make(replies=Replies(HELP_REPLY))
+    webhook = make(help_reply=HELP_REPLY)
     body = urlencode(wire.inbound_fields(text=text, **more)).encode()
     answer = webhook.call(INBOUND, body)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/xml; charset=utf-8")
@@ -284,7 +284,7 @@ def test_without_a_reply_nothing_is_said(webhook: Webhook) -> None:
 
 def test_nonsense_is_kept_and_answered_like_anything_else() -> None:
     """Whether it is the provider's is for the other side of the queue to say."""
-    webhook = make(replies=Replies(HELP_REPLY))
+    webhook = make(help_reply=HELP_REPLY)
     assert webhook.call(INBOUND, b"\xff").status_code == 200
     assert len(webhook.events()) == 1
 
@@ -295,5 +295,5 @@ def test_a_handshake_is_answered_and_is_no_news() -> None:
     path = path_of(address_with("new key", provider="batching").of_kind("status"))
     answer = webhook.call(path, b'{"validationCode": "42"}')
     assert (answer.status_code, answer.json, webhook.queue.tasks) == (200, {"validationResponse": "42"}, [])
-    wrong = replace(webhook.parts, address=address_with("another", provider="batching"))
+    wrong = replace(webhook.function, address=address_with("another", provider="batching"))
     assert Webhook(wrong, webhook.queue, webhook.log).call(path, b'{"validationCode": "42"}').status_code == 404

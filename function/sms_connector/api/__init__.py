@@ -1,1 +1,1 @@
-"""Our HTTP surface: `entry.build_api(services)` is the private one, `webhook.build_webhook(parts)` the public one."""
+"""Our HTTP surface: `dispatcher.build_api` builds the private one, `resources.webhook.WebhookFunction` the public one."""

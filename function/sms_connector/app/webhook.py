@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sms_connector.api.handler import Handle
-from sms_connector.api.resources.webhook import Replies, WebhookParts, build_webhook
+from sms_connector.api.resources.webhook import WebhookFunction
 from sms_connector.app.adapters import build_callbacks, make_log, open_queue
 from sms_connector.app.startup_checks import build_provider
 from sms_connector.callbacks.callback_address import KEY_SECRETS
@@ -17,11 +17,11 @@ from sms_connector.transport.http import NoTransport
 
 
 def serve(environ: Mapping[str, str]) -> Handle:
-    return build_webhook(start_webhook(environ))
+    return start_webhook(environ).build()
 
 
-def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
-    """Build the webhook's parts. Raises StartError listing every problem."""
+def start_webhook(environ: Mapping[str, str]) -> WebhookFunction:
+    """Make the function of the settings. Raises StartError listing every problem."""
     clock = SystemClock()
     settings = load(environ, needs_ledger=False)
     secrets = FileSecrets(settings.secrets_dir, clock=clock)
@@ -36,5 +36,6 @@ def start_webhook(environ: Mapping[str, str]) -> WebhookParts:
     if problems or address is None or queue is None:
         raise StartError(problems)
     provider = build_provider(settings, secrets, NoTransport(), clock)
-    replies = Replies(settings.help_reply, settings.stop_words)
-    return WebhookParts(address, provider, queue, make_log(settings), clock.time, replies)
+    return WebhookFunction(
+        address, provider, queue, make_log(settings), clock.time, settings.help_reply, settings.stop_words
+    )

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-import flask
 import msgspec
 
 from sms_connector.api.body import read_at_most
@@ -37,25 +36,6 @@ _WEBHOOK_PATH = re.compile(
 )
 
 
-class Replies(msgspec.Struct, frozen=True):
-    """The reply to HELP, where the provider doesn't answer by itself; None: no reply. The keywords are the
-    provider's."""
-
-    help_reply: str | None = None
-    stop_words: tuple[str, ...] = ()
-
-
-class WebhookParts(msgspec.Struct, frozen=True):
-    """The parts of the webhook. `now` is epoch seconds. The provider needs no secrets here."""
-
-    address: CallbackAddress
-    provider: Provider
-    queue: TaskQueue
-    log: StructuredLog
-    now: Callable[[], float]
-    replies: Replies = Replies()
-
-
 class WebhookPath(msgspec.Struct, frozen=True):
     """The parts of a path, before its token is checked."""
 
@@ -63,16 +43,25 @@ class WebhookPath(msgspec.Struct, frozen=True):
     token: str
 
 
-def build_webhook(parts: WebhookParts) -> Handle:
-    """Build the public HTTP function."""
-    return RequestHandler(parts.log, Webhook(parts).respond).handle
-
-
-class Webhook(msgspec.Struct, frozen=True):
+class WebhookFunction(msgspec.Struct, frozen=True):
     """`POST /webhooks/{provider}/{status|inbound}/{token}`, the provider's handshakes at the same addresses, `GET
-    /health`."""
+    /health`.
 
-    parts: WebhookParts
+    `now` is epoch seconds. The provider needs no secrets here. `help_reply` is the reply to HELP, where the provider
+    doesn't answer by itself; None: no reply. The keywords are the provider's, and the connection's own `stop_words`.
+    """
+
+    address: CallbackAddress
+    provider: Provider
+    queue: TaskQueue
+    log: StructuredLog
+    now: Callable[[], float]
+    help_reply: str | None = None
+    stop_words: tuple[str, ...] = ()
+
+    def build(self) -> Handle:
+        """Build the public HTTP function."""
+        return RequestHandler(self.log, self.respond).handle
 
     def respond(self, context: RequestContext) -> Answer:
         request = context.request
@@ -81,7 +70,7 @@ class Webhook(msgspec.Struct, frozen=True):
             return Answer(_HEALTHY)
         target = self._match_path(context)
         callback = self._read_callback(context, target)
-        hello = self.parts.provider.handshake(callback)
+        hello = self.provider.handshake(callback)
         if hello is not None:
             return _write(hello)
         if callback.method != "POST":
@@ -91,8 +80,8 @@ class Webhook(msgspec.Struct, frozen=True):
 
     def _match_path(self, context: RequestContext) -> WebhookPath:
         """Raises NotFound for anything but an address of ours."""
-        match = _WEBHOOK_PATH.fullmatch(_without_prefix(context.request.path, self.parts.address.public_url))
-        if match is None or match["provider"] != self.parts.provider.name:
+        match = _WEBHOOK_PATH.fullmatch(_without_prefix(context.request.path, self.address.public_url))
+        if match is None or match["provider"] != self.provider.name:
             raise _not_found()
         context.route = f"/webhooks/{match['provider']}/{match['kind']}/{{token}}"
         return WebhookPath("status" if match["kind"] == "status" else "inbound", match["token"])
@@ -102,58 +91,60 @@ class Webhook(msgspec.Struct, frozen=True):
 
         Raises NotFound for a wrong token, as for a wrong address, so that it reveals nothing. Raises TooLarge.
         """
-        request, parts = context.request, self.parts
-        limit = parts.provider.capabilities.callback_bytes
+        request, provider = context.request, self.provider
+        limit = provider.capabilities.callback_bytes
         body = read_at_most(request, limit)
-        if not parts.address.accepts_token(target.kind, target.token):
+        if not self.address.accepts_token(target.kind, target.token):
             _count_rejected(context.log, target.kind, "token")
             raise _not_found()
         if body is None:
             _count_rejected(context.log, target.kind, "size")
             raise TooLarge(f"a callback has at most {limit:,} bytes")
-        url = f"{parts.address.public_url}/webhooks/{parts.provider.name}/{target.kind}/{target.token}"
-        query = _query(request)
+        url = f"{self.address.public_url}/webhooks/{provider.name}/{target.kind}/{target.token}"
+        query = request.query_string.decode("utf-8", "replace")
         return RawCallback(
             method=request.method,
             url=f"{url}?{query}" if query else url,
-            headers={n.lower(): v for n, v in request.headers.items() if is_wanted(n, parts.provider.callback_headers)},
+            headers={n.lower(): v for n, v in request.headers.items() if is_wanted(n, provider.callback_headers)},
             body=body,
-            received_at=datetime.fromtimestamp(parts.now(), UTC),
+            received_at=datetime.fromtimestamp(self.now(), UTC),
         )
 
     def _enqueue(self, kind: CallbackKind, callback: RawCallback, log: StructuredLog) -> None:
         """Store it durably: the provider gets its answer only after that. One that is stored in part and refused comes
         again, and what was stored already changes nothing then."""
-        parts = self.parts.provider.split_callback(callback, BODY_BYTES)
+        parts = self.provider.split_callback(callback, BODY_BYTES)
         tasks = [CallbackEvent(kind, part).to_task() for part in parts]
         if any(len(msgspec.json.encode(task.payload)) > MAX_TASK_BYTES for task in tasks):
             _count_rejected(log, kind, "size")
             raise TooLarge("the callback is too large with its headers and its address")
-        self.parts.queue.enqueue(tasks)
+        self.queue.enqueue(tasks)
 
     def _answer(self, kind: CallbackKind, callback: RawCallback) -> Answer:
         if kind == "status":
-            return _write(self.parts.provider.answer_status())
-        return _write(self.parts.provider.answer_inbound(self._find_reply(callback)))
+            return _write(self.provider.answer_status())
+        return _write(self.provider.answer_inbound(self._find_reply(callback)))
 
     def _find_reply(self, callback: RawCallback) -> str | None:
         """Return the reply to HELP, unless the provider has answered it itself."""
-        replies, provider = self.parts.replies, self.parts.provider
-        if replies.help_reply is None:
+        if self.help_reply is None:
             return None
         try:
-            messages = provider.read_inbound(callback)
+            messages = self.provider.read_inbound(callback)
         except InvalidRequest:
             return None
         asks = any(
             message.keyword is None
             and classify(
-                message.text, provider.consent_words, our_kind=kind_of(message.to), extra_stop=replies.stop_words
+                message.text,
+                self.provider.consent_words,
+                our_kind=kind_of(message.to),
+                extra_stop=self.stop_words,
             )
             is Keyword.HELP
             for message in messages
         )
-        return replies.help_reply if asks else None
+        return self.help_reply if asks else None
 
 
 def _without_prefix(path: str, public_url: str) -> str:
@@ -162,11 +153,6 @@ def _without_prefix(path: str, public_url: str) -> str:
     `path` comes decoded from the framework, the public address is percent-encoded as it was configured and is signed.
     """
     return path.removeprefix(unquote(urlsplit(public_url).path, errors="replace"))
-
-
-def _query(request: flask.Request) -> str:
-    raw: bytes = request.query_string
-    return raw.decode("utf-8", "replace")
 
 
 def _write(answer: CallbackAnswer) -> Answer:
