@@ -47,10 +47,9 @@ GOOGLE_PREFIXES = ("/v2/", "/v1/projects/")
 AGENTS_PATH = "/mcp"
 
 
-def build_api(services: Services, *, more_routes: Iterable[Route] = (), own_routes: Iterable[Route] = ()) -> Handle:
-    """Build the HTTP function. `more_routes` are in the OpenAPI document too; `own_routes`, which the queue calls, are
-    not."""
-    return serve(services, (*with_document((*ROUTES, *more_routes), entity_routes), *own_routes))
+def build_api(services: Services, *, own_routes: Iterable[Route] = ()) -> Handle:
+    """Build the HTTP function. `own_routes`, which the queue calls, are not in the OpenAPI document."""
+    return serve(services, (*with_document(ROUTES, entity_routes), *own_routes))
 
 
 def entity_routes() -> tuple[Route, ...]:
@@ -110,12 +109,10 @@ def _read_body(request: flask.Request, route: Route) -> tuple[Any, msgspec.Struc
     if route.body is None:
         return None, None
     raw = read_body(request, limit=route.body_limit)
-    if raw:
-        document = parse_json(raw)
-        return document, convert(document, route.body)
-    if route.body_required:
+    if not raw and route.body_required:
         raise InvalidRequest(FieldProblem("", "the body is missing; send a JSON object", ErrorKind.MISSING_VALUE))
-    return {}, convert({}, route.body)
+    document = parse_json(raw) if raw else {}
+    return document, convert(document, route.body)
 
 
 class Router:

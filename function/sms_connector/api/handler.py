@@ -93,8 +93,6 @@ def _log_request(context: RequestContext, **how: Any) -> None:
 
 
 def _write_response(answer: Answer, request_id: str) -> flask.Response:
-    content = answer.content
-    if isinstance(content, msgspec.Struct | dict):
-        content = msgspec.json.encode(content)
+    content = answer.encoded() if isinstance(answer.content, msgspec.Struct | dict) else answer.content
     headers = {REQUEST_ID_HEADER: request_id, "Cache-Control": "no-store", **answer.headers}
     return flask.Response(content, answer.status, headers, content_type=answer.headers.get("Content-Type", _JSON))

@@ -67,7 +67,7 @@ def create_campaign(services: Services, call: ParsedRequest) -> Answer:
 
 
 def _with_location(answer: Answer) -> Answer:
-    content = answer.content if isinstance(answer.content, bytes) else b""
+    content = answer.encoded()
     campaign = msgspec.json.decode(content)["id"]
     return Answer(content, answer.status, {**answer.headers, "Location": f"/v1/campaigns/{campaign}"})
 
@@ -139,7 +139,7 @@ def retry_campaign(services: Services, call: ParsedRequest) -> Answer:
     with engine.keys.alone(f"retry of {campaign_id}"):
         campaign = engine.retries.retry(campaign_id, request_id=call.request_id)
     info = payloads.write_progress(engine.campaigns.get(campaign.id), request_id=call.request_id)
-    return _with_location(Answer(msgspec.json.encode(info), 202))
+    return _with_location(Answer(info, 202))
 
 
 def _move(move: Callable[[str, str | None], CampaignProgress], call: ParsedRequest) -> Answer:

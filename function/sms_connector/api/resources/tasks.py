@@ -29,7 +29,7 @@ from sms_connector.ports import MAX_TASK_BYTES, Delivery, Json
 from sms_connector.tracking.schedule import PATH as MAINTENANCE_PATH
 
 # A chunk whose provider takes nothing for the moment, or that another worker carries out.
-LATER_SECONDS = 10.0
+LATER_SECONDS = 10
 # "This header will be set to true": google.cloud.scheduler.v1.HttpTarget.headers. A task comes without it.
 SCHEDULED = "X-CloudScheduler"
 
@@ -38,17 +38,13 @@ TaskTable = Mapping[str, TaskFunction]
 
 
 class TaskLater(ConnectorError):
-    """The task is not done yet: the queue has to deliver it again after `retry_after` seconds.
+    """The task is not done yet: the queue has to deliver it again after LATER_SECONDS.
 
     409, because Cloud Tasks slows the whole queue down for 429 and 503 (google.cloud.tasks_v2.types.HttpRequest,
     "Throttling").
     """
 
     http_status, rpc_status, retry = 409, "ABORTED", RetrySafety.SAFE
-
-    def __init__(self, message: str, *, retry_after: float = LATER_SECONDS) -> None:
-        super().__init__(message)
-        self.retry_after = retry_after
 
 
 class TaskBody(msgspec.Struct):
@@ -104,11 +100,11 @@ def _route(path: str, function: TaskFunction) -> Route:
     def handle(_services: Services, call: ParsedRequest) -> Answer:
         try:
             function(call.document or {})
-        except TaskLater as later:
+        except TaskLater:
             if SCHEDULED in call.headers:
                 return Answer(Nothing())  # another run is at work, and the schedule calls again: no failed attempt
             # An answer and not an error in the log: it is not a failure.
-            return Answer(Nothing(), later.http_status, {"Retry-After": str(round(later.retry_after))})
+            return Answer(Nothing(), TaskLater.http_status, {"Retry-After": str(LATER_SECONDS)})
         return Answer(Nothing())
 
     body = None if path == MAINTENANCE_PATH else TaskBody
