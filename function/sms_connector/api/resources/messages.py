@@ -31,7 +31,7 @@ from sms_connector.api.uploads.record_stream import read_upload
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import Drafts, ReadFile, read_drafts
 from sms_connector.api.validation.message_filter import read_filter
-from sms_connector.api.validation.options import find_senders, read_options, read_senders, recipient_rules
+from sms_connector.api.validation.options import find_senders, read_options, recipient_rules
 from sms_connector.api.validation.preview import write_preview
 from sms_connector.errors import ErrorKind, NotFound
 from sms_connector.model.send_request import Draft, SendOptions, SendRequest
@@ -123,11 +123,7 @@ def _check_send(
     read_file: ReadFile | None = None,
     key: str | None = None,
 ) -> Ordered:
-    senders = None
-    with problems.collect():
-        senders = read_senders(body, services)
-    with problems.collect():
-        options = read_options(body, services, senders, template=template)
+    options, senders = read_options(body, services, problems, template=template)
     with problems.collect():
         read = read_drafts(body, recipient_rules(body, services, senders), read_file)
         for refused in read.refused if body.on_invalid == "refuse" else ():

@@ -17,7 +17,7 @@ from sms_connector.api.schemas.base import ENTITY_TAGS, Nothing, PageQuery
 from sms_connector.api.schemas.conversion import convert
 from sms_connector.api.services import Services
 from sms_connector.api.validation.drafts import make_reader
-from sms_connector.api.validation.options import read_options, read_senders, recipient_rules
+from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound, VersionMismatch
 from sms_connector.model.template import Template
 from sms_connector.settings_values import CONNECTION_NAME
@@ -81,14 +81,11 @@ def fill(
 def _check(services: Services, document: dict[str, Any]) -> None:
     """Raise InvalidRequest with everything that would refuse a send. A sender may still come from the request."""
     send = convert(document, payloads.SendBody)
-    problems, optional, senders = Problems(), Problems(), None
+    problems, optional = Problems(), Problems()
     with problems.collect():
         reader, wrong = make_reader(send, recipient_rules(send, services))
         problems += wrong or reader.check_own_text()
-    with optional.collect():
-        senders = read_senders(send, services)
-    with optional.collect():
-        read_options(send, services, senders)
+    read_options(send, services, optional)
     problems += [each for each in optional if each.field != "sender" or send.sender is not UNSET]
     problems.refuse()
 

@@ -31,7 +31,7 @@ from sms_connector.api.validation.drafts import (
     make_reader,
     read_policy,
 )
-from sms_connector.api.validation.options import read_options, read_senders, recipient_rules
+from sms_connector.api.validation.options import read_options, recipient_rules
 from sms_connector.campaigns.chunk import Record
 from sms_connector.campaigns.intake import CampaignOrder
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -126,13 +126,10 @@ def _source_form(body: CampaignBody) -> Format | None:
 
 
 def _check(services: Services, body: CampaignBody, template: str | None) -> tuple[RecordReader, SendOptions]:
-    problems, senders = Problems(), None
+    problems = Problems()
     if body.tracking.wait:
         problems.add("tracking.wait", "a campaign is answered at once; ask for its results instead")
-    with problems.collect():
-        senders = read_senders(body, services)
-    with problems.collect():
-        options = read_options(body, services, senders, template=template)
+    options, senders = read_options(body, services, problems, template=template)
     with problems.collect():
         reader, wrong = make_reader(body, recipient_rules(body, services, senders))
         problems += wrong or reader.check_own_text()

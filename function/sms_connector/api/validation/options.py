@@ -26,11 +26,13 @@ MAX_WAIT_SECONDS = 3400
 
 
 def read_options(
-    body: RequestBody, services: Services, senders: SenderChoice | None, *, template: str | None = None
-) -> SendOptions:
-    """Raises InvalidRequest naming every option that is wrong or that the provider can't do."""
-    problems = Problems()
-    profile, capabilities = services.profile, services.capabilities
+    body: RequestBody, services: Services, problems: Problems, *, template: str | None = None
+) -> tuple[SendOptions, SenderChoice | None]:
+    """Return the options and the choice of senders. Every option that is wrong or that the provider can't do is added
+    to the `problems`."""
+    profile, capabilities, senders = services.profile, services.capabilities, None
+    with problems.collect():
+        senders = _require_senders(body, services)
     _check_media(body, capabilities, problems)
     wanted, longest = value_or(body.validity_seconds, 0), capabilities.max_validity_seconds
     if wanted and not longest:
@@ -42,11 +44,9 @@ def read_options(
     if send_at and capabilities.schedule_needs_pool and any(each.kind is not SenderKind.POOL for each in possible):
         problems.add("sendAt", "needs a messaging service as 'sender' with this provider", ErrorKind.UNSUPPORTED)
     _check_callback_url(body, profile, problems)
-    tracking = _read_tracking(body.tracking, profile, problems)
-    problems.refuse()
-    return SendOptions(
+    options = SendOptions(
         sender=senders.only if senders else None,
-        tracking=tracking,
+        tracking=_read_tracking(body.tracking, profile, problems),
         on_unknown=OnUnknown(body.on_unknown),
         media_urls=tuple(body.media_urls),
         validity_seconds=value_or(body.validity_seconds, None),
@@ -54,6 +54,7 @@ def read_options(
         callback_url=value_or(body.callback_url, profile.callback_url),
         template=template,
     )
+    return options, senders
 
 
 def _read_tracking(body: TrackingBody, profile: ConnectionProfile, problems: Problems) -> Tracking:
@@ -74,7 +75,7 @@ def find_senders(body: RequestBody, services: Services) -> SenderChoice | None:
     InvalidRequest."""
     senders, country = services.profile.senders, None
     if body.sender is UNSET:
-        return SenderChoice(senders.listed) if senders.listed else None
+        return senders.choice()
     with Problems().collect():  # what is wrong with the country is reported with the recipients
         country = read_country(body.default_country, services.profile.default_country)
     with reading("sender"):
@@ -84,7 +85,7 @@ def find_senders(body: RequestBody, services: Services) -> SenderChoice | None:
     return SenderChoice([named], by_name=True)
 
 
-def read_senders(body: RequestBody, services: Services) -> SenderChoice:
+def _require_senders(body: RequestBody, services: Services) -> SenderChoice:
     """Return the choice of senders. Raises InvalidRequest, also without any."""
     senders = find_senders(body, services)
     if senders is None:
