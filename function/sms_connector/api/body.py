@@ -12,6 +12,7 @@ import hashlib
 import json
 import re
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 import flask
 import msgspec
 
+from sms_connector.api.problem_list import field_path
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, Throttled
 
 _CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
@@ -85,7 +87,7 @@ def parse_json(raw: bytes) -> Any:
     except _DuplicateError:
         document = json.loads(raw, object_pairs_hook=_Pairs)  # a second time, for the paths
         twice = "appears twice in one object; send it once"
-        raise InvalidRequest(*(FieldProblem(path, twice) for path in _walk_pairs(document, ""))) from None
+        raise InvalidRequest(*(FieldProblem(path, twice) for path in _find_repeated(document))) from None
     except RecursionError:
         raise _refuse(_TOO_DEEP) from None
     except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
@@ -138,42 +140,36 @@ def _refuse(message: str) -> InvalidRequest:
     return InvalidRequest(FieldProblem("", message))
 
 
-def _walk_pairs(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, _Pairs):
-        seen: set[str] = set()
-        for name, item in value:
-            inner = f"{path}.{name}" if path else name
-            if name in seen:
-                yield inner
-            seen.add(name)
-            yield from _walk_pairs(item, inner)
+def _walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value with its path, the document itself first; an object's names are values too."""
+    yield path, value
+    if isinstance(value, dict | _Pairs):
+        for name, item in value.items() if isinstance(value, dict) else value:
+            inner = field_path(path, name)
+            yield inner, name
+            yield from _walk(item, inner)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _walk_pairs(item, f"{path}[{index}]")
+            yield from _walk(item, f"{path}[{index}]")
+
+
+def _find_repeated(document: Any) -> Iterator[str]:
+    """Yield the path of each name that an object has twice."""
+    for path, value in _walk(document):
+        if isinstance(value, _Pairs):
+            counts = Counter(name for name, _ in value)
+            yield from (field_path(path, name) for name, count in counts.items() if count > 1)
 
 
 def check_text(document: Any) -> None:
     """Raise InvalidRequest where a text has half a character or NUL."""
     try:
-        problems = [_explain_unfit(path, found) for path, found in _walk_text(document, "")]
+        texts = ((path, value) for path, value in _walk(document) if isinstance(value, str))
+        problems = [_explain_unfit(path, found[0]) for path, text in texts if (found := _UNFIT.search(text))]
     except RecursionError:
         raise _refuse(_TOO_DEEP) from None
     if problems:
         raise InvalidRequest(*problems)
-
-
-def _walk_text(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        if found := _UNFIT.search(value):
-            yield path, found[0]
-    elif isinstance(value, dict):
-        for name, item in value.items():
-            inner = f"{path}.{name}" if path else name
-            yield from _walk_text(name, inner)
-            yield from _walk_text(item, inner)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _walk_text(item, f"{path}[{index}]")
 
 
 def _explain_unfit(path: str, character: str) -> FieldProblem:

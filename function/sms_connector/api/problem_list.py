@@ -11,6 +11,11 @@ from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model.invalid_value import InvalidValueError
 
 
+def field_path(path: str, name: str) -> str:
+    """Return the path of an object's field; the body's own path is empty."""
+    return f"{path}.{name}" if path else name
+
+
 class Problems(list[FieldProblem]):
     """The problems so far."""
 

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from sms_connector.api.problem_list import Problems
+from sms_connector.api.problem_list import Problems, field_path
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
 from sms_connector.model import typed
 
@@ -104,15 +104,14 @@ def _parse_query(query: bytes, lists: frozenset[str]) -> dict[str, str | list[st
 
 def _find_struct_problems(document: dict[str, Any], wanted: type, path: str, *, strict: bool) -> Iterator[FieldProblem]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(wanted)}
-    prefix = f"{path}." if path else ""
     for name in document:
         if name not in fields:
-            yield _explain_unknown(name, fields, prefix)
+            yield _explain_unknown(name, fields, path)
     for name, field in fields.items():
         if name in document:
-            yield from _find_value_problems(document[name], field.type, prefix + name, strict=strict)
+            yield from _find_value_problems(document[name], field.type, field_path(path, name), strict=strict)
         elif field.required:
-            yield FieldProblem(prefix + name, "is missing", ErrorKind.MISSING_VALUE)
+            yield FieldProblem(field_path(path, name), "is missing", ErrorKind.MISSING_VALUE)
 
 
 def _find_value_problems(value: Any, wanted: Any, path: str, *, strict: bool) -> Iterator[FieldProblem]:
@@ -135,17 +134,16 @@ def _enter(value: Any, wanted: Any, path: str) -> Iterator[tuple[str, Any, Any]]
     if isinstance(value, list):
         yield from ((f"{path}[{index}]", arguments[0], entry) for index, entry in enumerate(value))
     else:
-        yield from ((f"{path}.{name}", arguments[1], entry) for name, entry in value.items())
+        yield from ((field_path(path, name), arguments[1], entry) for name, entry in value.items())
 
 
-def _explain_unknown(name: str, fields: Mapping[str, Any], prefix: str) -> FieldProblem:
+def _explain_unknown(name: str, fields: Mapping[str, Any], path: str) -> FieldProblem:
     from difflib import get_close_matches  # only a wrong request pays for it
 
     near = get_close_matches(name, fields, n=1)
     known = f"did you mean {near[0]}?" if near else f"the fields are {', '.join(sorted(fields))}"
-    return FieldProblem(
-        prefix + name[:80], f"unknown field; {known}" if fields else "unknown field", ErrorKind.UNKNOWN_FIELD
-    )
+    message = f"unknown field; {known}" if fields else "unknown field"
+    return FieldProblem(field_path(path, name[:80]), message, ErrorKind.UNKNOWN_FIELD)
 
 
 def _explain(error: msgspec.ValidationError, wanted: Any, path: str) -> FieldProblem:

@@ -35,7 +35,7 @@ def read_outline(content: Content) -> dict[str, Any]:
     with _explaining(content):
         if file.peek(3).startswith(codecs.BOM_UTF8):
             raise broken("the body begins with a byte order mark; save it as UTF-8 without one")
-        events = iter(ijson.basic_parse(_Checked(file), use_float=True, buf_size=BUFFER_BYTES))
+        events = iter(ijson.basic_parse(WholeCharacters(file), use_float=True, buf_size=BUFFER_BYTES))
         if next(events)[0] != "start_map":
             raise broken("the body must be a JSON object")
         return dict(_read_fields(events, content))
@@ -112,20 +112,6 @@ def _skip_records(events: Events, content: Content) -> None:
                 content.mark()
 
 
-class _Checked:
-    """The content as the parser reads it, refused where an escape stands for half a character."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._halves = HalfCharacters()
-
-    def read(self, size: int) -> bytes:
-        piece = self._file.read(size)
-        if self._halves.found_in(piece):
-            raise broken("the body has half a character (such as \\ud83d alone); send the text as it was, in UTF-8")
-        return piece
-
-
 # Characters and escapes that are whole; surrogates are only so in pairs.
 _WHOLE_TEXT = re.compile(
     rb"(?:[^\\]+|\\(?:[^u]|u(?=.{4})(?![dD][89a-fA-F][0-9a-fA-F]{2})"
@@ -135,15 +121,18 @@ _WHOLE_TEXT = re.compile(
 _ESCAPE_BYTES, _PAIR_BYTES = 6, 12
 
 
-class HalfCharacters:
-    """Remembers an escape, or a first half, that a piece's end cuts off from the rest."""
+class WholeCharacters:
+    """The content as the parser reads it, refused where an escape stands for half a character."""
 
-    def __init__(self) -> None:
-        self._left = b""
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self._left = b""  # an escape, or a first half, that a piece's end cuts off from the rest
 
-    def found_in(self, piece: bytes) -> bool:
-        """Return True once a half character was found; an empty piece ends the document."""
+    def read(self, size: int) -> bytes:
+        piece = self._file.read(size)
         text = self._left + piece
         whole = _WHOLE_TEXT.match(text) if b"\\" in text else None
         self._left = text[whole.end() :] if whole else b""
-        return len(self._left) >= (_PAIR_BYTES if piece else _ESCAPE_BYTES)
+        if len(self._left) >= (_PAIR_BYTES if piece else _ESCAPE_BYTES):
+            raise broken("the body has half a character (such as \\ud83d alone); send the text as it was, in UTF-8")
+        return piece
