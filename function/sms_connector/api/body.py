@@ -196,7 +196,6 @@ class Spooled(msgspec.Struct, frozen=True):
     """`digest` is the SHA-256 of the bytes as they came."""
 
     file: BinaryIO
-    size: int
     digest: str
 
     def rewind(self) -> BinaryIO:
@@ -228,7 +227,7 @@ def spool(
                 )
             digest.update(piece)
             file.write(piece)
-        yield Spooled(file, size, digest.hexdigest())
+        yield Spooled(file, digest.hexdigest())
 
 
 @contextmanager

@@ -33,7 +33,12 @@ def routes(limit_seconds: float = LIMIT_SECONDS) -> tuple[Route, ...]:
     def send_custom_channel(services: Services, call: ParsedRequest) -> Answer:
         """Send a message of Journeys' custom channel, once for each IdempotencyId."""
         body: CustomChannelBody = call.body
-        answer = _within(limit_seconds, partial(_answer_once, services, call, body))
+        key = body.request_id if body.idempotency_id is UNSET else body.idempotency_id
+        digest = json_body.digest({"from": body.from_, "to": body.to, "text": body.message.text})
+        carry_out = partial(_send, services, call, body)
+        # A caller's own key has no space.
+        work = partial(run_or_replay, services, f"journeys {key}", digest, carry_out=carry_out)
+        answer = _within(limit_seconds, work)
         stored = _decoder.decode(answer.encoded())
         stored.request_id, stored.channel_definition_id = body.request_id, body.channel_definition_id
         return Answer(stored, answer.status, answer.headers)
@@ -62,13 +67,6 @@ def _within(seconds: float, work: Callable[[], Answer]) -> Answer:
         ) from None
     finally:
         thread.shutdown(wait=False)
-
-
-def _answer_once(services: Services, call: ParsedRequest, body: CustomChannelBody) -> Answer:
-    key = body.request_id if body.idempotency_id is UNSET else body.idempotency_id
-    digest = json_body.digest({"from": body.from_, "to": body.to, "text": body.message.text})
-    # A caller's own key has no space.
-    return run_or_replay(services, f"journeys {key}", digest, carry_out=partial(_send, services, call, body))
 
 
 def _send(services: Services, call: ParsedRequest, body: CustomChannelBody, nonce: str) -> CustomChannelAnswer:

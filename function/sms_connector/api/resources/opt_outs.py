@@ -16,7 +16,7 @@ from sms_connector.api.problem_list import reading
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
 from sms_connector.api.schemas.base import Nothing, PageQuery, ReasonBody, payload_of
-from sms_connector.api.schemas.opt_out import OptOutImportAnswer, OptOutImportBody, OptOutImportQuery
+from sms_connector.api.schemas.opt_out import OptOutImport, OptOutImportAnswer, OptOutImportBody, OptOutImportQuery
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Located
 from sms_connector.api.uploads.record_stream import read_opt_outs, read_upload
@@ -64,8 +64,8 @@ def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
 
     Harmless to repeat: who has opted out already stays as they are.
     """
-    said: OptOutImportBody | OptOutImportQuery = call.body or call.query
-    country = read_country(said.default_country or "", services.profile.default_country)
+    said: OptOutImport = call.body or call.query
+    country = read_country(said.default_country, services.profile.default_country)
     parse = partial(_parse_number, services, country=country)
     mapping = FieldMapping(said.column, ())
     try:

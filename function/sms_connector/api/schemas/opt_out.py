@@ -105,31 +105,30 @@ def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
 
 MAX_RECORDS = 10_000
 
-Column = Annotated[
-    str, Meta(min_length=1, max_length=200, description="The field of the records that has the numbers.")
-]
-Reason = Annotated[
-    str, Meta(max_length=500, description="Why, for all of them; left out: each record's field `reason`.")
-]
+
+class OptOutImport(Body, kw_only=True):
+    """How the records of an import are read."""
+
+    column: Annotated[
+        str, Meta(min_length=1, max_length=200, description="The field of the records that has the numbers.")
+    ] = "number"
+    reason: Annotated[
+        str, Meta(max_length=500, description="Why, for all of them; left out: each record's field `reason`.")
+    ] = ""
+    default_country: DefaultCountry = ""
 
 
-class OptOutImportQuery(Body):
+class OptOutImportQuery(OptOutImport):
     """Stands in the query where the body is CSV or NDJSON."""
 
-    column: Column = "number"
-    reason: Reason = ""
-    default_country: Maybe[DefaultCountry] = UNSET
     delimiter: Maybe[Delimiter] = UNSET
     charset: Maybe[Charset] = UNSET
 
 
-class OptOutImportBody(Body):
+class OptOutImportBody(OptOutImport):
     """Up to 10 000 records."""
 
     records: Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
-    column: Column = "number"
-    reason: Reason = ""
-    default_country: DefaultCountry = ""
 
 
 class RefusedOptOut(Payload, omit_defaults=True):
