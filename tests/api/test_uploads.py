@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -152,6 +154,23 @@ def test_the_line_of_ndjson_counts_empty_ones() -> None:
 def test_ndjson_in_other_encodings(encoding: str) -> None:
     [(line, record)] = read('{"to": "Zoë"}\n'.encode(encoding), format="ndjson")
     assert (line, record) == (1, {"to": "Zoë"})
+
+
+MANY = dict.fromkeys((f"c{number}" for number in range(20_000)), "")
+
+
+@pytest.mark.parametrize(
+    ("form", "raw"),
+    [
+        ("csv", f"{','.join(MANY)},to\n,{TO}\n"),
+        ("ndjson", json.dumps({"to": TO, "a": ":", **MANY})),
+    ],
+)
+def test_many_names_take_no_time(form: str, raw: str) -> None:
+    """Comparing each name with each took eleven seconds, in which the node answered no other request."""
+    begun = time.perf_counter()
+    assert len(read(raw.encode(), format=form)) == 1
+    assert time.perf_counter() - begun < 3
 
 
 def test_compressed_and_large() -> None:

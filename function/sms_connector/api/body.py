@@ -12,7 +12,6 @@ import hashlib
 import json
 import re
 import threading
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryFile
@@ -21,7 +20,7 @@ from typing import Any, BinaryIO, NoReturn, cast
 import flask
 import msgspec
 
-from sms_connector.api.problem_list import field_path
+from sms_connector.api.problem_list import field_path, find_repeated
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, Throttled
 
 _CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
@@ -87,7 +86,7 @@ def parse_json(raw: bytes) -> Any:
     except _DuplicateError:
         document = json.loads(raw, object_pairs_hook=_Pairs)  # a second time, for the paths
         twice = "appears twice in one object; send it once"
-        raise InvalidRequest(*(FieldProblem(path, twice) for path in _find_repeated(document))) from None
+        raise InvalidRequest(*(FieldProblem(path, twice) for path in _find_repeated_paths(document))) from None
     except RecursionError:
         raise _refuse(_TOO_DEEP) from None
     except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
@@ -153,12 +152,11 @@ def _walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _walk(item, f"{path}[{index}]")
 
 
-def _find_repeated(document: Any) -> Iterator[str]:
+def _find_repeated_paths(document: Any) -> Iterator[str]:
     """Yield the path of each name that an object has twice."""
     for path, value in _walk(document):
         if isinstance(value, _Pairs):
-            counts = Counter(name for name, _ in value)
-            yield from (field_path(path, name) for name, count in counts.items() if count > 1)
+            yield from (field_path(path, name) for name in find_repeated(name for name, _ in value))
 
 
 def check_text(document: Any) -> None:

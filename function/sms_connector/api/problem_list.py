@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from msgspec.structs import replace
@@ -14,6 +15,11 @@ from sms_connector.model.invalid_value import InvalidValueError
 def field_path(path: str, name: str) -> str:
     """Return the path of an object's field; the body's own path is empty."""
     return f"{path}.{name}" if path else name
+
+
+def find_repeated(names: Iterable[str]) -> list[str]:
+    """Return the names that are there more than once."""
+    return [name for name, count in Counter(names).items() if count > 1]
 
 
 class Problems(list[FieldProblem]):

@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from sms_connector.api.problem_list import find_repeated
 from sms_connector.api.uploads.content import MAX_RECORD_BYTES, Content, Located, RecordProblem, broken
 from sms_connector.api.uploads.text import open_text, wrong_bytes
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest
@@ -134,8 +135,7 @@ def _find_header(head: list[str]) -> tuple[int, str | None]:
 
 def _check_header(table: _Table, mapping: FieldMapping) -> None:
     names = [normalize_name(name) for name in table.header]
-    twice = next((name for name in names if name and names.count(name) > 1), None)
-    if twice is not None:
+    for twice in find_repeated(filter(None, names)):
         raise broken(f"the CSV's header names {quote(twice)} twice; name each column once")
     missing = [(name, field) for name, field in mapping.wanted_fields() if normalize_name(field) not in names]
     if missing:

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from sms_connector.api.problem_list import find_repeated
 from sms_connector.api.uploads.content import Content, Located, RawRecord, RecordProblem, broken
 from sms_connector.api.uploads.text import ADVICE, open_text, wrong_bytes
 from sms_connector.model.invalid_value import quote
@@ -54,9 +55,7 @@ def _reason(error: Exception) -> str:
 
 def _refuse_duplicates(line: bytes, number: int) -> None:
     def check(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
-                raise broken(f"line {number} has {quote(name)} twice in one object; send it once")
+        for name in find_repeated(name for name, _ in pairs):
+            raise broken(f"line {number} has {quote(name)} twice in one object; send it once")
 
     json.loads(line, object_pairs_hook=check)
