@@ -138,7 +138,7 @@ class Router:
                 methods = ("GET", "HEAD") if route.method == "GET" else (route.method,)
                 found |= dict.fromkeys(methods, (route, match.groupdict()))
         if not found:
-            raise NotFound("there is nothing at this path; GET /openapi.json lists all paths", kind=ErrorKind.NOT_FOUND)
+            raise NotFound("there is nothing at this path; GET /openapi.json lists all paths")
         if method not in found:
             allowed = sorted(name for name, (route, _) in found.items() if route.documented)
             raise MethodNotAllowed(tuple(allowed or sorted(found)))

@@ -16,7 +16,7 @@ from werkzeug.datastructures import Headers
 
 from sms_connector.api.schemas.base import EmptyBody, ProblemDocument
 from sms_connector.api.services import Services
-from sms_connector.errors import ErrorKind, NotFound
+from sms_connector.errors import NotFound
 from sms_connector.structured_log import StructuredLog
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -67,7 +67,7 @@ class PathParameter(msgspec.Struct, frozen=True):
         """Raise NotFound for what can't be an id of ours."""
         if self.what and not re.fullmatch(self.pattern, value):
             rule = f"ids begin with {self.example.partition('_')[0]}_"
-            raise NotFound(f"no {self.what} {value[:80]!r}; {rule}", kind=ErrorKind.NOT_FOUND)
+            raise NotFound(f"no {self.what} {value[:80]!r}; {rule}")
 
 
 PARAMETERS = {

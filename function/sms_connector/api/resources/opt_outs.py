@@ -23,7 +23,7 @@ from sms_connector.api.uploads.record_stream import read_opt_outs, read_upload
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import read_country
 from sms_connector.api.validation.message_filter import decode_plus
-from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, NotFound
+from sms_connector.errors import FieldProblem, InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.phone_number import parse_recipient
@@ -133,7 +133,7 @@ def _caller(services: Services, call: ParsedRequest) -> str | None:
 
 
 def _not_found() -> NotFound:
-    return NotFound("this recipient has not opted out", kind=ErrorKind.NOT_FOUND)
+    return NotFound("this recipient has not opted out")
 
 
 IMPORT_BODY_LIMIT = 4 * 1024 * 1024

@@ -119,7 +119,7 @@ def _known_name(call: ParsedRequest) -> str:
     """Refuse a name that can't be one before the ledger is asked: stores restrict ids."""
     name = call.path["template"]
     if not CONNECTION_NAME.fullmatch(name):
-        raise NotFound(f"no template {name[:64]!r}; {_RULE}", kind=ErrorKind.NOT_FOUND)
+        raise NotFound(f"no template {name[:64]!r}; {_RULE}")
     return name
 
 

@@ -20,7 +20,7 @@ from sms_connector.api.problems import MethodNotAllowed
 from sms_connector.api.routing import Answer
 from sms_connector.callbacks.callback_address import CallbackAddress
 from sms_connector.callbacks.callback_event import CallbackEvent
-from sms_connector.errors import ErrorKind, InvalidRequest, NotFound, TooLarge
+from sms_connector.errors import InvalidRequest, NotFound, TooLarge
 from sms_connector.model.consent_words import classify
 from sms_connector.model.inbound_message import Keyword
 from sms_connector.model.phone_number import kind_of
@@ -165,4 +165,4 @@ def _count_rejected(log: StructuredLog, kind: CallbackKind, why: str) -> None:
 
 
 def _not_found() -> NotFound:
-    return NotFound("there is nothing at this path", kind=ErrorKind.NOT_FOUND)
+    return NotFound("there is nothing at this path")
