@@ -33,15 +33,12 @@ REPLAYED_HEADER = "Idempotency-Replayed"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _UNSURE = (
     "ledger or queue became unavailable, and without an Idempotency-Key it is unknown how far the request came: "
-    "check what exists before "
-    "you repeat it, and repeat it with a key, so that it can be repeated safely"
+    "check what exists before you repeat it, and repeat it with a key, so that it can be repeated safely"
 )
 _BROKEN_OFF = (
     "the first request with this idempotency key broke off before it was answered, and it can't be continued, "
-    "because it would be "
-    "refused by now ({refusal}). It may have sent messages: check GET /v1/messages and GET /v1/campaigns, which "
-    "follow them to their "
-    "final status, before you send the rest with a new key"
+    "because it would be refused by now ({refusal}). It may have sent messages: check GET /v1/messages and "
+    "GET /v1/campaigns, which follow them to their final status, before you send the rest with a new key"
 )
 
 

@@ -28,8 +28,7 @@ Record = Annotated[
     dict[str, Any],
     Meta(
         description="Fields of your own. `key`, if there, is the record's idempotency key (1 to 255 characters), "
-        "`reference` your "
-        "name for it (up to 255 characters): both are returned with its result."
+        "`reference` your name for it (up to 255 characters): both are returned with its result."
     ),
 ]
 Text = Annotated[
@@ -50,8 +49,7 @@ Mapping = Annotated[
     dict[str, str],
     Meta(
         description="`to`, `key`, `reference` and placeholders → fields of the records. A name left out maps to the "
-        "field of the "
-        "same name."
+        "field of the same name."
     ),
 ]
 Recipient = Annotated[
