@@ -64,7 +64,7 @@ def test_records_keep_their_order_and_their_flaws(world: CampaignWorld) -> None:
         assert [result.index for result in results if isinstance(result, RefusedRecord)] == [0, 300]
         page, location = node.engine.results.page(campaign, limit=251)
         assert [result.index for result in page] == list(range(251))
-        rest, end = node.engine.results.page(campaign, limit=1000, start=location or (0, 0))
+        rest, end = node.engine.results.page(campaign, limit=1000, after=location)
         assert [result.index for result in rest] == list(range(251, 302))
         assert end is None
 

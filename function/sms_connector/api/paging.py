@@ -23,31 +23,30 @@ T = TypeVar("T")
 
 
 def read_page(
-    call: ParsedRequest, fetch: Callable[..., tuple[T, Cursor | None]], *filtered: Hashable
+    call: ParsedRequest,
+    fetch: Callable[..., tuple[T, Cursor | Offset | None]],
+    *filtered: Hashable,
+    kind: Any = Cursor,
 ) -> tuple[T, str | None]:
-    """Return the page that the query asks for, and the next one's token. `filtered`: the list and its filter."""
-    after = read_token(call.query.page_token, Cursor, *filtered)
-    found, cursor = fetch(limit=call.query.page_size, after=after)
-    return found, write_token(cursor, *filtered)
+    """Return the page that the query asks for, and the next one's token. Raises InvalidRequest.
+
+    `filtered`: the list and its filter; `kind`: how `fetch` takes and returns the place where a page begins.
+    """
+    listed = hashlib.sha256(repr(filtered).encode()).hexdigest()[:12]
+    after = _read_token(call.query.page_token, kind, listed)
+    found, following = fetch(limit=call.query.page_size, after=after)
+    return found, None if following is None else encode_token((listed, *following))
 
 
-def read_token(token: str, kind: Any, *filtered: Hashable) -> Any:
-    """Return where the page begins, a `kind` of place, None for the first. Raises InvalidRequest."""
+def _read_token(token: str, kind: Any, listed: str) -> Any:
+    """Return where the page begins, None for the first."""
     if not token:
         return None
     with reading("pageToken"):
-        list_digest, *key = decode_token(token) or (None,)
+        list_digest, *place = decode_token(token) or (None,)
     try:
-        if list_digest == _list_digest(filtered):
-            return convert(key, kind)
+        if list_digest == listed:
+            return convert(place, kind)
     except msgspec.ValidationError:
         pass
     raise InvalidRequest(FieldProblem("pageToken", _OTHER))
-
-
-def write_token(key: Cursor | Offset | None, *filtered: Hashable) -> str | None:
-    return None if key is None else encode_token((_list_digest(filtered), *key))
-
-
-def _list_digest(filtered: tuple[Hashable, ...]) -> str:
-    return hashlib.sha256(repr(filtered).encode()).hexdigest()[:12]

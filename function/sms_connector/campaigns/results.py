@@ -53,15 +53,15 @@ class CampaignResults(msgspec.Struct, frozen=True):
         campaign: Campaign,
         *,
         limit: int,
-        start: Position = (0, 0),
+        after: Position | None = None,
         status: MessageStatus | None = None,
     ) -> tuple[list[Result], Position | None]:
-        """Return at most `limit` results, of one status if given, and where the next page begins.
+        """Return at most `limit` results, of one status if given, and where the next page begins (`after`).
 
         With a status a page may be short or empty, and still have a next page: it ends after enough chunks.
         """
         results: list[Result] = []
-        number, skip = start
+        number, skip = after or (0, 0)
         last = campaign.chunks if status is None else min(campaign.chunks, number + CHUNKS_PER_PAGE)
         while len(results) < limit and number < last:
             lines, count = self._chunk(campaign, number, skip=skip, limit=None if status else limit - len(results))

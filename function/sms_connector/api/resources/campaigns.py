@@ -21,7 +21,7 @@ from sms_connector.api.idempotent import (
     run_or_replay,
     unrepeatable_without_key,
 )
-from sms_connector.api.paging import Offset, read_page, read_token, write_token
+from sms_connector.api.paging import Offset, read_page
 from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import campaign as payloads
 from sms_connector.api.schemas.base import EmptyBody, ReasonBody, value_or
@@ -106,9 +106,8 @@ def list_campaign_results(services: Services, call: ParsedRequest) -> Answer:
         content = write_csv(services.engine.results.all(campaign, status=status), campaign.columns)
         return Answer(content, headers={"Content-Type": f"{CSV}; charset=utf-8", "Content-Disposition": name})
     listed = f"{campaign.id} {status}" if status else campaign.id
-    start = read_token(query.page_token, Offset, listed) or (0, 0)
-    page, offset = services.engine.results.page(campaign, limit=query.page_size, start=start, status=status)
-    return Answer(payloads.write_result_page(page, write_token(offset, listed)))
+    fetch = partial(services.engine.results.page, campaign, status=status)
+    return Answer(payloads.write_result_page(*read_page(call, fetch, listed, kind=Offset)))
 
 
 def pause_campaign(services: Services, call: ParsedRequest) -> Answer:
