@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from sms_connector.api.routing import Answer, ParsedRequest, Route
-from sms_connector.api.schemas.base import Body, Payload
+from sms_connector.api.schemas.base import Body, Nothing, Payload, payload_of
 from sms_connector.api.services import Services
 from sms_connector.errors import UnsupportedOperation
 from sms_connector.rotation import RotationProgress, Rotator, secret_of_notice
@@ -38,10 +38,6 @@ class RotationInfo(Payload):
     retry_after_seconds: Annotated[float, Meta(description="When to ask again; 0 when done.")]
 
 
-class NoticeTaken(Payload):
-    """The notice needs nothing more."""
-
-
 class _Message(msgspec.Struct, rename="camel"):
     attributes: dict[str, str] = {}
     publish_time: str = ""
@@ -66,29 +62,24 @@ def rotation_routes(rotator: Rotator, connection: str, read_time: Callable[[str]
         message: _Message = call.body.message
         secret = secret_of_notice(message.attributes.get("secretId", ""), connection)
         if message.attributes.get("eventType") != DUE or secret is None:
-            return Answer(NoticeTaken())
+            return Answer(Nothing())
         try:
             progress = rotator.rotate(secret, notice_at=read_time(message.publish_time))
         except UnsupportedOperation as by_hand:
             services.log.warning("rotation_due", rotation=secret, steps=str(by_hand))
-            return Answer(NoticeTaken())
+            return Answer(Nothing())
         services.log.info("rotation_done" if progress.done else "rotation_waits", rotation=secret, stage=progress.stage)
         if progress.done:
-            return Answer(NoticeTaken())
+            return Answer(Nothing())
         # Pub/Sub delivers the notice again, later each time, until it is taken.
-        return Answer(NoticeTaken(), 503, {"Retry-After": str(round(progress.retry_after) + 1)})
+        return Answer(Nothing(), 503, {"Retry-After": str(round(progress.retry_after) + 1)})
 
     return (
         Route("POST", "/v1/rotations:run", on_demand, RotationInfo, body=RotateBody),
-        Route("POST", NOTICE_PATH, by_notice, NoticeTaken, body=Notice),
+        Route("POST", NOTICE_PATH, by_notice, Nothing, body=Notice),
     )
 
 
 def _write(progress: RotationProgress, otherwise: Literal["PLANNED", "WAITING"]) -> RotationInfo:
-    return RotationInfo(
-        secrets=list(progress.secrets),
-        stages=list(progress.stages),
-        stage=progress.stage,
-        state="DONE" if progress.done else otherwise,
-        retry_after_seconds=progress.retry_after,
-    )
+    state = "DONE" if progress.done else otherwise
+    return payload_of(RotationInfo, progress, state=state, retry_after_seconds=progress.retry_after)

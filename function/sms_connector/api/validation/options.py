@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import Literal
@@ -76,7 +77,7 @@ def find_senders(body: RequestBody, services: Services) -> SenderChoice | None:
     senders, country = services.profile.senders, None
     if body.sender is UNSET:
         return senders.choice()
-    with Problems().collect():  # what is wrong with the country is reported with the recipients
+    with suppress(InvalidRequest):  # what is wrong with the country is reported with the recipients
         country = read_country(body.default_country, services.profile.default_country)
     with reading("sender"):
         named = senders.find(body.sender, country=country)
