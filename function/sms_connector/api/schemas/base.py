@@ -133,14 +133,14 @@ def write_warnings(problems: Iterable[FieldProblem]) -> list[ProblemInfo]:
 class ProblemDetail(Payload, kw_only=True):
     """One thing that is wrong. Which members are there depends on what it is about."""
 
-    field: Annotated[str, Meta(description="Path of the field, as the caller wrote it.")] | UnsetType = UNSET
+    field: Maybe[Annotated[str, Meta(description="Path of the field, as the caller wrote it.")]] = UNSET
     line: Maybe[Line] = UNSET
     kind: ErrorKind
-    message: Annotated[str, Meta(description="There where several things are wrong.")] | UnsetType = UNSET
+    message: Maybe[Annotated[str, Meta(description="There where several things are wrong.")]] = UNSET
     retry: Maybe[RetrySafety] = UNSET
     retry_after_millis: Maybe[int] = UNSET
-    code: Annotated[int | str, Meta(description="The provider's own code.")] | UnsetType = UNSET
-    more_info: Annotated[str, Meta(description="The provider's own link.")] | UnsetType = UNSET
+    code: Maybe[Annotated[int | str, Meta(description="The provider's own code.")]] = UNSET
+    more_info: Maybe[Annotated[str, Meta(description="The provider's own link.")]] = UNSET
 
 
 class Problem(Payload):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from sms_connector.api.schemas.base import (
     Maybe,
@@ -61,15 +61,15 @@ class CampaignInfo(Payload):
     created_at: Time
     updated_at: Time
     done_at: Time | None
-    waiting: Annotated[int, Meta(description="Records that were not called yet.")] | UnsetType = UNSET
+    waiting: Maybe[Annotated[int, Meta(description="Records that were not called yet.")]] = UNSET
     counts: Maybe[
         Annotated[dict[str, int], Meta(description="All other records by status; both add up to `total`.")]
     ] = UNSET
-    open: Annotated[int, Meta(description="Messages whose status is not final.")] | UnsetType = UNSET
+    open: Maybe[Annotated[int, Meta(description="Messages whose status is not final.")]] = UNSET
     rate: Maybe[Annotated[float | None, Meta(description="Messages a second, since it last began to run.")]] = UNSET
-    estimated_end: Annotated[Time | None, Meta(description="At that rate.")] | UnsetType = UNSET
+    estimated_end: Maybe[Annotated[Time | None, Meta(description="At that rate.")]] = UNSET
     template: Maybe[TemplateUse] = UNSET
-    warnings: Annotated[list[ProblemInfo], Meta(description="The first 20.")] | UnsetType = UNSET
+    warnings: Maybe[Annotated[list[ProblemInfo], Meta(description="The first 20.")]] = UNSET
     may_still_leave: Maybe[
         Annotated[int, Meta(description="Of `:pause` and `:cancel`: what may still be sent until all workers know.")]
     ] = UNSET
@@ -175,7 +175,7 @@ def write_campaign(campaign: Campaign, *progress: CampaignProgress, **counted: A
     )
 
 
-def write_progress(progress: CampaignProgress, *, request_id: str | UnsetType = UNSET) -> CampaignInfo:
+def write_progress(progress: CampaignProgress, *, request_id: Maybe[str] = UNSET) -> CampaignInfo:
     info = write_campaign(
         progress.campaign,
         progress,

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
+from sms_connector.api.schemas.base import Maybe
 from sms_connector.errors import ErrorKind
 from sms_connector.model.status import MessageStatus
 from sms_connector.ports import Json
@@ -39,7 +40,7 @@ class CustomChannelBody(_Document):
     to: Annotated[str, Meta(max_length=200)]
     message: MessageParts
     channel_definition_id: Annotated[str, Meta(max_length=200)] = ""
-    idempotency_id: Id | UnsetType = UNSET
+    idempotency_id: Maybe[Id] = UNSET
     from_: Annotated[str, Meta(max_length=200)] = msgspec.field(name="From", default="")
     marketing_app_context: dict[str, Any] = {}
 
@@ -58,7 +59,7 @@ class CustomChannelAnswer(_Document, omit_defaults=True):
     request_id: str
     message_id: str | None
     status: Literal["Sent", "NotSent"]
-    details: Details | UnsetType = UNSET
+    details: Maybe[Details] = UNSET
 
 
 class DeliveryDocument(_Document, omit_defaults=True):
@@ -70,7 +71,7 @@ class DeliveryDocument(_Document, omit_defaults=True):
     from_: str = msgspec.field(name="From")
     organization_id: str
     status: Literal["Delivered", "NotDelivered"]
-    details: Details | UnsetType = UNSET
+    details: Maybe[Details] = UNSET
 
 
 class ReplyDocument(_Document):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-from msgspec import UNSET, Meta, UnsetType
+from msgspec import UNSET, Meta
 
 from sms_connector.api.schemas.base import (
     Line,
@@ -80,11 +80,11 @@ class SendResult(Payload):
     updated_at: Time | None = None
     error: ErrorInfo | None = None
     send_at: Maybe[SendAt] = UNSET
-    key: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
-    reference: Annotated[str, Meta(description="The record's, where it has one.")] | UnsetType = UNSET
+    key: Maybe[Annotated[str, Meta(description="The record's, where it has one.")]] = UNSET
+    reference: Maybe[Annotated[str, Meta(description="The record's, where it has one.")]] = UNSET
     template: Maybe[TemplateUse] = UNSET
     line: Maybe[Line] = UNSET
-    text: Annotated[str, Meta(description="With `dryRun`: the rendered text.")] | UnsetType = UNSET
+    text: Maybe[Annotated[str, Meta(description="With `dryRun`: the rendered text.")]] = UNSET
     replayed: Maybe[
         Annotated[bool, Meta(description="true: the record's `key` was used before; this is the first one's message.")]
     ] = UNSET
@@ -228,7 +228,7 @@ def write_dry_result(draft: Draft, template: str | None = None) -> SendResult:
     )
 
 
-def write_template_use(reference: str | None) -> TemplateUse | UnsetType:
+def write_template_use(reference: str | None) -> Maybe[TemplateUse]:
     if reference is None:
         return UNSET
     name, _, version = reference.partition("@")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
-from sms_connector.api.schemas.base import NextPageToken, PageQuery, Payload, Time
+from sms_connector.api.schemas.base import Maybe, NextPageToken, PageQuery, Payload, Time
 from sms_connector.api.schemas.message import write_result
 from sms_connector.notifications.signature import envelope
 
@@ -44,7 +44,7 @@ class CallbackList(Payload):
 class CallbackQuery(PageQuery):
     """Which callbacks."""
 
-    state: State | msgspec.UnsetType = msgspec.UNSET
+    state: Maybe[State] = UNSET
 
 
 class StandardForm:

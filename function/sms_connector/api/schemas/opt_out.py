@@ -106,7 +106,7 @@ def write_opt_out_detail(opt_out: OptOut) -> OptOutDetail:
 MAX_RECORDS = 10_000
 
 
-class OptOutImport(Body, kw_only=True):
+class OptOutImport(Body):
     """How the records of an import are read."""
 
     column: Annotated[
@@ -125,7 +125,7 @@ class OptOutImportQuery(OptOutImport):
     charset: Maybe[Charset] = UNSET
 
 
-class OptOutImportBody(OptOutImport):
+class OptOutImportBody(OptOutImport, kw_only=True):
     """Up to 10 000 records."""
 
     records: Annotated[list[Record], Meta(min_length=1, max_length=MAX_RECORDS)]
