@@ -76,7 +76,7 @@ def find_senders(body: RequestBody, services: Services) -> SenderChoice | None:
     InvalidRequest."""
     senders, country = services.profile.senders, None
     if body.sender is UNSET:
-        return senders.choice()
+        return SenderChoice(senders.listed) if senders.listed else None
     with suppress(InvalidRequest):  # what is wrong with the country is reported with the recipients
         country = read_country(body.default_country, services.profile.default_country)
     with reading("sender"):
