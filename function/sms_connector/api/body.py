@@ -21,6 +21,7 @@ import flask
 import msgspec
 
 from sms_connector.api.problem_list import field_path, find_repeated
+from sms_connector.api.uploads.content import broken
 from sms_connector.errors import ErrorKind, FieldProblem, InvalidRequest, Throttled
 
 _CONTENT_TYPE = re.compile(r'application/json\s*(?:;\s*charset="?utf-8"?\s*)?', re.IGNORECASE)
@@ -53,7 +54,7 @@ def read_file(request: flask.Request, *, limit: int) -> bytes:
     """Read the body, whatever its content type. Raises InvalidRequest where it is longer than `limit` bytes."""
     raw = read_at_most(request, limit)
     if raw is None:
-        raise _refuse(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
+        raise broken(f"the body is over the limit of {limit:,} bytes; send fewer records a request, or a campaign")
     return raw
 
 
@@ -76,21 +77,21 @@ def unlimited(request: flask.Request) -> BinaryIO:
 def parse_json(raw: bytes) -> Any:
     """Parse a document. Raises InvalidRequest with each problem and its path."""
     if raw.startswith(codecs.BOM_UTF8):
-        raise _refuse("the body begins with a byte order mark; save it as UTF-8 without one")
+        raise broken("the body begins with a byte order mark; save it as UTF-8 without one")
     try:
         document = json.loads(raw.decode("utf-8"), object_pairs_hook=_to_object, parse_constant=_refuse_constant)
     except UnicodeDecodeError as error:
-        raise _refuse(f"the body is not UTF-8 at byte {error.start}") from None
+        raise broken(f"the body is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
-        raise _refuse(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
+        raise broken(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except _DuplicateError:
         document = json.loads(raw, object_pairs_hook=_Pairs)  # a second time, for the paths
         twice = "appears twice in one object; send it once"
         raise InvalidRequest(*(FieldProblem(path, twice) for path in _find_repeated_paths(document))) from None
     except RecursionError:
-        raise _refuse(_TOO_DEEP) from None
+        raise broken(_TOO_DEEP) from None
     except ValueError:  # the interpreter's limit against quadratic conversion: over 4 300 digits
-        raise _refuse("the body holds a number with too many digits") from None
+        raise broken("the body holds a number with too many digits") from None
     if _SUSPICIOUS.search(raw):
         check_text(document)
     return document
@@ -101,7 +102,7 @@ def digest(document: Any) -> str:
     try:
         canonical = json.dumps(document, sort_keys=True, separators=(",", ":"))
     except RecursionError:
-        raise _refuse(_TOO_DEEP) from None
+        raise broken(_TOO_DEEP) from None
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
@@ -132,11 +133,7 @@ def _to_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _refuse(f"the body is not JSON: {name} is not a JSON number")
-
-
-def _refuse(message: str) -> InvalidRequest:
-    return InvalidRequest(FieldProblem("", message))
+    raise broken(f"the body is not JSON: {name} is not a JSON number")
 
 
 def _walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -165,7 +162,7 @@ def check_text(document: Any) -> None:
         texts = ((path, value) for path, value in _walk(document) if isinstance(value, str))
         problems = [_explain_unfit(path, found[0]) for path, text in texts if (found := _UNFIT.search(text))]
     except RecursionError:
-        raise _refuse(_TOO_DEEP) from None
+        raise broken(_TOO_DEEP) from None
     if problems:
         raise InvalidRequest(*problems)
 
@@ -220,9 +217,7 @@ def spool(
                 stack.enter_context(_taking(large_uploads, patience))
             size += len(piece)
             if size > limit:
-                raise InvalidRequest(
-                    FieldProblem("", f"the body is over the limit of {limit:,} bytes; split the campaign")
-                )
+                raise broken(f"the body is over the limit of {limit:,} bytes; split the campaign")
             digest.update(piece)
             file.write(piece)
         yield Spooled(file, digest.hexdigest())
