@@ -1,1 +1,1 @@
-"""Our HTTP surface: `dispatcher.build_api` builds the private one, `resources.webhook.WebhookFunction` the public one."""
+"""The HTTP surface: `dispatcher.build_api` builds the private one; `resources.webhook` has the public one."""
