@@ -13,7 +13,8 @@ from sms_connector.model.connection_status import ConnectionState
 
 def get_connection(services: Services, _call: ParsedRequest) -> Answer:
     """Describe the connection."""
-    return _describe(services)
+    suspension = services.engine.connection.suspended()
+    return Answer(payloads.write_connection(services.profile, services.capabilities, suspension))
 
 
 def test_connection(services: Services, call: ParsedRequest) -> Answer:
@@ -32,7 +33,7 @@ def suspend_connection(services: Services, call: ParsedRequest) -> Answer:
     body: ReasonBody = call.body
     services.engine.connection.suspend(body.reason or None)
     call.log.info("connection suspended")
-    return _describe(services)
+    return get_connection(services, call)
 
 
 def resume_connection(services: Services, call: ParsedRequest) -> Answer:
@@ -40,7 +41,7 @@ def resume_connection(services: Services, call: ParsedRequest) -> Answer:
     services.engine.connection.resume()
     services.engine.campaigns.release()
     call.log.info("connection resumed")
-    return _describe(services)
+    return get_connection(services, call)
 
 
 def list_callback_addresses(services: Services, _call: ParsedRequest) -> Answer:
@@ -63,11 +64,6 @@ def list_senders(services: Services, _call: ParsedRequest) -> Answer:
 def get_limits(services: Services, _call: ParsedRequest) -> Answer:
     """Show the limits and what is left of them."""
     return Answer(payloads.write_limits(services.engine.connection.limits()))
-
-
-def _describe(services: Services) -> Answer:
-    suspension = services.engine.connection.suspended()
-    return Answer(payloads.write_connection(services.profile, services.capabilities, suspension))
 
 
 ROUTES = (

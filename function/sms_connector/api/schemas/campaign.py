@@ -83,7 +83,7 @@ class CampaignInfo(Payload):
 
 
 # What a list leaves out although the campaign has something of the name.
-_NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET, "rate": UNSET, "estimated_end": UNSET}
+_NOT_COUNTED = {"counts": UNSET, "warnings": UNSET, "request_id": UNSET}
 
 
 class RefusedInfo(ProblemInfo, kw_only=True):
