@@ -103,7 +103,7 @@ def test_consent_given_again_ends_with_the_next_import(api: CampaignApi) -> None
     [
         ("no such column", b"Mobil\n+15558675310\n", CSV, "", "column"),
         ("an unknown country", b"number\n0123\n", CSV, "?defaultCountry=XX", "defaultCountry"),
-        ("fields in two places", b'{"records": [{"number": "+15558675310"}]}', JSON, "?reason=x", ""),
+        ("fields in two places", b'{"records": [{"number": "+15558675310"}]}', JSON, "?reason=x", "reason"),
         ("no records", b'{"records": []}', JSON, "", "records"),
         ("too many", b"number\n" + b"+15558675310\n" * (MAX_RECORDS + 1), CSV, "", "records"),
         ("an unknown field", b'{"records": [{}], "callback": 1}', JSON, "", "callback"),

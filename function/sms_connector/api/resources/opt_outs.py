@@ -17,13 +17,14 @@ from sms_connector.api.routing import Answer, ParsedRequest, Route
 from sms_connector.api.schemas import opt_out as payloads
 from sms_connector.api.schemas.base import Nothing, PageQuery, ReasonBody, payload_of
 from sms_connector.api.schemas.opt_out import OptOutImport, OptOutImportAnswer, OptOutImportBody, OptOutImportQuery
+from sms_connector.api.schemas.request_body import refuse_query
 from sms_connector.api.services import Services
 from sms_connector.api.uploads.content import Located
 from sms_connector.api.uploads.record_stream import read_opt_outs, read_upload
 from sms_connector.api.uploads.text import FORMS
 from sms_connector.api.validation.drafts import read_country
 from sms_connector.api.validation.message_filter import decode_plus
-from sms_connector.errors import FieldProblem, InvalidRequest, NotFound
+from sms_connector.errors import InvalidRequest, NotFound
 from sms_connector.model.field_mapping import FieldMapping
 from sms_connector.model.invalid_value import InvalidValueError
 from sms_connector.model.phone_number import parse_recipient
@@ -80,9 +81,7 @@ def import_opt_outs(services: Services, call: ParsedRequest) -> Answer:
 def _read_rows(call: ParsedRequest, mapping: FieldMapping) -> Iterable[Located]:
     if call.body is None:
         return read_upload(call, mapping)
-    if call.given:
-        message = "the query has fields of a file, and the body is JSON; write them there"
-        raise InvalidRequest(FieldProblem("", message))
+    refuse_query(call.given)
     return ((None, record) for record in call.body.records)
 
 
