@@ -61,9 +61,6 @@ def read_request(services: Services, call: ParsedRequest, spooled: Spooled) -> C
     else:
         document, template = fill(services, read_query(call.given), campaign=True)
         body = convert(document, CampaignBody)
-        if body.message is UNSET:
-            message = "is missing; send it as a query parameter, or name a saved template"
-            raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
     form = read_form(form, body) if form.format else form
     reader, options = _check(services, body, template)
     order = CampaignOrder(

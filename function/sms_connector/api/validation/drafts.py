@@ -227,7 +227,7 @@ def make_reader(body: RequestBody, rules: RecipientRules) -> tuple[RecordReader,
     """Return the reader of a request's records, and what is wrong with the mapping: without those entries, so that
     records can still be checked. Raises InvalidRequest for a text that can't be one."""
     if body.message is UNSET:
-        message = "is missing; send a text, or name a saved 'template'"
+        message = "is missing; send a text (beside a file: as a query parameter), or name a saved 'template'"
         raise InvalidRequest(FieldProblem("message", message, ErrorKind.MISSING_VALUE))
     with reading("message"):
         template = Template.parse(body.message)
