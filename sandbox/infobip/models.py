@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -179,8 +178,8 @@ def witness_document(message: Message | Inbound, now: float) -> dict[str, Any]:
 
 def date_text(epoch: float) -> str:
     """Return `yyyy-MM-dd'T'HH:mm:ss.SSSZ`."""
-    seconds = math.floor(epoch)
-    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{int((epoch - seconds) * 1000):03d}+0000"
+    seconds, millis = divmod(round(epoch * 1000), 1000)
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(seconds))}.{millis:03d}+0000"
 
 
 def _with_plus(address: str) -> str:

@@ -65,7 +65,7 @@ def test_the_values_arrive(tmp_path: Path) -> None:
     loaded = settings.load(
         environment(stack.named("gcp:cloudfunctionsv2/function:Function", "orders-worker"), tmp_path)
     )
-    assert loaded.ledger == settings.Address("firestore", project="demo-project", place="orders-ledger")
+    assert loaded.ledger == settings.Address(project="demo-project", place="orders-ledger")
     assert loaded.queue is not None
     assert loaded.worker_url == "https://orders-worker-123456789012.us-central1.run.app"
     assert loaded.connector_url == "https://orders-connector-123456789012.us-central1.run.app"

@@ -193,7 +193,7 @@ class Receiver:
         handler.end_headers()
         handler.wfile.write(text.encode())
 
-    def wait_for(self, count: int, timeout: float = 5.0) -> list[Received]:
+    def wait_for(self, count: int, timeout: float = 20.0) -> list[Received]:
         """The first `count` requests, as soon as they are there."""
         with self._changed:
             assert self._changed.wait_for(lambda: len(self.received) >= count, timeout), f"only {len(self.received)}"

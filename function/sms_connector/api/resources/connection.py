@@ -23,8 +23,10 @@ def test_connection(services: Services, call: ParsedRequest) -> Answer:
     Nothing is sent; its answer is data. An alert watches the log line.
     """
     tested = services.engine.connection.test()
-    write = call.log.info if tested.state is ConnectionState.ACTIVE else call.log.warning
-    write("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    if tested.state is ConnectionState.ACTIVE:
+        call.log.info("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
+    else:
+        call.log.warning("connection test", state=str(tested.state), latencyMillis=tested.latency_millis)
     return Answer(payload_of(payloads.TestAnswer, tested))
 
 
