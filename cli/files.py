@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
-from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,17 +32,17 @@ def write_csv(path: Path, rows: Iterator[Mapping[str, Any]], columns: Sequence[s
 
     Raises Misused.
     """
-    first = next(rows, None)
-    names = columns or list(first or ())
     count = 0
-    with replacing(path) as file:
-        text = TextIOWrapper(file, encoding="utf-8-sig", newline="")
+    with replacing(path) as file, TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         writer = csv.writer(text)
-        writer.writerow(names)
-        for count, row in enumerate(chain([first] if first is not None else [], rows), 1):  # noqa: B007 - the number
-            writer.writerow([write_value(row[name]) for name in names])
-        text.flush()
-        text.detach()
+        if columns is not None:
+            writer.writerow(columns)
+        for row in rows:
+            if columns is None:
+                columns = list(row)
+                writer.writerow(columns)
+            writer.writerow([write_value(row[name]) for name in columns])
+            count += 1
     return count
 
 
