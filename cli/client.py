@@ -60,7 +60,7 @@ class _Wait:
 
 
 class Client:
-    """`call` and its shorthands raise Refused (the connector's 4xx) and Unavailable (all else that is no answer).
+    """`call` and its shorthands raise Refused (the connector's 4xx) and Unavailable (every other failure).
 
     `notify` gets, in a few words, why it takes longer.
     """
@@ -105,9 +105,12 @@ class Client:
         query: Mapping[str, Any] | None = None,
         document: Mapping[str, Any] | None = None,
         key: str | None = None,
+        repeatable: bool | None = None,
     ) -> Any:
-        """Return the answer's document. `query` entries that are None are left out."""
-        return self._ask(requests.Request(method, self.url + path, params=_given(query), json=document), key=key)
+        """Return the answer's document. `query` entries that are None are left out. `repeatable`: the same request
+        twice has one effect and one answer; by default so of GET, PUT and DELETE, and with a key."""
+        request = requests.Request(method, self.url + path, params=_given(query), json=document)
+        return self._ask(request, key=key, repeatable=repeatable)
 
     def upload(
         self, path: str, file: BinaryIO, *, headers: Mapping[str, str], query: Mapping[str, Any], key: str | None = None
@@ -128,11 +131,19 @@ class Client:
         request = requests.Request("GET", self.url + path, headers={"Accept": accept}, params=_given(query))
         self._ask(request, read=copy)
 
-    def _ask(self, request: requests.Request, *, key: str | None = None, read: Read | None = None) -> Any:
+    def _ask(
+        self,
+        request: requests.Request,
+        *,
+        key: str | None = None,
+        repeatable: bool | None = None,
+        read: Read | None = None,
+    ) -> Any:
         """Return what `read` makes of the answer, else its document."""
         if key is not None:
             request.headers[KEY_HEADER] = key
-        repeatable = request.method not in ("POST", "PATCH") or key is not None
+        if repeatable is None:
+            repeatable = request.method not in ("POST", "PATCH") or key is not None
         left = self._patience.seconds
         for tried in range(1, self._patience.tries + 1):
             outcome = self._try(request, tried=tried, repeatable=repeatable, read=read)

@@ -127,7 +127,7 @@ def delete_entity(ctx: typer.Context, name: TypeName, entity_id: MaybeId = None,
     if (entity_id is None) == (where is None):
         raise Misused("name an entity's ID, or select entities with --where")
     if entity_id is not None:
-        answer = run.client.call("DELETE", _entity(run, name, entity_id))
+        answer = run.client.call("DELETE", _entity(run, name, entity_id), repeatable=False)
     else:
         path = f"{_type(run, name)}/entities:deleteEntitiesWithConditions"
         answer = run.client.call("POST", path, query={"conditions": where})

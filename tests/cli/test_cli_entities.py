@@ -197,7 +197,7 @@ DELETE = Write(("delete", "Messages", "SM1"), "DELETE")
     ("write", "answer"),
     [
         *((each, UNKNOWN) for each in (CREATE, UPDATE, UPDATE_WHERE, DELETE)),
-        *((each, LOST) for each in (CREATE, UPDATE, UPDATE_WHERE)),
+        *((each, LOST) for each in (CREATE, UPDATE, UPDATE_WHERE, DELETE)),
     ],
 )
 def test_a_write_whose_outcome_is_unknown_is_not_repeated(write: Write, answer: Scripted | Exception) -> None:
