@@ -7,6 +7,7 @@ import re
 import pytest
 
 from components.accounts import ROLES
+from providers import PROVIDERS
 from tests.infra import configurations
 from tests.infra.harness import NUMBER, PROJECT, ROOT, Registration
 
@@ -113,6 +114,12 @@ def test_only_the_rotator_may_change_secrets_and_only_what_it_rotates() -> None:
     found = {(secret, who) for secret, who, role in granted() if role != READS}
     rotated = ("auth-token", "auth-token-previous", "api-key-sid", "api-key-secret")
     assert found == {(secret, "rotator") for secret in rotated}
+
+
+def test_what_the_rotator_changes_is_documented() -> None:
+    sentence = (ROOT / "docs" / "permissions.md").read_text().split("The rotator changes")[1].split("none.")[0]
+    rotated = {name for provider in PROVIDERS.values() for name in provider.rotated}
+    assert set(re.findall("`([a-z-]+)`", sentence)) == rotated
 
 
 def test_who_reads_which_secret_is_documented() -> None:
