@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
 from sms_connector.errors import NotSent
 from sms_connector.ports import Secret
@@ -25,6 +26,13 @@ class CannedTransport:
         if isinstance(answer, Exception):
             raise answer
         return answer if isinstance(answer, HttpResponse) else answer(request)
+
+
+def asked(transport: CannedTransport) -> tuple[str, str, dict[str, list[str]]]:
+    """The last request: its method, path and query."""
+    request = transport.requests[-1]
+    parts = urlsplit(request.url)
+    return request.method, parts.path, parse_qs(parts.query, keep_blank_values=True)
 
 
 @dataclass

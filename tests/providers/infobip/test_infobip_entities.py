@@ -16,7 +16,7 @@ import pytest
 from sms_connector.entity import Column, EntitySource, EntityType, Narrowing
 from sms_connector.errors import NotFound, NotSent, OutcomeUnknown, ProviderRefused
 from sms_connector.transport.http import HttpResponse, Lane
-from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport
+from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport, asked
 from tests.fixtures.providers import make_provider
 from tests.providers.infobip import infobip_wire as wire
 
@@ -28,16 +28,6 @@ def make(*answers: Answer) -> tuple[EntitySource, CannedTransport]:
     transport = CannedTransport(*answers)
     provider = make_provider("infobip", CannedSecrets(dict(wire.SECRETS)), transport, wire.BASE_URL)
     return provider.entities(), transport
-
-
-def row_of(source: EntitySource, name: str, row: tuple[Any, ...]) -> dict[str, Any]:
-    return {column.name: value for column, value in zip(source.types[name].readable, row, strict=True)}
-
-
-def asked(transport: CannedTransport) -> tuple[str, str, dict[str, list[str]]]:
-    request = transport.requests[-1]
-    parts = urlsplit(request.url)
-    return request.method, parts.path, parse_qs(parts.query, keep_blank_values=True)
 
 
 SOURCE, _ = make(wire.logs())
@@ -133,7 +123,7 @@ class TestLogs:
         log = wire.log("one", "UNDELIVERABLE_NOT_DELIVERED", error) | {"platform": {"entityId": "shop"}}
         source, transport = make(wire.logs(log))
         (found,) = source.list_rows(LOGS, within={}).rows
-        row = row_of(source, "Logs", found)
+        row = source.types["Logs"].fields_of(found)
         assert (row["MessageId"], row["Destination"], row["Text"]) == ("one", "15558675310", "Hello")
         assert (row["SentAt"], row["PricePerMessage"], row["MessageCount"]) == ("2026-07-06T12:00:00.000Z", 0.01, 1)
         assert (row["StatusGroup"], row["Status"]) == ("UNDELIVERABLE", "UNDELIVERABLE_NOT_DELIVERED")
@@ -155,7 +145,7 @@ class TestLogs:
     def test_dates(self, text: Any, read: str | None) -> None:
         source, _ = make(wire.logs(wire.log("one", "PENDING_ENROUTE") | {"sentAt": text}))
         (found,) = source.list_rows(LOGS, within={}).rows
-        assert row_of(source, "Logs", found)["SentAt"] == read
+        assert source.types["Logs"].fields_of(found)["SentAt"] == read
 
     def test_filters_are_parameters_and_borders_a_millisecond_further_out(self) -> None:
         source, transport = make(wire.logs())
@@ -206,7 +196,7 @@ class TestLogs:
         source, transport = make(logs, logs)
         (listed,) = source.list_rows(LOGS, within={}).rows
         assert source.get(LOGS, {"MessageId": "one"}) == listed
-        assert row_of(source, "Logs", listed)["Status"] == "DELIVERED_TO_HANDSET"
+        assert source.types["Logs"].fields_of(listed)["Status"] == "DELIVERED_TO_HANDSET"
         assert asked(transport)[2] == {"messageId": ["one"], **LIST}
 
     def test_an_unknown_id(self) -> None:

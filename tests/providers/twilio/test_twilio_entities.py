@@ -11,7 +11,7 @@ import pytest
 from sms_connector.entity import EntitySource, Narrowing
 from sms_connector.errors import NotFound, OutcomeUnknown, ProviderRefused
 from sms_connector.transport.http import HttpResponse, Lane
-from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport
+from tests.contract.providers.doubles import Answer, CannedSecrets, CannedTransport, asked
 from tests.fixtures.providers import make_provider
 from tests.providers.twilio import twilio_wire as wire
 
@@ -26,16 +26,6 @@ def make(*answers: Answer, url: str | None = None, **options: str) -> tuple[Enti
 
 def listed(key: str, *rows: dict[str, Any], **more: Any) -> HttpResponse:
     return wire.answer(200, {key: list(rows), "next_page_uri": None, **more})
-
-
-def row_of(source: EntitySource, name: str, row: tuple[Any, ...]) -> dict[str, Any]:
-    return {column.name: value for column, value in zip(source.types[name].readable, row, strict=True)}
-
-
-def asked(transport: CannedTransport) -> tuple[str, str, dict[str, list[str]]]:
-    request = transport.requests[-1]
-    parts = urlsplit(request.url)
-    return request.method, parts.path, parse_qs(parts.query, keep_blank_values=True)
 
 
 SOURCE, _ = make(wire.answer(200, {}))
@@ -60,7 +50,7 @@ class TestLists:
     def test_a_row_has_its_types(self) -> None:
         source, transport = make(listed("messages", wire.message(price="-0.00750", num_segments="2", error_code=30003)))
         page = source.list_rows(source.types["Messages"], within={})
-        row = row_of(source, "Messages", page.rows[0])
+        row = source.types["Messages"].fields_of(page.rows[0])
         assert row["DateCreated"] == "2026-07-06T12:00:00Z"
         assert (row["Price"], row["NumSegments"], row["ErrorCode"], row["DateSent"]) == (-0.0075, 2, 30003, None)
         assert asked(transport) == ("GET", f"{ACCOUNT}/Messages.json", {"PageSize": ["1000"]})
@@ -80,7 +70,7 @@ class TestLists:
     def test_dates(self, text: str | None, read: str | None) -> None:
         source, _ = make(listed("messages", wire.message(date_sent=text)))
         page = source.list_rows(source.types["Messages"], within={})
-        assert row_of(source, "Messages", page.rows[0])["DateSent"] == read
+        assert source.types["Messages"].fields_of(page.rows[0])["DateSent"] == read
 
     def test_filters_are_parameters_and_borders_of_dates_are_days(self) -> None:
         source, transport = make(listed("messages"))
@@ -150,7 +140,7 @@ class TestSingleOnes:
         source, transport = make(wire.answer(200, {"sid": media, "content_type": "image/png"}))
         row = source.get(source.types["Media"], {"MessageSid": wire.SID, "Sid": media})
         assert row is not None
-        assert row_of(source, "Media", row)["MessageSid"] == wire.SID
+        assert source.types["Media"].fields_of(row)["MessageSid"] == wire.SID
         assert source.types["Media"].id_of(row) == f"{wire.SID}~{media}"
         assert asked(transport)[1] == f"{ACCOUNT}/Messages/{wire.SID}/Media/{media}.json"
 
@@ -171,7 +161,7 @@ class TestSingleOnes:
         source, _ = make(wire.answer(200, number))
         row = source.get(source.types["IncomingPhoneNumbers"], {"Sid": number["sid"]})
         assert row is not None
-        read = row_of(source, "IncomingPhoneNumbers", row)
+        read = source.types["IncomingPhoneNumbers"].fields_of(row)
         assert (read["CapabilitiesSms"], read["CapabilitiesVoice"]) == (True, False)
 
 
